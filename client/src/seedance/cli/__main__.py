@@ -1,0 +1,5 @@
+"""`python -m seedance.cli`"""
+
+from seedance.cli import main
+
+main()

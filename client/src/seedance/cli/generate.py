@@ -1,0 +1,120 @@
+"""`seedance generate`: from a prompt to a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedance.cli import options as opt
+from seedance.cli.display import Display, open_display
+from seedance.cli.output import INTERRUPTED, Json, Output, bytes_in_words, session
+from seedance.client import Seedance
+from seedance.create import VideoOptions
+from seedance.objects import Download, Video
+
+
+def generate(
+    prompt: opt.Prompt,
+    *,
+    image: opt.Images = None,
+    first_frame: opt.FirstFrame = None,
+    last_frame: opt.LastFrame = None,
+    reference: opt.References = None,
+    model: opt.Model = None,
+    duration: opt.Duration = None,
+    resolution: opt.Resolution = None,
+    ratio: opt.Ratio = None,
+    seed: opt.Seed = None,
+    audio: opt.Audio = None,
+    camera_fixed: opt.CameraFixed = None,
+    watermark: opt.Watermark = None,
+    draft: opt.Draft = None,
+    metadata: opt.Metadata = None,
+    last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to; ID.mp4 if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a video and save it."""
+    request = opt.video_options(
+        images=image, first_frame=first_frame, last_frame=last_frame, references=reference, metadata=metadata,
+        model=model, duration=duration, resolution=resolution, ratio=ratio, seed=seed, generate_audio=audio,
+        camera_fixed=camera_fixed, watermark=watermark, draft=draft,
+        return_last_frame=True if last_frame_out else None,
+    )  # fmt: skip
+    for option, path in (("--output", output), ("--last-frame-out", last_frame_out)):
+        if path is not None:
+            opt.check_output(path, option)
+    with session(as_json) as (client, out):
+        Generation(client, out, output, last_frame_out).run(prompt, request)
+
+
+class Generation:
+    """One run: create, wait, download; whatever happens, the user learns the id."""
+
+    def __init__(self, client: Seedance, out: Output, output: Path | None, last_frame_out: Path | None) -> None:
+        self._client = client
+        self._out = out
+        self._output = output
+        self._last_frame_out = last_frame_out
+        self._video: Video | None = None
+
+    def run(self, prompt: str, request: VideoOptions) -> None:
+        try:
+            with open_display(self._out) as display:
+                video = self._video = self._client.videos.create(prompt, on_upload=display.uploading, **request)
+                # From here on the user has something to lose: every error names the id.
+                self._out.video_id = video.id
+                display.changed(video)
+                video = self._video = self._client.videos.wait(video, on_change=display.changed)
+                download = self._save(video, display)
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise typer.Exit(INTERRUPTED) from None
+        self._report(video, download)
+
+    def _save(self, video: Video, display: Display) -> Download:
+        target = self._output or Path(f"{video.id}.mp4")
+        download = self._client.videos.download(video, target, on_progress=display.downloading)
+        if self._last_frame_out:
+            self._client.videos.download(video, self._last_frame_out, variant="last_frame")
+        return download
+
+    def _report(self, video: Video, download: Download) -> None:
+        if self._out.as_json:
+            paths = {"path": download.path}
+            if self._last_frame_out:
+                paths["last_frame_path"] = str(self._last_frame_out)
+            self._out.json(video.raw | paths)
+            return
+        length = f"{video.seconds or video.duration} s" if video.seconds or video.duration else None
+        facts = [video.size, length, bytes_in_words(download.bytes), video.id]
+        self._out.line(f"✓ {download.path}  ({', '.join(fact for fact in facts if fact)})", "green")
+        if self._last_frame_out:
+            self._out.line(f"✓ {self._last_frame_out}  (last frame)", "green")
+
+    def _interrupted(self) -> None:
+        video = self._video
+        if video is None:
+            self._out.note("\ninterrupted; if the request had already left, `seedance list` shows the video")
+            return
+        if self._out.as_json:
+            self._out.json(video.raw)
+            return
+        if not leaves_it_running():
+            video = self._client.videos.cancel(video)
+            self._out.note(f"{video.id} is {video.status}")
+            return
+        target = f" -o {self._output}" if self._output else ""
+        self._out.note(f"{video.id} goes on without you. To fetch it: seedance download {video.id}{target}")
+
+
+def leaves_it_running() -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    try:
+        return typer.confirm("\nLeave it running?", default=True, err=True)
+    except (typer.Abort, KeyboardInterrupt):
+        return True

@@ -1,0 +1,105 @@
+"""The options that `generate` and `quote` share, and the request they make."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, TypeAlias, cast
+from urllib.parse import urlsplit
+
+import typer
+
+from seedance.create import Media, Reference, Role, VideoOptions
+
+PICTURE = "PATH|URL|file_id"
+
+Prompt: TypeAlias = Annotated[str, typer.Argument(metavar="PROMPT", help="What the video shows.")]
+Images: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--image", metavar=PICTURE, help="An image to start from. Repeatable.")
+]
+FirstFrame: TypeAlias = Annotated[str | None, typer.Option("--first-frame", metavar=PICTURE, help="The first frame.")]
+LastFrame: TypeAlias = Annotated[str | None, typer.Option("--last-frame", metavar=PICTURE, help="The last frame.")]
+References: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--reference", metavar=PICTURE, help="An image, video or sound to follow, by its type. Repeatable."),
+]
+Model: TypeAlias = Annotated[str | None, typer.Option("--model", help="See `seedance models`.")]
+Duration: TypeAlias = Annotated[int | None, typer.Option("--duration", help="Seconds.")]
+Resolution: TypeAlias = Annotated[str | None, typer.Option("--resolution", help="Such as 720p.")]
+Ratio: TypeAlias = Annotated[str | None, typer.Option("--ratio", help="Such as 16:9.")]
+Seed: TypeAlias = Annotated[int | None, typer.Option("--seed", help="The same seed makes a similar video.")]
+Audio: TypeAlias = Annotated[bool | None, typer.Option("--audio/--no-audio", help="With sound or without.")]
+CameraFixed: TypeAlias = Annotated[
+    bool | None, typer.Option("--camera-fixed/--camera-free", help="Keep the camera still.")
+]
+Watermark: TypeAlias = Annotated[
+    bool | None, typer.Option("--watermark/--no-watermark", help="Put a visible mark on the video.")
+]
+Draft: TypeAlias = Annotated[bool | None, typer.Option("--draft/--no-draft", help="A quick preview.")]
+Metadata: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Kept with the video. Repeatable.")
+]
+
+
+def video_options(
+    *,
+    images: Sequence[str] | None,
+    first_frame: str | None,
+    last_frame: str | None,
+    references: Sequence[str] | None,
+    metadata: Sequence[str] | None,
+    **plain: str | float | bool | None,
+) -> VideoOptions:
+    """The request that the options stand for, without those that were not given."""
+    named: list[tuple[str, str, Role | None]] = []
+    named.extend(("--image", item, None) for item in images or ())
+    named.extend(("--first-frame", item, "first_frame") for item in [first_frame] if item)
+    named.extend(("--last-frame", item, "last_frame") for item in [last_frame] if item)
+    named.extend(("--reference", item, "reference") for item in references or ())
+    options = cast("VideoOptions", {name: value for name, value in plain.items() if value is not None})
+    for kind in ("images", "videos", "audios"):
+        media = [refer(option, item, role) for option, item, role in named if kind_of(option, item) == kind]
+        if media:
+            options[kind] = media
+    if metadata:
+        options["metadata"] = dict(pair(item) for item in metadata)
+    return options
+
+
+def refer(option: str, item: str, role: Role | None) -> Media:
+    if item.startswith(("http://", "https://", "data:")):
+        return item if role is None else Reference(url=item, role=role)
+    path = Path(item)
+    if path.is_file():
+        return path if role is None else Reference(file=path, role=role)
+    if re.fullmatch(r"file_[A-Za-z0-9]+", item):
+        return item if role is None else Reference(file_id=item, role=role)
+    raise typer.BadParameter(f"{item!r} is not a file here, a URL or a file id", param_hint=option)
+
+
+def kind_of(option: str, item: str) -> str:
+    if option != "--reference":
+        return "images"
+    if item.startswith("data:"):
+        kind = item.removeprefix("data:")
+    else:
+        kind = mimetypes.guess_type(urlsplit(item).path)[0] or ""
+    return {"video": "videos", "audio": "audios"}.get(kind.partition("/")[0], "images")
+
+
+def pair(item: str) -> tuple[str, str]:
+    key, equals, value = item.partition("=")
+    if not key or not equals:
+        raise typer.BadParameter(f"{item!r} is not KEY=VALUE", param_hint="--metadata")
+    return key, value
+
+
+def check_output(path: Path, option: str) -> Path:
+    """Found out before a video is made and paid for, not after."""
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder", param_hint=option)
+    if not path.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder {path.parent} does not exist", param_hint=option)
+    return path

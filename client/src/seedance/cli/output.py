@@ -1,0 +1,121 @@
+"""What the commands print, and what they exit with."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from seedance.client import Seedance
+from seedance.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailed,
+    DownloadFailed,
+    SeedanceError,
+    UnexpectedAnswer,
+    VideoFailed,
+)
+
+FAILED, USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
+
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@contextmanager
+def session(as_json: bool) -> Generator[tuple[Seedance, Output]]:
+    """A client and an output; what goes wrong is printed and becomes an exit code."""
+    out = Output(as_json)
+    with out.reporting(), Seedance() as client:
+        yield client, out
+
+
+class Output:
+    """Results on stdout, everything else on stderr."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.video_id: str | None = None
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.notes = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def json(self, data: Any) -> None:
+        typer.echo(msgspec.json.encode(data).decode())
+
+    def line(self, text: str, style: str = "") -> None:
+        if self.console.is_terminal:
+            self.console.print(Text(printable(text), style))
+        else:
+            # Rich would turn tabs into spaces.
+            typer.echo(printable(text))
+
+    def note(self, text: str, style: str = "") -> None:
+        if not self.as_json:
+            self.notes.print(Text(printable(text), style))
+
+    @contextmanager
+    def reporting(self) -> Generator[None]:
+        try:
+            yield
+        except SeedanceError as error:
+            self._fail(error)
+            raise typer.Exit(exit_code(error)) from None
+        except KeyboardInterrupt:
+            self.note("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._fail(error)
+            raise typer.Exit(FAILED) from None
+
+    def _fail(self, error: SeedanceError | OSError) -> None:
+        if self.as_json:
+            known = {"video_id": self.video_id} if self.video_id else {}
+            self.json(as_data(error) | known)
+            return
+        first, *rest = str(error).splitlines() or [type(error).__name__]
+        self.note(f"error: {first}", "bold red")
+        for line in rest:
+            self.note(line)
+        if isinstance(error, AuthenticationError):
+            self.note("Log in with: seedance login")
+        if self.video_id and not isinstance(error, VideoFailed):
+            self.note(f"To fetch the video later: seedance download {self.video_id}")
+
+
+def as_data(error: SeedanceError | OSError) -> dict[str, Any]:
+    if isinstance(error, VideoFailed):
+        return error.video.raw
+    if isinstance(error, APIError):
+        return {"error": error.to_dict()}
+    return {"error": {"code": code_of(error), "message": str(error)}}
+
+
+def code_of(error: SeedanceError | OSError) -> str:
+    name = type(error).__name__ if isinstance(error, SeedanceError) else "LocalFile"
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def exit_code(error: SeedanceError) -> int:
+    if isinstance(error, ConfigurationError):
+        return USAGE
+    if isinstance(error, ConnectionFailed | DownloadFailed | UnexpectedAnswer):
+        return UNREACHABLE
+    return FAILED
+
+
+def printable(text: str) -> str:
+    """Without control characters: what a server or a prompt says must not steer the terminal."""
+    return "".join(" " if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
+
+
+def bytes_in_words(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

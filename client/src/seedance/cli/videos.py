@@ -1,0 +1,135 @@
+"""`seedance status`, `list`, `cancel` and `delete`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import datetime
+from itertools import islice
+from typing import Annotated, TypeAlias
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from seedance.cli.output import Json, Output, printable, session
+from seedance.objects import Video
+
+STYLES = {"completed": "green", "failed": "red", "canceled": "yellow", "in_progress": "cyan"}
+
+
+def checked_id(value: str) -> str:
+    # Also becomes a file name.
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
+        raise typer.BadParameter("this is no video id; they look like vid_…")
+    return value
+
+
+VideoId: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="vid_…", callback=checked_id)]
+
+
+def status(video_id: VideoId, as_json: Json = False) -> None:
+    """Show a video."""
+    with session(as_json) as (client, out):
+        show(client.videos.retrieve(video_id), out)
+
+
+def list_(
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    status: Annotated[str | None, typer.Option(help="Only those queued, in_progress, completed, …")] = None,
+    model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Go on after this video.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show your videos, the newest first."""
+    with session(as_json) as (client, out):
+        page = client.videos.list(limit=min(limit, 100), status=status, model=model, after=after)
+        videos = list(islice(page, limit))
+        if as_json:
+            out.json({"object": "list", "data": [video.raw for video in videos]})
+        elif not videos:
+            out.line("no videos")
+        else:
+            show_table(videos, out)
+
+
+def cancel(video_id: VideoId, as_json: Json = False) -> None:
+    """Stop a video that is not finished."""
+    with session(as_json) as (client, out):
+        video = client.videos.cancel(video_id)
+        if as_json:
+            out.json(video.raw)
+        else:
+            out.line(f"{video.id} is {video.status}")
+
+
+def delete(
+    video_id: VideoId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a video, its file and its inputs, now and for good."""
+    if not yes and not as_json and sys.stdin.isatty():
+        typer.confirm(f"Delete {video_id} for good?", abort=True, err=True)
+    with session(as_json) as (client, out):
+        receipt = client.videos.delete(video_id)
+        if as_json:
+            out.json(receipt.raw)
+        else:
+            out.line(f"{receipt.id} is deleted")
+
+
+def show(video: Video, out: Output) -> None:
+    if out.as_json:
+        out.json(video.raw)
+        return
+    for name, value in facts(video):
+        if value not in (None, "", {}):
+            out.line(f"{name:<10} {value}", STYLES.get(video.status, "") if name == "status" else "")
+
+
+def facts(video: Video) -> list[tuple[str, object]]:
+    progress = f" {video.progress:g} %" if video.status == "in_progress" else ""
+    return [
+        ("id", video.id),
+        ("status", video.status + progress),
+        ("error", f"{video.error.message} ({video.error.code})" if video.error else None),
+        ("model", video.model),
+        ("prompt", video.prompt),
+        ("size", video.size),
+        ("seconds", video.seconds or video.duration),
+        ("seed", video.seed),
+        ("created", moment(video.created_at)),
+        ("completed", moment(video.completed_at)),
+        ("expires", moment(video.expires_at)),
+        ("tokens", video.usage.total_tokens if video.usage else None),
+        ("metadata", ", ".join(f"{key}={value}" for key, value in video.metadata.items())),
+    ]
+
+
+def show_table(videos: list[Video], out: Output) -> None:
+    if not out.console.is_terminal:
+        for video in videos:
+            cells = (video.id, video.status, moment(video.created_at) or "-", video.model, video.prompt or "")
+            out.line("\t".join(" ".join(cell.split()) for cell in cells))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("id", no_wrap=True)
+    for name in ("status", "created", "model", "length"):
+        table.add_column(name)
+    table.add_column("prompt", no_wrap=True, overflow="ellipsis", ratio=1)
+    for video in videos:
+        progress = f" {video.progress:g} %" if video.status == "in_progress" else ""
+        table.add_row(
+            video.id,
+            Text(printable(video.status) + progress, STYLES.get(video.status, "")),
+            moment(video.created_at) or "",
+            Text(printable(video.model)),
+            f"{video.seconds} s" if video.seconds else "",
+            Text(printable(" ".join((video.prompt or "").split()))),
+        )
+    out.console.print(table, soft_wrap=False)
+
+
+def moment(unix: int | None) -> str | None:
+    return None if unix is None else datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d %H:%M")

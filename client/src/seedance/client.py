@@ -1,0 +1,101 @@
+"""The two clients: explicit objects that own a connection pool and nothing else."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from seedance.auth import BearerAuth
+from seedance.config import find_config
+from seedance.drive import AsyncDriver, Driver
+from seedance.files import AsyncFiles, Files
+from seedance.models import AsyncModels, Models
+from seedance.retry import Retries
+from seedance.videos import AsyncVideos, Videos
+
+
+class Seedance:
+    """A client of one Seedance API service. Use it as a context manager, or `close` it."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float = 60,
+        max_retries: int = 3,
+        retry_delay: float = 0.5,
+        http_client: httpx.Client | None = None,
+    ) -> None:
+        config = find_config(base_url, api_key)
+        self.base_url = config.base_url
+        self._owns_http = http_client is None
+        self._http = http_client or httpx.Client(headers=headers())
+        driver = Driver(self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout)
+        retries = Retries(max_retries, retry_delay)
+        self.videos = Videos(driver, retries)
+        self.files = Files(driver, retries)
+        self.models = Models(driver, retries)
+
+    def close(self) -> None:
+        if self._owns_http:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Seedance(base_url={self.base_url!r})"
+
+
+class AsyncSeedance:
+    """A client of one Seedance API service, for asyncio. Use it with `async with`, or `await close()` it."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout: float = 60,
+        max_retries: int = 3,
+        retry_delay: float = 0.5,
+        http_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        config = find_config(base_url, api_key)
+        self.base_url = config.base_url
+        self._owns_http = http_client is None
+        self._http = http_client or httpx.AsyncClient(headers=headers())
+        driver = AsyncDriver(
+            self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout
+        )
+        retries = Retries(max_retries, retry_delay)
+        self.videos = AsyncVideos(driver, retries)
+        self.files = AsyncFiles(driver, retries)
+        self.models = AsyncModels(driver, retries)
+
+    async def close(self) -> None:
+        if self._owns_http:
+            await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"AsyncSeedance(base_url={self.base_url!r})"
+
+
+def headers() -> dict[str, str]:
+    return {"User-Agent": f"seedance-python/{version('seedance')}", "Accept": "application/json"}

@@ -1,0 +1,149 @@
+"""What the service answers with, as frozen structs that tolerate fields they do not know."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T", bound="Answer")
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A decoded JSON object; `raw` is all of it as the server sent it."""
+
+    raw: dict[str, Any] = {}
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What a newer server sends and this client has no name for."""
+        return {name: value for name, value in self.raw.items() if name not in self.__struct_fields__}
+
+    def __repr__(self) -> str:
+        names = [name for name in self.__struct_fields__ if name != "raw"]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+class VideoError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a video failed."""
+
+    code: str = "unknown"
+    message: str = ""
+
+
+class VideoUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a completed video consumed."""
+
+    total_tokens: int | None = None
+
+
+class VideoURLs(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a video's files and events are; a key is needed to read them."""
+
+    content: str | None = None
+    last_frame: str | None = None
+    thumbnail: str | None = None
+    events: str | None = None
+
+
+class Video(Answer, frozen=True, kw_only=True):
+    """A video, asked for or made. `status` is queued, in_progress, completed, failed or canceled."""
+
+    id: str
+    status: str
+    object: str = "video"
+    model: str = ""
+    progress: int | float = 0
+    created_at: int | None = None
+    started_at: int | None = None
+    completed_at: int | None = None
+    expires_at: int | None = None
+    prompt: str | None = None
+    size: str | None = None
+    seconds: str | None = None
+    resolution: str | None = None
+    ratio: str | None = None
+    duration: int | float | None = None
+    seed: int | None = None
+    generate_audio: bool | None = None
+    draft: bool | None = None
+    usage: VideoUsage | None = None
+    cost: Any = None
+    urls: VideoURLs = VideoURLs()
+    error: VideoError | None = None
+    metadata: dict[str, str] = {}
+    livemode: bool | None = None
+    sandbox: bool | None = None
+    ai_generated: bool | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in {"completed", "failed", "canceled"}
+
+
+class VideoEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a video's state or progress: `type` is video.queued, video.in_progress, …"""
+
+    type: str
+    video: Video
+    id: str | None = None
+
+
+class QuoteTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """How many tokens a video would take."""
+
+    expected: int | None = None
+    most: int | None = None
+
+
+class Quote(Answer, frozen=True, kw_only=True):
+    """What a video would take; nothing was created."""
+
+    object: str = "quote"
+    model: str = ""
+    tokens: QuoteTokens | None = None
+    price: Any = None
+
+
+class File(Answer, frozen=True, kw_only=True):
+    """Reference media kept by the service."""
+
+    id: str
+    object: str = "file"
+    kind: str | None = None
+    media_type: str | None = None
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    sha256: str | None = None
+    created_at: int | None = None
+    expires_at: int | None = None
+
+
+class Model(Answer, frozen=True, kw_only=True):
+    """A model and, in `extra`, what it takes."""
+
+    id: str
+    object: str = "model"
+
+
+class Deleted(Answer, frozen=True, kw_only=True):
+    """The receipt of a deletion."""
+
+    id: str
+    object: str = ""
+    deleted: bool = True
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished download; `path` is None when it went into a file object."""
+
+    path: str | None
+    bytes: int
+
+
+def from_dict(data: dict[str, Any], kind: type[T]) -> T:
+    """Convert plain data to `kind`, tolerating and keeping fields that it does not name."""
+    return msgspec.convert(data | {"raw": data}, kind)

@@ -1,0 +1,30 @@
+"""The addresses of things."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from seedance.objects import File, Video
+
+
+def video_path(video: str | Video, rest: str = "") -> str:
+    return f"/v1/videos/{segment(id_of(video))}{rest}"
+
+
+def id_of(video: str | Video) -> str:
+    return video.id if isinstance(video, Video) else video
+
+
+def file_path(file: str | File) -> str:
+    return f"/v1/files/{segment(file.id if isinstance(file, File) else file)}"
+
+
+def model_path(model: str) -> str:
+    return f"/v1/models/{segment(model)}"
+
+
+def segment(name: str) -> str:
+    # An empty or dotted segment would address the collection or its parent instead.
+    if not name.strip("./ "):
+        raise ValueError("an id must not be empty")
+    return quote(name, safe="")

@@ -1,0 +1,48 @@
+"""What the fake service answers with."""
+
+from __future__ import annotations
+
+MODELS = [
+    {
+        "id": "seedance-2.0-mini",
+        "object": "model",
+        "resolutions": ["480p", "720p"],
+        "seconds": {"min": 4, "max": 15},
+    },
+    {
+        "id": "seedance-1.5-pro",
+        "object": "model",
+        "resolutions": ["720p", "1080p"],
+        "draft": True,
+        "audio": False,
+    },
+]
+
+
+def error(status: int, message: str = "not this time", **more) -> dict:
+    return {"error": {"code": f"code_{status}", "message": message, "type": "test_error", "param": None} | more}
+
+
+def file_view(file_id: str, content: bytes) -> dict:
+    return {
+        "id": file_id,
+        "object": "file",
+        "kind": "image",
+        "media_type": "image/png",
+        "bytes": len(content),
+    }
+
+
+def listing(service, query: dict) -> dict:
+    videos = sorted(service.videos.values(), key=lambda v: v["id"], reverse=query.get("order", "desc") == "desc")
+    videos = [v for v in videos if query.get("status") in {None, v["status"]}]
+    ids = [v["id"] for v in videos]
+    start = ids.index(query["after"]) + 1 if "after" in query else 0
+    page = videos[start : start + int(query.get("limit", 20))]
+    return {
+        "object": "list",
+        "data": page,
+        "first_id": page[0]["id"] if page else None,
+        "last_id": page[-1]["id"] if page else None,
+        "has_more": start + len(page) < len(videos),
+    }

@@ -1,0 +1,281 @@
+"""The command: as a process, and in this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from fake_answers import error
+from fake_service import CONTENT, KEY, Fault
+from terminal import SEEDANCE, on_terminal, wait_for
+from typer.testing import CliRunner
+
+from seedance.cli import app
+
+
+@pytest.fixture
+def environment(service, tmp_path):
+    return os.environ | {
+        "SEEDANCE_BASE_URL": service.url,
+        "SEEDANCE_API_KEY": KEY,
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "COLUMNS": "100",
+    }
+
+
+@pytest.fixture
+def process(environment, tmp_path):
+    """Runs the command as a process."""
+
+    def run(*arguments, **changes):
+        env = {name: value for name, value in (environment | changes).items() if value is not None}
+        done = subprocess.run(
+            [*SEEDANCE, *arguments],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert KEY not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def run(environment, monkeypatch, tmp_path):
+    """Runs the command in this process."""
+    for name in ("SEEDANCE_BASE_URL", "SEEDANCE_API_KEY"):
+        monkeypatch.setenv(name, environment[name])
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments, **options: CliRunner().invoke(app, arguments, **options)
+
+
+def test_generate_makes_a_file(process, service, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"picture")
+    done = process("generate", "a cat", "--image", "a.png", "--duration", "5", "-o", "out.mp4")
+    assert (done.returncode, done.stdout) == (0, "✓ out.mp4  (1280x720, 5 s, 0.5 MB, vid_0001)\n")
+    assert (tmp_path / "out.mp4").read_bytes() == CONTENT
+    lines = done.stderr.splitlines()
+    wanted = [
+        "uploading a.png 100 %",
+        "queued vid_0001",
+        "rendering 0 %",
+        "rendering 40 %",
+        "completed vid_0001",
+    ]
+    assert lines[: len(wanted)] == wanted
+    assert lines[-1] == "downloading 100 %"
+    assert "\x1b" not in done.stdout + done.stderr
+    [request] = service.seen("POST", "/v1/videos")
+    assert request.json == {"prompt": "a cat", "images": ["file_1"], "duration": 5}
+
+
+def test_generate_json_prints_one_object(process):
+    done = process("generate", "a cat", "--json")
+    video = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (video["status"], video["path"], video["something_new"]) == ("completed", "vid_0001.mp4", {"a": 1})
+    assert video["urls"]["new"] == 1
+
+
+def test_generate_on_a_terminal_shows_a_bar_that_goes_away(environment, service, tmp_path):
+    service.pace_seconds = 0.3
+    output = on_terminal(["generate", "a cat", "-o", "out.mp4"], environment, tmp_path)
+    assert "queued" in output
+    assert "rendering" in output
+    assert "40 %" in output
+    assert output.splitlines()[-1].endswith("✓ out.mp4  (1280x720, 5 s, 0.5 MB, vid_0001)\x1b[0m")
+
+
+def test_every_option_reaches_the_service(run, service, tmp_path):
+    Path("a.png").write_bytes(b"1")
+    result = run(
+        "generate", "p", "--first-frame", "a.png", "--last-frame", "https://x/l.png", "--reference", "file_7",
+        "--reference", "https://x/v.mp4?k=1", "--reference", "data:audio/wav;base64,AA", "--model", "m",
+        "--resolution", "720p", "--ratio", "16:9", "--seed", "3", "--no-audio", "--camera-fixed",
+        "--watermark", "--draft", "--metadata", "a=b=c", "--metadata", "d=", "--last-frame-out", "last.png",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert service.seen("POST", "/v1/videos")[0].json == {
+        "prompt": "p", "model": "m", "resolution": "720p", "ratio": "16:9", "seed": 3,
+        "generate_audio": False, "camera_fixed": True, "watermark": True, "draft": True,
+        "return_last_frame": True, "metadata": {"a": "b=c", "d": ""},
+        "images": [
+            {"role": "first_frame", "file_id": "file_1"},
+            {"url": "https://x/l.png", "role": "last_frame"},
+            {"file_id": "file_7", "role": "reference"},
+        ],
+        "videos": [{"url": "https://x/v.mp4?k=1", "role": "reference"}],
+        "audios": [{"url": "data:audio/wav;base64,AA", "role": "reference"}],
+    }  # fmt: skip
+    assert Path("last.png").read_bytes() == CONTENT
+    assert service.seen("GET", r".*/content")[1].query == {"variant": "last_frame"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate"],
+        ["generate", "x", "--image", "missing.png"],
+        ["generate", "x", "-o", "no/such/folder/out.mp4"],
+        ["generate", "x", "-o", "."],
+        ["generate", "x", "--metadata", "novalue"],
+        ["generate", "x", "--duration", "five"],
+        ["status", "../models"],
+        ["list", "--limit", "0"],
+        ["nonsense"],
+    ],
+)
+def test_a_usage_error_is_2_and_costs_no_request(run, service, arguments):
+    assert run(*arguments).exit_code == 2
+    assert service.requests == []
+
+
+def test_a_refusal_is_1_and_lists_every_problem(run, service):
+    problems = [
+        {"path": "duration", "message": "out of bounds", "value": 99, "allowed": {"min": 4, "max": 15}},
+        {"path": "ratio", "message": "unknown", "value": "\x1b[31m", "allowed": ["16:9", "1:1"]},
+    ]
+    refusal = Fault(status=422, body=error(422, "Two problems", errors=problems))
+    service.fail("POST", "/v1/videos", refusal, refusal)
+    result = run("generate", "x")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "  - duration: out of bounds (given 99; allowed: min 4, max 15)\n" in result.stderr
+    assert "allowed: 16:9, 1:1" in result.stderr
+    assert "\x1b" not in result.stderr
+    result = run("generate", "x", "--json")
+    assert result.exit_code == 1
+    assert [p["path"] for p in json.loads(result.stdout)["error"]["errors"]] == ["duration", "ratio"]
+
+
+def test_a_failed_video_is_1(run, service):
+    service.timeline = [("queued", 0), ("failed", 0)]
+    result = run("generate", "x")
+    assert result.exit_code == 1
+    assert "the prompt was refused (moderation)" in result.stderr
+    result = run("generate", "x", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["status"] == "failed"
+    assert list(Path().glob("*.mp4")) == []
+
+
+def test_no_server_is_3(process):
+    done = process("list", SEEDANCE_BASE_URL="http://127.0.0.1:9")
+    assert done.returncode == 3
+    assert "http://127.0.0.1:9/v1/videos got no answer" in done.stderr
+
+
+def test_a_loss_after_the_creation_names_the_id(run, service):
+    service.fail("GET", r".*/content", *[Fault(status=404)] * 9)
+    result = run("generate", "x")
+    assert result.exit_code == 1
+    assert "To fetch the video later: seedance download vid_0001" in result.stderr
+
+
+def test_no_key_is_2_and_says_what_to_do(process):
+    done = process("list", SEEDANCE_API_KEY=None)
+    assert done.returncode == 2
+    assert "seedance login" in done.stderr
+    done = process("list", "--json", SEEDANCE_API_KEY=None)
+    assert json.loads(done.stdout)["error"]["code"] == "configuration_error"
+
+
+def test_interrupted_without_a_terminal_it_goes_on(environment, service, tmp_path):
+    service.timeline = [("queued", 0), *[("in_progress", 1)] * 1000]
+    service.pace_seconds = 0.05
+    child = subprocess.Popen(
+        [*SEEDANCE, "generate", "x", "-o", "out.mp4"], cwd=tmp_path, env=environment, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_for(lambda: service.seen("GET", r".*/events"))
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "seedance download vid_0001 -o out.mp4" in said
+    assert service.seen("POST", ".*/cancel") == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("answer", "canceled"), [(b"n\n", True), (b"\n", False), (b"\x03", False)])
+def test_interrupted_on_a_terminal_it_asks(environment, service, tmp_path, answer, canceled):
+    service.timeline = [("queued", 0), *[("in_progress", 1)] * 1000]
+    service.pace_seconds = 0.05
+
+    def react(output, said):
+        if "rendering" in output and not said:
+            return b"\x03"
+        return answer if "Leave it running?" in output and len(said) == 1 else None
+
+    output = on_terminal(["generate", "x"], environment, tmp_path, react=react, exit_code=130)
+    assert bool(service.seen("POST", ".*/cancel")) is canceled
+    assert ("is canceled" if canceled else "seedance download vid_0001") in output
+
+
+def test_the_other_commands(run, service):
+    video_id = json.loads(run("generate", "x", "--json", "--metadata", "a=b").stdout)["id"]
+    assert "status     completed" in run("status", video_id).stdout
+    assert json.loads(run("status", video_id, "--json").stdout)["id"] == video_id
+    assert run("list").stdout.startswith(f"{video_id}\tcompleted\t")
+    assert json.loads(run("list", "--json").stdout)["data"][0]["id"] == video_id
+    assert "1,000 (at most 1,200)" in run("quote", "x").stdout
+    assert json.loads(run("quote", "x", "--json").stdout)["new"] == 7
+    assert "resolutions: 480p, 720p; seconds: min 4, max 15" in run("models").stdout
+    assert len(json.loads(run("models", "--json").stdout)["data"]) == 2
+    assert run("download", video_id, "-o", "again.mp4").stdout.startswith("✓ again.mp4")
+    assert Path("again.mp4").read_bytes() == CONTENT
+    assert json.loads(run("download", video_id, "--variant", "thumbnail", "--json").stdout)["path"] == (
+        f"{video_id}.thumbnail.jpg"
+    )
+    assert "canceled" in run("cancel", video_id).stdout
+    assert json.loads(run("cancel", video_id, "--json").stdout)["status"] == "canceled"
+    assert json.loads(run("delete", video_id, "--json").stdout)["deleted"] is True
+    assert run("delete", video_id).exit_code == 1
+    assert run("list").stdout == "no videos\n"
+
+
+def test_download_waits_for_a_video_that_is_not_finished(run, service):
+    video_id = service.create({})["id"]
+    result = run("download", video_id)
+    assert result.exit_code == 0
+    assert Path(f"{video_id}.mp4").read_bytes() == CONTENT
+
+
+def test_list_goes_over_pages(run, service):
+    for _ in range(130):
+        service.create({})
+    assert len(run("list", "--limit", "120").stdout.splitlines()) == 120
+
+
+def test_login_is_saved_for_its_owner_only_and_used(process, service, tmp_path):
+    nothing = {"SEEDANCE_BASE_URL": None, "SEEDANCE_API_KEY": None}
+    done = process("login", "--base-url", service.url + "/", "--api-key", KEY, **nothing)
+    assert done.returncode == 0, done.stderr
+    saved = tmp_path / "config" / "seedance" / "credentials.json"
+    assert json.loads(saved.read_text()) == {"base_url": service.url, "api_key": KEY}
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert process("list", **nothing).returncode == 0
+    other = process("list", SEEDANCE_API_KEY=None, SEEDANCE_BASE_URL="http://127.0.0.1:9")
+    assert other.returncode == 2
+    assert "log in there" in other.stderr
+
+
+def test_login_asks(run, service, monkeypatch):
+    result = run("login", input=f"{service.url}\n{KEY}\n")
+    assert result.exit_code == 0, result.output
+    assert KEY not in result.output
+    assert "logged in" in result.stdout
+
+
+def test_login_with_a_wrong_key_saves_nothing(run, service, tmp_path):
+    result = run("login", "--base-url", service.url, "--api-key", "sda_test_wrong")
+    assert result.exit_code == 1
+    assert not (tmp_path / "config").exists()

@@ -1,0 +1,37 @@
+"""What the README names exists; what exists, it names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import seedance
+from seedance import errors
+from seedance.cli import app
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_every_error_is_in_the_readme():
+    kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, Exception)]
+    assert [k.__name__ for k in kinds if k.__name__ not in README] == []
+
+
+def test_every_public_name_exists():
+    assert [name for name in seedance.__all__ if not hasattr(seedance, name)] == []
+    imported = re.findall(r"from seedance import (.+)", README)
+    assert {n.strip() for line in imported for n in line.split(",")} <= set(seedance.__all__)
+
+
+def test_every_command_is_in_the_readme():
+    names = [c.name or c.callback.__name__ for c in app.registered_commands]
+    assert [name for name in names if f"seedance {name}" not in README] == []
+
+
+def test_the_first_video_of_the_readme_runs(service, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEEDANCE_BASE_URL", service.url)
+    monkeypatch.setenv("SEEDANCE_API_KEY", "sda_test_abcdefgh0123456789012345678901234567890123")
+    for program in re.findall(r"```python\n(.*?)```", README, re.DOTALL)[:1]:
+        exec(program, {})
+    assert (tmp_path / "boat.mp4").stat().st_size == len(service.content)

@@ -1,0 +1,88 @@
+"""Who is calling: from a bearer token to a principal."""
+
+import time
+
+import msgspec
+
+from seedance_api.accounts import queries
+from seedance_api.accounts.keys import KeyMode, parse
+from seedance_api.foundation.batch import Batch
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.secrets import digest, same
+
+_CACHE_SECONDS = 5.0
+_CACHE_MOST = 10_000
+_ABSENT = b"\0" * 32
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """The account and the key that a request is made with."""
+
+    account_id: str
+    key_id: str
+    livemode: bool
+
+
+class Authenticator:
+    """Turns bearer tokens into principals.
+
+    A mistyped key costs no query. A good one is remembered for 5 seconds and forgotten at once when it is revoked
+    (NOTIFY), or when notifications may have been missed. At most 10,000 keys are remembered.
+    """
+
+    def __init__(self, *, db: Database, pepper: bytes) -> None:
+        self._db = db
+        self._pepper = pepper
+        self._known: dict[str, tuple[Principal, float]] = {}
+        self._epoch = 0
+        self._by_handle: Batch[str, queries.ApiKey | None] = Batch(self._load)
+
+    async def __call__(self, header: str | None) -> Principal:
+        """The principal of an `Authorization` header. Raises AppError 401."""
+        scheme, _, token = (header or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise AppError("missing_key", "Send your API key as: Authorization: Bearer sda_…", headers=_CHALLENGE)
+        known = self._known.get(token)
+        if known and known[1] > time.monotonic():
+            return known[0]
+        return await self._look_up(token)
+
+    def forget(self, key_id: str) -> None:
+        """A key was revoked."""
+        self._epoch += 1
+        for token in [token for token, (principal, _) in self._known.items() if principal.key_id == key_id]:
+            del self._known[token]
+
+    def forget_all(self) -> None:
+        """Some revocations may have been missed."""
+        self._epoch += 1
+        self._known.clear()
+
+    async def _look_up(self, token: str) -> Principal:
+        plain = parse(token)
+        if plain is None:
+            raise _refusal()
+        epoch = self._epoch
+        key = await self._by_handle(plain.handle)
+        # an unknown key is compared all the same, so that it takes as long as a known one
+        matches = same(key.digest if key else _ABSENT, digest(self._pepper, token))
+        if key is None or not matches or key.revoked_at is not None or key.mode != plain.mode:
+            raise _refusal()
+        principal = Principal(key.account_id, key.id, key.mode is KeyMode.LIVE)
+        if epoch == self._epoch:  # no revocation came in while the row was on its way
+            if len(self._known) >= _CACHE_MOST:
+                self._known.clear()
+            self._known[token] = (principal, time.monotonic() + _CACHE_SECONDS)
+        return principal
+
+    async def _load(self, handles: list[str]) -> list[queries.ApiKey | None | Exception]:
+        found = {key.handle: key for key in await queries.keys_by_handle(self._db, handles)}
+        return [found.get(handle) for handle in handles]
+
+
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+def _refusal() -> AppError:
+    return AppError("invalid_key", headers=_CHALLENGE)

@@ -1,0 +1,71 @@
+"""Accounts and keys: made and revoked by the operator's commands."""
+
+import re
+
+import msgspec
+
+from seedance_api.accounts import keys, queries
+from seedance_api.accounts.keys import KeyMode
+from seedance_api.accounts.queries import Account
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.secrets import digest
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)*\Z")
+_EMAIL_MOST = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """A key at the only moment its text is known."""
+
+    id: str
+    account_id: str
+    mode: KeyMode
+    name: str | None
+    key: str
+
+    def __repr__(self) -> str:
+        return f"NewKey(id={self.id!r}, mode={self.mode!r})"
+
+
+async def create_account(db: Database, email: str) -> Account:
+    """Make an account. Raises AppError when the address is malformed or taken."""
+    email = email.strip()
+    if len(email) > _EMAIL_MOST or not _EMAIL.match(email):
+        raise AppError("invalid_request", "That is not an e-mail address.", param="email")
+    account = await queries.insert_account(db, new_id("acc"), email)
+    if account is None:
+        raise AppError("invalid_request", "There is an account with that address already.", param="email")
+    return account
+
+
+async def create_key(db: Database, pepper: bytes, *, email: str, mode: KeyMode, name: str | None = None) -> NewKey:
+    """Make a key for the account with this address. Raises AppError 404 when there is none."""
+    account = await queries.account_by_email(db, email)
+    if account is None:
+        raise AppError("not_found", "There is no account with that address.", param="email")
+    plain = keys.mint(mode)
+    key_id = new_id("key")
+    await queries.insert_key(db, key_id, account.id, plain.handle, mode, name, digest(pepper, plain.text))
+    return NewKey(key_id, account.id, mode, name, plain.text)
+
+
+async def revoke_key(db: Database, key_id: str) -> None:
+    """Revoke a key; every process refuses it at once. Raises AppError 404 when there is no such live key."""
+    async with db.transaction() as connection:
+        if not await queries.revoke_key(connection, key_id):
+            raise AppError("not_found", "There is no such key, or it is revoked already.", param="key")
+
+
+async def check_pepper(db: Database, pepper: bytes) -> None:
+    """Refuse to start with another pepper than the one this database's keys were made with.
+
+    Raises RuntimeError: with the wrong pepper every key would be refused, and new ones would work on this machine only.
+    """
+    mark = digest(pepper, "installation")
+    if await queries.pepper_mark(db, mark) != mark:
+        raise RuntimeError(
+            "this machine's pepper is not the one of this database; set SEEDANCE_PEPPER to the pepper of the "
+            "machine that was started first (the file secrets/pepper in its data folder)"
+        )

@@ -1,0 +1,83 @@
+"""SQL of accounts and keys."""
+
+from datetime import datetime
+
+import msgspec
+
+from seedance_api.accounts.keys import KeyMode
+from seedance_api.foundation.db import Connection, Database, affected, row, rows
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A row of `account`."""
+
+    id: str
+    email: str
+    created_at: datetime
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A row of `api_key`, with its digest and never its text."""
+
+    id: str
+    account_id: str
+    handle: str
+    mode: KeyMode
+    name: str | None
+    digest: bytes
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+async def insert_account(db: Database, account_id: str, email: str) -> Account | None:
+    """The new account, or None when the address has one."""
+    found = await db.fetchrow(
+        "INSERT INTO account (id, email) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id, email, created_at",
+        account_id,
+        email,
+    )
+    return row(Account, found) if found else None
+
+
+async def account_by_email(db: Database, email: str) -> Account | None:
+    """The account with this address, whatever its case."""
+    found = await db.fetchrow("SELECT id, email, created_at FROM account WHERE lower(email) = lower($1)", email)
+    return row(Account, found) if found else None
+
+
+async def insert_key(
+    db: Database, key_id: str, account_id: str, handle: str, mode: KeyMode, name: str | None, digest: bytes
+) -> None:
+    """Store a key's digest."""
+    await db.execute(
+        "INSERT INTO api_key (id, account_id, handle, mode, name, digest) VALUES ($1, $2, $3, $4, $5, $6)",
+        key_id,
+        account_id,
+        handle,
+        mode.value,
+        name,
+        digest,
+    )
+
+
+async def keys_by_handle(db: Database, handles: list[str]) -> list[ApiKey]:
+    """The keys with these handles, revoked ones too."""
+    return rows(ApiKey, await db.fetch("SELECT * FROM api_key WHERE handle = ANY ($1)", handles))
+
+
+async def keys_of_account(db: Database, account_id: str) -> list[ApiKey]:
+    """Every key of an account, oldest first."""
+    return rows(ApiKey, await db.fetch("SELECT * FROM api_key WHERE account_id = $1 ORDER BY id", account_id))
+
+
+async def revoke_key(connection: Connection, key_id: str) -> bool:
+    """Mark a key revoked and tell every process; False when there is no such live key."""
+    tag = await connection.execute("UPDATE api_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", key_id)
+    await connection.execute("SELECT pg_notify('key_revoked', $1)", key_id)
+    return affected(tag) == 1
+
+
+async def pepper_mark(db: Database, mark: bytes) -> bytes:
+    """The mark of the pepper that this database's keys were made with; the first caller sets it."""
+    await db.execute("INSERT INTO installation (pepper_mark) VALUES ($1) ON CONFLICT DO NOTHING", mark)
+    return await db.fetchval("SELECT pepper_mark FROM installation")

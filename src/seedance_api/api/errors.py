@@ -1,0 +1,88 @@
+"""The one error shape on the wire, for our refusals, the framework's and our own faults."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException
+from litestar.types import Send
+
+from seedance_api.foundation.errors import AppError, Problem
+
+_log = structlog.get_logger()
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong. `errors` lists every problem of a request, `param` is the place of the first."""
+
+    code: str
+    message: str
+    type: str
+    param: str | None
+    request_id: str
+    errors: list[Problem]
+
+
+class ErrorView(msgspec.Struct, frozen=True):
+    """The envelope."""
+
+    error: ErrorBody
+
+
+def encode(error: AppError, request_id: str) -> bytes:
+    """The body of a refusal."""
+    body = ErrorBody(
+        code=error.code,
+        message=error.message,
+        type=error.type,
+        param=error.param,
+        request_id=request_id,
+        errors=list(error.problems),
+    )
+    return msgspec.json.encode(ErrorView(body))
+
+
+def headers_of(error: AppError) -> dict[str, str]:
+    """The headers of a refusal; clients that would try a hopeless request again are told not to."""
+    retry = "true" if error.code in ("unavailable", "too_busy") else "false"
+    return {"content-type": "application/json", "x-should-retry": retry} | error.headers
+
+
+def as_app_error(error: Exception) -> AppError:
+    """Any exception as a refusal. What is neither ours nor the framework's is a fault, logged without its text."""
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, HTTPException):
+        match error.status_code:
+            case 404:
+                return AppError("not_found", "There is nothing at this address.")
+            case 405:
+                return AppError("method_not_allowed", headers=dict(error.headers or {}))
+            case 413:
+                return AppError("body_too_large")
+            case status if status < 500:
+                return AppError("invalid_request", "The request is malformed.")
+            case _:
+                pass
+    if isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith("asyncpg"):
+        _log.error("request.unavailable", exc_info=error)
+        return AppError("unavailable", headers={"Retry-After": "2"})
+    _log.error("request.failed", exc_info=error)
+    return AppError("internal_error")
+
+
+def handle(request: Any, error: Exception) -> Response[bytes]:
+    """Litestar's exception handler."""
+    refusal = as_app_error(error)
+    body = encode(refusal, request.scope.get("request_id", ""))
+    return Response(body, status_code=refusal.status, media_type="application/json", headers=headers_of(refusal))
+
+
+async def send_error(send: Send, scope: Any, error: AppError) -> None:
+    """A refusal from a plain ASGI handler that has not answered yet."""
+    body = encode(error, scope.get("request_id", ""))
+    headers = [(key.lower().encode(), value.encode("latin-1")) for key, value in headers_of(error).items()]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False})

@@ -1,0 +1,85 @@
+"""`/v1/videos/{id}/events`: server-sent events, one for each change, until the video is finished."""
+
+import asyncio
+
+import msgspec
+from litestar import get
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from seedance_api.accounts.authenticate import Principal
+from seedance_api.api.body import AnyRequest
+from seedance_api.api.parts import Parts, parts_of, principal_of
+from seedance_api.api.videos import base_of_request
+from seedance_api.api.view import Video, video
+from seedance_api.foundation.errors import AppError
+
+KEEP_ALIVE_SECONDS = 15.0
+_TOO_LONG_SECONDS = 6 * 3600.0
+
+
+@get("/v1/videos/{video_id:str}/events")
+async def stream_events(request: AnyRequest, video_id: str) -> ASGIApp:
+    """Send the state at once and each change after it."""
+    parts, principal = parts_of(request), principal_of(request)
+    await parts.seen(principal, video_id)
+    base = base_of_request(parts, request)
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await _follow(parts, principal, video_id, base, receive, send)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return stream
+
+
+async def _follow(parts: Parts, principal: Principal, video_id: str, base: str, receive: Receive, send: Send) -> None:
+    async with parts.changes.of(video_id) as changed:
+        seen = await parts.seen(principal, video_id)
+        gone = asyncio.create_task(_closed(receive))
+        try:
+            sent: Video | None = None
+            number = 0
+            end = asyncio.get_running_loop().time() + _TOO_LONG_SECONDS
+            while not gone.done() and asyncio.get_running_loop().time() < end:
+                now = video(seen, base)
+                if now != sent:
+                    number += 1
+                    sent = now
+                    await send({"type": "http.response.body", "body": event(number, now), "more_body": True})
+                if seen.finished_at is not None:
+                    break
+                await _wait(changed, gone, send)
+                changed.clear()
+                try:
+                    seen = await parts.seen(principal, video_id)
+                except AppError:  # deleted while we watched
+                    break
+        finally:
+            gone.cancel()
+
+
+async def _wait(changed: asyncio.Event, gone: asyncio.Task[None], send: Send) -> None:
+    """Return on a change, when the client leaves, or after a while: a lost notification delays but never hides."""
+    waiter = asyncio.create_task(changed.wait())
+    done, _ = await asyncio.wait({waiter, gone}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+    if not done:
+        await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
+
+
+async def _closed(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def event(number: int, now: Video) -> bytes:
+    """One event: its name is the state, its data the video object."""
+    return b"event: video.%b\nid: %d\ndata: %b\n\n" % (now.status.encode(), number, msgspec.json.encode(now))
+
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]

@@ -1,0 +1,123 @@
+"""`/v1/files`: reference media, streamed in, looked into, kept for a while."""
+
+from typing import Any, Literal
+
+import msgspec
+from litestar import Response, delete, get, post
+
+from seedance_api.api.body import AnyRequest, Upload, read_upload
+from seedance_api.api.parts import Parts, parts_of, principal_of
+from seedance_api.api.videos import json_response
+from seedance_api.api.view import unix
+from seedance_api.catalog.order import Kind
+from seedance_api.foundation import objects
+from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.ids import is_id
+from seedance_api.references import queries
+from seedance_api.references.admit import Source
+from seedance_api.references.queries import File
+
+
+class FileView(msgspec.Struct, frozen=True, kw_only=True):
+    """An uploaded file as it is kept: images are re-encoded, so their numbers may differ from what was sent."""
+
+    id: str
+    object: Literal["file"] = "file"
+    kind: Kind
+    media_type: str
+    bytes: int
+    width: int | None
+    height: int | None
+    seconds: float | None
+    sha256: str
+    created_at: int
+    expires_at: int
+
+
+class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a delete."""
+
+    id: str
+    object: Literal["file.deleted"] = "file.deleted"
+    deleted: Literal[True] = True
+
+
+@post("/v1/files", status_code=200)
+async def upload_file(request: AnyRequest) -> Response[bytes]:
+    """Upload a reference image, video or sound."""
+    parts, principal = parts_of(request), principal_of(request)
+    async with parts.folder() as folder:
+        body = await read_upload(request, folder)
+        upload = _only_file(body.values)
+        staged = body.files[upload.number]
+        source = Source(path="file", kind=None, upload=staged)
+        admitted = (await parts.references.admit([source], folder))["file"]
+        new = await parts.references.keep(admitted, principal, inline=False, keep_seconds=parts.file_retention_seconds)
+    try:
+        async with parts.db.transaction() as connection:
+            await queries.insert_files(connection, [new])
+    except BaseException:
+        await parts.references.discard([new])
+        raise
+    return json_response(file_view(await _find(parts, request, new.id)))
+
+
+@get("/v1/files/{file_id:str}")
+async def retrieve_file(request: AnyRequest, file_id: str) -> Response[bytes]:
+    """What is known of a file."""
+    return json_response(file_view(await _find(parts_of(request), request, file_id)))
+
+
+@delete("/v1/files/{file_id:str}", status_code=200)
+async def delete_file(request: AnyRequest, file_id: str) -> Response[bytes]:
+    """Delete a file now."""
+    parts = parts_of(request)
+    file = await _find(parts, request, file_id)
+    async with parts.db.transaction() as connection:
+        if not await queries.delete_file(connection, file.id):
+            raise AppError("file_in_use")
+    await objects.delete(parts.store, [file.object_key])
+    return json_response(FileDeleted(id=file.id))
+
+
+def file_view(file: File) -> FileView:
+    """What customers see of a file."""
+    return FileView(
+        id=file.id,
+        kind=file.kind,
+        media_type=file.facts.media_type,
+        bytes=file.facts.bytes,
+        width=file.facts.width,
+        height=file.facts.height,
+        seconds=file.facts.seconds,
+        sha256=file.sha256,
+        created_at=unix(file.created_at),
+        expires_at=unix(file.expires_at),
+    )
+
+
+async def _find(parts: Parts, request: AnyRequest, file_id: str) -> File:
+    principal = principal_of(request)
+    file = None
+    if is_id("file", file_id):
+        file = await queries.file_of_account(parts.db, principal.account_id, principal.livemode, file_id)
+    if file is None:
+        raise AppError("not_found", "There is no such file in this account.", param="file_id")
+    return file
+
+
+def _only_file(values: dict[str, Any]) -> Upload:
+    # OpenAI's clients send `purpose` beside the file; it means nothing here
+    wrong = [name for name in values if name not in ("file", "purpose")]
+    upload = values.get("file")
+    problems = [
+        Problem(path=name[:60], code="unknown_field", message="The only part is `file`.", allowed="file")
+        for name in wrong[:20]
+    ]
+    if not isinstance(upload, Upload):
+        problems.append(
+            Problem(path="file", code="missing", message="Send the file in a part named `file`, with a file name.")
+        )
+    if problems or not isinstance(upload, Upload):
+        raise AppError("invalid_request", problems[0].message, problems=problems)
+    return upload

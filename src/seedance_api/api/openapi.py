@@ -1,0 +1,283 @@
+"""The OpenAPI 3.1 document, made of the structs that the handlers decode and encode, and of the table below."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from seedance_api.api.content import VARIANTS
+from seedance_api.api.errors import ErrorView
+from seedance_api.api.files import FileDeleted, FileView
+from seedance_api.api.health import Health
+from seedance_api.api.models import ModelList
+from seedance_api.api.videos import CreateVideo, MediaItem, QuoteView
+from seedance_api.api.view import Video, VideoDeleted, VideoList
+from seedance_api.catalog.models import MODELS, ModelView
+from seedance_api.foundation.errors import CODES
+from seedance_api.generations.states import PUBLIC
+
+VERSION = "0.1.0"
+
+NOTES: dict[str, str] = {
+    "model": "A model's name or one of the vendor's ids; see `GET /v1/models`. The default is `seedance-2.0-mini`.",
+    "prompt": "What the video shows, up to 32,000 characters. Needed unless there is an image, video or audio.",
+    "duration": "Length in whole seconds; -1 lets the model decide, where it can.",
+    "seconds": "OpenAI's name for `duration`.",
+    "resolution": "`480p`, `720p`, `1080p` or `4k`, as far as the model goes.",
+    "ratio": "`16:9`, `4:3`, `1:1`, `3:4`, `9:16`, `21:9`, or `adaptive`, which follows the first image.",
+    "aspect_ratio": "Another name for `ratio`.",
+    "size": "OpenAI's way to say resolution and ratio: `1280x720`.",
+    "images": "Reference images with the role `first_frame`, `last_frame` or `reference`. One image without a role is the first frame.",
+    "videos": "Reference videos.",
+    "audios": "Reference sounds.",
+    "input_reference": "OpenAI's name for the first frame; several are references.",
+    "seed": "-1 to 2147483647; the same request with the same seed gives the same sandbox video. -1, the default, takes any.",
+    "generate_audio": "Whether the video has sound. Where a model can, the default is true.",
+    "camera_fixed": "Keep the camera still. Seedance 1.x.",
+    "watermark": "Write a visible mark into the picture.",
+    "return_last_frame": "Also keep the last frame as a picture.",
+    "draft": "A quick 480p look; see `draft_id`. Seedance 1.5 pro and 2.5.",
+    "draft_id": "The id of a completed draft, to make its full take. Prompt, media and seed are the draft's.",
+    "service_tier": "`default` or `flex`. Seedance 1.x.",
+    "frames": "Length in frames, 25 + 4n, instead of `duration`. Seedance 1.0.",
+    "task_type": "What Seedance 2.5 does with references: `auto`, `reference`, `edit` or `extend`.",
+    "metadata": "Up to 16 texts of your own, given back with the video.",
+    "expires_after": "How long the finished video is kept, in seconds: 3600 to 604800.",
+}
+
+_KEY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        "description": "A repeat with the same key within 72 hours makes no second video."}  # fmt: skip
+_TEXT: dict[str, Any] = {"type": "string"}
+
+
+def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+def _path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": _TEXT}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Seedance API",
+            "version": VERSION,
+            "description": "Videos by ByteDance's Seedance models. A superset of OpenAI's Videos API: "
+            "point a client's `base_url` here and use a key that starts with `sda_`.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"key": []}],
+        "tags": [
+            {"name": "Videos", "description": "Create a video, follow it, get it."},
+            {"name": "Files", "description": "Reference media, uploaded once and used by id."},
+            {"name": "Models", "description": "What each model takes."},
+            {"name": "Health", "description": "For load balancers. No key needed."},
+        ],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "`sda_test_…` or `sda_live_…`"}
+            },
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    video, file = _path("video_id"), _path("file_id")
+    video["description"] = "The id of a video, `vid_…`."
+    file["description"] = "The id of a file, `file_…`."
+    create = {"requestBody": _create_body()}
+    return {
+        "/v1/videos": {
+            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "too_busy"], parameters=[_KEY], **create),
+            "get": _operation("listVideos", "List videos", "Videos", "VideoList", ["invalid_request"], parameters=_page_parameters()),
+        },
+        "/v1/videos/quote": {
+            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_too_large", "unsupported_media_type", "too_busy"], **create),
+        },
+        "/v1/videos/{video_id}": {
+            "parameters": [video],
+            "get": _operation("retrieveVideo", "Retrieve a video", "Videos", "Video", ["not_found"]),
+            "delete": _operation("deleteVideo", "Delete a video", "Videos", "VideoDeleted", ["not_found", "not_finished"]),
+        },
+        "/v1/videos/{video_id}/cancel": {
+            "parameters": [video],
+            "post": _operation("cancelVideo", "Cancel a video", "Videos", "Video", ["not_found", "not_cancelable"]),
+        },
+        "/v1/videos/{video_id}/content": {"parameters": [video], "get": _content("get"), "head": _content("head")},
+        "/v1/videos/{video_id}/events": {"parameters": [video], "get": _events()},
+        "/v1/files": {
+            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_too_large", "unsupported_media_type"], requestBody=_upload_body()),
+        },
+        "/v1/files/{file_id}": {
+            "parameters": [file],
+            "get": _operation("retrieveFile", "Retrieve a file", "Files", "FileView", ["not_found"]),
+            "delete": _operation("deleteFile", "Delete a file", "Files", "FileDeleted", ["not_found", "file_in_use"]),
+        },
+        "/v1/models": {"get": _operation("listModels", "List models", "Models", "ModelList", [])},
+        "/v1/models/{model}": {
+            "parameters": [_path("model")],
+            "get": _operation("retrieveModel", "Retrieve a model", "Models", "ModelView", ["not_found"]),
+        },
+        "/healthz": {"get": _operation("healthz", "The process answers", "Health", "Health", [], open_to_all=True)},
+        "/readyz": {"get": _operation("readyz", "The service can work", "Health", "Health", [], open_to_all=True, also={"503": _json("Health", "The database does not answer.")})},
+    }  # fmt: skip
+
+
+def _operation(
+    name: str,
+    summary: str,
+    tag: str,
+    answer: str,
+    errors: list[str],
+    *,
+    open_to_all: bool = False,
+    also: dict[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    responses = {"200": _json(answer, "Done.")} | _errors(errors, open_to_all=open_to_all) | (also or {})
+    operation = {"operationId": name, "summary": summary, "tags": [tag], "responses": responses} | more
+    return operation | ({"security": []} if open_to_all else {})
+
+
+def _errors(codes: list[str], *, open_to_all: bool) -> dict[str, Any]:
+    everywhere = [] if open_to_all else ["key_in_query", "missing_key", "invalid_key", "unavailable", "internal_error"]
+    by_status: dict[int, list[str]] = {}
+    for code in [*codes, *everywhere]:
+        by_status.setdefault(CODES[code].status, []).append(code)
+    return {
+        str(status): _json("ErrorView", "\n".join(f"- `{code}`: {CODES[code].meaning}" for code in found))
+        for status, found in sorted(by_status.items())
+    }
+
+
+def _json(schema: str, description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _ref(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _create_body() -> dict[str, Any]:
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": _ref("CreateVideo")}, "multipart/form-data": {"schema": _ref("CreateVideoForm")}},
+    }  # fmt: skip
+
+
+def _upload_body() -> dict[str, Any]:
+    schema = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}, "purpose": _TEXT}, "additionalProperties": False}  # fmt: skip
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+def _page_parameters() -> list[dict[str, Any]]:
+    unix = {"type": "integer", "minimum": 0, "maximum": (1 << 33) - 1}
+    return [
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "How many."),
+        _query("after", {"type": "string", "pattern": "^vid_[0-9a-hjkmnp-tv-z]{26}$"}, "The `last_id` of the page before."),
+        _query("order", {"enum": ["asc", "desc"], "default": "desc"}, "Newest first, or oldest."),
+        _query("status", {"enum": sorted(set(PUBLIC.values()))}, "Only these."),
+        _query("model", _TEXT, "Only of this model, by its name."),
+        _query("created_after", unix, "Created at this Unix second or later."),
+        _query("created_before", unix, "Created before this Unix second."),
+    ]  # fmt: skip
+
+
+def _content(method: str) -> dict[str, Any]:
+    found = {
+        kind: {"schema": {"type": "string", "contentMediaType": kind}}
+        for kind in ("video/mp4", "image/png", "image/jpeg", "image/webp")
+    }
+    body = {"content": found} if method == "get" else {}
+    codes = ["invalid_request", "not_found", "not_ready", "content_gone"] + (
+        ["range_not_satisfiable"] if method == "get" else []
+    )
+    whole = {"200": {"description": "The whole file.", **body}, "304": {"description": "You have it."}}
+    part = {"206": {"description": "The range asked for.", **body}} if method == "get" else {}
+    header = {
+        "name": "Range",
+        "in": "header",
+        "required": False,
+        "schema": _TEXT,
+        "description": "One range of bytes.",
+    }
+    return {
+        "operationId": "retrieveContent" if method == "get" else "inspectContent",
+        "summary": "Download" if method == "get" else "Size and type of a download",
+        "tags": ["Videos"],
+        "parameters": [_query("variant", {"enum": list(VARIANTS), "default": "video"}, "Which file.")] + ([header] if method == "get" else []),
+        "responses": whole | part | _errors(codes, open_to_all=False),
+    }  # fmt: skip
+
+
+def _events() -> dict[str, Any]:
+    stream = {"text/event-stream": {"schema": _TEXT}}
+    return {
+        "operationId": "streamEvents",
+        "summary": "Follow a video",
+        "description": "Server-sent events: `video.queued`, `video.in_progress`, `video.completed`, `video.failed`, "
+        "`video.canceled`, each with the video object as data. The state comes at once; the stream ends with the video.",
+        "tags": ["Videos"],
+        "responses": {"200": {"description": "The events.", "content": stream}}
+        | _errors(["not_found"], open_to_all=False),
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    shapes = [
+        Video,
+        VideoList,
+        VideoDeleted,
+        QuoteView,
+        FileView,
+        FileDeleted,
+        ModelList,
+        ModelView,
+        ErrorView,
+        Health,
+        CreateVideo,
+        MediaItem,
+    ]
+    _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    create: dict[str, Any] = schemas["CreateVideo"]
+    create["additionalProperties"] = schemas["MediaItem"]["additionalProperties"] = False
+    medium = {"anyOf": [_TEXT, _ref("MediaItem")]}
+    for name in ("images", "videos", "audios"):
+        create["properties"][name] = {
+            "anyOf": [{"type": "array", "items": medium, "maxItems": 64}, {"type": "null"}],
+            "default": None,
+        }
+    create["properties"]["input_reference"] = {
+        "anyOf": [medium, {"type": "array", "items": medium}, {"type": "null"}],
+        "default": None,
+    }
+    create["properties"]["model"]["examples"] = [model.name for model in MODELS]
+    for name, note in NOTES.items():
+        create["properties"][name]["description"] = note
+    schemas["CreateVideoForm"] = _form(create)
+    return schemas
+
+
+def _form(create: dict[str, Any]) -> dict[str, Any]:
+    """The same fields as parts of a form, all text; pictures may come as files."""
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    properties: dict[str, Any] = {
+        name: _TEXT | {"description": one["description"]}
+        for name, one in create["properties"].items()
+        if name not in ("metadata", "images", "videos", "audios")
+    }
+    properties["input_reference"] = file | {"description": NOTES["input_reference"]}
+    for name in ("images", "videos", "audios"):
+        properties[f"{name}[]"] = {"type": "array", "items": file, "description": NOTES[name]}
+    return {
+        "type": "object",
+        "properties": properties,
+        "description": "Values are text; lists are `name[]`, objects `name[key]`.",
+    }

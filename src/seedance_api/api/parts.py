@@ -1,0 +1,114 @@
+"""What the handlers use. `app.py` makes it once."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from obstore.store import ObjectStore
+
+from seedance_api.accounts.authenticate import Authenticator, Principal
+from seedance_api.api.body import AnyRequest, Budget
+from seedance_api.foundation.batch import Batch
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.ids import is_id
+from seedance_api.generations import queries
+from seedance_api.generations.create import Creating
+from seedance_api.generations.rows import Seen
+from seedance_api.references.admit import References
+
+
+class Changes:
+    """Wakes those who wait for a change of a generation. `pg_notify` brings the changes to every process."""
+
+    def __init__(self) -> None:
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def tell(self, generation_id: str) -> None:
+        """This generation changed."""
+        for event in self._waiting.get(generation_id, ()):
+            event.set()
+
+    def tell_all(self) -> None:
+        """Anything may have changed: notifications may have been missed."""
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
+
+    @asynccontextmanager
+    async def of(self, generation_id: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set at each change; the caller clears it."""
+        event = asyncio.Event()
+        self._waiting[generation_id].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[generation_id].discard(event)
+            if not self._waiting[generation_id]:
+                del self._waiting[generation_id]
+
+
+class Parts:
+    """The handlers' tools."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        authenticate: Authenticator,
+        creating: Creating,
+        references: References,
+        store: ObjectStore,
+        scratch: Path,
+        file_retention_seconds: int,
+        public_url: str | None,
+    ) -> None:
+        self.db = db
+        self.authenticate = authenticate
+        self.creating = creating
+        self.references = references
+        self.store = store
+        self.scratch = scratch
+        self.file_retention_seconds = file_retention_seconds
+        self.public_url = public_url
+        self.budget = Budget()
+        self.changes = Changes()
+        self._seen: Batch[str, Seen | None] = Batch(self._load, most=500)
+
+    async def seen(self, principal: Principal, video_id: str) -> Seen:
+        """A generation of the caller's account and mode. Raises AppError 404: another's is as if it were not there."""
+        found = await self._seen(video_id) if is_id("vid", video_id) else None
+        if found is None or found.account_id != principal.account_id or found.livemode != principal.livemode:
+            raise AppError("not_found", "There is no such video in this account.", param="video_id")
+        return found
+
+    @asynccontextmanager
+    async def folder(self) -> AsyncGenerator[Path, None]:
+        """A scratch folder for one request."""
+        with TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as name:
+            yield Path(name)
+
+    async def _load(self, ids: list[str]) -> list[Seen | None | Exception]:
+        found = {seen.id: seen for seen in await queries.seen_by_ids(self.db, list(set(ids)))}
+        return [found.get(one) for one in ids]
+
+
+def parts_of(request: AnyRequest) -> Parts:
+    """The tools, from a request."""
+    return request.app.state["parts"]
+
+
+def principal_of(request: AnyRequest) -> Principal:
+    """Who is calling; the outer face has established it for every route under /v1."""
+    return request.scope["principal"]  # pyright: ignore[reportGeneralTypeIssues, reportTypedDictNotRequiredAccess]
+
+
+def base_of(parts: Parts, headers: dict[bytes, bytes] | None = None, scheme: str = "http") -> str:
+    """The address in front of `/v1` in links: the configured one, else the one the client used."""
+    if parts.public_url:
+        return parts.public_url.rstrip("/")
+    host = (headers or {}).get(b"host", b"").decode("latin-1")
+    return f"{scheme}://{host}" if host else ""

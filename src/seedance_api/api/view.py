@@ -1,0 +1,157 @@
+"""What customers see of a generation: the video object, a superset of OpenAI's."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from seedance_api.generations.rows import Seen
+from seedance_api.generations.states import PUBLIC, State
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Video tokens of the finished video, by the vendor's formula."""
+
+    total_tokens: int
+
+
+class Urls(msgspec.Struct, frozen=True):
+    """Where the parts are; null until they exist and after they are deleted."""
+
+    content: str | None
+    last_frame: str | None
+    thumbnail: str | None
+    events: str
+
+
+class VideoError(msgspec.Struct, frozen=True):
+    """Why there is no video."""
+
+    code: str
+    message: str
+
+
+class Video(msgspec.Struct, frozen=True, kw_only=True):
+    """A video, from its order to its end. Times are Unix seconds."""
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Literal["queued", "in_progress", "completed", "failed", "canceled"]
+    progress: int
+    created_at: int
+    started_at: int | None
+    completed_at: int | None
+    expires_at: int | None
+    prompt: str | None
+    size: str
+    seconds: str
+    resolution: str
+    ratio: str
+    duration: float
+    frames: int | None
+    seed: int | None
+    generate_audio: bool
+    camera_fixed: bool
+    watermark: bool
+    draft: bool
+    service_tier: str
+    usage: Usage | None
+    urls: Urls
+    error: VideoError | None
+    metadata: dict[str, str]
+    remixed_from_video_id: None = None
+    livemode: bool
+    sandbox: bool
+    ai_generated: Literal[True] = True
+
+
+class VideoList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of videos. `last_id` is the `after` of the next one."""
+
+    object: Literal["list"] = "list"
+    data: list[Video]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class VideoDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a delete."""
+
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: Literal[True] = True
+
+
+def video(seen: Seen, base: str) -> Video:
+    """The video object of a generation; `base` is the address in front of `/v1`, without a slash at its end."""
+    order, made = seen.params, seen.output
+    done = seen.state is State.COMPLETED and made is not None
+    width = (made.width if done and made else None) or order.width
+    height = (made.height if done and made else None) or order.height
+    seconds = made.seconds if done and made and made.seconds else None
+    frames = made.frames if done and made else order.frames
+    length: float = order.seconds if seconds is None or frames is None else nominal(frames)
+    return Video(
+        id=seen.id,
+        model=seen.model,
+        status=PUBLIC[seen.state],  # pyright: ignore[reportArgumentType]
+        progress=seen.progress,
+        created_at=unix(seen.created_at),
+        started_at=unix(seen.started_at) if seen.started_at else None,
+        completed_at=unix(seen.finished_at) if seen.finished_at and done else None,
+        expires_at=unix(seen.purge_at) if seen.purge_at else None,
+        prompt=seen.prompt,
+        size=f"{width}x{height}",
+        seconds=f"{length:g}",
+        resolution=(made.resolution if done and made else None) or order.resolution,
+        ratio=(made.ratio if done and made else None) or order.ratio,
+        duration=length,
+        frames=frames,
+        seed=made.seed if made and made.seed is not None else (order.seed if order.seed >= 0 else None),
+        generate_audio=order.generate_audio,
+        camera_fixed=order.camera_fixed,
+        watermark=order.watermark,
+        draft=order.draft,
+        service_tier=order.service_tier,
+        usage=Usage(made.tokens) if done and made and made.tokens is not None else None,
+        urls=_urls(seen, base),
+        error=_error(seen),
+        metadata=seen.metadata,
+        livemode=seen.livemode,
+        sandbox=seen.provider == "sandbox",
+    )
+
+
+def nominal(frames: int) -> float:
+    """The length in seconds that 24 frames a second and the one extra frame stand for: 121 frames are 5 s."""
+    return frames // 24 if frames % 24 <= 1 else round(frames / 24, 3)
+
+
+def unix(moment: datetime) -> int:
+    """Whole seconds since 1970."""
+    return int(moment.timestamp())
+
+
+def _urls(seen: Seen, base: str) -> Urls:
+    place = f"{base}/v1/videos/{seen.id}"
+    there = seen.variants if seen.content_state in ("stored", "delivered") else []
+
+    def link(variant: str, query: str) -> str | None:
+        return f"{place}/content{query}" if variant in there else None
+
+    return Urls(
+        content=link("video", ""),
+        last_frame=link("last_frame", "?variant=last_frame"),
+        thumbnail=link("thumbnail", "?variant=thumbnail"),
+        events=f"{place}/events",
+    )
+
+
+def _error(seen: Seen) -> VideoError | None:
+    if seen.state is State.CANCELED:
+        return VideoError("canceled", "The video was canceled.")
+    if seen.error_code is not None:
+        return VideoError(seen.error_code, seen.error_message or "")
+    return None

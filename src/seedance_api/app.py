@@ -1,0 +1,171 @@
+"""The composition root: builds everything once and hands it out. Nothing else constructs."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from litestar import Litestar
+from litestar.types import ASGIApp
+
+from seedance_api import worker
+from seedance_api.accounts.authenticate import Authenticator
+from seedance_api.accounts.create import check_pepper
+from seedance_api.api import docs, files, health, models, videos
+from seedance_api.api.body import FILE_MOST
+from seedance_api.api.content import serve_content
+from seedance_api.api.errors import handle
+from seedance_api.api.events import stream_events
+from seedance_api.api.face import Face
+from seedance_api.api.parts import Parts
+from seedance_api.delivery.store import Storage
+from seedance_api.foundation import log
+from seedance_api.foundation.confine import Confine
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.listen import Listener
+from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.process import die_with_parent
+from seedance_api.foundation.secrets import load_pepper
+from seedance_api.generations.advance import Engine
+from seedance_api.generations.create import Creating
+from seedance_api.generations.write import Writer
+from seedance_api.providers.sandbox.sandbox import Sandbox
+from seedance_api.references.admit import References
+from seedance_api.settings import Settings, read
+
+_CONFINED = 2
+
+ROUTES = [
+    videos.create_video,
+    videos.quote_video,
+    videos.list_videos,
+    videos.retrieve_video,
+    videos.cancel_video,
+    videos.delete_video,
+    serve_content,
+    stream_events,
+    files.upload_file,
+    files.retrieve_file,
+    files.delete_file,
+    models.list_models,
+    models.retrieve_model,
+    health.healthz,
+    health.readyz,
+    docs.openapi_json,
+    docs.docs_page,
+]
+
+
+def api() -> ASGIApp:
+    """The API's ASGI application, for one server process whose parent is `seedance-api serve`."""
+    die_with_parent()
+    settings = read()
+    log.configure(level=settings.log_level)
+    return build_api(settings)
+
+
+def build_api(settings: Settings) -> ASGIApp:
+    """The API with these settings. `settings.database_url` names a migrated database."""
+
+    @asynccontextmanager
+    async def life(app: Litestar) -> AsyncGenerator[None, None]:
+        async with open_parts(settings) as parts:
+            app.state["parts"] = parts
+            yield
+
+    app = Litestar(
+        route_handlers=ROUTES,
+        lifespan=[life],
+        exception_handlers={Exception: handle},
+        openapi_config=None,
+        request_max_body_size=FILE_MOST,
+        logging_config=None,
+    )
+    return Face(app)
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
+    """What the handlers use, opened and closed."""
+    db = await Database.connect(database_url(settings), most=settings.database_connections)
+    pepper = pepper_of(settings)
+    await check_pepper(db, pepper)
+    store = open_store(settings.object_store_url, settings.data_dir / "objects")
+    outbound = open_outbound(settings)
+    references = References(store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
+    parts = Parts(
+        db=db,
+        authenticate=Authenticator(db=db, pepper=pepper),
+        creating=Creating(
+            db=db,
+            writer=Writer(db),
+            references=references,
+            live_provider=None,
+            retention_seconds=settings.retention_seconds,
+            deadline_seconds=settings.deadline_seconds,
+        ),
+        references=references,
+        store=store,
+        scratch=scratch(settings),
+        file_retention_seconds=settings.file_retention_seconds,
+        public_url=settings.public_url,
+    )
+
+    def missed() -> None:
+        parts.authenticate.forget_all()
+        parts.changes.tell_all()
+
+    channels = {"key_revoked": parts.authenticate.forget, "generation": parts.changes.tell}
+    listener = Listener(db.url, channels, missed)
+    await listener.start()
+    try:
+        yield parts
+    finally:
+        await listener.stop()
+        await outbound.aclose()
+        await db.close()
+
+
+async def work(settings: Settings) -> None:
+    """Run a worker until it is told to stop."""
+    url = database_url(settings)
+    db = await Database.connect(url, most=settings.database_connections)
+    store = open_store(settings.object_store_url, settings.data_dir / "objects")
+    sandbox = Sandbox(store=store, scratch=scratch(settings), renderers=settings.sandbox_renderers)
+    engine = Engine(
+        db=db,
+        providers={sandbox.name: sandbox},
+        storage=Storage(store=store, scratch=scratch(settings), confine=Confine(slots=_CONFINED)),
+        lease_seconds=settings.lease_seconds,
+    )
+    structlog.get_logger().info("worker.ready")
+    try:
+        await worker.run(url, engine, {sandbox.name: settings.sandbox_slots}, drain_seconds=settings.drain_seconds)
+    finally:
+        await sandbox.close()
+        await db.close()
+
+
+def open_outbound(settings: Settings) -> Outbound:
+    """The door to the outside."""
+    return Outbound(allow_http=settings.fetch_http, allow_networks=settings.fetch_allow_networks)
+
+
+def pepper_of(settings: Settings) -> bytes:
+    """The installation's secret: configured, or kept in the data folder."""
+    return bytes.fromhex(settings.pepper) if settings.pepper else load_pepper(settings.data_dir / "secrets")
+
+
+def scratch(settings: Settings) -> Path:
+    """The folder for what is on its way. Whatever a killed process left there is no use to anybody."""
+    folder = settings.data_dir / "scratch"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def database_url(settings: Settings) -> str:
+    """The database. The commands set it when they use the embedded one."""
+    if settings.database_url is None:
+        raise RuntimeError("SEEDANCE_DATABASE_URL is not set; start through `seedance-api`")
+    return settings.database_url

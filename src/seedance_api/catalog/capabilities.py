@@ -1,0 +1,192 @@
+"""What a model can do and what it takes in: data that the checks, `GET /v1/models` and the docs read."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from seedance_api.catalog.order import Mode, TaskType
+
+Pixels = dict[str, dict[str, tuple[int, int]]]
+"""Resolution → ratio → (width, height)."""
+
+
+class State(StrEnum):
+    """Where a model is in its life: offered, leaving at least one cloud, or gone from both."""
+
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+
+
+class Seed(StrEnum):
+    """How far `seed` can be relied on: documented, seen to be accepted, or neither shown nor denied."""
+
+    DOCUMENTED = "documented"
+    ACCEPTED = "accepted"
+    UNPROVEN = "unproven"
+
+
+class Cloud(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the vendor's two clouds: the ids it sells the model under and when that ends."""
+
+    cloud: Literal["volcengine", "byteplus"]
+    ids: tuple[str, ...]
+    ends_at: datetime | None = None
+
+
+class ModeRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What changes with the way the inputs are used."""
+
+    mode: Mode
+    resolutions: tuple[str, ...]
+    ratios: tuple[str, ...]
+    default_ratio: str
+    camera_fixed: bool
+
+
+class References(msgspec.Struct, frozen=True, kw_only=True):
+    """How many references of each kind; `audio_alone` says whether sound may come without a picture."""
+
+    images: int
+    videos: int = 0
+    audios: int = 0
+    total: int
+    audio_alone: bool = False
+
+
+class Durations(msgspec.Struct, frozen=True, kw_only=True):
+    """Whole seconds. `auto` says whether -1 (the model decides) is taken, `typical` what to expect of it."""
+
+    least: int
+    most: int
+    default: int
+    auto: bool
+    typical: int = 5
+
+    def take(self, seconds: int) -> bool:
+        """Whether this duration may be asked for."""
+        return (self.auto and seconds == -1) or self.least <= seconds <= self.most
+
+
+class Frames(msgspec.Struct, frozen=True, kw_only=True):
+    """An exact number of frames, counted from `least` in steps."""
+
+    least: int = 29
+    most: int = 289
+    step: int = 4
+
+    def take(self, frames: int) -> bool:
+        """Whether this number of frames may be asked for."""
+        return self.least <= frames <= self.most and (frames - self.least) % self.step == 0
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A cheap first look and the full-quality take that follows it.
+
+    `final_repeats` says whether the final may repeat the draft's own parameters, if equal.
+    """
+
+    resolution: str = "480p"
+    last_frame: bool
+    service_tiers: tuple[str, ...] = ("default",)
+    audio_percent: int
+    silent_percent: int
+    final_resolutions: tuple[str, ...]
+    final_default_resolution: str
+    final_repeats: bool
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """The vendor's capability matrix, one model's column."""
+
+    modes: tuple[ModeRules, ...]
+    references: References | None
+    resolutions: tuple[str, ...]
+    default_resolution: str
+    ratios: tuple[str, ...]
+    duration: Durations
+    frames: Frames | None
+    audio: bool
+    seed: Seed
+    camera_fixed: bool
+    draft: Draft | None
+    service_tiers: tuple[str, ...]
+    task_types: tuple[TaskType, ...]
+    ten_bit_hevc: tuple[str, ...]
+
+
+class ImageLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds for one picture; sides and aspect (width / height) must lie strictly between theirs."""
+
+    media_types: tuple[str, ...]
+    max_bytes: int
+    sides: tuple[int, int]
+    aspect: tuple[float, float]
+
+
+class VideoLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds for one clip, and for the length of all of them together."""
+
+    media_types: tuple[str, ...]
+    video_codecs: tuple[str, ...]
+    audio_codecs: tuple[str, ...]
+    max_bytes: int
+    sides: tuple[int, int]
+    aspect: tuple[float, float]
+    pixels: tuple[int, int]
+    fps: tuple[float, float]
+    seconds: tuple[float, float]
+    total_seconds: float
+    edit_seconds: tuple[float, float] | None = None
+
+
+class AudioLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds for one sound, and for the length of all of them together."""
+
+    media_types: tuple[str, ...]
+    max_bytes: int
+    seconds: tuple[float, float]
+    total_seconds: float
+
+
+class InputLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What each kind of input may be; None where the model takes none."""
+
+    image: ImageLimits
+    video: VideoLimits | None = None
+    audio: AudioLimits | None = None
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the catalogue."""
+
+    name: str
+    dated: date
+    clouds: tuple[Cloud, ...]
+    replacement: str | None = None
+    capabilities: Capabilities
+    limits: InputLimits
+    pixels: Pixels
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Every id the vendor gives it."""
+        return tuple(alias for cloud in self.clouds for alias in cloud.ids)
+
+    def state(self, today: date) -> State:
+        """Where it is in its life on this day. The day on which a cloud stops already counts as stopped."""
+        if all(cloud.ends_at is not None and cloud.ends_at.date() <= today for cloud in self.clouds):
+            return State.RETIRED
+        if any(cloud.ends_at is not None for cloud in self.clouds):
+            return State.RETIRING
+        return State.ACTIVE
+
+    def takes(self, mode: Mode) -> bool:
+        """Whether the inputs may be used in this way."""
+        return any(rules.mode is mode for rules in self.capabilities.modes)
+
+    def rules(self, mode: Mode | None) -> ModeRules | None:
+        """The rules of a mode; None where there is none to speak of."""
+        return next((rules for rules in self.capabilities.modes if rules.mode is mode), None)

@@ -1,0 +1,376 @@
+"""The Seedance models: names, ids, lifecycle, capabilities and input limits, as data.
+
+Sources, as read in October and November 2026: Volcengine 82379 and ModelArk 1520757 (create: parameters,
+input limits), 1330310 (model list), 1350667 (retirement), 2291680 (Seedance 2.0), 2607688 (Seedance 2.5).
+"""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import msgspec
+
+from seedance_api.catalog import pixels
+from seedance_api.catalog.capabilities import (
+    AudioLimits,
+    Capabilities,
+    Cloud,
+    Draft,
+    Durations,
+    Frames,
+    ImageLimits,
+    InputLimits,
+    Model,
+    ModeRules,
+    References,
+    Seed,
+    State,
+    VideoLimits,
+)
+from seedance_api.catalog.order import Mode, TaskType
+from seedance_api.catalog.pixels import ADAPTIVE, NEUTRAL, RATIOS
+
+DEFAULT = "seedance-2.0-mini"
+
+
+class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's state today and the dates behind it."""
+
+    state: State
+    clouds: tuple[Cloud, ...]
+    replacement: str | None
+
+
+class ModelView(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as the public sees it: OpenAI's model object and everything else we know."""
+
+    id: str
+    object: str = "model"
+    created: int
+    owned_by: str = "bytedance"
+    default: bool
+    aliases: tuple[str, ...]
+    lifecycle: Lifecycle
+    capabilities: Capabilities
+    limits: InputLimits
+    sizes: dict[str, dict[str, str]]
+
+
+def find(name: str) -> Model | None:
+    """The model of this name, ours or the vendor's."""
+    return _BY_NAME.get(name)
+
+
+def today_utc() -> date:
+    """The day it is now."""
+    return datetime.now(UTC).date()
+
+
+def view(model: Model, *, today: date | None = None) -> ModelView:
+    """Everything `GET /v1/models` tells of a model."""
+    created = datetime(model.dated.year, model.dated.month, model.dated.day, tzinfo=UTC)
+    return ModelView(
+        id=model.name,
+        created=int(created.timestamp()),
+        default=model.name == DEFAULT,
+        aliases=model.aliases,
+        lifecycle=Lifecycle(
+            state=model.state(today or today_utc()), clouds=model.clouds, replacement=model.replacement
+        ),
+        capabilities=model.capabilities,
+        limits=model.limits,
+        sizes={
+            resolution: {ratio: f"{width}x{height}" for ratio, (width, height) in table.items()}
+            for resolution, table in model.pixels.items()
+        },
+    )
+
+
+# Resolutions and ratios
+
+_TO_720P = ("480p", "720p")
+_TO_1080P = ("480p", "720p", "1080p")
+_TO_4K = ("480p", "720p", "1080p", "4k")
+_WITH_ADAPTIVE = (*RATIOS, ADAPTIVE)
+_LITE_RATIOS = (*RATIOS, "9:21")
+
+# Modes. 2.0 and 1.5 take every ratio everywhere; 1.0 has no `adaptive` without image; 2.5 follows it.
+
+
+def _mode(
+    mode: Mode,
+    resolutions: tuple[str, ...],
+    ratios: tuple[str, ...] = _WITH_ADAPTIVE,
+    default_ratio: str = ADAPTIVE,
+    *,
+    camera_fixed: bool = False,
+) -> ModeRules:
+    return ModeRules(
+        mode=mode,
+        resolutions=resolutions,
+        ratios=ratios,
+        default_ratio=default_ratio,
+        camera_fixed=camera_fixed,
+    )
+
+
+_MODES_2_5 = (
+    _mode(Mode.TEXT, _TO_1080P),
+    # An explicit ratio with a frame is a 400 TaskTypeConstraint on the live service.
+    _mode(Mode.FIRST_FRAME, _TO_1080P, (ADAPTIVE,)),
+    _mode(Mode.FIRST_LAST, _TO_1080P, (ADAPTIVE,)),
+    _mode(Mode.REFERENCE, _TO_1080P),
+)
+
+
+def _modes_2_0(resolutions: tuple[str, ...]) -> tuple[ModeRules, ...]:
+    modes = (Mode.TEXT, Mode.FIRST_FRAME, Mode.FIRST_LAST, Mode.REFERENCE)
+    return tuple(_mode(mode, resolutions) for mode in modes)
+
+
+_MODES_1_5 = tuple(_mode(mode, _TO_1080P, camera_fixed=True) for mode in (Mode.TEXT, Mode.FIRST_FRAME, Mode.FIRST_LAST))
+_TEXT_1_0 = _mode(Mode.TEXT, _TO_1080P, RATIOS, NEUTRAL, camera_fixed=True)
+_FIRST_FRAME_1_0 = _mode(Mode.FIRST_FRAME, _TO_1080P, camera_fixed=True)
+_FIRST_LAST_1_0 = _mode(Mode.FIRST_LAST, _TO_1080P, camera_fixed=True)
+_MODES_LITE = (
+    _mode(Mode.TEXT, _TO_1080P, _LITE_RATIOS, NEUTRAL, camera_fixed=True),
+    _mode(Mode.FIRST_FRAME, _TO_1080P, (*_LITE_RATIOS, ADAPTIVE), camera_fixed=True),
+    _mode(Mode.FIRST_LAST, _TO_1080P, (*_LITE_RATIOS, ADAPTIVE), camera_fixed=True),
+    _mode(Mode.REFERENCE, _TO_720P, _LITE_RATIOS, NEUTRAL),
+)
+
+# Input limits. MB is read as 10^6 bytes, the smaller reading of the vendor's page.
+
+_SIDES = (300, 6000)
+_ASPECT = (0.4, 2.5)
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff", "image/gif")
+
+_IMAGE_1_0 = ImageLimits(media_types=_IMAGE_TYPES, max_bytes=30_000_000, sides=_SIDES, aspect=_ASPECT)
+_IMAGE = msgspec.structs.replace(_IMAGE_1_0, media_types=(*_IMAGE_TYPES, "image/heic", "image/heif"))
+_VIDEO_2_0 = VideoLimits(
+    media_types=("video/mp4", "video/quicktime"),
+    video_codecs=("h264", "hevc"),
+    audio_codecs=("aac", "mp3"),
+    max_bytes=200_000_000,
+    sides=_SIDES,
+    aspect=_ASPECT,
+    pixels=(407_696, 8_295_044),
+    fps=(24, 60),
+    seconds=(2, 15),
+    total_seconds=15,
+)
+_VIDEO_2_5 = msgspec.structs.replace(_VIDEO_2_0, seconds=(2, 30), total_seconds=30, edit_seconds=(4, 30))
+_AUDIO_2_0 = AudioLimits(
+    media_types=("audio/wav", "audio/mpeg"), max_bytes=15_000_000, seconds=(2, 15), total_seconds=15
+)
+_AUDIO_2_5 = msgspec.structs.replace(_AUDIO_2_0, seconds=(2, 30), total_seconds=30)
+
+_INPUT_2_5 = InputLimits(image=_IMAGE, video=_VIDEO_2_5, audio=_AUDIO_2_5)
+_INPUT_2_0 = InputLimits(image=_IMAGE, video=_VIDEO_2_0, audio=_AUDIO_2_0)
+_INPUT_1_5 = InputLimits(image=_IMAGE)
+_INPUT_1_0 = InputLimits(image=_IMAGE_1_0)
+
+# Capabilities
+
+_AUTO_ONLY = (TaskType.AUTO,)
+
+_CAPABILITIES_2_5 = Capabilities(
+    modes=_MODES_2_5,
+    references=References(images=30, videos=10, audios=10, total=50, audio_alone=True),
+    resolutions=_TO_1080P,
+    default_resolution="720p",
+    ratios=_WITH_ADAPTIVE,
+    duration=Durations(least=4, most=30, default=-1, auto=True),
+    frames=None,
+    audio=True,
+    seed=Seed.UNPROVEN,
+    camera_fixed=False,
+    draft=Draft(
+        last_frame=True,
+        audio_percent=100,
+        silent_percent=100,
+        final_resolutions=("1080p",),
+        final_default_resolution="1080p",
+        final_repeats=False,
+    ),
+    service_tiers=("default",),
+    task_types=tuple(TaskType),
+    ten_bit_hevc=("1080p",),
+)
+_CAPABILITIES_2_0 = Capabilities(
+    modes=_modes_2_0(_TO_4K),
+    references=References(images=9, videos=3, audios=3, total=15),
+    resolutions=_TO_4K,
+    default_resolution="720p",
+    ratios=_WITH_ADAPTIVE,
+    duration=Durations(least=4, most=15, default=5, auto=True),
+    frames=None,
+    audio=True,
+    seed=Seed.ACCEPTED,
+    camera_fixed=False,
+    draft=None,
+    service_tiers=("default",),
+    task_types=_AUTO_ONLY,
+    ten_bit_hevc=("4k",),
+)
+_CAPABILITIES_2_0_SMALL = msgspec.structs.replace(
+    _CAPABILITIES_2_0, modes=_modes_2_0(_TO_720P), resolutions=_TO_720P, ten_bit_hevc=()
+)
+_CAPABILITIES_1_5 = Capabilities(
+    modes=_MODES_1_5,
+    references=None,
+    resolutions=_TO_1080P,
+    default_resolution="720p",
+    ratios=_WITH_ADAPTIVE,
+    duration=Durations(least=4, most=12, default=5, auto=True),
+    frames=None,
+    audio=True,
+    seed=Seed.DOCUMENTED,
+    camera_fixed=True,
+    draft=Draft(
+        last_frame=False,
+        audio_percent=60,
+        silent_percent=70,
+        final_resolutions=_TO_1080P,
+        final_default_resolution="720p",
+        final_repeats=True,
+    ),
+    service_tiers=("default", "flex"),
+    task_types=_AUTO_ONLY,
+    ten_bit_hevc=(),
+)
+_CAPABILITIES_1_0_PRO = Capabilities(
+    modes=(_TEXT_1_0, _FIRST_FRAME_1_0, _FIRST_LAST_1_0),
+    references=None,
+    resolutions=_TO_1080P,
+    default_resolution="1080p",
+    ratios=_WITH_ADAPTIVE,
+    duration=Durations(least=2, most=12, default=5, auto=False),
+    frames=Frames(),
+    audio=False,
+    seed=Seed.DOCUMENTED,
+    camera_fixed=True,
+    draft=None,
+    service_tiers=("default", "flex"),
+    task_types=_AUTO_ONLY,
+    ten_bit_hevc=(),
+)
+_CAPABILITIES_1_0_PRO_FAST = msgspec.structs.replace(_CAPABILITIES_1_0_PRO, modes=(_TEXT_1_0, _FIRST_FRAME_1_0))
+_CAPABILITIES_LITE = msgspec.structs.replace(
+    _CAPABILITIES_1_0_PRO,
+    modes=_MODES_LITE,
+    references=References(images=4, total=4),
+    default_resolution="720p",
+    ratios=(*_LITE_RATIOS, ADAPTIVE),
+)
+
+# Models, newest first. The vendor announces ends in Beijing time.
+
+_BEIJING = timezone(timedelta(hours=8))
+
+
+def _clouds(
+    volcengine: tuple[str, ...],
+    byteplus: tuple[str, ...],
+    volcengine_ends_at: datetime | None = None,
+    byteplus_ends_at: datetime | None = None,
+) -> tuple[Cloud, ...]:
+    return (
+        Cloud(cloud="volcengine", ids=volcengine, ends_at=_utc(volcengine_ends_at)),
+        Cloud(cloud="byteplus", ids=byteplus, ends_at=_utc(byteplus_ends_at)),
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None
+
+
+MODELS: tuple[Model, ...] = (
+    Model(
+        name="seedance-2.5",
+        dated=date(2026, 6, 28),
+        clouds=_clouds(("doubao-seedance-2-5-260628",), ("dreamina-seedance-2-5-260628",)),
+        capabilities=_CAPABILITIES_2_5,
+        limits=_INPUT_2_5,
+        pixels=pixels.PIXELS_2_5,
+    ),
+    Model(
+        name="seedance-2.0",
+        dated=date(2026, 1, 28),
+        clouds=_clouds(("doubao-seedance-2-0-260128",), ("dreamina-seedance-2-0-260128",)),
+        capabilities=_CAPABILITIES_2_0,
+        limits=_INPUT_2_0,
+        pixels=pixels.PIXELS_2_0,
+    ),
+    Model(
+        name="seedance-2.0-fast",
+        dated=date(2026, 1, 28),
+        clouds=_clouds(("doubao-seedance-2-0-fast-260128",), ("dreamina-seedance-2-0-fast-260128",)),
+        capabilities=_CAPABILITIES_2_0_SMALL,
+        limits=_INPUT_2_0,
+        pixels=pixels.PIXELS_2_0_SMALL,
+    ),
+    Model(
+        name="seedance-2.0-mini",
+        dated=date(2026, 6, 15),
+        clouds=_clouds(("doubao-seedance-2-0-mini-260615",), ("dreamina-seedance-2-0-mini-260615",)),
+        capabilities=_CAPABILITIES_2_0_SMALL,
+        limits=_INPUT_2_0,
+        pixels=pixels.PIXELS_2_0_SMALL,
+    ),
+    Model(
+        name="seedance-1.5-pro",
+        dated=date(2025, 12, 15),
+        clouds=_clouds(
+            ("doubao-seedance-1-5-pro-251215",),
+            ("seedance-1-5-pro-251215",),
+            datetime(2026, 9, 21, 14, tzinfo=_BEIJING),
+            datetime(2026, 11, 11, 17, tzinfo=_BEIJING),
+        ),
+        replacement=DEFAULT,
+        capabilities=_CAPABILITIES_1_5,
+        limits=_INPUT_1_5,
+        pixels=pixels.PIXELS_1_5,
+    ),
+    Model(
+        name="seedance-1.0-pro",
+        dated=date(2025, 5, 28),
+        clouds=_clouds(
+            ("doubao-seedance-1-0-pro-250528",),
+            ("seedance-1-0-pro-250528",),
+            datetime(2026, 11, 24, 14, tzinfo=_BEIJING),
+        ),
+        replacement=DEFAULT,
+        capabilities=_CAPABILITIES_1_0_PRO,
+        limits=_INPUT_1_0,
+        pixels=pixels.PIXELS_1_0,
+    ),
+    Model(
+        name="seedance-1.0-pro-fast",
+        dated=date(2025, 10, 15),
+        clouds=_clouds(
+            ("doubao-seedance-1-0-pro-fast-251015",),
+            ("seedance-1-0-pro-fast-251015",),
+            datetime(2026, 11, 24, 14, tzinfo=_BEIJING),
+        ),
+        replacement=DEFAULT,
+        capabilities=_CAPABILITIES_1_0_PRO_FAST,
+        limits=_INPUT_1_0,
+        pixels=pixels.PIXELS_1_0,
+    ),
+    Model(
+        name="seedance-1.0-lite",
+        dated=date(2025, 4, 28),
+        clouds=_clouds(
+            ("doubao-seedance-1-0-lite-t2v-250428", "doubao-seedance-1-0-lite-i2v-250428"),
+            ("seedance-1-0-lite-t2v-250428", "seedance-1-0-lite-i2v-250428"),
+            datetime(2026, 5, 11, 14, tzinfo=_BEIJING),
+            # No date was announced; the id answered 404 on this day.
+            datetime(2026, 9, 2, 14, tzinfo=_BEIJING),
+        ),
+        replacement=DEFAULT,
+        capabilities=_CAPABILITIES_LITE,
+        limits=_INPUT_1_0,
+        pixels=pixels.PIXELS_LITE,
+    ),
+)
+
+_BY_NAME = {name: model for model in MODELS for name in (model.name, *model.aliases)}

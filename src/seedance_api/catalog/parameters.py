@@ -1,0 +1,289 @@
+"""The parameters of a request against what a model takes, each filled in with its default."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from seedance_api.catalog.capabilities import Draft, Model, ModeRules
+from seedance_api.catalog.media import Placement
+from seedance_api.catalog.order import Kind, Mode, TaskType
+from seedance_api.catalog.pixels import ADAPTIVE
+from seedance_api.catalog.problem import Code, Report
+from seedance_api.catalog.request import Request
+from seedance_api.catalog.wanted import Wanted, fit_size
+
+# The API page still prints 2^32-1, its newer text 2^31-1; the smaller bound is right under both.
+SEEDS = (-1, 2_147_483_647)
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """Every parameter, definite. Meaningful only if no problem was found."""
+
+    resolution: str
+    ratio: str
+    duration: int
+    frames: int | None
+    seed: int
+    generate_audio: bool
+    camera_fixed: bool
+    watermark: bool
+    return_last_frame: bool
+    draft: bool
+    service_tier: str
+    task_type: TaskType
+
+
+def settle(request: Request, wanted: Wanted, placement: Placement, model: Model, report: Report) -> Settled:
+    """Check every parameter and fill in what was left out."""
+    rules = model.rules(placement.mode)
+    draft = _draft(request, model, report)
+    fit_size(wanted, model, rules.resolutions if rules else model.capabilities.resolutions, report)
+    task_type = _task_type(request, placement, model, report)
+    frames = _frames(wanted, model, report)
+    return Settled(
+        resolution=_resolution(wanted, model, rules, draft, report),
+        ratio=_ratio(wanted, model, rules, task_type, report),
+        duration=_duration(wanted, model, task_type, frames, report),
+        frames=frames,
+        seed=check_seed(wanted.seed, report),
+        generate_audio=_generate_audio(request, model, report),
+        camera_fixed=_camera_fixed(wanted, model, rules, report),
+        watermark=bool(wanted.watermark),
+        return_last_frame=_return_last_frame(request, model, draft, report),
+        draft=draft is not None,
+        service_tier=check_service_tier(request.service_tier, model, draft, report),
+        task_type=task_type,
+    )
+
+
+def _draft(request: Request, model: Model, report: Report) -> Draft | None:
+    if not request.draft:
+        return None
+    if model.capabilities.draft is None:
+        report.add(
+            Code.UNSUPPORTED_PARAMETER,
+            "draft",
+            f"is not offered by {model.name}.",
+            value=True,
+            taken_by=lambda other: other.capabilities.draft is not None,
+        )
+    return model.capabilities.draft
+
+
+def _resolution(wanted: Wanted, model: Model, rules: ModeRules | None, draft: Draft | None, report: Report) -> str:
+    capabilities = model.capabilities
+    if draft is not None:
+        allowed, default = (draft.resolution,), draft.resolution
+        where = f"a draft of {model.name}"
+    elif rules is not None and rules.resolutions != capabilities.resolutions:
+        allowed, default = rules.resolutions, capabilities.default_resolution
+        where = f"{model.name} in {rules.mode} mode"
+    else:
+        allowed, default, where = capabilities.resolutions, capabilities.default_resolution, model.name
+
+    def taken_by(other: Model) -> bool:
+        return draft is None and wanted.resolution in resolutions_of(other, rules.mode if rules else None)
+
+    return check_resolution(wanted.resolution, allowed, default, where=where, report=report, taken_by=taken_by)
+
+
+def check_resolution(
+    resolution: str | None,
+    allowed: tuple[str, ...],
+    default: str,
+    *,
+    where: str,
+    report: Report,
+    taken_by: Callable[[Model], bool] | None = None,
+) -> str:
+    """The resolution, if it is one of those allowed here."""
+    if resolution is None:
+        return default
+    if resolution not in allowed:
+        report.add(
+            Code.UNSUPPORTED_VALUE,
+            "resolution",
+            f"must be one of {', '.join(allowed)} for {where}.",
+            value=resolution,
+            allowed=allowed,
+            taken_by=taken_by,
+        )
+    return resolution
+
+
+def _ratio(wanted: Wanted, model: Model, rules: ModeRules | None, task_type: TaskType, report: Report) -> str:
+    ratio = wanted.ratio
+    if task_type in (TaskType.EDIT, TaskType.EXTEND):
+        allowed, where = (ADAPTIVE,), f"`task_type` {task_type}: the output follows the video"
+    elif rules is not None:
+        allowed, where = rules.ratios, f"{model.name} in {rules.mode} mode"
+    else:
+        allowed, where = model.capabilities.ratios, model.name
+    if ratio is None:
+        return rules.default_ratio if rules else ADAPTIVE
+    if ratio not in allowed:
+        mode = rules.mode if rules else None
+        report.add(
+            Code.UNSUPPORTED_VALUE,
+            "ratio",
+            f"must be one of {', '.join(allowed)} for {where}.",
+            value=ratio,
+            allowed=allowed,
+            taken_by=lambda other: ratio in ratios_of(other, mode),
+        )
+    return ratio
+
+
+def resolutions_of(model: Model, mode: Mode | None) -> tuple[str, ...]:
+    """The resolutions of a model in a mode; none where it does not have that mode."""
+    if mode is None:
+        return model.capabilities.resolutions
+    rules = model.rules(mode)
+    return rules.resolutions if rules else ()
+
+
+def ratios_of(model: Model, mode: Mode | None) -> tuple[str, ...]:
+    """The ratios of a model in a mode; none where it does not have that mode."""
+    if mode is None:
+        return model.capabilities.ratios
+    rules = model.rules(mode)
+    return rules.ratios if rules else ()
+
+
+def _duration(wanted: Wanted, model: Model, task_type: TaskType, frames: int | None, report: Report) -> int:
+    takes = model.capabilities.duration
+    duration = wanted.duration
+    if frames is not None and duration is None:
+        return max(1, round((frames - 1) / 24))
+    if task_type is TaskType.EDIT and duration not in (None, -1):
+        says = "must be -1 or absent to edit: the output is as long as the video."
+        report.add(Code.UNSUPPORTED_VALUE, "duration", says, value=duration, allowed=("-1",))
+        return -1
+    if duration is None:
+        return -1 if task_type is TaskType.EDIT else takes.default
+    if not takes.take(duration):
+        allowed = f"{takes.least}–{takes.most}" + (" or -1" if takes.auto else "")
+        report.add(
+            Code.OUT_OF_RANGE,
+            "duration",
+            f"must be {allowed} whole seconds for {model.name}.",
+            value=duration,
+            allowed=allowed,
+            taken_by=lambda other: other.capabilities.duration.take(duration),
+        )
+    return duration
+
+
+def _frames(wanted: Wanted, model: Model, report: Report) -> int | None:
+    frames, takes = wanted.frames, model.capabilities.frames
+    if frames is None:
+        return None
+    if wanted.duration is not None:
+        other = report.sources.get("duration", "duration")
+        report.add(Code.CONFLICT, "frames", f"and `{other}` exclude each other.", value=frames)
+    if takes is None:
+        report.add(
+            Code.UNSUPPORTED_PARAMETER,
+            "frames",
+            f"is not taken by {model.name}; use `duration`.",
+            value=frames,
+            taken_by=lambda other: other.capabilities.frames is not None,
+        )
+    elif not takes.take(frames):
+        allowed = f"{takes.least}–{takes.most} in steps of {takes.step} (25 + 4n)"
+        report.add(Code.OUT_OF_RANGE, "frames", f"must be {allowed}.", value=frames, allowed=allowed)
+    return frames
+
+
+def check_seed(seed: int | None, report: Report) -> int:
+    """The seed, -1 for a random one."""
+    if seed is None:
+        return -1
+    least, most = SEEDS
+    if not least <= seed <= most:
+        says = f"must be between {least} and {most}; -1 means a random one."
+        report.add(Code.OUT_OF_RANGE, "seed", says, value=seed, allowed=f"{least}–{most}")
+    return seed
+
+
+def _generate_audio(request: Request, model: Model, report: Report) -> bool:
+    audio = model.capabilities.audio
+    if request.generate_audio is None:
+        return audio
+    if request.generate_audio and not audio:
+        report.add(
+            Code.UNSUPPORTED_PARAMETER,
+            "generate_audio",
+            f"is not offered by {model.name}, which makes silent videos.",
+            value=True,
+            taken_by=lambda other: other.capabilities.audio,
+        )
+    return request.generate_audio
+
+
+def _camera_fixed(wanted: Wanted, model: Model, rules: ModeRules | None, report: Report) -> bool:
+    if not wanted.camera_fixed:
+        return False
+    if not model.capabilities.camera_fixed:
+        report.add(
+            Code.UNSUPPORTED_PARAMETER,
+            "camera_fixed",
+            f"is not taken by {model.name}; describe the camera in the prompt.",
+            value=True,
+            taken_by=lambda other: other.capabilities.camera_fixed,
+        )
+    elif rules is not None and not rules.camera_fixed:
+        says = f"is not taken by {model.name} in {rules.mode} mode."
+        report.add(Code.UNSUPPORTED_PARAMETER, "camera_fixed", says, value=True)
+    return True
+
+
+def _return_last_frame(request: Request, model: Model, draft: Draft | None, report: Report) -> bool:
+    if not request.return_last_frame:
+        return False
+    if draft is not None and not draft.last_frame:
+        says = f"is not offered with a draft of {model.name}."
+        report.add(Code.CONFLICT, "return_last_frame", says, value=True)
+    return True
+
+
+def check_service_tier(tier: str | None, model: Model, draft: Draft | None, report: Report) -> str:
+    """The service tier, if the model has it and, for a draft, a draft may use it."""
+    if tier is None:
+        return "default"
+    allowed = model.capabilities.service_tiers
+    if tier not in allowed:
+        report.add(
+            Code.UNSUPPORTED_VALUE,
+            "service_tier",
+            f"must be one of {', '.join(allowed)} for {model.name}.",
+            value=tier,
+            allowed=allowed,
+            taken_by=lambda other: tier in other.capabilities.service_tiers,
+        )
+    elif draft is not None and tier not in draft.service_tiers:
+        says = f"must be {draft.service_tiers[0]} for a draft of {model.name}."
+        report.add(Code.CONFLICT, "service_tier", says, value=tier, allowed=draft.service_tiers)
+    return tier
+
+
+def _task_type(request: Request, placement: Placement, model: Model, report: Report) -> TaskType:
+    name, allowed = request.task_type, model.capabilities.task_types
+    if name is None:
+        return TaskType.AUTO
+    if name not in allowed:
+        report.add(
+            Code.UNSUPPORTED_VALUE,
+            "task_type",
+            f"must be one of {', '.join(allowed)} for {model.name}.",
+            value=name,
+            allowed=tuple(kind.value for kind in allowed),
+            taken_by=lambda other: name in other.capabilities.task_types,
+        )
+        return TaskType.AUTO
+    task_type = TaskType(name)
+    if task_type in (TaskType.EDIT, TaskType.EXTEND) and not placement.of(Kind.VIDEO):
+        report.add(Code.MISSING, "videos", f"needs a video for `task_type` {task_type}.")
+    elif task_type is TaskType.REFERENCE and placement.mode not in (Mode.REFERENCE, None):
+        report.add(Code.CONFLICT, "task_type", "needs reference media.", value=name)
+    return task_type

@@ -1,0 +1,149 @@
+"""Store: from the provider's finished file to one of ours. Fetch, measure, make the thumbnail, put into the store."""
+
+import asyncio
+import hashlib
+import shutil
+from pathlib import Path
+
+import msgspec
+from obstore.store import ObjectStore
+
+from seedance_api.catalog import models, pixels
+from seedance_api.catalog.order import Order
+from seedance_api.delivery import measure
+from seedance_api.delivery.queries import Asset
+from seedance_api.foundation import objects
+from seedance_api.foundation.confine import Confine, Failure
+from seedance_api.providers.provider import Operation, Output, Provider, Unfetched
+
+_SECONDS = 120.0
+_CPU_SECONDS = 90
+_MEMORY = 3 << 30
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The objects are in the store; `output` says what was measured on the file."""
+
+    assets: list[Asset]
+    output: Output
+
+
+class Unstored(msgspec.Struct, frozen=True):
+    """It could not be stored. `code` is a failure code; `gone` says that trying again is of no use."""
+
+    code: str
+    gone: bool = False
+
+
+StoreOutcome = Stored | Unstored
+
+
+class Storage:
+    """The object store with the scratch folder and the confined processes that guard the way into it."""
+
+    def __init__(self, *, store: ObjectStore, scratch: Path, confine: Confine) -> None:
+        self.objects = store
+        self._scratch = scratch
+        self._confine = confine
+
+    async def store(
+        self,
+        generation_id: str,
+        version: int,
+        order: Order,
+        said: Output | None,
+        provider: Provider,
+        operation: Operation,
+    ) -> StoreOutcome:
+        """Bring the provider's file home. Each try writes under its own version: two workers never share an object."""
+        folder = self._scratch / f"{generation_id}.{version}"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return await self._store(
+                folder, f"content/{generation_id}/{version}", order, said or Output(), provider, operation
+            )
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, True)
+
+    async def _store(
+        self, folder: Path, prefix: str, order: Order, said: Output, provider: Provider, operation: Operation
+    ) -> StoreOutcome:
+        video, thumbnail, last_frame = folder / "video.mp4", folder / "thumbnail.webp", folder / "last_frame"
+        fetched = await provider.fetch(operation, "video", video)
+        if isinstance(fetched, Unfetched):
+            return Unstored("output_unavailable", fetched.gone)
+        found = await self._measure(video, thumbnail)
+        if not isinstance(found, measure.Measured) or not is_as_ordered(order, found):
+            return Unstored("output_invalid")
+        files = [("video", video, "video/mp4"), ("thumbnail", thumbnail, "image/webp")]
+        if order.return_last_frame:
+            fetched = await provider.fetch(operation, "last_frame", last_frame)
+            if isinstance(fetched, Unfetched):
+                return Unstored("output_unavailable", fetched.gone)
+            files.append(("last_frame", last_frame, _picture_type(last_frame)))
+        assets = [await self._put(prefix, variant, path, media_type) for variant, path, media_type in files]
+        output = msgspec.structs.replace(
+            said,
+            width=found.width,
+            height=found.height,
+            frames=found.frames,
+            seconds=found.seconds,
+            resolution=said.resolution or order.resolution,
+            ratio=ratio_of(order, said, found),
+            last_frame=order.return_last_frame,
+        )
+        return Stored(assets, output)
+
+    async def _measure(self, video: Path, thumbnail: Path) -> measure.Measured | Failure | None:
+        question = msgspec.json.encode(measure.Question(video=str(video), thumbnail=str(thumbnail)))
+        answer = await self._confine.run(
+            "seedance_api.delivery.measure",
+            question,
+            seconds=_SECONDS,
+            memory_bytes=_MEMORY,
+            cpu_seconds=_CPU_SECONDS,
+        )
+        if isinstance(answer, Failure):
+            return answer
+        return msgspec.json.decode(answer, type=measure.Measured | None)
+
+    async def _put(self, prefix: str, variant: str, path: Path, media_type: str) -> Asset:
+        size, sha256 = await asyncio.to_thread(_weigh, path)
+        key = f"{prefix}/{path.name}"
+        await objects.put_file(self.objects, key, path)
+        return Asset(variant=variant, object_key=key, media_type=media_type, bytes=size, sha256=sha256)
+
+
+async def discard(stored: Stored, storage: Storage) -> None:
+    """Delete objects that no row will ever name, because another worker was quicker."""
+    await objects.delete(storage.objects, [asset.object_key for asset in stored.assets])
+
+
+def is_as_ordered(order: Order, found: measure.Measured) -> bool:
+    """Whether a playable file is near enough: at least half as long, and of its shape unless that was left open."""
+    if found.seconds < order.seconds / 2 and order.duration != -1:
+        return False
+    return order.ratio == "adaptive" or abs(found.width / found.height - order.width / order.height) < 0.1
+
+
+def ratio_of(order: Order, said: Output, found: measure.Measured) -> str:
+    """The ratio's usual name when the size is one of the model's table, else what the provider says."""
+    model = models.find(order.model)
+    resolution = said.resolution or order.resolution
+    if model is not None and resolution in model.capabilities.resolutions:
+        nearest = pixels.nearest_ratio(model, resolution, found.width, found.height)
+        if pixels.size(model, resolution, nearest) == (found.width, found.height):
+            return nearest
+    return said.ratio or order.ratio
+
+
+def _weigh(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), sha256
+
+
+def _picture_type(path: Path) -> str:
+    # upstreams have sent PNG and JPEG under the same name
+    with path.open("rb") as file:
+        return "image/png" if file.read(8) == b"\x89PNG\r\n\x1a\n" else "image/jpeg"

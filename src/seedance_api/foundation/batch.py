@@ -1,0 +1,76 @@
+"""Batching: what is asked for at the same time is answered by one call."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Batch(Generic[Item, Answer]):
+    """Gathers the items of one loop tick, and of the time a call is under way, into one call of `run`.
+
+    `run` gets at most `most` items and returns one answer each, in order; an answer that is an exception is raised
+    to its own caller only. At most `flights` calls are under way at once. What waits is bounded by the number of
+    callers, which the web server bounds.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
+        *,
+        most: int = 64,
+        flights: int = 2,
+    ) -> None:
+        self._run = run
+        self._most = most
+        self._flights = flights
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._flying: set[asyncio.Task[None]] = set()
+        self._called = False
+
+    async def __call__(self, item: Item) -> Answer:
+        """Answer one item. Raises what `run` raised, or returned for this item."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((item, answer))
+        if not self._called and len(self._flying) < self._flights:
+            self._called = True
+            loop.call_soon(self._depart)
+        return await answer
+
+    def _depart(self) -> None:
+        self._called = False
+        while self._waiting and len(self._flying) < self._flights:
+            load = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            load = [(item, answer) for item, answer in load if not answer.done()]  # its caller went away
+            if load:
+                flight = asyncio.get_running_loop().create_task(self._fly(load))
+                self._flying.add(flight)
+                flight.add_done_callback(self._land)
+
+    def _land(self, flight: asyncio.Task[None]) -> None:
+        self._flying.discard(flight)
+        self._depart()
+
+    async def _fly(self, load: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._run([item for item, _ in load])
+            assert len(answers) == len(load), "one answer for each item, in order"
+        except BaseException as error:
+            passed = error if isinstance(error, Exception) else ConnectionAbortedError("the process is stopping")
+            for _, answer in load:
+                if not answer.done():
+                    answer.set_exception(passed)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, answer), value in zip(load, answers, strict=True):
+            if answer.done():
+                continue
+            if isinstance(value, Exception):
+                answer.set_exception(value)
+            else:
+                answer.set_result(value)

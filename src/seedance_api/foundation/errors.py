@@ -1,0 +1,107 @@
+"""The one shape of a refusal. Each code stands once in `CODES`; the API, the documentation and the tests read it there."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+
+class Code(msgspec.Struct, frozen=True):
+    """What an error code means: its HTTP status, its family, and whether the same request may succeed later."""
+
+    status: int
+    type: str
+    retry: bool
+    meaning: str
+
+
+CODES: dict[str, Code] = {
+    "invalid_request": Code(
+        400,
+        "invalid_request_error",
+        False,
+        "One or more values are not acceptable; `errors` lists every one.",
+    ),
+    "invalid_json": Code(400, "invalid_request_error", False, "The body is not JSON, or is nested too deeply."),
+    "invalid_multipart": Code(
+        400, "invalid_request_error", False, "The multipart body is malformed or has too many parts."
+    ),
+    "invalid_media": Code(
+        400,
+        "invalid_request_error",
+        False,
+        "An input picture, video or sound cannot be used; `errors` says why.",
+    ),
+    "key_in_query": Code(
+        400,
+        "invalid_request_error",
+        False,
+        "A key was sent in the address. Revoke it: addresses are logged by others.",
+    ),
+    "missing_key": Code(401, "authentication_error", False, "No API key was sent."),
+    "invalid_key": Code(401, "authentication_error", False, "The API key is mistyped, unknown or revoked."),
+    "live_unavailable": Code(403, "permission_error", False, "This installation has no live upstream; use a test key."),
+    "not_found": Code(404, "not_found_error", False, "There is no such thing in this account."),
+    "method_not_allowed": Code(405, "invalid_request_error", False, "This address does not take that method."),
+    "not_ready": Code(404, "not_found_error", True, "The video is not finished, so it has no content yet."),
+    "not_finished": Code(
+        409, "conflict_error", False, "The video is still being made; cancel it or wait, then delete it."
+    ),
+    "not_cancelable": Code(409, "conflict_error", False, "The video is already finished."),
+    "file_in_use": Code(409, "conflict_error", False, "An unfinished video still needs this file."),
+    "content_gone": Code(410, "not_found_error", False, "The content was deleted, as its `expires_at` said."),
+    "body_too_large": Code(413, "invalid_request_error", False, "The body is larger than this address accepts."),
+    "unsupported_media_type": Code(
+        415, "invalid_request_error", False, "This address does not take that content type."
+    ),
+    "range_not_satisfiable": Code(
+        416,
+        "invalid_request_error",
+        False,
+        "The range is malformed, lies outside the file, or is more than one.",
+    ),
+    "idempotency_mismatch": Code(422, "idempotency_error", False, "This Idempotency-Key was used with another body."),
+    "too_busy": Code(
+        503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
+    ),
+    "unavailable": Code(503, "api_error", True, "The database cannot be reached; nothing was accepted."),
+    "internal_error": Code(
+        500,
+        "api_error",
+        True,
+        "A fault of ours. Nothing you sent caused it; the request id helps us find it.",
+    ),
+}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing wrong with a request: where, what, what is allowed, and which models would take it."""
+
+    path: str
+    code: str
+    message: str
+    value: Any = None
+    allowed: Any = None
+    models: tuple[str, ...] = ()
+
+
+class AppError(Exception):
+    """The caller's fault, or a state he must know of. `message` is public: no secret, prompt or key belongs in it."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        problems: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.code = code
+        self.status = CODES[code].status
+        self.type = CODES[code].type
+        self.message = message or CODES[code].meaning
+        self.param = param if param is not None else (problems[0].path if problems else None)
+        self.problems = tuple(problems)
+        self.headers = dict(headers or {})
+        super().__init__(code)

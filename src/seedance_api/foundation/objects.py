@@ -1,0 +1,49 @@
+"""Objects: files in a local folder, S3, GCS or Azure, through obstore. Nothing is ever held in memory whole."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+CHUNK = 256 * 1024
+
+
+def open_store(url: str | None, folder: Path) -> ObjectStore:
+    """The store at `url` (`s3://…`, `gs://…`, `az://…`, `file:///…`), or a folder of our own."""
+    if url is not None and not url.startswith("file://"):
+        return from_url(url)
+    place = Path(url.removeprefix("file://")) if url else folder
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return LocalStore(place, automatic_cleanup=True)
+
+
+async def put_file(store: ObjectStore, key: str, path: Path) -> None:
+    """Copy a file into the store. Readers see all of it or nothing."""
+    await obstore.put_async(store, key, path)
+
+
+async def get_file(store: ObjectStore, key: str, to: Path) -> int:
+    """Copy an object to a file; returns its bytes. Raises FileNotFoundError when there is none."""
+    found = await obstore.get_async(store, key)
+    size = 0
+    with to.open("wb") as file:
+        async for chunk in found.stream(min_chunk_size=CHUNK):
+            size += file.write(chunk)
+    return size
+
+
+async def read_range(store: ObjectStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes from `start` up to but without `end`, a chunk at a time."""
+    found = await obstore.get_async(store, key, options={"range": (start, end)})
+    async for chunk in found.stream(min_chunk_size=CHUNK):
+        yield bytes(chunk)
+
+
+async def delete(store: ObjectStore, keys: list[str]) -> None:
+    """Delete objects; one that is gone already is no error."""
+    for key in keys:
+        try:
+            await obstore.delete_async(store, key)
+        except FileNotFoundError:
+            continue

@@ -1,0 +1,238 @@
+"""The only door to the outside for an address that somebody else chose.
+
+A name is looked up once, every answer is judged, and the connection goes to a judged address and nowhere else
+(`ssrfguard` does this below TLS, so SNI, certificate and Host stay the name's). This module adds what that
+library leaves to its user: a stricter reading of URLs, a DNS deadline, redirects judged hop by hop, caps on
+time and bytes, and refusals whose text and timing do not tell a forbidden address from a closed port.
+"""
+
+import asyncio
+import hashlib
+import logging
+import socket
+import ssl
+import threading
+from concurrent.futures import Future
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import msgspec
+import ssrfguard
+from ssrfguard.httpx import AsyncClient
+
+from seedance_api.foundation.address import UNREACHABLE, Blocked, next_hop, policy, port_of, vet
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 10.0
+DNS_SECONDS = 5.0
+DNS_SLOTS = 32
+FAILURE_STEP_SECONDS = 0.5
+CHUNK_BYTES = 1 << 20
+
+_Answer = tuple[int, int, int, str, tuple[Any, ...]]  # a row of getaddrinfo
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """The URL may be tried; where its name points is judged when it is."""
+
+    host: str
+    port: int
+
+
+class Downloaded(msgspec.Struct, frozen=True):
+    """The body is in the file, whole. `content_type` is lower-case, without parameters."""
+
+    bytes: int
+    content_type: str | None
+    sha256: str
+
+
+class Unreachable(msgspec.Struct, frozen=True):
+    """Nothing usable came back; `status` is the server's answer where there was one other than 200."""
+
+    code: Literal["connect", "timeout", "broken", "encoding", "status"]
+    message: str
+    status: int | None = None
+
+
+class TooLarge(msgspec.Struct, frozen=True):
+    """The body is, or says it is, larger than the caller takes."""
+
+    max_bytes: int
+    message: str
+
+
+class TooSlow(msgspec.Struct, frozen=True):
+    """The whole exchange did not end within its time."""
+
+    seconds: float
+    message: str
+
+
+Verdict = Allowed | Blocked
+Download = Downloaded | Blocked | Unreachable | TooLarge | TooSlow
+
+
+class Outbound:
+    """Fetches what strangers point at, from public addresses only. One per event loop; `aclose` it.
+
+    `allow_http` lets http and port 80 through, `extra_ports` further ports. `allow_networks` are ranges to
+    reach though they are not public (tests, a private object store); a name that points there and also to
+    another inner address is still refused. `deny_networks` are the operator's own inner ranges. `resolver`
+    stands in for `socket.getaddrinfo`; what it answers is judged all the same.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_http: bool = False,
+        extra_ports: frozenset[int] = frozenset(),
+        allow_networks: tuple[str, ...] = (),
+        deny_networks: tuple[str, ...] = (),
+        resolver: ssrfguard.Resolver | None = None,
+        tls: ssl.SSLContext | None = None,
+        dns_seconds: float = DNS_SECONDS,
+        failure_step_seconds: float = FAILURE_STEP_SECONDS,
+    ) -> None:
+        self._policy = policy(
+            allow_http=allow_http,
+            extra_ports=extra_ports,
+            allow_networks=allow_networks,
+            deny_networks=deny_networks,
+        )
+        self._failure_step_seconds = failure_step_seconds
+        self._client = _client(self._policy, _timed(resolver or socket.getaddrinfo, dns_seconds), tls)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def judge(self, url: str) -> Verdict:
+        """Say what the URL alone tells, without any network; a good name may still point somewhere bad."""
+        vetted = vet(url, self._policy)
+        return vetted if isinstance(vetted, Blocked) else Allowed(vetted.host, port_of(vetted))
+
+    async def download(
+        self, url: str, to: Path, *, max_bytes: int, total_seconds: float, max_redirects: int = 3
+    ) -> Download:
+        """Stream the body of `url` into the new file `to`; on anything but `Downloaded` there is no file.
+
+        `total_seconds` covers redirects and lookups too; a name server that does not answer can hold it up by
+        `dns_seconds` more, at most. Raises `OSError` when the file cannot be made or written.
+        """
+        started = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(total_seconds):
+                outcome = await self._follow(url, to, max_bytes, max_redirects)
+        except TimeoutError:
+            return TooSlow(total_seconds, f"the server did not finish sending within {total_seconds:g} s")
+        if isinstance(outcome, Blocked | Unreachable):
+            # Failures end on whole steps, so that "refused by us" (at once) and "refused by them" look alike.
+            passed = asyncio.get_running_loop().time() - started
+            await asyncio.sleep(self._failure_step_seconds - passed % self._failure_step_seconds)
+        return outcome
+
+    async def _follow(self, url: str, to: Path, max_bytes: int, max_redirects: int) -> Download:
+        vetted = vet(url, self._policy)
+        for _ in range(max_redirects + 1):
+            if isinstance(vetted, Blocked):
+                return vetted
+            outcome = await self._get(vetted, to, max_bytes)
+            if not isinstance(outcome, str):
+                return outcome
+            vetted = next_hop(vetted, outcome, self._policy)
+        return Blocked("redirects", f"the server redirects more often than {max_redirects} times")
+
+    async def _get(self, url: httpx.URL, to: Path, max_bytes: int) -> Download | str:
+        try:
+            async with self._client.stream("GET", url) as response:
+                return await _read(response, to, max_bytes)
+        except ssrfguard.SSRFGuardError:  # its text has the URL, query and all
+            return Blocked("address", UNREACHABLE, url.host)
+        except httpx.ConnectError:
+            return Unreachable("connect", UNREACHABLE)
+        except httpx.TimeoutException:
+            return Unreachable("timeout", UNREACHABLE)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return Unreachable("broken", UNREACHABLE)
+
+
+def _timed(lookup: ssrfguard.Resolver, seconds: float) -> ssrfguard.Resolver:
+    """Give `lookup` the deadline that `getaddrinfo` has not.
+
+    A stalled lookup cannot be stopped, only left behind: each has a daemon thread, `DNS_SLOTS` at most.
+    """
+    slots = threading.BoundedSemaphore(DNS_SLOTS)
+
+    def look_up(host: str, port: int, *rest: int) -> list[_Answer]:
+        if not slots.acquire(timeout=seconds):
+            raise socket.gaierror(socket.EAI_AGAIN, "too many lookups are waiting")
+        answer: Future[list[_Answer]] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(list(lookup(host, port, *rest)))
+            except (OSError, ValueError) as error:  # ValueError: a label that IDNA cannot encode
+                answer.set_exception(socket.gaierror(socket.EAI_NONAME, type(error).__name__))
+            finally:
+                slots.release()
+
+        threading.Thread(target=ask, name="lookup", daemon=True).start()
+        try:
+            return answer.result(timeout=seconds)
+        except TimeoutError:
+            raise socket.gaierror(socket.EAI_AGAIN, "the lookup took too long") from None
+
+    return look_up
+
+
+def _client(policy: ssrfguard.Policy, lookup: ssrfguard.Resolver, tls: ssl.SSLContext | None) -> AsyncClient:
+    for name in ("httpx", "httpcore"):  # below WARNING both log whole URLs and headers
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return AsyncClient(
+        policy=policy,
+        resolver=lookup,
+        verify=tls or True,
+        trust_env=False,
+        timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=0),
+        headers={"accept-encoding": "identity", "user-agent": "seedance-api"},
+        # One client serves all customers: no server may be told by one what it gave to another.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )
+
+
+async def _read(response: httpx.Response, to: Path, max_bytes: int) -> Downloaded | Unreachable | TooLarge | str:
+    """Save the answer, or say why not, or say where to look instead."""
+    status = response.status_code
+    if response.has_redirect_location:
+        return response.headers["location"]
+    if status != 200:
+        return Unreachable("status", f"the server answered with status {status}", status)
+    if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        return Unreachable("encoding", "the server sent a compressed answer, though none was asked for")
+    return await _save(response, to, max_bytes)
+
+
+async def _save(response: httpx.Response, to: Path, max_bytes: int) -> Downloaded | TooLarge:
+    too_large = TooLarge(max_bytes, f"the file is larger than {max_bytes / 1e6:g} MB")
+    declared = response.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        return too_large
+    digest, received, whole = hashlib.sha256(), 0, False
+    file = await asyncio.to_thread(to.open, "xb")
+    try:
+        async for chunk in response.aiter_raw(CHUNK_BYTES):
+            received += len(chunk)
+            if received > max_bytes:
+                return too_large
+            await asyncio.to_thread(file.write, chunk)
+            digest.update(chunk)
+        whole = True
+    finally:
+        file.close()  # waits for the write a cancellation left behind: buffered files have a lock
+        if not whole:
+            to.unlink(missing_ok=True)  # noqa: ASYNC240 – one system call, and no await may come between
+    content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    return Downloaded(received, content_type or None, digest.hexdigest())

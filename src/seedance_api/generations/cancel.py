@@ -1,0 +1,44 @@
+"""Cancel and delete: what a customer may do with a generation he no longer wants."""
+
+from obstore.store import ObjectStore
+
+from seedance_api.delivery.purge import purge
+from seedance_api.foundation import jobs
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.generations import decide, queries
+from seedance_api.generations.record import record
+from seedance_api.generations.states import State
+
+
+async def cancel(db: Database, generation_id: str) -> None:
+    """Ask for a generation to stop. A queued one stops now; for another the provider's answer decides.
+
+    Raises AppError 409 when it is finished.
+    """
+    async with db.transaction() as connection:
+        generation = await queries.request_cancel(connection, generation_id)
+        if generation is None:
+            raise AppError("not_cancelable")
+        if generation.state is State.QUEUED:
+            await record(
+                connection,
+                decide.Cancel(),
+                generation_id=generation.id,
+                version=generation.version,
+                provider=generation.provider,
+            )
+        else:
+            await jobs.enqueue(connection, "advance", [generation.id])
+
+
+async def delete(db: Database, store: ObjectStore, generation_id: str) -> None:
+    """Hide a finished generation and delete its content, now; a job does the same with its inputs and upstream copy.
+
+    Raises AppError 409 while it is unfinished.
+    """
+    async with db.transaction() as connection:
+        if not await queries.mark_deleted(connection, generation_id):
+            raise AppError("not_finished")
+        await jobs.enqueue(connection, "tidy", [generation_id])
+    await purge(db, store, generation_id)

@@ -1,0 +1,231 @@
+"""Create: from a decoded request to a queued generation that is there for good."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from seedance_api.accounts.authenticate import Principal
+from seedance_api.catalog import check as catalog
+from seedance_api.catalog import tokens
+from seedance_api.catalog.order import Kind, Mode
+from seedance_api.catalog.request import Facts, Media, Request
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.generations import queries
+from seedance_api.generations.rows import Seen
+from seedance_api.generations.states import State
+from seedance_api.generations.write import Created, Idempotency, NewGeneration, Writer, find_replay
+from seedance_api.references.admit import Admitted, References, Source
+from seedance_api.references.queries import NewFile, files_of_account
+
+_GRACE_SECONDS = 86_400
+
+
+class CreateGeneration(msgspec.Struct, frozen=True, kw_only=True):
+    """A decoded request. Each source has the `path` of the medium in `request` that it brings."""
+
+    request: Request
+    sources: tuple[Source, ...] = ()
+    draft_id: str | None = None
+    metadata: dict[str, str] = {}
+    keep_seconds: int | None = None
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request would be, and what it would take, in video tokens."""
+
+    accepted: catalog.Accepted
+    tokens: tokens.Tokens
+
+
+class Creating(msgspec.Struct, frozen=True, kw_only=True):
+    """What a create needs. `live_provider` is None where no upstream is configured."""
+
+    db: Database
+    writer: Writer
+    references: References
+    live_provider: str | None
+    retention_seconds: int
+    deadline_seconds: int
+
+
+async def create(
+    wish: CreateGeneration,
+    *,
+    principal: Principal,
+    idempotency: Idempotency | None,
+    folder: Path,
+    parts: Creating,
+) -> Created:
+    """Check everything, store the media, write the generation.
+
+    Raises AppError with every problem of the request; nothing is kept then.
+    """
+    if idempotency and (replay := await find_replay(parts.db, principal.account_id, idempotency)):
+        return replay
+    provider = choose_provider(principal, parts)
+    understood = await _understand(wish, principal, folder, parts)
+    files = await _store_inline(understood, principal, parts)
+    try:
+        return await parts.writer(_compose(wish, understood, files, principal, provider, idempotency, parts))
+    except BaseException:
+        await asyncio.shield(parts.references.discard(files.values()))
+        raise
+
+
+async def quote(wish: CreateGeneration, *, principal: Principal, folder: Path, parts: Creating) -> Quote:
+    """The same checks and the same numbers as a create; nothing is kept."""
+    choose_provider(principal, parts)
+    accepted = (await _understand(wish, principal, folder, parts)).accepted
+    return Quote(accepted=accepted, tokens=tokens.estimate(accepted.order))
+
+
+def choose_provider(principal: Principal, parts: Creating) -> str:
+    """Test keys always use the sandbox. Raises AppError 403 when there is nothing for a live key to use."""
+    if not principal.livemode:
+        return "sandbox"
+    if parts.live_provider is None:
+        raise AppError("live_unavailable")
+    return parts.live_provider
+
+
+class _Understood(msgspec.Struct, frozen=True):
+    """An accepted request with where each medium, by its path, comes from: a file's id, or what was just admitted."""
+
+    accepted: catalog.Accepted
+    uploaded: dict[str, str]
+    admitted: dict[str, Admitted]
+    draft: Seen | None
+
+
+async def _understand(wish: CreateGeneration, principal: Principal, folder: Path, parts: Creating) -> _Understood:
+    draft = await _find_draft(wish, principal, parts) if wish.draft_id is not None else None
+    request = msgspec.structs.replace(wish.request, final_of=draft.params if draft else None)
+    first = catalog.check(request)
+    if not isinstance(first, catalog.Accepted):
+        raise refusal(first)
+    uploaded, facts = await _find_uploads(wish.sources, principal, parts)
+    admitted = await parts.references.admit([one for one in wish.sources if one.file_id is None], folder)
+    facts |= {path: one.inspected.facts for path, one in admitted.items()}
+    if not facts:
+        return _Understood(first, uploaded, admitted, draft)
+    second = catalog.check(_with_facts(request, facts))
+    if not isinstance(second, catalog.Accepted):
+        raise refusal(second)
+    return _Understood(second, uploaded, admitted, draft)
+
+
+def refusal(problems: Sequence[Problem | catalog.Problem]) -> AppError:
+    """One error that lists every problem."""
+    shown = [
+        one if isinstance(one, Problem) else msgspec.convert(msgspec.to_builtins(one), Problem) for one in problems
+    ]
+    message = shown[0].message if len(shown) == 1 else f"{len(shown)} things are wrong with the request; see `errors`."
+    return AppError("invalid_request", message, problems=shown)
+
+
+async def _find_draft(wish: CreateGeneration, principal: Principal, parts: Creating) -> Seen:
+    found: list[Seen] = []
+    if is_id("vid", wish.draft_id or ""):
+        found = await queries.seen_by_ids(parts.db, [wish.draft_id or ""])
+    draft = found[0] if found else None
+    mine = draft and draft.account_id == principal.account_id and draft.livemode == principal.livemode
+    reason = None
+    if draft is None or not mine:
+        reason = "There is no such video in this account."
+    elif draft.state is not State.COMPLETED or not draft.params.draft:
+        reason = "That video is not a completed draft."
+    elif draft.prompt is None:
+        reason = "The inputs of that draft are deleted by now; a final take must follow within a day."
+    if reason is not None or draft is None:
+        raise refusal([Problem(path="draft_id", code="unsupported_value", message=reason or "")])
+    return draft
+
+
+async def _find_uploads(
+    sources: Sequence[Source], principal: Principal, parts: Creating
+) -> tuple[dict[str, str], dict[str, Facts]]:
+    wanted = {one.path: one for one in sources if one.file_id is not None}
+    ids = list({one.file_id or "" for one in wanted.values()})
+    files = (
+        {file.id: file for file in await files_of_account(parts.db, principal.account_id, principal.livemode, ids)}
+        if ids
+        else {}
+    )
+    problems: list[Problem] = []
+    for path, one in wanted.items():
+        file = files.get(one.file_id or "")
+        if file is None:
+            problems.append(
+                Problem(
+                    path=path,
+                    code="bad_media",
+                    message="There is no such file in this account, or it has expired.",
+                )
+            )
+        elif one.kind is not None and file.kind is not one.kind:
+            message = f"That file is not {_A[one.kind]} but {_A[file.kind]}."
+            problems.append(Problem(path=path, code="bad_media", message=message))
+    if problems:
+        raise refusal(problems)
+    return (
+        {path: one.file_id or "" for path, one in wanted.items()},
+        {path: files[one.file_id or ""].facts for path, one in wanted.items()},
+    )
+
+
+_A = {Kind.IMAGE: "an image", Kind.VIDEO: "a video", Kind.AUDIO: "a sound"}
+
+
+def _with_facts(request: Request, facts: dict[str, Facts]) -> Request:
+    def known(media: Sequence[Media]) -> list[Media]:
+        return [msgspec.structs.replace(one, facts=facts.get(one.path)) for one in media]
+
+    return msgspec.structs.replace(
+        request, images=known(request.images), videos=known(request.videos), audios=known(request.audios)
+    )
+
+
+async def _store_inline(understood: _Understood, principal: Principal, parts: Creating) -> dict[str, NewFile]:
+    keep = parts.deadline_seconds + _GRACE_SECONDS
+    stored: dict[str, NewFile] = {}
+    try:
+        for path, one in understood.admitted.items():
+            stored[path] = await parts.references.keep(one, principal, inline=True, keep_seconds=keep)
+    except BaseException:
+        await asyncio.shield(parts.references.discard(stored.values()))
+        raise
+    return stored
+
+
+def _compose(
+    wish: CreateGeneration,
+    understood: _Understood,
+    files: dict[str, NewFile],
+    principal: Principal,
+    provider: str,
+    idempotency: Idempotency | None,
+    parts: Creating,
+) -> NewGeneration:
+    accepted, draft = understood.accepted, understood.draft
+    media = tuple((one.role, understood.uploaded.get(one.path) or files[one.path].id) for one in accepted.media)
+    return NewGeneration(
+        id=new_id("vid"),
+        account_id=principal.account_id,
+        key_id=principal.key_id,
+        livemode=principal.livemode,
+        provider=provider,
+        order=accepted.order,
+        prompt=(draft.prompt or "") if draft else accepted.prompt,
+        media=media,
+        new_files=tuple(files.values()),
+        draft_id=draft.id if draft and accepted.order.mode is Mode.FINAL else None,
+        metadata=wish.metadata,
+        keep_seconds=wish.keep_seconds or parts.retention_seconds,
+        deadline_seconds=parts.deadline_seconds,
+        quoted_tokens=tokens.estimate(accepted.order).most,
+        idempotency=idempotency,
+    )

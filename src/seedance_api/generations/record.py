@@ -1,0 +1,98 @@
+"""Record a step: state, attempt, content, announcement and the next job in one transaction, or nothing."""
+
+from typing import assert_never
+
+from seedance_api.delivery.queries import insert_content
+from seedance_api.foundation import jobs
+from seedance_api.foundation.db import Connection
+from seedance_api.foundation.ids import new_id
+from seedance_api.generations import decide, queries
+from seedance_api.generations.states import AttemptState
+
+
+async def record(connection: Connection, step: decide.Step, *, generation_id: str, version: int, provider: str) -> bool:
+    """Write the step; False, and nothing written, when the claim was lost."""
+    if not await _move(connection, step, generation_id, version):
+        return False
+    await _follow(connection, step, generation_id, version, provider)
+    if not isinstance(step, decide.PutOff | decide.StayUnknown | decide.TryAgain | decide.LeaveRunning):
+        await queries.announce(connection, [generation_id])
+    return True
+
+
+async def _move(connection: Connection, step: decide.Step, generation_id: str, version: int) -> bool:
+    match step:
+        case decide.Acknowledge():
+            return await queries.to_running(connection, generation_id, version)
+        case decide.StayUnknown(_, _, seconds) | decide.TryAgain(_, _, _, seconds) | decide.PutOff(seconds):
+            return await queries.put_off(connection, generation_id, version, seconds)
+        case decide.LeaveRunning():
+            return await queries.wait_for_watch(connection, generation_id, version)
+        case decide.Store(_, output):
+            return await queries.to_storing(connection, generation_id, version, output)
+        case decide.Complete(stored):
+            return await queries.to_completed(connection, generation_id, version, stored.output)
+        case decide.Fail(code, message):
+            return await queries.to_failed(connection, generation_id, version, code, message)
+        case decide.Cancel():
+            return await queries.to_canceled(connection, generation_id, version)
+        case _:
+            assert_never(step)
+
+
+async def _follow(connection: Connection, step: decide.Step, generation_id: str, version: int, provider: str) -> None:
+    match step:
+        case decide.Acknowledge(attempt_id, operation):
+            await queries.attempt_acknowledged(connection, attempt_id, operation)
+            await jobs.enqueue(connection, "watch", [provider])
+        case decide.StayUnknown(attempt_id, reason, seconds):
+            await queries.attempt_unknown(connection, attempt_id, reason)
+            await advance_later(connection, generation_id, version, seconds)
+        case decide.TryAgain(attempt_id, state, reason, seconds):
+            await close_attempt(connection, attempt_id, state, reason)
+            await queries.plan_attempts(connection, [new_id("att")], [generation_id])
+            await advance_later(connection, generation_id, version, seconds)
+        case decide.PutOff(seconds):
+            await advance_later(connection, generation_id, version, seconds)
+        case decide.LeaveRunning():
+            pass
+        case decide.Store(attempt_id):
+            await queries.attempt_succeeded(connection, attempt_id)
+            await advance_later(connection, generation_id, version)
+            await jobs.enqueue(connection, "dispatch", [provider])
+        case decide.Complete(stored, keep_seconds):
+            await insert_content(connection, generation_id, keep_seconds, stored.assets)
+            await jobs.enqueue(connection, "tidy", [generation_id])
+        case decide.Fail() | decide.Cancel():
+            reason = step.code if isinstance(step, decide.Fail) else "canceled"
+            await close_attempt(connection, step.attempt_id, step.attempt_state, reason)
+            await jobs.enqueue(connection, "dispatch", [provider])
+            await jobs.enqueue(connection, "tidy", [generation_id])
+        case _:
+            assert_never(step)
+
+
+async def close_attempt(connection: Connection, attempt_id: str | None, state: AttemptState, reason: str) -> None:
+    """Bring an attempt to its end."""
+    if attempt_id is None:
+        return
+    match state:
+        case AttemptState.REJECTED:
+            await queries.attempt_rejected(connection, attempt_id, reason)
+        case AttemptState.FAILED:
+            await queries.attempt_failed(connection, attempt_id, reason)
+        case AttemptState.LOST:
+            await queries.attempt_lost(connection, attempt_id, reason)
+        case _:
+            raise ValueError(f"an attempt does not end as {state}")
+
+
+async def advance_later(connection: Connection, generation_id: str, version: int, seconds: float = 0.0) -> None:
+    """Enqueue the next step, once for this version of the row."""
+    await jobs.enqueue(
+        connection,
+        "advance",
+        [generation_id],
+        after_seconds=seconds,
+        keys=[f"advance {generation_id} {version + 1}"],
+    )

@@ -1,0 +1,50 @@
+"""Sweep: what no job covers gets one. Jobs are nudges and may be lost; rows are not."""
+
+import structlog
+
+from seedance_api.delivery.purge import purge
+from seedance_api.delivery.queries import due_for_purge
+from seedance_api.foundation import jobs
+from seedance_api.foundation.db import Connection
+from seedance_api.generations import decide, queries
+from seedance_api.generations.advance import Engine
+from seedance_api.generations.record import record
+from seedance_api.generations.states import FAILURES
+
+_MOST = 500
+_log = structlog.get_logger()
+
+
+async def sweep(engine: Engine) -> None:
+    """Enqueue a job for each due step, each provider with a queue and each with something running."""
+    async with engine.db.transaction() as connection:
+        steps = await queries.uncovered_steps(connection, _MOST)
+        await jobs.enqueue(
+            connection,
+            "advance",
+            [one.id for one in steps],
+            keys=[f"advance {one.id} {one.version}" for one in steps],
+        )
+        for provider in await queries.providers_in_state(connection, "queued"):
+            await jobs.enqueue(connection, "dispatch", [provider], keys=[f"dispatch {provider}"])
+        for provider in await queries.providers_in_state(connection, "running"):
+            await jobs.enqueue(connection, "watch", [provider], keys=[f"watch {provider}"])
+        await _fail_overdue(connection)
+    if steps:
+        _log.info("sweep.found", count=len(steps))
+
+
+async def _fail_overdue(connection: Connection) -> None:
+    # only queued ones: of the others the provider is asked first
+    for one in await queries.overdue_in_queue(connection, _MOST):
+        step = decide.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
+        await record(connection, step, generation_id=one.id, version=one.version, provider=one.provider)
+
+
+async def purge_due(engine: Engine) -> None:
+    """Delete the content whose time has come."""
+    due = await due_for_purge(engine.db, _MOST)
+    for generation_id in due:
+        await purge(engine.db, engine.storage.objects, generation_id)
+    if due:
+        _log.info("purge.done", count=len(due))

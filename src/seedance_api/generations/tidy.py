@@ -1,0 +1,53 @@
+"""Tidy: what is left to delete once a generation is finished, and again once its owner deletes it."""
+
+import structlog
+
+from seedance_api.delivery.purge import purge
+from seedance_api.foundation import objects
+from seedance_api.foundation.db import Database
+from seedance_api.generations import queries
+from seedance_api.generations.advance import Engine
+from seedance_api.references.queries import File, delete_file, expired_files, inline_files_of
+
+_MOST = 200
+_log = structlog.get_logger()
+
+
+async def tidy(generation_id: str, engine: Engine) -> None:
+    """Delete the provider's copies; for a deleted generation also its content, its prompt and its inline files."""
+    found = await queries.leftovers(engine.db, generation_id)
+    if found is None:
+        return
+    for operation in found.operations:
+        await engine.providers[found.provider].forget(operation)
+    await queries.shorten_inline_files(engine.db, generation_id)
+    if found.deleted:
+        await purge(engine.db, engine.storage.objects, generation_id)
+        await queries.delete_prompt(engine.db, generation_id)
+        for file in await inline_files_of(engine.db, generation_id):
+            await remove_file(file, engine)
+
+
+async def expire(engine: Engine) -> None:
+    """Delete what is past its time: prompts and inline inputs of finished generations, and uploaded files."""
+    prompts = await queries.delete_old_prompts(engine.db)
+    idempotency = await queries.delete_old_idempotency(engine.db)
+    removed = 0
+    for file in await expired_files(engine.db, _MOST):
+        removed += await remove_file(file, engine)
+    if prompts or removed or idempotency:
+        _log.info("tidy.expired", count=prompts + removed + idempotency)
+
+
+async def remove_file(file: File, engine: Engine) -> bool:
+    """Delete a reference file, its row first: a row without an object would break a start."""
+    if not await drop_row(engine.db, file.id):
+        return False
+    await objects.delete(engine.storage.objects, [file.object_key])
+    return True
+
+
+async def drop_row(db: Database, file_id: str) -> bool:
+    """Delete the row unless an unfinished generation needs it."""
+    async with db.transaction() as connection:
+        return await delete_file(connection, file_id)

@@ -1,0 +1,169 @@
+"""The child of `inspect`: looks into strangers' files under `foundation.confine`, a line of answer for each.
+
+Never imported by the service: the decoders live in this process only. Images are re-encoded through a fresh
+one, so nothing but pixels survives: no EXIF, GPS, comment, XMP, profile or bytes after the end.
+"""
+
+import hashlib
+import io
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, assert_never, cast
+
+import msgspec
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps
+
+from seedance_api.catalog.order import Kind
+from seedance_api.catalog.request import Facts
+from seedance_api.references import probe
+from seedance_api.references.inspect import READY, TOO_MUCH, UNREADABLE, Found, Refused, Work
+
+MAX_PIXELS = 40_000_000
+SIDES_PIXELS = (300, 6000)
+
+_FORMATS = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/gif": "GIF",
+    "image/webp": "WEBP",
+    "image/bmp": "BMP",
+    "image/tiff": "TIFF",
+    "image/heic": "HEIF",
+    "image/heif": "HEIF",
+}
+# Quality and chroma subsampling (0 is 4:4:4, 2 is 4:2:0): the first that fits under the cap.
+_JPEG = ((95, 0), (90, 2), (75, 2))
+_PNG_LEVEL = 3
+
+
+def main() -> None:
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    heif = cast("Any", pillow_heif)  # its signature has no types
+    heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    _say(READY)
+    for work in msgspec.json.decode(sys.stdin.buffer.read(), type=list[Work]):
+        _say(msgspec.json.encode(_answer(work)))
+
+
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _answer(work: Work) -> Found | Refused:
+    try:
+        facts = _look(work)
+        if isinstance(facts, Refused):
+            return facts
+        kept = work.clean if work.media_type in _FORMATS else work.path
+        with Path(kept).open("rb") as file:
+            return Found(hashlib.file_digest(file, "sha256").hexdigest(), facts)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        least, most = SIDES_PIXELS
+        return Refused("media_too_large", f"over {MAX_PIXELS} pixels: each side must be {least}–{most} px")
+    except MemoryError:
+        return TOO_MUCH
+    except Exception:  # noqa: BLE001 – a decoder may raise anything, and all of it means the same
+        return UNREADABLE
+
+
+def _look(work: Work) -> Facts | Refused:
+    kind = Kind(work.media_type.partition("/")[0])
+    match kind:
+        case Kind.IMAGE:
+            return _image(work)
+        case Kind.VIDEO:
+            return probe.video(work)
+        case Kind.AUDIO:
+            return probe.sound(work)
+        case _:
+            assert_never(kind)
+
+
+def _image(work: Work) -> Facts | Refused:
+    form = _FORMATS[work.media_type]
+    with Image.open(work.path, formats=[form]) as opened:
+        refused = _shape(opened)
+        if refused is not None:
+            return refused
+        opened.load()
+        ImageOps.exif_transpose(opened, in_place=True)
+        pixels = _srgb(opened)
+    fresh = Image.new(pixels.mode, pixels.size)
+    fresh.paste(pixels)
+    lossy = form in {"JPEG", "HEIF"} or (form == "WEBP" and _lossy_webp(work.path))
+    media_type = _write(fresh, Path(work.clean), work.image_bytes, lossy=lossy)
+    if media_type is None:
+        return Refused("media_too_large", f"re-encoded it is still over {work.image_bytes / 1e6:g} MB")
+    size = Path(work.clean).stat().st_size
+    return Facts(media_type=media_type, bytes=size, width=fresh.width, height=fresh.height)
+
+
+def _shape(image: Image.Image) -> Refused | None:
+    """Whether one picture of a size that some model takes; all read from headers, nothing is decoded yet."""
+    if getattr(image, "is_animated", False):
+        return Refused("media_animated", "the file holds several pictures: send one as a file of its own")
+    if image.mode in {"I", "F"}:
+        return Refused("media_depth", "32 bits a channel: an image may have 8 or 16")
+    return probe.shape(image.width, image.height)
+
+
+def _srgb(image: Image.Image) -> Image.Image:
+    """Any mode and profile to RGB or, where something shows through, RGBA, in sRGB."""
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16"):  # convert() would clip, not scale
+        image.info.pop("transparency", None)
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    if image.mode == "1":
+        image = image.convert("L")
+    alpha = image.has_transparency_data
+    if alpha or image.mode == "P":
+        image = image.convert("RGBA" if alpha else "RGB")
+    target = "RGBA" if alpha else "RGB"
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            srgb = cast("Any", ImageCms).createProfile("sRGB")
+            image = ImageCms.profileToProfile(image, source, srgb, outputMode=target) or image
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            pass  # a profile that does not fit its image is as good as none
+    image = image if image.mode == target else image.convert(target)
+    if alpha and image.getchannel("A").getextrema() == (255, 255):
+        image = image.convert("RGB")
+    return image
+
+
+def _lossy_webp(path: str) -> bool:
+    """Whether the picture is a `VP8 ` chunk and not a `VP8L` one (developers.google.com, WebP container)."""
+    with Path(path).open("rb") as file:
+        file.seek(12)
+        for _ in range(16):
+            name, size = file.read(4), int.from_bytes(file.read(4), "little")
+            if name in {b"VP8 ", b"VP8L"}:
+                return name == b"VP8 "
+            file.seek(size + size % 2, io.SEEK_CUR)
+    return False
+
+
+def _write(image: Image.Image, to: Path, most_bytes: int, *, lossy: bool) -> str | None:
+    """Save under the cap and say as what: a PNG that is too large becomes a JPEG, on white."""
+    if image.mode == "RGBA" or not lossy:
+        image.save(to, "PNG", compress_level=_PNG_LEVEL)
+        if to.stat().st_size <= most_bytes:
+            return "image/png"
+    if image.mode == "RGBA":
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        image = white
+    for quality, subsampling in _JPEG:
+        image.save(to, "JPEG", quality=quality, subsampling=subsampling)
+        if to.stat().st_size <= most_bytes:
+            return "image/jpeg"
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Look into what a customer sent, in a child process, and keep what is safe: images come back re-encoded.
+
+The limits are the widest of any model (ModelArk 1520757); a model's own are the catalogue's affair.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from seedance_api.catalog.order import Kind
+from seedance_api.catalog.request import Facts
+from seedance_api.foundation.confine import Confine, Failure
+from seedance_api.references.sniff import HEAD_BYTES, Sniffed, agrees, sniff
+
+MAX_BYTES = {Kind.IMAGE: 30_000_000, Kind.VIDEO: 200_000_000, Kind.AUDIO: 15_000_000}
+
+CHILD = "seedance_api.references.decode"
+READY = b"ready"  # its first line: until then no file can be to blame
+# 36 megapixels, the most that is taken, are 144 MB in a decoder; four such pictures live at once at most.
+CHILD_MEMORY_BYTES = 1536 << 20
+CHILD_SECONDS, FILE_SECONDS = 20, 10
+MAX_CHILDREN = 4
+
+
+class Staged(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that has arrived and that nobody has looked into.
+
+    `kind` is what it must be, None if any kind will do; `clean` is where a re-encoded image goes, by default
+    beside the file.
+    """
+
+    path: Path
+    bytes: int
+    declared_media_type: str | None = None
+    kind: Kind | None = None
+    clean: Path | None = None
+
+
+class Inspected(msgspec.Struct, frozen=True, kw_only=True):
+    """Fit for use. `path`, `sha256` and `facts` are the kept file's: for an image, the re-encoded one's."""
+
+    kind: Kind
+    path: Path
+    sha256: str
+    facts: Facts
+
+
+class BadMedia(msgspec.Struct, frozen=True):
+    """Unfit, and why, in words for the customer; neither an address nor a byte of the content is in them."""
+
+    code: str
+    message: str
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What the child is told about one file; `image_bytes` is the most a re-encoded image may have."""
+
+    path: str
+    clean: str
+    media_type: str
+    image_bytes: int
+
+
+class Found(msgspec.Struct, frozen=True, tag=True):
+    """What the child answers about a file that will do."""
+
+    sha256: str
+    facts: Facts
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """What the child answers about a file that will not do."""
+
+    code: str
+    message: str
+
+
+TOO_MUCH = Refused("media_too_complex", "the file takes too much time or memory to decode")
+UNREADABLE = Refused("media_unreadable", "the file is damaged or cannot be decoded")
+
+
+async def inspect(staged: Sequence[Staged], *, confine: Confine) -> list[Inspected | BadMedia]:
+    """Inspect the files of one request, in one child; the answers stand in the order of the files.
+
+    A file that kills the child is refused and the rest go to another, `MAX_CHILDREN` in all. A refused image
+    leaves no clean file. Raises `OSError` when a file cannot be read, `RuntimeError` when no child can start.
+    """
+    known = await asyncio.gather(*(asyncio.to_thread(_recognise, file) for file in staged))
+    todo = [at for at, sniffed in enumerate(known) if isinstance(sniffed, Sniffed)]
+    works = [_work(staged[at], known[at]) for at in todo]
+    answers: list[Found | Refused] = []
+    for _ in range(MAX_CHILDREN):
+        if len(answers) < len(works):
+            answers += await _one_child(works[len(answers) :], confine)
+    answers += [_GIVEN_UP] * (len(works) - len(answers))
+    answered = dict(zip(todo, answers, strict=True))
+    return [_outcome(file, known[at], answered.get(at)) for at, file in enumerate(staged)]
+
+
+def _recognise(file: Staged) -> Sniffed | BadMedia:
+    with file.path.open("rb") as opened:
+        sniffed = sniff(opened.read(HEAD_BYTES))
+    if sniffed is None:
+        return BadMedia("media_unknown", "this is not a file of a kind that is taken here")
+    if file.kind is not None and file.kind is not sniffed.kind:
+        return BadMedia("media_kind", f"{sniffed.media_type}: {_A[file.kind]} is needed here")
+    if not agrees(file.declared_media_type, sniffed.media_type):
+        return BadMedia("media_type", f"the file is {sniffed.media_type} but was declared as something else")
+    return too_large(sniffed.kind, file.bytes) or sniffed
+
+
+_A = {Kind.IMAGE: "an image", Kind.VIDEO: "a video", Kind.AUDIO: "a sound"}
+
+
+def too_large(kind: Kind, size: int) -> BadMedia | None:
+    """The cap on a file of `size` bytes, before anything decodes it."""
+    most = MAX_BYTES[kind]
+    if size < most or (size == most and kind is not Kind.IMAGE):
+        return None
+    bound = "smaller than" if kind is Kind.IMAGE else "at most"
+    return BadMedia("media_too_large", f"{size / 1e6:.2f} MB: {_A[kind]} must be {bound} {most / 1e6:g} MB")
+
+
+def clean_path(file: Staged) -> Path:
+    return file.clean or file.path.with_name(f"{file.path.name}.clean")
+
+
+def _work(file: Staged, sniffed: Sniffed | BadMedia) -> Work:
+    assert isinstance(sniffed, Sniffed)
+    path, clean = file.path.resolve(), clean_path(file).resolve()
+    return Work(str(path), str(clean), sniffed.media_type, MAX_BYTES[Kind.IMAGE] - 1)
+
+
+async def _one_child(works: Sequence[Work], confine: Confine) -> list[Found | Refused]:
+    """Answers from the first file on; where the child died over a file, that one's answer is a refusal."""
+    seconds = CHILD_SECONDS + FILE_SECONDS * len(works)
+    answer = await confine.run(
+        CHILD,
+        msgspec.json.encode(works),
+        seconds=2 * seconds,
+        memory_bytes=CHILD_MEMORY_BYTES,
+        cpu_seconds=seconds,
+    )
+    ready, *lines = (answer.partial if isinstance(answer, Failure) else answer).split(b"\n")[:-1] or [b""]
+    if ready != READY:
+        raise RuntimeError(f"the decoder does not start: {answer.kind if isinstance(answer, Failure) else 'mute'}")
+    try:
+        answers = [msgspec.json.decode(line, type=Found | Refused) for line in lines[: len(works)]]
+    except msgspec.MsgspecError:  # no longer our program that writes
+        return [UNREADABLE] * len(works)
+    if len(answers) < len(works):
+        answers.append(_REFUSALS[answer.kind if isinstance(answer, Failure) else "crashed"])
+    return answers
+
+
+_GIVEN_UP = Refused("media_unreadable", "the file was not looked into: too many before it cannot be decoded")
+_REFUSALS = {
+    "timeout": TOO_MUCH,
+    "cpu": TOO_MUCH,
+    "memory": TOO_MUCH,
+    "crashed": UNREADABLE,
+    "answer_too_large": UNREADABLE,
+}
+
+
+def _outcome(file: Staged, sniffed: Sniffed | BadMedia, answer: Found | Refused | None) -> Inspected | BadMedia:
+    if isinstance(sniffed, BadMedia):
+        return sniffed
+    clean = clean_path(file)
+    if not isinstance(answer, Found):
+        clean.unlink(missing_ok=True)
+        refused = answer or UNREADABLE
+        return BadMedia(refused.code, refused.message)
+    path = clean if sniffed.kind is Kind.IMAGE else file.path
+    return Inspected(kind=sniffed.kind, path=path, sha256=answer.sha256, facts=answer.facts)

@@ -1,0 +1,131 @@
+"""SQL of reference files."""
+
+from datetime import datetime
+
+import msgspec
+
+from seedance_api.catalog.order import Kind
+from seedance_api.catalog.request import Facts
+from seedance_api.foundation.db import Connection, Database, affected, rows
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `file`."""
+
+    id: str
+    account_id: str
+    livemode: bool
+    inline: bool
+    kind: Kind
+    object_key: str
+    sha256: str
+    facts: Facts
+    created_at: datetime
+    expires_at: datetime
+
+
+class NewFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file whose object is in the store and whose row is not written yet. `inline` ones came inside a request."""
+
+    id: str
+    account_id: str
+    livemode: bool
+    inline: bool
+    kind: Kind
+    object_key: str
+    sha256: str
+    facts: Facts
+    keep_seconds: int
+
+
+async def insert_files(connection: Connection, files: list[NewFile]) -> None:
+    """Write the rows of new files."""
+    if not files:
+        return
+    await connection.execute(
+        """
+        INSERT INTO file (id, account_id, livemode, inline, kind, object_key, sha256, facts, expires_at)
+        SELECT id, a, l, i, k, o, s, f, now() + e * interval '1 second'
+        FROM unnest($1::text[], $2::text[], $3::bool[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
+                    $9::int[]) AS n (id, a, l, i, k, o, s, f, e)
+        """,
+        [file.id for file in files],
+        [file.account_id for file in files],
+        [file.livemode for file in files],
+        [file.inline for file in files],
+        [file.kind.value for file in files],
+        [file.object_key for file in files],
+        [file.sha256 for file in files],
+        [file.facts for file in files],
+        [file.keep_seconds for file in files],
+    )
+
+
+async def files_of_account(db: Database, account_id: str, livemode: bool, ids: list[str]) -> list[File]:
+    """The account's unexpired files with these ids."""
+    return rows(File, await db.fetch(
+        """
+        SELECT * FROM file
+        WHERE account_id = $1 AND livemode = $2 AND id = ANY ($3) AND NOT inline AND expires_at > now()
+        """,
+        account_id,
+        livemode,
+        ids,
+    ))  # fmt: skip
+
+
+async def file_of_account(db: Database, account_id: str, livemode: bool, file_id: str) -> File | None:
+    """One unexpired file of the account."""
+    found = await files_of_account(db, account_id, livemode, [file_id])
+    return found[0] if found else None
+
+
+async def hold_files(connection: Connection, ids: list[str]) -> set[str]:
+    """Keep these files from being deleted until the transaction ends; returns those that are there."""
+    if not ids:
+        return set()
+    found = await connection.fetch("SELECT id FROM file WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE", ids)
+    return {record["id"] for record in found}
+
+
+async def delete_file(connection: Connection, file_id: str) -> bool:
+    """Delete a file that no unfinished generation needs; False when one does."""
+    await connection.execute("SELECT 1 FROM file WHERE id = $1 FOR UPDATE", file_id)
+    await connection.execute(
+        """
+        DELETE FROM generation_media m USING generation g
+        WHERE m.file_id = $1 AND g.id = m.generation_id AND g.finished_at IS NOT NULL
+        """,
+        file_id,
+    )
+    tag = await connection.execute(
+        "DELETE FROM file f WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM generation_media m WHERE m.file_id = f.id)",
+        file_id,
+    )
+    return affected(tag) == 1
+
+
+async def expired_files(db: Database, limit: int) -> list[File]:
+    """Files past their time that no unfinished generation needs."""
+    return rows(File, await db.fetch(
+        """
+        SELECT * FROM file f
+        WHERE expires_at <= now() AND NOT EXISTS (
+            SELECT 1 FROM generation_media m JOIN generation g ON g.id = m.generation_id
+            WHERE m.file_id = f.id AND g.finished_at IS NULL
+        )
+        ORDER BY expires_at LIMIT $1
+        """,
+        limit,
+    ))  # fmt: skip
+
+
+async def inline_files_of(db: Database, generation_id: str) -> list[File]:
+    """The files that came inside this generation's request."""
+    return rows(File, await db.fetch(
+        """
+        SELECT f.* FROM file f JOIN generation_media m ON m.file_id = f.id
+        WHERE m.generation_id = $1 AND f.inline
+        """,
+        generation_id,
+    ))  # fmt: skip

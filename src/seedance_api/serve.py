@@ -1,0 +1,112 @@
+"""Serve: the API processes and a worker, started, watched and stopped together."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import structlog
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+
+_RESTART_SECONDS = 1.0
+_log = structlog.get_logger()
+
+
+def serve(*, host: str, port: int, workers: int, drain_seconds: float, as_json: bool) -> None:
+    """Run until SIGTERM or SIGINT. Port 0 takes a free one."""
+    port = port or free_port(host)
+    with WorkerProcess(drain_seconds):
+        threading.Thread(target=announce, args=(host, port), kwargs={"as_json": as_json}, daemon=True).start()
+        Granian(
+            "seedance_api.app:api",
+            address=host,
+            port=port,
+            interface=Interfaces.ASGI,
+            workers=workers,
+            loop=Loops.uvloop,
+            factory=True,
+            websockets=False,
+            log_level=LogLevels.warning,
+            respawn_failed_workers=True,
+            workers_kill_timeout=max(1, int(drain_seconds)),
+        ).serve()
+
+
+class WorkerProcess:
+    """A worker as a child process. One that ends by itself is started again."""
+
+    def __init__(self, drain_seconds: float) -> None:
+        self._drain_seconds = drain_seconds
+        self._stopping = threading.Event()
+        self._process = self._start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._watcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._process.terminate()
+        try:
+            self._process.wait(self._drain_seconds + 5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._watcher.join()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"SEEDANCE_PARENT": str(os.getpid())}
+        return subprocess.Popen([sys.executable, "-m", "seedance_api", "worker"], env=environment)
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._process.wait(0.5)
+            except subprocess.TimeoutExpired:
+                continue
+            if not self._stopping.is_set():
+                _log.error("worker.died", code=self._process.returncode)
+                time.sleep(_RESTART_SECONDS)
+                self._process = self._start()
+
+
+def free_port(host: str) -> int:
+    """A port that was free a moment ago."""
+    with socket.create_server((host, 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def announce(host: str, port: int, *, as_json: bool) -> None:
+    """Say where it listens, once it answers."""
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    deadline = time.monotonic() + 60
+    while not _is_ready(address):
+        if time.monotonic() > deadline:
+            _log.error("serve.not_ready", port=port)
+            return
+        time.sleep(0.05)
+    if as_json:
+        line = msgspec.json.encode({"url": address, "base_url": f"{address}/v1", "pid": os.getpid()}).decode()
+    else:
+        line = f"\nSeedance API is ready.\n\n  API   {address}/v1\n  Docs  {address}/docs\n\nStop it with Ctrl-C.\n"
+    print(line, flush=True)  # noqa: T201 the command's answer
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:  # noqa: S310 our own address
+            return answer.status == 200
+    except (OSError, urllib.error.URLError):
+        return False

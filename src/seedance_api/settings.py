@@ -1,0 +1,175 @@
+"""Every setting: its environment variable, default, meaning and bounds. `docs/settings.md` is compared with this table."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One row of the table. `least` and `most` bound numbers."""
+
+    name: str
+    default: str
+    meaning: str
+    least: float | None = None
+    most: float | None = None
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting(
+        "DATA_DIR",
+        "./data",
+        "Folder for everything kept on this machine: embedded database, objects, secrets.",
+    ),
+    Setting(
+        "DATABASE_URL",
+        "",
+        "PostgreSQL 15 or later, `postgresql://…`. Empty: an embedded PostgreSQL 18 in the data folder.",
+    ),
+    Setting(
+        "OBJECT_STORE_URL",
+        "",
+        "Where videos and reference media live: `s3://…`, `gs://…`, `az://…`, `file:///…`. Empty: a folder in the data folder.",
+    ),
+    Setting(
+        "PEPPER",
+        "",
+        "64 hexadecimal digits that API keys are hashed with; the same on every machine. Empty: made at the first start in `secrets/pepper`, mode 0600.",
+    ),
+    Setting("HOST", "127.0.0.1", "Address to listen on. Put a TLS proxy in front before you make it public."),
+    Setting("PORT", "8000", "Port to listen on; 0 takes a free one.", 0, 65535),
+    Setting("WORKERS", "1", "API processes.", 1, 64),
+    Setting(
+        "PUBLIC_URL",
+        "",
+        "The address customers use, for the links in answers. Empty: links are relative to the request's host.",
+    ),
+    Setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
+    Setting("DATABASE_CONNECTIONS", "10", "Connections of each process.", 2, 200),
+    Setting("SANDBOX_RENDERERS", "2", "Sandbox clips that one worker process renders at once.", 1, 64),
+    Setting(
+        "SANDBOX_SLOTS",
+        "8",
+        "Sandbox generations under way at once in the whole installation; more wait in the queue.",
+        1,
+        10_000,
+    ),
+    Setting(
+        "LEASE_SECONDS",
+        "30",
+        "How long a worker owns a step. After a crash a step is taken up again when this has passed.",
+        1,
+        600,
+    ),
+    Setting(
+        "DEADLINE_SECONDS",
+        "86400",
+        "A generation that is not finished this long after its creation fails.",
+        60,
+        604_800,
+    ),
+    Setting(
+        "RETENTION_SECONDS",
+        "259200",
+        "How long a finished video is kept unless the request says otherwise.",
+        3600,
+        604_800,
+    ),
+    Setting("FILE_RETENTION_SECONDS", "259200", "How long an uploaded reference file is kept.", 3600, 604_800),
+    Setting("FETCH_HTTP", "false", "Whether reference media may be fetched over plain http."),
+    Setting(
+        "FETCH_ALLOW_NETWORKS",
+        "",
+        "Networks, comma-separated, that reference URLs may reach although they are not public.",
+    ),
+    Setting("DRAIN_SECONDS", "20", "How long a stopping process waits for what is under way.", 1, 600),
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings, read and checked."""
+
+    data_dir: Path
+    database_url: str | None
+    object_store_url: str | None
+    pepper: str | None
+    host: str
+    port: int
+    workers: int
+    public_url: str | None
+    log_level: str
+    database_connections: int
+    sandbox_renderers: int
+    sandbox_slots: int
+    lease_seconds: float
+    deadline_seconds: int
+    retention_seconds: int
+    file_retention_seconds: int
+    fetch_http: bool
+    fetch_allow_networks: tuple[str, ...]
+    drain_seconds: float
+
+    def __repr__(self) -> str:
+        return "Settings(…)"  # an URL or the pepper may hold a secret
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read `SEEDANCE_…`. Raises ValueError naming every setting that is wrong."""
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    for setting in TABLE:
+        text = environment.get("SEEDANCE_" + setting.name, "").strip() or setting.default
+        try:
+            values[setting.name.lower()] = _read_one(setting, text)
+        except ValueError as error:
+            problems.append(f"SEEDANCE_{setting.name}: {error}")
+    known = {"SEEDANCE_" + setting.name for setting in TABLE} | _OF_OTHERS
+    problems += [
+        f"{name}: no such setting" for name in environment if name.startswith("SEEDANCE_") and name not in known
+    ]
+    if problems:
+        raise ValueError("; ".join(problems))
+    return msgspec.convert(values, Settings)
+
+
+_OF_OTHERS = {
+    "SEEDANCE_BASE_URL",
+    "SEEDANCE_API_KEY",
+    "SEEDANCE_PARENT",
+}  # the client's, and `serve`'s to its worker
+
+
+def _read_one(setting: Setting, text: str) -> object:
+    match setting.name:
+        case "DATA_DIR":
+            return Path(text).expanduser().resolve()
+        case "FETCH_HTTP":
+            if text.lower() not in ("true", "false", "1", "0"):
+                raise ValueError("must be true or false")
+            return text.lower() in ("true", "1")
+        case "FETCH_ALLOW_NETWORKS":
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        case "LOG_LEVEL":
+            if text.lower() not in ("debug", "info", "warning", "error"):
+                raise ValueError("must be debug, info, warning or error")
+            return text.lower()
+        case "PEPPER":
+            if text and (len(text) != 64 or len(bytes.fromhex(text)) != 32):
+                raise ValueError("must be 64 hexadecimal digits")
+            return text or None
+        case "DATABASE_URL":
+            if text and not text.startswith(("postgresql://", "postgres://")):
+                raise ValueError("must start with postgresql://")
+            return text.replace("postgres://", "postgresql://", 1) or None
+        case _ if setting.least is not None and setting.most is not None:
+            number = float(text)
+            if not setting.least <= number <= setting.most:
+                raise ValueError(f"must be between {setting.least:g} and {setting.most:g}")
+            return number if "SECONDS" in setting.name and setting.name in _FRACTIONAL else int(number)
+        case _:
+            return text or None
+
+
+_FRACTIONAL = {"LEASE_SECONDS", "DRAIN_SECONDS"}

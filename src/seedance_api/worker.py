@@ -1,0 +1,88 @@
+"""The worker: the complete list of jobs and schedules, one line each, calling verbs."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.models import Job, Schedule
+
+from seedance_api.foundation import log
+from seedance_api.generations.advance import Engine, advance
+from seedance_api.generations.dispatch import dispatch
+from seedance_api.generations.sweep import purge_due, sweep
+from seedance_api.generations.tidy import expire, tidy
+from seedance_api.generations.watch import watch
+
+_log = structlog.get_logger()
+
+
+def build(connection: "asyncpg.Connection[asyncpg.Record]", engine: Engine, slots: dict[str, int]) -> PgQueuer:
+    """Every job and every schedule there is."""
+    queue = PgQueuer.from_asyncpg_connection(connection)
+    _job(queue, "dispatch", lambda provider: dispatch(provider, slots=slots[provider], db=engine.db))
+    _job(queue, "advance", lambda generation_id: advance(generation_id, engine))
+    _job(queue, "watch", lambda provider: watch(provider, engine))
+    _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine))
+    _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
+    _schedule(queue, "purge", "* * * * * */30", lambda: purge_due(engine))
+    _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
+    return queue
+
+
+async def run(url: str, engine: Engine, slots: dict[str, int], *, drain_seconds: float) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed."""
+    connection = await asyncpg.connect(url)
+    queue = build(connection, engine, slots)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, queue.shutdown.set)
+    working = asyncio.create_task(
+        queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=10, max_concurrent_tasks=64)
+    )
+    stopping = asyncio.create_task(queue.shutdown.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    _log.info("worker.draining")
+    await asyncio.wait({working}, timeout=drain_seconds)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    connection.terminate()
+    if working.done() and not working.cancelled() and (error := working.exception()):
+        raise error
+
+
+class JobFailed(Exception):
+    """What PgQueuer may store of a failure: the job and the class of the error, never its text."""
+
+
+def _job(queue: PgQueuer, name: str, verb: Callable[[str], Awaitable[object]]) -> None:
+    @queue.entrypoint(name)
+    async def handle(job: Job) -> None:
+        await _guarded(name, verb((job.payload or b"").decode()))
+
+    del handle
+
+
+def _schedule(queue: PgQueuer, name: str, when: str, verb: Callable[[], Awaitable[object]]) -> None:
+    @queue.schedule(name, when)
+    async def handle(schedule: Schedule) -> None:
+        del schedule
+        await _guarded(name, verb())
+
+    del handle
+
+
+async def _guarded(name: str, work: Awaitable[object]) -> None:
+    try:
+        await work
+    except Exception as error:
+        _log.exception("job.failed", job=name, error=type(error).__name__, frames=log.frames(error.__traceback__))
+        failure = JobFailed(f"{name}: {type(error).__name__}")
+    else:
+        return
+    raise failure

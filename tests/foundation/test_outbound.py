@@ -1,0 +1,660 @@
+"""Hostile addresses. 127.0.0.2 plays the public internet; on 127.0.0.1, inside, a trip-wire counts visits."""
+
+import asyncio
+import gzip
+import logging
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from seedance_api.foundation.outbound import (
+    UNREACHABLE,
+    Allowed,
+    Blocked,
+    Downloaded,
+    Outbound,
+    TooLarge,
+    TooSlow,
+    Unreachable,
+)
+
+BODY = b"\x89PNG body " * 1000
+OK = b"HTTP/1.1 200 OK\r\n"
+Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+# --- which addresses ---
+
+INNER = [
+    *("0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.8.9.10"),
+    *("169.254.169.254", "169.254.170.2", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1"),
+    *(
+        "192.88.99.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "168.63.129.16",
+        "224.0.0.1",
+    ),
+    *("239.255.255.250", "240.0.0.1", "255.255.255.255"),
+]
+INNER6 = [
+    *("::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:a9fe:a9fe", "::ffff:168.63.129.16"),
+    *("64:ff9b::a9fe:a9fe", "64:ff9b::a83f:8110", "64:ff9b:1::7f00:1", "2002:7f00:1::1", "2002:a83f:8110::"),
+    *("2001:0:7f00:1::1", "2001:db8::1", "3fff::1", "5f00::1", "100::1", "fc00::1", "fd00:ec2::254"),
+    *("fe80::1", "fec0::1", "ff02::1"),
+]
+PUBLIC = ["8.8.8.8", "1.1.1.1", "192.0.0.9", "203.0.112.255"]
+PUBLIC6 = ["2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+
+
+def spellings(dotted: str) -> list[str]:
+    """All the ways `inet_aton` reads one address."""
+    a, b, c, d = (int(part) for part in dotted.split("."))
+    number = (a << 24) | (b << 16) | (c << 8) | d
+    return [
+        str(number),
+        f"0{number:o}",
+        hex(number),
+        f"0x{number:X}",
+        f"0{a:o}.0{b:o}.0{c:o}.0{d:o}",
+        f"0{a:o}.{b}.{c}.{d}",
+        f"{a:#x}.{b:#x}.{c:#x}.{d:#x}",
+        f"{a}.{(b << 16) | (c << 8) | d}",
+        f"{a}.{b}.{(c << 8) | d}",
+        f"{a:#x}.{(b << 16) | (c << 8) | d}",
+        f"{dotted}.",
+        f"[{dotted}]",
+    ]
+
+
+def judged(url: str, **options: object) -> Allowed | Blocked:
+    async def run() -> Allowed | Blocked:
+        outbound = Outbound(**options)  # pyright: ignore[reportArgumentType]
+        try:
+            return await outbound.judge(url)
+        finally:
+            await outbound.aclose()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def judge() -> Callable[[str], Allowed | Blocked]:
+    outbound = Outbound()
+    return lambda url: asyncio.run(outbound.judge(url))
+
+
+@pytest.mark.parametrize("host", [*INNER, *(f"[{h}]" for h in INNER6), *(f"[::ffff:{h}]" for h in INNER)])
+def test_an_inner_address_is_refused_like_a_dead_one(judge: Callable[[str], object], host: str) -> None:
+    verdict = judge(f"https://{host}/a.png")
+    assert isinstance(verdict, Blocked)
+    assert (verdict.code, verdict.message) == ("address", UNREACHABLE)
+
+
+@pytest.mark.parametrize("host", [*PUBLIC, *(f"[{h}]" for h in PUBLIC6), *(f"[::ffff:{h}]" for h in PUBLIC)])
+def test_a_public_address_is_allowed(judge: Callable[[str], object], host: str) -> None:
+    assert isinstance(judge(f"https://{host}/a.png"), Allowed)
+
+
+@pytest.mark.parametrize("host", [s for h in [*INNER, *PUBLIC] for s in spellings(h)])
+def test_an_address_in_disguise_is_refused(judge: Callable[[str], object], host: str) -> None:
+    verdict = judge(f"https://{host}/a.png")
+    assert isinstance(verdict, Blocked)
+    assert verdict.code in {"host", "url"}
+
+
+@pytest.mark.parametrize(
+    "host", [f"[{h}%{zone}]" for h in [*INNER6, *PUBLIC6] for zone in ("eth0", "25eth0", "1")]
+)
+def test_a_zone_id_is_refused(judge: Callable[[str], object], host: str) -> None:
+    assert isinstance(judge(f"https://{host}/a.png"), Blocked)
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://example.com/", "scheme"),
+        ("file:///etc/passwd", "scheme"),
+        ("gopher://example.com/", "scheme"),
+        ("ftp://example.com/", "scheme"),
+        ("javascript:alert(1)", "url"),
+        ("//example.com/", "url"),
+        ("https:/example.com/", "url"),
+        ("https:///a", "host"),
+        ("", "url"),
+        ("https://public@127.0.0.1/", "userinfo"),
+        ("https://8.8.8.8@127.0.0.1/", "userinfo"),
+        ("https://a:b@example.com/", "userinfo"),
+        ("https://@example.com/", "userinfo"),
+        ("https://127.0.0.1#@example.com/", "fragment"),
+        ("https://example.com/#part", "fragment"),
+        ("https://example.com\\@127.0.0.1/", "url"),
+        ("https://127.0.0.1\\@example.com/", "url"),
+        ("https://example.com\t.evil/", "url"),
+        ("https://127.0.0\n.1/", "url"),
+        ("https://exam\rple.com/", "url"),
+        (" https://example.com/", "url"),
+        ("https://example.com/ a", "url"),
+        ("https://example.com/\x00", "url"),
+        ("https://１２７.0.0.1/", "host"),
+        ("https://127。0。0。1/", "host"),
+        ("https://ⓛocalhost/", "host"),
+        ("https://ex%61mple.com/", "host"),
+        ("https://127.0.0.1%2f@example.com/", "userinfo"),
+        ("https://example..com/", "host"),
+        ("https://.example.com/", "host"),
+        ("https://example.com./", "host"),
+        ("https://127.0.0.1.0x1/", "host"),
+        ("https://example.com:80/", "port"),
+        ("https://example.com:22/", "port"),
+        ("https://example.com:0/", "port"),
+        ("https://example.com:65536/", "port"),
+        ("https://example.com:x/", "url"),
+        ("https://[::1/", "url"),
+        ("https://" + "a" * 9000 + ".com/", "url"),
+        ("https://" + ("a" * 60 + ".") * 5 + "com/", "host"),
+    ],
+)
+def test_a_doubtful_url_is_refused(judge: Callable[[str], object], url: str, code: str) -> None:
+    verdict = judge(url)
+    assert isinstance(verdict, Blocked)
+    assert verdict.code == code
+    assert "secret" not in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("https://example.com/a.png?q=é", 443),
+        ("HTTPS://EXAMPLE.COM", 443),
+        ("https://example.com:8443/a%20b", 8443),
+        ("https://xn--mnchen-3ya.example/a", 443),
+        ("https://3com.example.7z/", 443),
+        ("https://example.com?@127.0.0.1", 443),
+    ],
+)
+def test_an_ordinary_url_is_allowed(judge: Callable[[str], object], url: str, port: int) -> None:
+    verdict = judge(url)
+    assert isinstance(verdict, Allowed)
+    assert verdict.port == port
+
+
+def test_the_operator_widens_and_narrows() -> None:
+    assert isinstance(judged("http://example.com/", allow_http=True), Allowed)
+    assert isinstance(judged("https://example.com:9000/", extra_ports=frozenset({9000})), Allowed)
+    assert isinstance(judged("https://127.0.0.2/", allow_networks=("127.0.0.2/32",)), Allowed)
+    for other in ("127.0.0.1", "127.0.0.3", "10.0.0.1", "[::ffff:127.0.0.2]"):
+        assert isinstance(judged(f"https://{other}/", allow_networks=("127.0.0.2/32",)), Blocked)
+    assert isinstance(judged("https://8.8.8.8/", deny_networks=("8.8.0.0/16",)), Blocked)
+    assert isinstance(judged("https://[::ffff:8.8.8.8]/", deny_networks=("8.8.0.0/16",)), Blocked)
+    # An exception of the registry inside the denied range is denied as well, and so are translations.
+    assert isinstance(judged("https://192.0.0.9/", deny_networks=("192.0.0.0/16", "10.0.0.0/8")), Blocked)
+    assert isinstance(judged("https://[::ffff:8.8.8.8]/", deny_networks=("::/0",)), Blocked)
+    with pytest.raises(ValueError, match="carries an IPv4 destination"):
+        Outbound(allow_networks=("64:ff9b::/96",))
+
+
+# --- the network ---
+
+
+class Wire:
+    """The public server's address, what it was sent, and how often somebody touched the inside."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.requests: list[bytes] = []
+        self.touched = 0
+        self.sent = 0
+
+    def url(self, path: str = "/a.png", host: str = "127.0.0.2", scheme: str = "http") -> str:
+        return f"{scheme}://{host}:{self.port}{path}"
+
+
+@asynccontextmanager
+async def servers(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    """A public server, and a trip-wire on the same port of 127.0.0.1."""
+
+    async def public(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            wire.requests.append(head)
+            await handler(head, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def inside(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire.touched += 1
+        writer.transport.abort()
+
+    server = await asyncio.start_server(public, "127.0.0.2", 0, ssl=tls)
+    wire = Wire(server.sockets[0].getsockname()[1])
+    async with server, await asyncio.start_server(inside, "127.0.0.1", wire.port):
+        yield wire
+
+
+def resolver(
+    *answers: list[str],
+) -> tuple[Callable[..., list[tuple[int, int, int, str, tuple[object, ...]]]], list[str]]:
+    """Answers in turn, the last one for ever; the list has every name that was asked for."""
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, *_: int) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        turn = answers[min(len(asked), len(answers) - 1)]
+        asked.append(host)
+        return [
+            (
+                socket.AF_INET6 if ":" in ip else socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                (ip, port) if ":" not in ip else (ip, port, 0, 0),
+            )
+            for ip in turn
+        ]
+
+    return look_up, asked
+
+
+def opened(wire: Wire, **options: object) -> Outbound:
+    given: dict[str, object] = {
+        "allow_http": True,
+        "extra_ports": frozenset({wire.port}),
+        "allow_networks": ("127.0.0.2/32",),
+        "failure_step_seconds": 0.01,
+    }
+    return Outbound(**(given | options))  # pyright: ignore[reportArgumentType]
+
+
+async def fetched(wire: Wire, to: Path, url: str = "", **options: object) -> object:
+    limits = {"max_bytes": 1_000_000, "total_seconds": 5.0}
+    limits |= {
+        key: options.pop(key) for key in ("max_bytes", "total_seconds", "max_redirects") if key in options
+    }
+    outbound = opened(wire, **options)
+    try:
+        return await outbound.download(url or wire.url(), to, **limits)  # pyright: ignore[reportArgumentType]
+    finally:
+        await outbound.aclose()
+
+
+def answer(head: bytes, body: bytes = b"") -> Handler:
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(head + b"\r\n" + body)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    return handler
+
+
+def whole(body: bytes = BODY, extra: bytes = b"") -> Handler:
+    return answer(OK + b"Content-Length: %d\r\n%s" % (len(body), extra), body)
+
+
+def moved(location: str, status: int = 302) -> Handler:
+    return answer(b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n" % (status, location.encode()))
+
+
+def try_one(handler: Handler, to: Path, url: str = "", **options: object) -> tuple[object, Wire]:
+    async def run() -> tuple[object, Wire]:
+        async with servers(handler) as wire:
+            outcome = await fetched(wire, to, url.replace("PORT", str(wire.port)), **options)
+        return outcome, wire
+
+    outcome, wire = asyncio.run(run())
+    assert wire.touched == 0, "something connected to the inside"
+    assert isinstance(outcome, Downloaded) == to.exists(), "a file is there exactly when all of it is"
+    return outcome, wire
+
+
+def test_a_body_arrives_whole(tmp_path: Path) -> None:
+    to = tmp_path / "a"
+    outcome, wire = try_one(whole(BODY, b"Content-Type: Image/PNG; charset=x\r\nSet-Cookie: a=b\r\n"), to)
+    assert outcome == Downloaded(len(BODY), "image/png", sha256(BODY).hexdigest())
+    assert to.read_bytes() == BODY
+    assert b"accept-encoding: identity" in wire.requests[0].lower()
+    assert b"gzip" not in wire.requests[0].lower()
+
+
+def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
+    to = tmp_path / "a"
+    to.write_bytes(b"mine")
+
+    async def run() -> None:
+        async with servers(whole()) as wire:
+            with pytest.raises(FileExistsError):
+                await fetched(wire, to)
+
+    asyncio.run(run())
+    assert to.read_bytes() == b"mine"
+
+
+def test_no_cookie_goes_from_one_download_to_the_next(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with servers(whole(BODY, b"Set-Cookie: who=alice; Path=/\r\n")) as wire:
+            outbound = opened(wire)
+            for name in "ab":
+                await outbound.download(wire.url(), tmp_path / name, max_bytes=10**6, total_seconds=5)
+            await outbound.aclose()
+            assert len(wire.requests) == 2
+            assert b"alice" not in wire.requests[1]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["127.0.0.1"],
+        ["127.0.0.2", "127.0.0.1"],
+        ["127.0.0.1", "127.0.0.2"],
+        ["127.0.0.2", "::1"],
+        ["::ffff:127.0.0.1"],
+        ["168.63.129.16"],
+    ],
+)
+def test_a_name_with_a_bad_answer_is_refused(tmp_path: Path, answers: list[str]) -> None:
+    look_up, asked = resolver(answers)
+    outcome, _ = try_one(whole(), tmp_path / "a", "http://public.test:PORT/?secret", resolver=look_up)
+    assert outcome == Blocked("address", UNREACHABLE, "public.test")
+    assert asked == ["public.test"]
+
+
+def test_a_name_that_flips_is_looked_up_once(tmp_path: Path) -> None:
+    look_up, asked = resolver(["127.0.0.2"], ["127.0.0.1"])
+    outcome, wire = try_one(whole(), tmp_path / "a", "http://public.test:PORT/", resolver=look_up)
+    assert isinstance(outcome, Downloaded)
+    assert asked == ["public.test"]
+    assert b"\r\nhost: public.test:" in wire.requests[0].lower()
+
+
+def test_a_name_that_flips_on_a_redirect_is_refused(tmp_path: Path) -> None:
+    look_up, asked = resolver(["127.0.0.2"], ["127.0.0.1"])
+    outcome, _ = try_one(moved("/again"), tmp_path / "a", "http://public.test:PORT/", resolver=look_up)
+    assert isinstance(outcome, Blocked)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "code"),
+    [
+        ("http://127.0.0.1:PORT/", "address"),
+        ("//127.0.0.1:PORT/", "address"),
+        ("http://[::ffff:7f00:1]:PORT/", "address"),
+        ("http://2130706433:PORT/", "host"),
+        ("file:///etc/passwd", "url"),
+        ("gopher://127.0.0.1:PORT/_", "scheme"),
+        ("http://127.0.0.2@127.0.0.1:PORT/", "userinfo"),
+        ("\\\\127.0.0.1:PORT/", "url"),
+        ("http://127.0.0.2:PORT\\@127.0.0.1/", "url"),
+    ],
+)
+def test_a_redirect_to_the_inside_is_refused(tmp_path: Path, status: int, location: str, code: str) -> None:
+    async def run() -> tuple[object, int]:
+        async def handler(head: bytes, writer: asyncio.StreamWriter) -> None:
+            await moved(location.replace("PORT", str(wire.port)), status)(head, writer)
+
+        async with servers(handler) as wire:
+            return await fetched(wire, tmp_path / "a"), wire.touched
+
+    outcome, touched = asyncio.run(run())
+    assert isinstance(outcome, Blocked | Unreachable)
+    assert outcome.message == UNREACHABLE
+    assert outcome.code in {code, "broken"}  # httpx itself cannot read some of them
+    assert touched == 0
+    assert not (tmp_path / "a").exists()
+
+
+def test_three_redirects_are_followed_and_no_more(tmp_path: Path) -> None:
+    def chain(length: int) -> Handler:
+        async def handler(head: bytes, writer: asyncio.StreamWriter) -> None:
+            step = int(head.split()[1].lstrip(b"/a.png") or 0)
+            await (whole() if step == length else moved(f"/{step + 1}"))(head, writer)
+
+        return handler
+
+    outcome, wire = try_one(chain(3), tmp_path / "a")
+    assert isinstance(outcome, Downloaded)
+    assert len(wire.requests) == 4
+    outcome, wire = try_one(chain(4), tmp_path / "b")
+    assert isinstance(outcome, Blocked)
+    assert (outcome.code, len(wire.requests)) == ("redirects", 4)
+    outcome, wire = try_one(moved("/loop"), tmp_path / "c", max_redirects=0)
+    assert isinstance(outcome, Blocked)
+    assert len(wire.requests) == 1
+
+
+def test_no_proxy_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    outcome, _ = try_one(whole(), tmp_path / "a")
+    assert isinstance(outcome, Downloaded)
+
+
+def test_a_dripping_body_meets_the_deadline(tmp_path: Path) -> None:
+    async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK + b"Content-Length: 1000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    started = time.monotonic()
+    outcome, _ = try_one(drip, tmp_path / "a", total_seconds=0.3)
+    assert isinstance(outcome, TooSlow)
+    assert time.monotonic() - started < 3
+
+
+def test_dripping_headers_and_silence_meet_the_deadline(tmp_path: Path) -> None:
+    async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        while True:
+            writer.write(b"A: b\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async def silence(_: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(30)
+
+    for handler in (drip, silence):
+        outcome, _ = try_one(handler, tmp_path / "a", total_seconds=0.3)
+        assert isinstance(outcome, TooSlow)
+
+
+def endless(head: bytes, frame: Callable[[bytes], bytes] = bytes) -> Handler:
+    async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(head + b"\r\n")
+        piece = frame(bytes(65536))
+        for _ in range(10 * 2**30 // 65536):
+            writer.write(piece)
+            await writer.drain()
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        endless(OK),
+        endless(OK + b"Transfer-Encoding: chunked\r\n", lambda data: b"%x\r\n%s\r\n" % (len(data), data)),
+        answer(OK + b"Content-Length: 10737418240\r\n", b"x"),
+    ],
+)
+def test_ten_gigabytes_meet_the_cap(tmp_path: Path, handler: Handler) -> None:
+    outcome, _ = try_one(handler, tmp_path / "a", max_bytes=300_000)
+    assert outcome == TooLarge(300_000, "the file is larger than 0.3 MB")
+
+
+def test_a_small_content_length_ends_a_large_body(tmp_path: Path) -> None:
+    outcome, _ = try_one(endless(OK + b"Content-Length: 100\r\n"), tmp_path / "a", max_bytes=300_000)
+    assert isinstance(outcome, Downloaded)
+    assert outcome.bytes == 100
+
+
+@pytest.mark.parametrize("exact", [0, 1])
+def test_the_cap_is_exact(tmp_path: Path, exact: int) -> None:
+    outcome, _ = try_one(whole(bytes(1000 + exact)), tmp_path / "a", max_bytes=1000)
+    assert isinstance(outcome, TooLarge if exact else Downloaded)
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"deflate", b"identity, gzip", b"GZIP"])
+def test_a_compressed_answer_is_refused_unread(tmp_path: Path, coding: bytes) -> None:
+    bomb = gzip.compress(bytes(10_000_000))
+    outcome, _ = try_one(whole(bomb, b"Content-Encoding: %s\r\n" % coding), tmp_path / "a")
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "encoding"
+
+
+def test_a_short_body_is_no_download(tmp_path: Path) -> None:
+    outcome, _ = try_one(answer(OK + b"Content-Length: 100\r\n", b"short"), tmp_path / "a")
+    assert outcome == Unreachable("broken", UNREACHABLE)
+
+
+@pytest.mark.parametrize("status", [204, 206, 304, 403, 404, 500])
+def test_a_status_is_told_and_the_body_never(tmp_path: Path, status: int) -> None:
+    outcome, _ = try_one(answer(b"HTTP/1.1 %d No\r\n" % status, b"inner words"), tmp_path / "a")
+    assert outcome == Unreachable("status", f"the server answered with status {status}", status)
+
+
+def test_closed_and_refused_look_alike(tmp_path: Path) -> None:
+    """The same words, and the same time to within scheduling: both end on a whole step."""
+
+    async def run() -> list[tuple[str, float]]:
+        async with servers(whole()) as wire:
+            look_up, _ = resolver(["127.0.0.1"])
+            spare = socket.create_server(("127.0.0.2", 0))
+            closed = spare.getsockname()[1]
+            spare.close()
+            told: list[tuple[str, float]] = []
+            for url, options in (
+                (f"http://127.0.0.2:{closed}/", {"extra_ports": frozenset({closed})}),
+                (wire.url(host="public.test"), {"resolver": look_up}),
+                (wire.url(host="127.0.0.1"), {}),
+            ):
+                outbound = opened(wire, failure_step_seconds=0.3, **options)
+                started = time.monotonic()
+                outcome = await outbound.download(url, tmp_path / "a", max_bytes=9, total_seconds=5)
+                told.append((getattr(outcome, "message", ""), time.monotonic() - started))
+                await outbound.aclose()
+            assert wire.touched == 0
+            return told
+
+    told = asyncio.run(run())
+    assert {message for message, _ in told} == {UNREACHABLE}
+    assert min(seconds for _, seconds in told) >= 0.3
+
+
+def test_a_stalled_lookup_is_given_up(tmp_path: Path) -> None:
+    def stall(*_: object) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        time.sleep(2)
+        return []
+
+    started = time.monotonic()
+    outcome, _ = try_one(whole(), tmp_path / "a", "http://public.test:PORT/", resolver=stall, dns_seconds=0.1)
+    assert outcome == Unreachable("connect", UNREACHABLE)
+    assert time.monotonic() - started < 1.5
+
+
+def test_a_name_nobody_knows_is_unreachable(tmp_path: Path) -> None:
+    def unknown(*_: object) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    outcome, _ = try_one(whole(), tmp_path / "a", "http://public.test:PORT/", resolver=unknown)
+    assert outcome == Unreachable("connect", UNREACHABLE)
+
+
+def test_the_query_is_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    look_up, _ = resolver(["127.0.0.2"])
+    try_one(whole(), tmp_path / "a", "http://public.test:PORT/?token=canary", resolver=look_up)
+    try_one(whole(), tmp_path / "b", "http://127.0.0.1:PORT/?token=canary")
+    assert "canary" not in caplog.text
+
+
+def test_a_cancelled_download_leaves_no_file(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with servers(endless(OK + b"Content-Length: 10737418240\r\n")) as wire:
+            task = asyncio.create_task(fetched(wire, tmp_path / "a", max_bytes=2**40))
+            while not (tmp_path / "a").exists():  # noqa: ASYNC110 – another party makes the file
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(run())
+    assert not (tmp_path / "a").exists()
+
+
+# --- TLS, with a certificate for public.test that serves these tests only, good until 2126 ---
+
+CERTIFICATE = """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7a6xSY2KD/XyuGsC
+2HYmgbKLDmd8Yl2f+hRn4jTT4+ChRANCAAS/MmhEwVRsarRaKsfRAz9HuUn8nyJy
+3JmI+L6r3hvjMAZ1DvFPjetuPH8wQz6WXfBbL9S8Fep4uTBwLUwOzoxz
+-----END PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUFa5/1tE5bvRf6b8MGF3mprrRXxkwCgYIKoZIzj0EAwIw
+FjEUMBIGA1UEAwwLcHVibGljLnRlc3QwIBcNMjYxMTIzMTQ1NjIxWhgPMjEyNjEw
+MzAxNDU2MjFaMBYxFDASBgNVBAMMC3B1YmxpYy50ZXN0MFkwEwYHKoZIzj0CAQYI
+KoZIzj0DAQcDQgAEvzJoRMFUbGq0WirH0QM/R7lJ/J8ictyZiPi+q94b4zAGdQ7x
+T43rbjx/MEM+ll3wWy/UvBXqeLkwcC1MDs6Mc6NrMGkwHQYDVR0OBBYEFNNx+nAW
+imBc3Nz/VZMbew3Iu7QmMB8GA1UdIwQYMBaAFNNx+nAWimBc3Nz/VZMbew3Iu7Qm
+MA8GA1UdEwEB/wQFMAMBAf8wFgYDVR0RBA8wDYILcHVibGljLnRlc3QwCgYIKoZI
+zj0EAwIDSAAwRQIgCcSzGjg14vs2l43rlLjV73h1IANfuchem6CxxtaxWvACIQCW
+n+VfI+jO/l9r8RQ3+/Bc6lfywOdCFKPbtN+sSNdHtA==
+-----END CERTIFICATE-----"""
+
+
+def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    pem = tmp_path / "public.test.pem"
+    pem.write_text(CERTIFICATE)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(pem)
+    return server, ssl.create_default_context(cafile=str(pem))
+
+
+@pytest.mark.parametrize(
+    ("name", "good"), [("public.test", True), ("other.test", False), ("127.0.0.2", False)]
+)
+def test_the_certificate_must_be_the_names(tmp_path: Path, name: str, good: bool) -> None:
+    server, client = contexts(tmp_path)
+    look_up, _ = resolver(["127.0.0.2"])
+
+    async def run() -> object:
+        async with servers(whole(), server) as wire:
+            return await fetched(
+                wire, tmp_path / "a", wire.url(host=name, scheme="https"), resolver=look_up, tls=client
+            )
+
+    outcome = asyncio.run(run())
+    assert isinstance(outcome, Downloaded) if good else outcome == Unreachable("connect", UNREACHABLE)
+
+
+def test_https_never_becomes_http(tmp_path: Path) -> None:
+    server, client = contexts(tmp_path)
+    look_up, _ = resolver(["127.0.0.2"])
+
+    async def run() -> object:
+        async with servers(whole()) as plain, servers(moved(plain.url()), server) as wire:
+            outcome = await fetched(
+                wire,
+                tmp_path / "a",
+                wire.url(host="public.test", scheme="https"),
+                resolver=look_up,
+                tls=client,
+                extra_ports=frozenset({wire.port, plain.port}),
+            )
+            assert plain.requests == []
+            return outcome
+
+    assert asyncio.run(run()) == Blocked("downgrade", UNREACHABLE, "127.0.0.2")

@@ -1,0 +1,145 @@
+"""Sources as a request names them: data URLs by the letter, addresses through the one door."""
+
+import asyncio
+import base64
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from seedance_api.catalog.order import Kind
+from seedance_api.foundation.outbound import UNREACHABLE, Outbound
+from seedance_api.references.fetch import fetch
+from seedance_api.references.inspect import BadMedia, Staged
+
+SMALL = base64.b64encode(b"picture").decode()
+
+
+def fetched(source: str, to: Path, kind: Kind = Kind.IMAGE, **options: object) -> Staged | BadMedia:
+    async def run() -> Staged | BadMedia:
+        outbound = Outbound(failure_step_seconds=0.01, **options)  # pyright: ignore[reportArgumentType]
+        try:
+            return await fetch(source, to, kind=kind, outbound=outbound, total_seconds=5)
+        finally:
+            await outbound.aclose()
+
+    outcome = asyncio.run(run())
+    assert isinstance(outcome, Staged) == to.exists()
+    return outcome
+
+
+@pytest.mark.parametrize("data", [b"picture", b"pictures", b"p", b"", bytes(range(256)) * 20_000])
+def test_a_data_url_becomes_a_file(tmp_path: Path, data: bytes) -> None:
+    to = tmp_path / "a"
+    outcome = fetched(f"data:Image/PNG;base64,{base64.b64encode(data).decode()}", to)
+    assert outcome == Staged(path=to, bytes=len(data), declared_media_type="image/png", kind=Kind.IMAGE)
+    assert to.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"data:image/png,{SMALL}",
+        f"data:;base64,{SMALL}",
+        f"data:text/html;base64,{SMALL}",
+        f"data:video/mp4;base64,{SMALL}",
+        f"data:image/svg+xml;charset=utf-8;base64,{SMALL}",
+        f"data:image/;base64,{SMALL}",
+        f"data:image/png;base64 ,{SMALL}",
+        f"data:image/png;BASE65,{SMALL}",
+        f" data:image/png;base64,{SMALL}",
+        "data:image/png;base64,AAA",
+        "data:image/png;base64,AAA=AAAA",
+        "data:image/png;base64,AAAA====",
+        "data:image/png;base64,AA==\n",
+        "data:image/png;base64,AA A",
+        "data:image/png;base64,AA-_",
+        "data:image/png;base64,AAAÄ",
+        "data:image/png;base64," + "A" * ((1 << 20) - 2) + "==" + "AAAA",
+        "data:image/png;base64," + "A" * (1 << 20) + "!AAA",
+    ],
+)
+def test_a_doubtful_data_url_is_refused(tmp_path: Path, source: str) -> None:
+    outcome = fetched(source, tmp_path / "a")
+    assert isinstance(outcome, BadMedia)
+    assert outcome.code == "media_url"
+    assert SMALL not in outcome.message
+
+
+def test_no_inline_video(tmp_path: Path) -> None:
+    outcome = fetched(f"data:video/mp4;base64,{SMALL}", tmp_path / "a", Kind.VIDEO)
+    assert isinstance(outcome, BadMedia)
+    assert "cannot be sent inline" in outcome.message
+
+
+def test_a_large_data_url_is_refused_and_costs_no_copy(tmp_path: Path) -> None:
+    source = "data:audio/wav;base64," + "A" * 20_000_004
+    tracemalloc.start()
+    outcome = fetched(source, tmp_path / "a", Kind.AUDIO)
+    assert isinstance(outcome, BadMedia)
+    assert outcome == BadMedia("media_too_large", "15.00 MB: a sound must be at most 15 MB")
+    assert isinstance(fetched(source[:-8], tmp_path / "b", Kind.AUDIO), Staged)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000  # the shortened source is a copy of 20 MB; the file is none
+
+
+def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"mine")
+    with pytest.raises(FileExistsError):
+        fetched(f"data:image/png;base64,{SMALL}", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "message"),
+    [
+        ("http://example.com/a.png", "media_url", "the address must start with https://"),
+        ("file:///etc/passwd", "media_url", "the address must start with https://"),
+        ("https://a:b@example.com/?secret", "media_url", "the address must not carry a user name or password"),
+        ("nonsense", "media_url", "this is not a usable https address"),
+        ("https://10.0.0.1/?secret", "media_unreachable", UNREACHABLE),
+        ("https://[::1]/", "media_unreachable", UNREACHABLE),
+    ],
+)
+def test_an_address_is_refused_in_words(tmp_path: Path, source: str, code: str, message: str) -> None:
+    assert fetched(source, tmp_path / "a") == BadMedia(code, message)
+
+
+@pytest.mark.parametrize(
+    ("head", "outcome"),
+    [
+        (b"200 OK\r\nContent-Type: image/png; a=b\r\nContent-Length: 7\r\n\r\npicture", None),
+        (
+            b"404 Not Found\r\nContent-Length: 6\r\n\r\nsecret",
+            BadMedia("media_unreachable", "the server answered with status 404"),
+        ),
+        (b"200 OK\r\nContent-Length: 30000001\r\n\r\n", BadMedia("media_too_large", "the file is larger than 30 MB")),
+    ],
+)
+def test_an_address_becomes_a_file(tmp_path: Path, head: bytes, outcome: BadMedia | None) -> None:
+    to = tmp_path / "a"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 " + head)
+        await writer.drain()
+        writer.close()
+
+    async def run() -> Staged | BadMedia:
+        async with await asyncio.start_server(answer, "127.0.0.2", 0) as server:
+            port: int = server.sockets[0].getsockname()[1]
+            outbound = Outbound(
+                allow_http=True,
+                extra_ports=frozenset({port}),
+                allow_networks=("127.0.0.2/32",),
+                failure_step_seconds=0.01,
+            )
+            try:
+                return await fetch(f"http://127.0.0.2:{port}/", to, kind=Kind.IMAGE, outbound=outbound)
+            finally:
+                await outbound.aclose()
+
+    expected = outcome or Staged(path=to, bytes=7, declared_media_type="image/png", kind=Kind.IMAGE)
+    assert asyncio.run(run()) == expected
+    assert to.exists() == (outcome is None)

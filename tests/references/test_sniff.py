@@ -1,0 +1,93 @@
+"""First bytes, and declared types against them."""
+
+import pytest
+
+from seedance_api.catalog.order import Kind
+from seedance_api.references.sniff import Sniffed, agrees, sniff
+
+FTYP = b"\x00\x00\x00\x18ftyp"
+
+KNOWN = [
+    (b"\xff\xd8\xff\xe0\x00\x10JFIF", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"RIFF\n\n\n\nWEBPVP8L", "image/webp"),
+    (b"BM" + bytes(12) + b"\x28\x00\x00\x00", "image/bmp"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (FTYP + b"heic", "image/heic"),
+    (FTYP + b"mif1", "image/heif"),
+    (FTYP + b"isom", "video/mp4"),
+    (FTYP + b"mp42", "video/mp4"),
+    (FTYP + b"qt  ", "video/quicktime"),
+    (b"RIFF\x00\x00\x00\x00WAVEfmt ", "audio/wav"),
+    (b"ID3\x04\x00\x00", "audio/mpeg"),
+    (b"\xff\xfb\x90\x64", "audio/mpeg"),
+    (b"\xff\xf3\x40\xc0", "audio/mpeg"),
+]
+
+UNKNOWN = [
+    b"",
+    b"\xff\xd8",
+    b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    b"<?xml version='1.0'?><svg/>",
+    b"%PDF-1.7",
+    b"PK\x03\x04",
+    b"<!doctype html><img>",
+    b"<html>\x89PNG\r\n\x1a\n",
+    b" \x89PNG\r\n\x1a\n",
+    b"%!PS-Adobe-3.0 EPSF-3.0",
+    b"#EXTM3U\nhttp://127.0.0.1/",
+    b"ffconcat version 1.0\nfile /etc/passwd",
+    b"BMW is a car, not a picture",
+    b"RIFF\x00\x00\x00\x00AVI LIST",
+    b"RIFF\x00\x00\x00\x00WEBPEXIF",
+    FTYP + b"avif",
+    FTYP + b"hevc",
+    FTYP + b"M4A ",
+    FTYP + b"3gp4",
+    b"\x1aE\xdf\xa3webm",
+    b"OggS",
+    b"fLaC",
+    b"\xff\xf1\x50\x80",  # AAC in ADTS
+    b"\xff\xfb\xf0\x00",  # bit rate 15
+    b"\xff\xfb\x9c\x00",  # sampling rate 3
+    b"\xff\xeb\x90\x00",  # version 1
+    b"II+\x00",  # BigTIFF
+]
+
+
+@pytest.mark.parametrize(("head", "media_type"), KNOWN)
+def test_a_known_format_is_told(head: bytes, media_type: str) -> None:
+    assert sniff(head + bytes(64)) == Sniffed(Kind(media_type.split("/", maxsplit=1)[0]), media_type)
+
+
+@pytest.mark.parametrize("head", UNKNOWN)
+def test_anything_else_is_nothing(head: bytes) -> None:
+    assert sniff(head) is None
+    assert sniff(head + bytes(64)) is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "media_type", "agreed"),
+    [
+        (None, "image/png", True),
+        ("", "image/png", True),
+        ("application/octet-stream", "image/png", True),
+        ("binary/octet-stream", "image/png", True),
+        ("image/png", "image/png", True),
+        ("Image/PNG; charset=x", "image/png", True),
+        ("image/jpg", "image/jpeg", True),
+        ("image/heif", "image/heic", True),
+        ("image/heic", "image/heif", True),
+        ("audio/x-wav", "audio/wav", True),
+        ("audio/mp3", "audio/mpeg", True),
+        ("image/png", "image/jpeg", False),
+        ("image/svg+xml", "image/png", False),
+        ("text/html", "image/png", False),
+        ("video/mp4", "video/quicktime", False),
+    ],
+)
+def test_a_declared_type_must_agree(declared: str | None, media_type: str, agreed: bool) -> None:
+    assert agrees(declared, media_type) is agreed
