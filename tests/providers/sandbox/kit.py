@@ -120,7 +120,22 @@ def tone(path: Path, hertz: float, seconds=1.0) -> Path:
     """A WAV file with one tone."""
     t = np.arange(int(seconds * 44100)) / 44100
     data = (np.sin(2 * np.pi * hertz * t) * 12000).astype("<i2").tobytes()
-    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, 1, 44100, 88200, 2, 16, b"data", len(data))
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + len(data),
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        1,
+        44100,
+        88200,
+        2,
+        16,
+        b"data",
+        len(data),
+    )
     path.write_bytes(head + data)
     return path
 

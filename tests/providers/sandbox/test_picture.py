@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from providers.sandbox.kit import PROMPT, differ, image, landscape, plain, render, video
 
+from providers.sandbox.kit import PROMPT, differ, image, landscape, plain, render, video
 from seedance_api.catalog.order import Mode, Role, TaskType
 from seedance_api.providers.sandbox.label import caption_stamp, label_stamp, watermark_stamp
 from seedance_api.providers.sandbox.pixels import cover
@@ -145,7 +145,7 @@ def test_the_watermark_is_seen_at_the_bottom_right_and_nowhere_else(tmp_path):
     assert mark.top > 480 * 0.8
     assert differ(plainly[box], marked[box]) > 12
     plainly[box] = marked[box] = 0
-    assert differ(plainly, marked) < 0.5
+    assert differ(plainly, marked) < 1.5
 
 
 @pytest.mark.parametrize("watermark", [False, True])
@@ -178,7 +178,7 @@ def test_a_draft_is_tagged_and_its_final_is_the_same_scene(tmp_path):
     final = render(tmp_path, mode=Mode.FINAL, frames=5, width=1280, height=720).frames(2)[0]
     untagged = render(tmp_path, frames=5, **HD).frames(2)[0]
     assert differ(draft[:60, :140], untagged[:60, :140]) > 12
-    assert differ(draft[80:], untagged[80:]) < 0.5
+    assert differ(draft[80:], untagged[80:]) < 1.5
     smaller = np.asarray(Image.fromarray(final.astype(np.uint8)).resize((854, 480), Image.Resampling.LANCZOS))
     assert differ(upper(smaller)[80:], upper(untagged)[80:]) < 2
 

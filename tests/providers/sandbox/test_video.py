@@ -4,8 +4,8 @@ import os
 
 import av
 import pytest
-from providers.sandbox.kit import PROMPT, boxes, commission, differ, image, landscape, render, tone, audio, video
 
+from providers.sandbox.kit import PROMPT, audio, boxes, commission, differ, image, landscape, render, tone, video
 from seedance_api.catalog.order import Role, TaskType
 from seedance_api.providers.provider import Done, Failed
 from seedance_api.providers.sandbox.plan import make_plan

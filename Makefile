@@ -1,0 +1,24 @@
+# Each target does its own set-up. Start with `make demo`.
+.PHONY: setup demo serve test check bench
+
+setup: ## make the environment in .venv
+	@./setup.sh
+
+demo: setup ## make a first video, demo.mp4, and stop
+	@.venv/bin/python demo.py
+
+serve: setup ## run the API and a worker until Ctrl-C
+	@.venv/bin/seedance-api serve
+
+test: setup ## every test
+	@.venv/bin/python -m pytest -n 2 --dist worksteal
+
+check: setup ## format, lint, types, arrows, tests, documents
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/basedpyright
+	.venv/bin/lint-imports --no-logo
+	@$(MAKE) --no-print-directory test
+
+bench: setup ## measure, and write docs/benchmarks.md
+	@.venv/bin/python -m bench
