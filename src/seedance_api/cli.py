@@ -122,7 +122,7 @@ def key_list(account: Annotated[str, typer.Option()], data_dir: DataDir = None, 
         return await queries.keys_of_account(db, found.id)
 
     found = in_database(data_dir, find)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": key.id,
             "mode": key.mode.value,
@@ -133,7 +133,9 @@ def key_list(account: Annotated[str, typer.Option()], data_dir: DataDir = None, 
         for key in found
     ]
     lines = [
-        f"{one['id']}  {one['mode']:<4}  {one['handle']}  {'revoked' if one['revoked'] else 'valid':<7}  {one['name'] or ''}"
+        "  ".join(
+            (one["id"], one["mode"], one["handle"], "revoked" if one["revoked"] else "valid  ", one["name"] or "")
+        )
         for one in rows
     ]
     show({"keys": rows}, as_json, "\n".join(lines) or "No keys.")

@@ -1,7 +1,7 @@
 """Every setting: its environment variable, default, meaning and bounds. `docs/settings.md` is compared with this table."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -142,34 +142,44 @@ _OF_OTHERS = {
 
 
 def _read_one(setting: Setting, text: str) -> object:
-    match setting.name:
-        case "DATA_DIR":
-            return Path(text).expanduser().resolve()
-        case "FETCH_HTTP":
-            if text.lower() not in ("true", "false", "1", "0"):
-                raise ValueError("must be true or false")
-            return text.lower() in ("true", "1")
-        case "FETCH_ALLOW_NETWORKS":
-            return tuple(part.strip() for part in text.split(",") if part.strip())
-        case "LOG_LEVEL":
-            if text.lower() not in ("debug", "info", "warning", "error"):
-                raise ValueError("must be debug, info, warning or error")
-            return text.lower()
-        case "PEPPER":
-            if text and (len(text) != 64 or len(bytes.fromhex(text)) != 32):
-                raise ValueError("must be 64 hexadecimal digits")
-            return text or None
-        case "DATABASE_URL":
-            if text and not text.startswith(("postgresql://", "postgres://")):
-                raise ValueError("must start with postgresql://")
-            return text.replace("postgres://", "postgresql://", 1) or None
-        case _ if setting.least is not None and setting.most is not None:
-            number = float(text)
-            if not setting.least <= number <= setting.most:
-                raise ValueError(f"must be between {setting.least:g} and {setting.most:g}")
-            return number if "SECONDS" in setting.name and setting.name in _FRACTIONAL else int(number)
-        case _:
-            return text or None
+    if setting.least is not None and setting.most is not None:
+        number = float(text)
+        if not setting.least <= number <= setting.most:
+            raise ValueError(f"must be between {setting.least:g} and {setting.most:g}")
+        return number if setting.name in ("LEASE_SECONDS", "DRAIN_SECONDS") else int(number)
+    reader = _READERS.get(setting.name)
+    return reader(text) if reader else text or None
 
 
-_FRACTIONAL = {"LEASE_SECONDS", "DRAIN_SECONDS"}
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("must be true or false")
+    return text.lower() in ("true", "1")
+
+
+def _level(text: str) -> str:
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return text.lower()
+
+
+def _pepper(text: str) -> str | None:
+    if text and (len(text) != 64 or set(text.lower()) - set("0123456789abcdef")):
+        raise ValueError("must be 64 hexadecimal digits")
+    return text or None
+
+
+def _database(text: str) -> str | None:
+    if text and not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must start with postgresql://")
+    return text.replace("postgres://", "postgresql://", 1) or None
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "DATA_DIR": lambda text: Path(text).expanduser().resolve(),
+    "FETCH_HTTP": _boolean,
+    "FETCH_ALLOW_NETWORKS": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+    "LOG_LEVEL": _level,
+    "PEPPER": _pepper,
+    "DATABASE_URL": _database,
+}

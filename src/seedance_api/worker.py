@@ -56,7 +56,7 @@ async def run(url: str, engine: Engine, slots: dict[str, int], *, drain_seconds:
         raise error
 
 
-class JobFailed(Exception):
+class JobError(Exception):
     """What PgQueuer may store of a failure: the job and the class of the error, never its text."""
 
 
@@ -80,9 +80,9 @@ def _schedule(queue: PgQueuer, name: str, when: str, verb: Callable[[], Awaitabl
 async def _guarded(name: str, work: Awaitable[object]) -> None:
     try:
         await work
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 a bug in any verb; PgQueuer would store its text
         _log.exception("job.failed", job=name, error=type(error).__name__, frames=log.frames(error.__traceback__))
-        failure = JobFailed(f"{name}: {type(error).__name__}")
+        failure = JobError(f"{name}: {type(error).__name__}")
     else:
         return
     raise failure

@@ -18,7 +18,7 @@ ECHO = "import sys; data = sys.stdin.buffer.read(); "
 @pytest.fixture
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Run a child's source; `seconds` and the limits are small, as the children are."""
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("SEEDANCE_DATABASE_URL", "postgresql://canary")
 
     def run(source: str, request: bytes = b"", **limits: float) -> bytes | Failure:
@@ -104,7 +104,7 @@ def test_a_grandchild_goes_too(child) -> None:
 
 
 def test_slots_bound_the_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     (tmp_path / "napper.py").write_text("import time; print(time.time()); time.sleep(.2); print(time.time())")
 
     async def run() -> list[tuple[float, float]]:
@@ -121,7 +121,7 @@ def test_slots_bound_the_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_cancelling_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     pid_file = tmp_path / "pid"
     (tmp_path / "sleeper.py").write_text(
         f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
@@ -129,9 +129,7 @@ def test_cancelling_kills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     async def run() -> None:
         confine = Confine(slots=1)
-        task = asyncio.create_task(
-            confine.run("sleeper", b"", seconds=30, memory_bytes=512 << 20, cpu_seconds=5)
-        )
+        task = asyncio.create_task(confine.run("sleeper", b"", seconds=30, memory_bytes=512 << 20, cpu_seconds=5))
         await asyncio.to_thread(wait_for, pid_file)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -150,7 +148,10 @@ def test_kill_nine_of_the_parent_leaves_no_orphan(tmp_path: Path) -> None:
         "import asyncio; from seedance_api.foundation.confine import Confine\n"
         "asyncio.run(Confine(slots=1).run('sleeper', b'', seconds=60, memory_bytes=1 << 29, cpu_seconds=9))"
     )
-    parent = subprocess.Popen([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+    )
     wait_for(pid_file)
     parent.send_signal(signal.SIGKILL)
     parent.wait()

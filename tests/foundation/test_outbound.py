@@ -110,9 +110,7 @@ def test_an_address_in_disguise_is_refused(judge: Callable[[str], object], host:
     assert verdict.code in {"host", "url"}
 
 
-@pytest.mark.parametrize(
-    "host", [f"[{h}%{zone}]" for h in [*INNER6, *PUBLIC6] for zone in ("eth0", "25eth0", "1")]
-)
+@pytest.mark.parametrize("host", [f"[{h}%{zone}]" for h in [*INNER6, *PUBLIC6] for zone in ("eth0", "25eth0", "1")])
 def test_a_zone_id_is_refused(judge: Callable[[str], object], host: str) -> None:
     assert isinstance(judge(f"https://{host}/a.png"), Blocked)
 
@@ -276,9 +274,7 @@ def opened(wire: Wire, **options: object) -> Outbound:
 
 async def fetched(wire: Wire, to: Path, url: str = "", **options: object) -> object:
     limits = {"max_bytes": 1_000_000, "total_seconds": 5.0}
-    limits |= {
-        key: options.pop(key) for key in ("max_bytes", "total_seconds", "max_redirects") if key in options
-    }
+    limits |= {key: options.pop(key) for key in ("max_bytes", "total_seconds", "max_redirects") if key in options}
     outbound = opened(wire, **options)
     try:
         return await outbound.download(url or wire.url(), to, **limits)  # pyright: ignore[reportArgumentType]
@@ -623,9 +619,7 @@ def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, ssl.create_default_context(cafile=str(pem))
 
 
-@pytest.mark.parametrize(
-    ("name", "good"), [("public.test", True), ("other.test", False), ("127.0.0.2", False)]
-)
+@pytest.mark.parametrize(("name", "good"), [("public.test", True), ("other.test", False), ("127.0.0.2", False)])
 def test_the_certificate_must_be_the_names(tmp_path: Path, name: str, good: bool) -> None:
     server, client = contexts(tmp_path)
     look_up, _ = resolver(["127.0.0.2"])

@@ -152,6 +152,22 @@ def test_a_video_without_its_last_frames_is_refused(look: Look, tmp_path: Path) 
     assert isinstance(look(path), BadMedia)
 
 
+def test_a_header_that_lies_about_the_length_is_refused(look: Look, tmp_path: Path) -> None:
+    """What is paid for input video depends on it (ISO/IEC 14496-12 §8.4.2, `mdhd`)."""
+    path = clip(tmp_path / "a.mp4", frames=240)
+    data = bytearray(path.read_bytes())
+    for box, at in ((b"mdhd", 16), (b"mvhd", 16), (b"tkhd", 20)):
+        field = data.index(box) + 4 + at
+        length = int.from_bytes(data[field : field + 4], "big")
+        data[field : field + 4] = (length // 4).to_bytes(4, "big")
+    path.write_bytes(data)
+    outcome = look(path)
+    if isinstance(outcome, Inspected):  # FFmpeg counts the samples, so the lie has no effect
+        assert outcome.facts.seconds == 10.0
+    else:
+        bad(outcome, "media_unreadable")
+
+
 def test_other_containers_are_unknown(look: Look, tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mkv", form="matroska", faststart=False)
     bad(look(path), "media_unknown")

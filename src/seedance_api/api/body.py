@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import msgspec
 from litestar import Request
@@ -204,26 +204,30 @@ class _Form:
 def put(values: dict[str, Any], name: str, inside: list[str], value: object) -> None:
     """Put a form field where its name says: `a` `a[]` `a[key]` `a[][key]`. Raises ValueError when names contradict."""
     if not inside:
-        values[name] = [*values[name], value] if isinstance(values.get(name), list) else value
-        return
-    if inside[0]:
-        box = values.setdefault(name, {})
-        if not isinstance(box, dict):
-            raise ValueError
-        put(box, inside[0], inside[1:], value)  # pyright: ignore[reportUnknownArgumentType]
-        return
-    items: Any = values.setdefault(name, [])
-    if not isinstance(items, list):
-        raise ValueError
-    if len(inside) == 1:
-        items.append(value)  # pyright: ignore[reportUnknownMemberType]
-        return
-    # a repeated key starts the next item of the list
-    last: Any = items[-1] if items else None  # pyright: ignore[reportUnknownVariableType]
-    if not isinstance(last, dict) or inside[1] in last:
-        last = {}
-        items.append(last)  # pyright: ignore[reportUnknownMemberType]
-    put(last, inside[1], inside[2:], value)  # pyright: ignore[reportUnknownArgumentType]
+        values[name] = [*as_list(values[name]), value] if isinstance(values.get(name), list) else value
+    elif inside[0]:
+        put(as_object(values.setdefault(name, {})), inside[0], inside[1:], value)
+    elif len(inside) == 1:
+        as_list(values.setdefault(name, [])).append(value)
+    else:
+        items = as_list(values.setdefault(name, []))
+        if not items or inside[1] in as_object(items[-1]):
+            items.append({})  # a repeated key starts the next item of the list
+        put(as_object(items[-1]), inside[1], inside[2:], value)
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """The same, known to be an object. Raises ValueError."""
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value)
+    raise ValueError
+
+
+def as_list(value: object) -> list[Any]:
+    """The same, known to be a list. Raises ValueError."""
+    if isinstance(value, list):
+        return cast("list[Any]", value)
+    raise ValueError
 
 
 def _is_data_url(text: bytearray) -> bool:

@@ -24,7 +24,7 @@ _EXTENSIONS = {"video/mp4": "mp4", "image/png": "png", "image/jpeg": "jpg", "ima
 async def serve_content(request: AnyRequest, video_id: str) -> ASGIApp:
     """Send a variant of a finished video."""
     parts, principal = parts_of(request), principal_of(request)
-    variant = read_variant(request.scope["query_string"])
+    variant = read_variant(request.url.query)
     held = await _find(parts, principal, video_id, variant)
     etag = f'"{held.sha256}"'
     part = choose(
@@ -38,9 +38,9 @@ async def serve_content(request: AnyRequest, video_id: str) -> ASGIApp:
     headers = _headers(held, part, etag, name)
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-        del receive
+        del scope, receive
         await send({"type": "http.response.start", "status": part.status if part else 304, "headers": headers})
-        if part is not None and scope["method"] == "GET":
+        if part is not None and request.method == "GET":
             async for chunk in objects.read_range(parts.store, held.object_key, part.start, part.end):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -48,9 +48,9 @@ async def serve_content(request: AnyRequest, video_id: str) -> ASGIApp:
     return stream
 
 
-def read_variant(query: bytes) -> str:
+def read_variant(query: str) -> str:
     """The variant a query names; the video when it names none. Raises AppError 400 for anything else."""
-    asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    asked = dict(parse_qsl(query, keep_blank_values=True))
     variant = asked.pop("variant", "video")
     if asked or variant not in VARIANTS:
         message = "The only parameter is `variant`: video, last_frame or thumbnail."

@@ -1,19 +1,93 @@
-"""`/openapi.json` and `/docs`: the document, and a page of it that needs no script and no other host."""
+"""`/openapi.json` and `/docs`: the document, and a page of it that needs no script and no other host.
 
+The page is the OpenAPI document laid out for people. What a document cannot say is beside the template: `notes.toml`
+has a sentence for each field of an answer, `examples.toml` a request and an answer for each operation.
+"""
+
+import base64
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import date
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import msgspec
 from litestar import Response, get
+from markupsafe import Markup, escape
 
+from seedance_api.api.body import AnyRequest
 from seedance_api.api.openapi import document
+from seedance_api.api.parts import base_of, parts_of
+from seedance_api.catalog import models
+from seedance_api.catalog.problem import MEANINGS
+from seedance_api.foundation.errors import CODES
+from seedance_api.generations.states import FAILURES
+from seedance_api.providers.sandbox.magic import SPELLS, Spell
 
+_FOLDER = Path(__file__).with_name("templates")
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    loader=jinja2.FileSystemLoader(_FOLDER),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
 )
+OBJECTS = (
+    "Video", "VideoList", "VideoDeleted", "QuoteView", "MediaItem", "FileView", "FileDeleted", "ModelList",
+    "ModelView", "ErrorView", "Health",
+)  # fmt: skip
+"""The schemas that have a table of their own."""
+_PLACE = "http://base.invalid"
+"""Stands in the rendered page for the address that the reader uses."""
+_BASE = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?\Z|http://\[[0-9a-f:]+\](:[0-9]+)?\Z")
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a table: a parameter, or a field of a body or an answer."""
+
+    name: str
+    type: Markup
+    default: str | None
+    required: bool
+    note: str
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A response. `codes` are the error codes that are this operation's own."""
+
+    status: str
+    meaning: str
+    shape: Markup | None
+    codes: list[str]
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """A method of an address."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    note: str
+    open: bool
+    parameters: list[Field]
+    body: list[Field]
+    body_types: list[str]
+    answers: list[Answer]
+    request: str
+    answer: str
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The operations under one tag."""
+
+    name: str
+    note: str
+    operations: list[Operation]
 
 
 @get("/openapi.json")
@@ -23,12 +97,223 @@ async def openapi_json() -> Response[bytes]:
 
 
 @get("/docs")
-async def docs_page() -> Response[str]:
-    """The documentation of the API."""
-    page = _TEMPLATES.get_template("docs.html").render(api=document())
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+async def docs_page(request: AnyRequest) -> Response[str]:
+    """The documentation of the API, with the address under which the reader sees it."""
+    base = base_of(parts_of(request), dict(request.scope["headers"]), request.scope["scheme"])
+    text, policy = page(models.today_utc())
     return Response(
-        page,
+        text.replace(_PLACE, base if _BASE.match(base) else "http://127.0.0.1:8000"),
         media_type="text/html",
-        headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"},
+        headers={
+            "Content-Security-Policy": policy,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Vary": "Host",
+        },
     )
+
+
+@lru_cache(maxsize=1)
+def page(today: date) -> tuple[str, str]:
+    """The page as it is on a day, for models come and go, and the policy under which it is shown."""
+    style = (_FOLDER / "docs.css").read_text()
+    text = _TEMPLATES.get_template("docs.html").render(
+        style=Markup(style),  # noqa: S704 our own file
+        base=_PLACE,
+        api=document(),
+        groups=groups(),
+        objects={name: fields_of(name) for name in OBJECTS},
+        titles={name: title(name) for name in OBJECTS},
+        schemas=document()["components"]["schemas"],
+        starts=_read("examples.toml")["start"],
+        paint=paint,
+        inline=inline,
+        models=[models.view(model, today=today) for model in models.MODELS],
+        codes=CODES,
+        problems=MEANINGS,
+        failures=FAILURES,
+        spells={f"[sandbox:{one}=20]" if one is Spell.SLOW else f"[sandbox:{one}]": says for one, says in SPELLS.items()},
+    )
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+    return text, policy
+
+
+def groups() -> list[Group]:
+    """Every operation of the document, under its tag."""
+    found = [
+        (tag["name"], tag["description"], [one for one in operations() if one[0] == tag["name"]])
+        for tag in document()["tags"]
+    ]
+    return [Group(name=name, note=note, operations=[one for _, one in under]) for name, note, under in found]
+
+
+def operations() -> Iterator[tuple[str, Operation]]:
+    """Every operation with its tag."""
+    examples = _read("examples.toml")
+    everywhere = _everywhere()
+    for path, methods in document()["paths"].items():
+        shared = methods.get("parameters", [])
+        for method, one in methods.items():
+            if method == "parameters":
+                continue
+            content: dict[str, Any] = one.get("requestBody", {}).get("content", {})
+            example = examples.get(one["operationId"], {})
+            yield one["tags"][0], Operation(
+                name=one["operationId"],
+                method=method.upper(),
+                path=path,
+                summary=one["summary"],
+                note=example.get("note") or one.get("description", ""),
+                open=one.get("security") == [],
+                parameters=[_parameter(each) for each in [*shared, *one.get("parameters", [])]],
+                body=_body(content, example.get("body", True)),
+                body_types=list(content),
+                answers=[_answer(status, says, everywhere) for status, says in one["responses"].items()],
+                request=example.get("request", ""),
+                answer=example.get("answer", ""),
+            )
+
+
+def fields_of(name: str, prefix: str = "", within: str | None = None) -> list[Field]:
+    """The fields of a schema; those of an object inside it follow it, with dotted names."""
+    schemas: dict[str, Any] = document()["components"]["schemas"]
+    notes = _read("notes.toml").get(within or name, {})
+    found: list[Field] = []
+    for field, schema in schemas[name].get("properties", {}).items():
+        inner = _inner(schema)
+        note = schema.get("description") or notes.get(prefix + field) or schemas.get(inner, {}).get("description", "")
+        found.append(Field(
+            name=prefix + field,
+            type=_type(schema),
+            default=None,
+            required=field in schemas[name].get("required", []),
+            note=note,
+        ))  # fmt: skip
+        if inner and inner not in OBJECTS:
+            found += fields_of(inner, f"{prefix}{field}.", within or name)
+    return found
+
+
+def title(schema: str) -> str:
+    """What an object is called: the error, not the error view."""
+    return schema.removesuffix("View")
+
+
+def inline(text: str) -> Markup:
+    """A sentence whose `code` is marked up."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 escaped before
+
+
+def paint(text: str) -> Markup:
+    """A program or an answer in colours: comments, strings and numbers."""
+    return Markup(_PIECES.sub(_colour, str(escape(text.strip()))))  # noqa: S704 escaped before
+
+
+_QUOTE = "&#34;|&#39;"
+_PIECES = re.compile(rf"(?P<c>(?<![^\s])#[^\n]*)|(?P<s>({_QUOTE})(?:(?!\3).)*?\3)|(?P<n>\b(?:\d+(?:\.\d+)?|true|false|null)\b)", re.DOTALL)
+
+
+def _colour(match: re.Match[str]) -> str:
+    return f'<i class="{match.lastgroup}">{match[0]}</i>' if match.lastgroup in ("c", "n") else f'<i class="s">{match[0]}</i>'
+
+
+def _inner(schema: dict[str, Any]) -> str:
+    """The object that a field holds, not those of a list; empty when it holds none."""
+    for one in [schema, *schema.get("anyOf", [])]:
+        name = one.get("$ref", "").rsplit("/", 1)[-1]
+        if name and "properties" in document()["components"]["schemas"][name]:
+            return name
+    return ""
+
+
+def _type(schema: dict[str, Any], *, nulls: bool = True) -> Markup:
+    """A schema in words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        if name in OBJECTS:
+            return Markup('<a href="#{}">{}</a>').format(name, title(name))
+        found = document()["components"]["schemas"][name]
+        return _type(found) if "enum" in found else Markup("object")
+    if "anyOf" in schema:
+        kinds = [one for one in schema["anyOf"] if nulls or one.get("type") != "null"]
+        return Markup(" or ").join(dict.fromkeys(_type(one, nulls=nulls) for one in kinds))
+    if "enum" in schema:
+        return Markup(" ").join(Markup("<code>{}</code>").format(_json(one)) for one in schema["enum"])
+    if schema.get("type") == "array":
+        return Markup("list of {}").format(_type(schema["items"], nulls=nulls)) if schema.get("items") else Markup("list")
+    if "contentMediaType" in schema:
+        return Markup("file")
+    return Markup(escape(_WORDS.get(schema.get("type", ""), schema.get("type", "any"))))  # noqa: S704 escaped
+
+
+_WORDS = {"number": "number", "integer": "integer", "boolean": "true or false", "string": "text"}
+
+
+def _json(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _parameter(one: dict[str, Any]) -> Field:
+    schema = one["schema"]
+    default = schema.get("default")
+    return Field(
+        name=one["name"],
+        type=Markup("{}, {}").format(_type(schema), {"path": "in the path", "query": "query", "header": "header"}[one["in"]]),
+        default=None if default is None else _json(default),
+        required=one["required"],
+        note=one.get("description", "A model's name, or one of the vendor's ids."),
+    )
+
+
+def _body(content: dict[str, Any], shown: bool) -> list[Field]:
+    if not content or not shown:
+        return []
+    schema = next(iter(content.values()))["schema"]
+    name = schema.get("$ref", "").rsplit("/", 1)[-1]
+    found = document()["components"]["schemas"][name] if name else schema
+    notes = _read("notes.toml")
+    return [
+        Field(
+            name=field,
+            type=_type(one, nulls=False),
+            default=notes["defaults"].get(field),
+            required=field in found.get("required", []),
+            note=one.get("description") or notes["upload"].get(field, ""),
+        )
+        for field, one in found["properties"].items()
+    ]
+
+
+def _answer(status: str, says: dict[str, Any], everywhere: frozenset[str]) -> Answer:
+    codes = _codes(says)
+    schema: dict[str, Any] = next(iter(says.get("content", {}).values()), {}).get("schema", {})
+    return Answer(
+        status=status,
+        meaning="" if codes else says["description"],
+        shape=_type(schema) if schema and not codes else None,
+        codes=[code for code in codes if code not in everywhere],
+    )
+
+
+def _codes(says: dict[str, Any]) -> list[str]:
+    return re.findall(r"^- `(\w+)`", says["description"], re.MULTILINE)
+
+
+def _everywhere() -> frozenset[str]:
+    """The error codes of every operation that needs a key."""
+    sets = [
+        frozenset(code for says in one["responses"].values() for code in _codes(says))
+        for methods in document()["paths"].values()
+        for method, one in methods.items()
+        if method != "parameters" and one.get("security") != []
+    ]
+    return frozenset.intersection(*sets)
+
+
+@cache
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((_FOLDER / name).read_text())

@@ -7,14 +7,15 @@ from litestar import Response, delete, get, post
 
 from seedance_api.api.body import AnyRequest, Upload, read_upload
 from seedance_api.api.parts import Parts, parts_of, principal_of
+from seedance_api.api.understand import idempotency_key
 from seedance_api.api.videos import json_response
 from seedance_api.api.view import unix
 from seedance_api.catalog.order import Kind
 from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.ids import is_id
+from seedance_api.foundation.ids import id_of, is_id, new_id
 from seedance_api.references import queries
-from seedance_api.references.admit import Source
+from seedance_api.references.admit import Admitted, Source
 from seedance_api.references.queries import File
 
 
@@ -52,13 +53,16 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
         staged = body.files[upload.number]
         source = Source(path="file", kind=None, upload=staged)
         admitted = (await parts.references.admit([source], folder))["file"]
-        new = await parts.references.keep(admitted, principal, inline=False, keep_seconds=parts.file_retention_seconds)
-    try:
-        async with parts.db.transaction() as connection:
-            await queries.insert_files(connection, [new])
-    except BaseException:
-        await parts.references.discard([new])
-        raise
+        key = idempotency_key(request)
+        file_id = id_of("file", principal.account_id, str(principal.livemode), key) if key else new_id("file")
+        replay = await _replay(parts, request, file_id, admitted)
+        if replay is not None:
+            return json_response(file_view(replay), {"Idempotent-Replayed": "true"})
+        new = await parts.references.keep(
+            admitted, principal, file_id=file_id, inline=False, keep_seconds=parts.file_retention_seconds
+        )
+    async with parts.db.transaction() as connection:
+        await queries.insert_files(connection, [new])
     return json_response(file_view(await _find(parts, request, new.id)))
 
 
@@ -94,6 +98,14 @@ def file_view(file: File) -> FileView:
         created_at=unix(file.created_at),
         expires_at=unix(file.expires_at),
     )
+
+
+async def _replay(parts: Parts, request: AnyRequest, file_id: str, admitted: Admitted) -> File | None:
+    principal = principal_of(request)
+    file = await queries.file_of_account(parts.db, principal.account_id, principal.livemode, file_id)
+    if file is not None and file.sha256 != admitted.inspected.sha256:
+        raise AppError("idempotency_mismatch", param="Idempotency-Key")
+    return file
 
 
 async def _find(parts: Parts, request: AnyRequest, file_id: str) -> File:

@@ -10,7 +10,8 @@ from seedance_api.api.errors import ErrorView
 from seedance_api.api.files import FileDeleted, FileView
 from seedance_api.api.health import Health
 from seedance_api.api.models import ModelList
-from seedance_api.api.videos import CreateVideo, MediaItem, QuoteView
+from seedance_api.api.understand import CreateVideo, MediaItem
+from seedance_api.api.videos import QuoteView
 from seedance_api.api.view import Video, VideoDeleted, VideoList
 from seedance_api.catalog.models import MODELS, ModelView
 from seedance_api.foundation.errors import CODES
@@ -92,14 +93,13 @@ def _paths() -> dict[str, Any]:
     video, file = _path("video_id"), _path("file_id")
     video["description"] = "The id of a video, `vid_…`."
     file["description"] = "The id of a file, `file_…`."
-    create = {"requestBody": _create_body()}
     return {
         "/v1/videos": {
-            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "too_busy"], parameters=[_KEY], **create),
+            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "too_busy"], parameters=[_KEY], body=_create_body()),
             "get": _operation("listVideos", "List videos", "Videos", "VideoList", ["invalid_request"], parameters=_page_parameters()),
         },
         "/v1/videos/quote": {
-            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_too_large", "unsupported_media_type", "too_busy"], **create),
+            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_too_large", "unsupported_media_type", "too_busy"], body=_create_body()),
         },
         "/v1/videos/{video_id}": {
             "parameters": [video],
@@ -113,7 +113,7 @@ def _paths() -> dict[str, Any]:
         "/v1/videos/{video_id}/content": {"parameters": [video], "get": _content("get"), "head": _content("head")},
         "/v1/videos/{video_id}/events": {"parameters": [video], "get": _events()},
         "/v1/files": {
-            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_too_large", "unsupported_media_type"], requestBody=_upload_body()),
+            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_too_large", "unsupported_media_type"], body=_upload_body()),
         },
         "/v1/files/{file_id}": {
             "parameters": [file],
@@ -139,11 +139,18 @@ def _operation(
     *,
     open_to_all: bool = False,
     also: dict[str, Any] | None = None,
-    **more: Any,
+    parameters: list[dict[str, Any]] | None = None,
+    body: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     responses = {"200": _json(answer, "Done.")} | _errors(errors, open_to_all=open_to_all) | (also or {})
-    operation = {"operationId": name, "summary": summary, "tags": [tag], "responses": responses} | more
-    return operation | ({"security": []} if open_to_all else {})
+    operation: dict[str, Any] = {"operationId": name, "summary": summary, "tags": [tag], "responses": responses}
+    if parameters:
+        operation["parameters"] = parameters
+    if body:
+        operation["requestBody"] = body
+    if open_to_all:
+        operation["security"] = []
+    return operation
 
 
 def _errors(codes: list[str], *, open_to_all: bool) -> dict[str, Any]:

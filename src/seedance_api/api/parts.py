@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 from obstore.store import ObjectStore
 
@@ -39,7 +40,7 @@ class Changes:
                 event.set()
 
     @asynccontextmanager
-    async def of(self, generation_id: str) -> AsyncIterator[asyncio.Event]:
+    async def of(self, generation_id: str) -> AsyncGenerator[asyncio.Event, None]:
         """An event that is set at each change; the caller clears it."""
         event = asyncio.Event()
         self._waiting[generation_id].add(event)
@@ -98,12 +99,15 @@ class Parts:
 
 def parts_of(request: AnyRequest) -> Parts:
     """The tools, from a request."""
-    return request.app.state["parts"]
+    parts: Parts = request.app.state["parts"]
+    return parts
 
 
 def principal_of(request: AnyRequest) -> Principal:
     """Who is calling; the outer face has established it for every route under /v1."""
-    return request.scope["principal"]  # pyright: ignore[reportGeneralTypeIssues, reportTypedDictNotRequiredAccess]
+    scope = cast("dict[str, Any]", request.scope)
+    principal: Principal = scope["principal"]
+    return principal
 
 
 def base_of(parts: Parts, headers: dict[bytes, bytes] | None = None, scheme: str = "http") -> str:

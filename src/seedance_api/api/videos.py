@@ -1,72 +1,28 @@
 """`/v1/videos`: create, quote, list, retrieve, cancel, delete."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from litestar import Response, delete, get, post
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.body import AnyRequest, Body, Upload, read_body
+from seedance_api.api.body import AnyRequest, read_body
 from seedance_api.api.decode import decode
 from seedance_api.api.parts import Parts, base_of, parts_of, principal_of
+from seedance_api.api.understand import idempotency_of, understand
 from seedance_api.api.view import VideoDeleted, VideoList, video
-from seedance_api.catalog.order import Kind
-from seedance_api.catalog.request import Media, Request
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations import cancel as verbs
 from seedance_api.generations import queries
-from seedance_api.generations.create import CreateGeneration, create, quote, refusal
+from seedance_api.generations.create import create, quote, refusal
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
-from seedance_api.generations.write import Idempotency
-from seedance_api.references.admit import Source
-from seedance_api.references.inspect import Staged
 
 POLL_MILLISECONDS = 2000
-_MEDIA_MOST = 64
-
-
-class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A reference medium: exactly one of `url` (https or data URL) and `file_id`, and what it is for."""
-
-    url: str | None = None
-    file_id: str | None = None
-    role: str | None = None
-    image_url: str | None = None
-
-
-class CreateVideo(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a create: a superset of OpenAI's. Null stands for absent."""
-
-    model: str | None = None
-    prompt: str | None = None
-    duration: int | None = None
-    seconds: int | str | None = None
-    resolution: str | None = None
-    ratio: str | None = None
-    aspect_ratio: str | None = None
-    size: str | None = None
-    images: list[Any] | None = None
-    videos: list[Any] | None = None
-    audios: list[Any] | None = None
-    input_reference: Any = None
-    seed: int | None = None
-    generate_audio: bool | None = None
-    camera_fixed: bool | None = None
-    watermark: bool | None = None
-    return_last_frame: bool | None = None
-    draft: bool | None = None
-    draft_id: str | None = None
-    service_tier: str | None = None
-    frames: int | None = None
-    task_type: str | None = None
-    metadata: dict[str, str] | None = None
-    expires_after: int | None = None
 
 
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,41 +146,6 @@ async def delete_video(request: AnyRequest, video_id: str) -> Response[bytes]:
     return json_response(VideoDeleted(id=video_id))
 
 
-def understand(body: Body) -> CreateGeneration:
-    """A decoded body as the verb takes it. Raises AppError with every field that is wrong."""
-    form, problems = decode(CreateVideo, _with_lists(body), strict=body.typed)
-    request, sources = _media(form, body, problems)
-    _check_own_fields(form, problems)
-    if problems:
-        raise refusal(problems)
-    return CreateGeneration(
-        request=request,
-        sources=tuple(sources),
-        draft_id=form.draft_id,
-        metadata=form.metadata or {},
-        keep_seconds=form.expires_after,
-    )
-
-
-def idempotency_of(request: AnyRequest, body: Body) -> Idempotency | None:
-    """The customer's idempotency key, quoted or bare, with the fingerprint of the decoded body. Raises AppError 400."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    key = key.strip()
-    if len(key) >= 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    if not key or len(key) > 255 or not key.isascii() or not key.isprintable():
-        problem = Problem(
-            path="Idempotency-Key",
-            code="out_of_range",
-            message="It must be 1 to 255 printable ASCII characters.",
-        )
-        raise refusal([problem])
-    said = {name: _stable(value, body.files) for name, value in body.values.items() if value is not None}
-    return Idempotency(key, hashlib.sha256(msgspec.json.encode(said, order="sorted")).digest())
-
-
 def json_response(value: msgspec.Struct, headers: Mapping[str, str] | None = None) -> Response[bytes]:
     """A struct as a JSON response."""
     return Response(msgspec.json.encode(value), media_type="application/json", headers=headers)
@@ -279,114 +200,3 @@ def read_page(query: Mapping[str, Any]) -> Page:
 def moment(seconds: int | None) -> datetime | None:
     """Unix seconds as a time."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _check_own_fields(form: CreateVideo, problems: list[Problem]) -> None:
-    if form.ratio and form.aspect_ratio and form.ratio != form.aspect_ratio:
-        problems.append(Problem(path="aspect_ratio", code="conflict", message="`aspect_ratio` contradicts `ratio`."))
-    if form.expires_after is not None and not 3600 <= form.expires_after <= 604_800:
-        problems.append(Problem(
-            path="expires_after", code="out_of_range", message="`expires_after` must be 3600 to 604800 seconds.",
-            value=form.expires_after if abs(form.expires_after) < 1 << 53 else None, allowed="3600 to 604800"))  # fmt: skip
-    entries = form.metadata or {}
-    if len(entries) > 16 or any(not 0 < len(key) <= 64 or len(value) > 512 for key, value in entries.items()):
-        problems.append(Problem(path="metadata", code="out_of_range",
-            message="`metadata` takes at most 16 entries, keys of 1 to 64 and values of up to 512 characters."))  # fmt: skip
-    elif any(not (key + value).isprintable() for key, value in entries.items()):
-        problems.append(Problem(path="metadata", code="unsupported_value",
-            message="`metadata` must not hold control characters."))  # fmt: skip
-
-
-def _media(form: CreateVideo, body: Body, problems: list[Problem]) -> tuple[Request, list[Source]]:
-    sources: list[Source] = []
-    media: dict[Kind, list[Media]] = {kind: [] for kind in Kind}
-    for path, kind, value, role in _listed(form, problems):
-        item = _item(value, path, body, problems)
-        if item is None:
-            continue
-        url, file_id, upload, own_role = item
-        sources.append(Source(path=path, kind=kind, url=url, file_id=file_id, upload=upload))
-        media[kind].append(Media(kind=kind, role=own_role or role, path=path))
-    request = Request(
-        model=form.model,
-        prompt=form.prompt,
-        duration=form.duration,
-        seconds=form.seconds,
-        resolution=form.resolution,
-        ratio=form.ratio or form.aspect_ratio,
-        size=form.size,
-        images=media[Kind.IMAGE],
-        videos=media[Kind.VIDEO],
-        audios=media[Kind.AUDIO],
-        seed=form.seed,
-        generate_audio=form.generate_audio,
-        camera_fixed=form.camera_fixed,
-        watermark=form.watermark,
-        return_last_frame=form.return_last_frame,
-        draft=form.draft,
-        service_tier=form.service_tier,
-        frames=form.frames,
-        task_type=form.task_type,
-    )
-    return request, sources
-
-
-def _listed(form: CreateVideo, problems: list[Problem]) -> list[tuple[str, Kind, Any, str | None]]:
-    """Every medium with its path and kind. OpenAI's `input_reference` is a first frame, several are references."""
-    given = form.input_reference
-    found = [("input_reference", Kind.IMAGE, given, "first_frame")] if given and not isinstance(given, list) else []
-    several: list[Any] = cast("list[Any]", given) if isinstance(given, list) else []
-    role = "reference" if len(several) > 1 else "first_frame"
-    for name, kind, values, own in (
-        ("input_reference", Kind.IMAGE, several, role),
-        ("images", Kind.IMAGE, form.images or [], None),
-        ("videos", Kind.VIDEO, form.videos or [], None),
-        ("audios", Kind.AUDIO, form.audios or [], None),
-    ):
-        if len(values) > _MEDIA_MOST:
-            message = f"`{name}` has more entries than any model takes."
-            problems.append(Problem(path=name, code="too_many", message=message, allowed=f"at most {_MEDIA_MOST}"))
-        found += [(f"{name}[{at}]", kind, one, own) for at, one in enumerate(values[:_MEDIA_MOST])]
-    return found
-
-
-def _item(
-    value: Any, path: str, body: Body, problems: list[Problem]
-) -> tuple[str | None, str | None, Staged | None, str | None] | None:
-    if isinstance(value, Upload):
-        return None, None, body.files[value.number], None
-    if isinstance(value, str):
-        return (None, value, None, None) if is_id("file", value) else (value, None, None, None)
-    if not isinstance(value, dict):
-        message = f"`{path}` must be an address, a file's id, or an object with `url` or `file_id`."
-        problems.append(Problem(path=path, code="wrong_type", message=message))
-        return None
-    item, wrong = decode(MediaItem, cast("dict[str, Any]", value), strict=body.typed, path=path + ".")
-    problems += wrong
-    url = item.url or item.image_url
-    if not wrong and (url is None) == (item.file_id is None):
-        message = f"`{path}` needs exactly one of `url` and `file_id`."
-        problems.append(Problem(path=path, code="missing", message=message))
-    return None if wrong or (url is None and item.file_id is None) else (url, item.file_id, None, item.role)
-
-
-def _with_lists(body: Body) -> dict[str, Any]:
-    """A form sends one image as `images`, where JSON has a list of one."""
-    if body.typed:
-        return body.values
-    return {
-        name: [value] if name in ("images", "videos", "audios") and not isinstance(value, list) else value
-        for name, value in body.values.items()
-    }
-
-
-def _stable(value: Any, files: list[Staged]) -> Any:
-    """A value as it counts for a fingerprint: an upload by what is in it, a number in a form like the number."""
-    if isinstance(value, Upload):
-        with files[value.number].path.open("rb") as file:
-            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    if isinstance(value, dict):
-        return {str(key): _stable(one, files) for key, one in cast("dict[Any, Any]", value).items() if one is not None}
-    if isinstance(value, list):
-        return [_stable(one, files) for one in cast("list[Any]", value)]
-    return value

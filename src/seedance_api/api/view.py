@@ -96,7 +96,7 @@ def video(seen: Seen, base: str) -> Video:
     return Video(
         id=seen.id,
         model=seen.model,
-        status=PUBLIC[seen.state],  # pyright: ignore[reportArgumentType]
+        status=PUBLIC[seen.state],
         progress=seen.progress,
         created_at=unix(seen.created_at),
         started_at=unix(seen.started_at) if seen.started_at else None,

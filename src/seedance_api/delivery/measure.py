@@ -75,8 +75,7 @@ def _decode_end(container: av.container.InputContainer, index: int, last: int) -
 
 def _write_thumbnail(container: av.container.InputContainer, path: Path) -> None:
     container.seek(0)
-    frame = next(container.decode(video=0))
-    picture: Image.Image = frame.to_image()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    picture = Image.fromarray(next(container.decode(video=0)).to_ndarray(format="rgb24"))
     picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
     picture.save(path, "WEBP", quality=80)
 

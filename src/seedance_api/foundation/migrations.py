@@ -4,7 +4,6 @@ from pathlib import Path
 
 import psycopg
 from yoyo import get_backend, read_migrations
-from yoyo.migrations import MigrationList
 
 FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x5EEDA9CE
@@ -17,7 +16,7 @@ def migrate(url: str) -> list[str]:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         backend = get_backend(url.replace("postgresql://", "postgresql+psycopg://", 1))
         try:
-            missing: MigrationList = backend.to_apply(read_migrations(str(FOLDER)))
+            missing = backend.to_apply(read_migrations(str(FOLDER)))
             names = [migration.id for migration in missing]
             backend.apply_migrations(missing)
         finally:

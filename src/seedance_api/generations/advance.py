@@ -136,8 +136,10 @@ async def _commission(generation: Claimed, attempt: Attempt, engine: Engine) -> 
 @asynccontextmanager
 async def _kept(generation: Claimed, engine: Engine) -> AsyncGenerator[None, None]:
     async def keep() -> None:
-        while await queries.keep_claim(engine.db, generation.id, generation.version, engine.lease_seconds):
+        kept = True
+        while kept:
             await asyncio.sleep(engine.lease_seconds / 3)
+            kept = await queries.keep_claim(engine.db, generation.id, generation.version, engine.lease_seconds)
 
     keeper = asyncio.create_task(keep())
     try:

@@ -194,7 +194,9 @@ async def _store_inline(understood: _Understood, principal: Principal, parts: Cr
     stored: dict[str, NewFile] = {}
     try:
         for path, one in understood.admitted.items():
-            stored[path] = await parts.references.keep(one, principal, inline=True, keep_seconds=keep)
+            stored[path] = await parts.references.keep(
+                one, principal, file_id=new_id("file"), inline=True, keep_seconds=keep
+            )
     except BaseException:
         await asyncio.shield(parts.references.discard(stored.values()))
         raise

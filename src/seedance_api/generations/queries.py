@@ -402,7 +402,10 @@ async def attempt_succeeded(connection: Connection, attempt_id: str) -> None:
 async def attempt_failed(connection: Connection, attempt_id: str, reason: str) -> None:
     """acknowledged → failed."""
     await connection.execute(
-        "UPDATE attempt SET state = 'failed', reason = $2, resolved_at = now() WHERE id = $1 AND state = 'acknowledged'",
+        """
+        UPDATE attempt SET state = 'failed', reason = $2, resolved_at = now()
+        WHERE id = $1 AND state = 'acknowledged'
+        """,
         attempt_id,
         reason,
     )
@@ -425,7 +428,9 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
     found = await db.fetchrow(
         """
         SELECT provider, deleted_at IS NOT NULL AS deleted,
-               ARRAY(SELECT operation FROM attempt a WHERE a.generation_id = g.id AND operation IS NOT NULL) AS operations
+               ARRAY(
+                   SELECT operation FROM attempt a WHERE a.generation_id = g.id AND operation IS NOT NULL
+               ) AS operations
         FROM generation g WHERE id = $1 AND finished_at IS NOT NULL
         """,
         generation_id,

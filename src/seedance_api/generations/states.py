@@ -5,6 +5,7 @@ CHECKs. One test compares them.
 """
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -32,7 +33,10 @@ MOVES: dict[State, frozenset[State]] = {
 }
 FINAL = frozenset(state for state, moves in MOVES.items() if not moves)
 
-PUBLIC: dict[State, str] = {
+Public = Literal["queued", "in_progress", "completed", "failed", "canceled"]
+"""What customers see of a state."""
+
+PUBLIC: dict[State, Public] = {
     State.QUEUED: "queued",
     State.SUBMITTING: "in_progress",
     State.RUNNING: "in_progress",
@@ -41,7 +45,6 @@ PUBLIC: dict[State, str] = {
     State.FAILED: "failed",
     State.CANCELED: "canceled",
 }
-"""What customers see."""
 
 
 class AttemptState(StrEnum):
@@ -82,6 +85,7 @@ class Failure(msgspec.Struct, frozen=True):
 FAILURES: dict[str, Failure] = {
     "input_moderated": Failure(False, "The provider's safety rules refuse the prompt or an input."),
     "output_moderated": Failure(False, "The video was made and then withheld by the provider's safety rules."),
+    "input_unreadable": Failure(False, "An input file is gone, or the provider cannot read it."),
     "invalid_for_provider": Failure(False, "The provider refused the request as invalid."),
     "invalid_sandbox_value": Failure(False, "The prompt names a sandbox test value that does not exist."),
     "provider_failed": Failure(True, "The provider could not make the video."),

@@ -12,7 +12,6 @@ from seedance_api.catalog.order import Kind
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
@@ -75,9 +74,10 @@ class References:
             if isinstance(outcome, Inspected)
         }
 
-    async def keep(self, one: Admitted, principal: Principal, *, inline: bool, keep_seconds: int) -> NewFile:
+    async def keep(
+        self, one: Admitted, principal: Principal, *, file_id: str, inline: bool, keep_seconds: int
+    ) -> NewFile:
         """Put an admitted medium into the store; its row is the caller's to write."""
-        file_id = new_id("file")
         key = f"files/{file_id}"
         await objects.put_file(self._store, key, one.inspected.path)
         return NewFile(
@@ -100,4 +100,5 @@ class References:
         if source.upload is not None:
             return msgspec.structs.replace(source.upload, kind=source.kind)
         assert source.url is not None, "a source is an upload, a file's id or an address"
+        assert source.kind is not None, "a source with an address stands in a list of one kind"
         return await fetch(source.url, folder / f"fetched-{number}", kind=source.kind, outbound=self._outbound)

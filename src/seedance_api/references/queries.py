@@ -39,7 +39,7 @@ class NewFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def insert_files(connection: Connection, files: list[NewFile]) -> None:
-    """Write the rows of new files."""
+    """Write the rows of new files; one whose id is taken stays as it is."""
     if not files:
         return
     await connection.execute(
@@ -48,6 +48,7 @@ async def insert_files(connection: Connection, files: list[NewFile]) -> None:
         SELECT id, a, l, i, k, o, s, f, now() + e * interval '1 second'
         FROM unnest($1::text[], $2::text[], $3::bool[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
                     $9::int[]) AS n (id, a, l, i, k, o, s, f, e)
+        ON CONFLICT (id) DO NOTHING
         """,
         [file.id for file in files],
         [file.account_id for file in files],

@@ -1,0 +1,77 @@
+"""Status reads: `GET /v1/videos/{id}` with everything on, against a bare granian that says hello."""
+
+import asyncio
+from pathlib import Path
+
+from bench.figures import Figure, differences, ratios, take_turns
+from bench.seed import write_completed
+from bench.stage import Ground, Server, Stage
+from seedance_api.foundation.db import Database
+
+_VIDEOS = 1000
+_CONNECTIONS = 64
+
+
+def measure(stage: Stage) -> list[Figure]:
+    """The rate at concurrency 64, and the time added at concurrency 1."""
+    ground = stage.ground()
+    paths = asyncio.run(write_paths(ground))
+    ours, hello = stage.serve(ground), stage.serve_alone("bench.hello:make")
+    try:
+        for server in (ours, hello):
+            stage.wrk(server.url, ground.key, str(paths), connections=_CONNECTIONS, seconds=1)
+        stage.say(f"status reads of {_VIDEOS} videos over {_CONNECTIONS} connections, requests/s")
+        rate = _rate(stage, ground, paths, ours, hello)
+        stage.say("the same over 1 connection, p99 in ms")
+        return [rate, _added(stage, ground, paths, ours, hello)]
+    finally:
+        ours.stop()
+        hello.stop()
+
+
+async def write_paths(ground: Ground) -> Path:
+    """A thousand finished videos, and the file of their paths for wrk."""
+    db = await Database.connect(ground.url, most=4)
+    try:
+        ids = await write_completed(db, ground, _VIDEOS)
+    finally:
+        await db.close()
+    paths = ground.data / "paths"
+    paths.write_text("".join(f"/v1/videos/{one}\n" for one in ids))
+    return paths
+
+
+def _rate(stage: Stage, ground: Ground, paths: Path, ours: Server, hello: Server) -> Figure:
+    def run(server: Server) -> float:
+        seconds = stage.seconds(5, 2)
+        return stage.wrk(server.url, ground.key, str(paths), connections=_CONNECTIONS, seconds=seconds).rate
+
+    found = take_turns(stage.rounds, stage.say, ours=lambda: run(ours), hello=lambda: run(hello))
+    return Figure(
+        name="status reads over bare granian",
+        how=f"`GET /v1/videos/{{id}}` over {_VIDEOS} finished videos, {_CONNECTIONS} keep-alive connections, one API "
+        "process with a worker beside it, over a bare ASGI hello on granian with the same settings",
+        values=ratios(found["ours"], found["hello"]),
+        sides=found,
+        side_unit="requests/s",
+        bar=0.20,
+        stretch=0.40,
+    )
+
+
+def _added(stage: Stage, ground: Ground, paths: Path, ours: Server, hello: Server) -> Figure:
+    def run(server: Server) -> float:
+        return stage.wrk(server.url, ground.key, str(paths), connections=1, seconds=stage.seconds(3, 1)).p99_ms
+
+    found = take_turns(stage.rounds, stage.say, ours=lambda: run(ours), hello=lambda: run(hello))
+    return Figure(
+        name="p99 added by a status read",
+        how="99th percentile at concurrency 1, ours less the hello's",
+        values=differences(found["ours"], found["hello"]),
+        unit="ms",
+        sides=found,
+        side_unit="ms",
+        bar=5.0,
+        stretch=1.0,
+        least=False,
+    )

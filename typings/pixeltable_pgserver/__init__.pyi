@@ -1,0 +1,9 @@
+from pathlib import Path
+
+class PostgresServer:
+    bin_path: Path
+    system_user: str | None
+    def get_uri(self) -> str: ...
+    def stop(self) -> None: ...
+
+def get_server(pgdata: Path, *, cleanup_mode: str | None = "stop") -> PostgresServer: ...
