@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFilter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
 from seedance import Seedance, Video
 
 PROMPT = "A lighthouse above a calm sea at dusk, the camera drifts closer, gulls in the last light"
@@ -39,8 +40,9 @@ def main() -> None:
                 saved = client.videos.download(video, OUTPUT)
         say.print("[bold]5[/]  Stopped the service")
     tokens = video.usage.total_tokens if video.usage else 0
+    sound = "with sound" if video.generate_audio else "no sound"
     say.print(
-        f"\n[green]{OUTPUT}[/]: {video.size}, {video.seconds} s, 24 fps, {'with' if video.generate_audio else 'no'} sound,"
+        f"\n[green]{OUTPUT}[/]: {video.size}, {video.seconds} s, 24 fps, {sound},"
         f" {saved.bytes / 1e6:.1f} MB; {tokens:,} video tokens, for nothing: a test key uses the sandbox."
         "\nIt is a preview drawn on this machine's processor, not the work of an AI model. Next: make serve"
     )
@@ -75,7 +77,12 @@ def operator(data: Path, *arguments: str) -> dict[str, Any]:
 
 def follow(client: Seedance, video: Video) -> Video:
     """Show the progress until the video is finished."""
-    columns = TextColumn("   {task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn()
+    columns = (
+        TextColumn("   {task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=say) as bar:
         task = bar.add_task(video.status, total=100)
 
@@ -93,7 +100,9 @@ def paint(path: Path) -> Path:
     for y in range(height):
         share = y / height
         glow = math.exp(-(((share - 0.6) * 5) ** 2))
-        draw.line([(0, y), (width, y)], fill=(int(28 + 200 * glow), int(38 + 90 * glow), int(84 + 40 * glow - 30 * share)))
+        draw.line(
+            [(0, y), (width, y)], fill=(int(28 + 200 * glow), int(38 + 90 * glow), int(84 + 40 * glow - 30 * share))
+        )
     draw.ellipse((850, 330, 950, 430), fill=(255, 214, 150))
     sky = sky.filter(ImageFilter.GaussianBlur(6))
     draw = ImageDraw.Draw(sky)

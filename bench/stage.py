@@ -153,7 +153,7 @@ class Stage:
     def serve_alone(self, target: str, ground: Ground | None = None) -> Server:
         """One application with the same web server's settings and no worker."""
         environment = ground.environment if ground else clean_environment()
-        return self._begin([sys.executable, "-m", "bench.host", target], environment, target.split(":")[0])
+        return self._begin([sys.executable, "-m", "bench.host", target], environment, target.partition(":")[0])
 
     def run(self, command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
         """A program's output. It is killed when it takes longer than it may, or when we are stopped."""

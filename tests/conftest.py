@@ -158,7 +158,8 @@ class Service:
 def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One running service for all tests that do not disturb it."""
     with fresh_database(postgres) as url:
-        running = Service(url, tmp_path_factory.mktemp("service"), fetch_http="true", fetch_allow_networks="127.0.0.2/32")
+        folder = tmp_path_factory.mktemp("service")
+        running = Service(url, folder, fetch_http="true", fetch_allow_networks="127.0.0.2/32")
         yield running
         running.stop()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 from litestar import Litestar
@@ -26,6 +25,7 @@ from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.objects import open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.process import die_with_parent
+from seedance_api.foundation.scratch import Scratch
 from seedance_api.foundation.secrets import load_pepper
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.create import Creating
@@ -92,6 +92,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     pepper = pepper_of(settings)
     await check_pepper(db, pepper)
     store = open_store(settings.object_store_url, settings.data_dir / "objects")
+    scratch = Scratch(settings.data_dir / "scratch")
     outbound = open_outbound(settings)
     references = References(store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
     parts = Parts(
@@ -107,7 +108,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         ),
         references=references,
         store=store,
-        scratch=scratch(settings),
+        scratch=scratch.path,
         file_retention_seconds=settings.file_retention_seconds,
         public_url=settings.public_url,
     )
@@ -125,6 +126,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         await listener.stop()
         await outbound.aclose()
         await db.close()
+        scratch.close()
 
 
 async def work(settings: Settings) -> None:
@@ -132,11 +134,12 @@ async def work(settings: Settings) -> None:
     url = database_url(settings)
     db = await Database.connect(url, most=settings.database_connections)
     store = open_store(settings.object_store_url, settings.data_dir / "objects")
-    sandbox = Sandbox(store=store, scratch=scratch(settings), renderers=settings.sandbox_renderers)
+    scratch = Scratch(settings.data_dir / "scratch")
+    sandbox = Sandbox(store=store, scratch=scratch.path, renderers=settings.sandbox_renderers)
     engine = Engine(
         db=db,
         providers={sandbox.name: sandbox},
-        storage=Storage(store=store, scratch=scratch(settings), confine=Confine(slots=_CONFINED)),
+        storage=Storage(store=store, scratch=scratch.path, confine=Confine(slots=_CONFINED)),
         lease_seconds=settings.lease_seconds,
     )
     structlog.get_logger().info("worker.ready")
@@ -145,6 +148,7 @@ async def work(settings: Settings) -> None:
     finally:
         await sandbox.close()
         await db.close()
+        scratch.close()
 
 
 def open_outbound(settings: Settings) -> Outbound:
@@ -155,13 +159,6 @@ def open_outbound(settings: Settings) -> Outbound:
 def pepper_of(settings: Settings) -> bytes:
     """The installation's secret: configured, or kept in the data folder."""
     return bytes.fromhex(settings.pepper) if settings.pepper else load_pepper(settings.data_dir / "secrets")
-
-
-def scratch(settings: Settings) -> Path:
-    """The folder for what is on its way. Whatever a killed process left there is no use to anybody."""
-    folder = settings.data_dir / "scratch"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
 
 
 def database_url(settings: Settings) -> str:

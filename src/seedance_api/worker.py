@@ -12,6 +12,7 @@ from pgqueuer.models import Job, Schedule
 
 from seedance_api.foundation import log
 from seedance_api.generations.advance import Engine, advance
+from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.sweep import purge_due, sweep
 from seedance_api.generations.tidy import expire, tidy
@@ -30,6 +31,7 @@ def build(connection: "asyncpg.Connection[asyncpg.Record]", engine: Engine, slot
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "purge", "* * * * * */30", lambda: purge_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
+    _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
     return queue
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import av
 import pytest
-from conftest import Service
 from PIL import Image
 
+from conftest import Service
 from seedance import APIError, NotFound, Seedance
 
 
@@ -40,7 +40,7 @@ def test_first_video(service: Service, tmp_path: Path) -> None:
         client.videos.download(video, thumbnail, variant="thumbnail")
         assert Image.open(thumbnail).format == "WEBP"
 
-        assert [one.id for one in client.videos.list()][0] == video.id
+        assert next(one.id for one in client.videos.list()) == video.id
         assert client.videos.delete(video).deleted
         with pytest.raises(NotFound):
             client.videos.retrieve(video)

@@ -161,11 +161,7 @@ def test_a_header_that_lies_about_the_length_is_refused(look: Look, tmp_path: Pa
         length = int.from_bytes(data[field : field + 4], "big")
         data[field : field + 4] = (length // 4).to_bytes(4, "big")
     path.write_bytes(data)
-    outcome = look(path)
-    if isinstance(outcome, Inspected):  # FFmpeg counts the samples, so the lie has no effect
-        assert outcome.facts.seconds == 10.0
-    else:
-        bad(outcome, "media_unreadable")
+    bad(look(path), "media_unreadable")
 
 
 def test_other_containers_are_unknown(look: Look, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def decode(
 
 
 def _unknown(name: str, path: str, known: list[str]) -> Problem:
-    shown = re.sub(r"[^\w\[\].-]", "?", name[:60])
+    shown = re.sub(r"[^\w\[\].-]", "?", name[:60]) or '""'
     near = difflib.get_close_matches(name[:60], known, n=1, cutoff=0.5)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     return Problem(

@@ -43,7 +43,9 @@ OBJECTS = (
 """The schemas that have a table of their own."""
 _PLACE = "http://base.invalid"
 """Stands in the rendered page for the address that the reader uses."""
-_BASE = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?\Z|http://\[[0-9a-f:]+\](:[0-9]+)?\Z")
+_BASE = re.compile(
+    r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?\Z|http://\[[0-9a-f:]+\](:[0-9]+)?\Z"
+)
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +134,7 @@ def page(today: date) -> tuple[str, str]:
         codes=CODES,
         problems=MEANINGS,
         failures=FAILURES,
-        spells={f"[sandbox:{one}=20]" if one is Spell.SLOW else f"[sandbox:{one}]": says for one, says in SPELLS.items()},
+        spells={f"[sandbox:{one}{'=20' if one is Spell.SLOW else ''}]": says for one, says in SPELLS.items()},
     )
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
@@ -162,19 +164,22 @@ def operations() -> Iterator[tuple[str, Operation]]:
                 continue
             content: dict[str, Any] = one.get("requestBody", {}).get("content", {})
             example = examples.get(one["operationId"], {})
-            yield one["tags"][0], Operation(
-                name=one["operationId"],
-                method=method.upper(),
-                path=path,
-                summary=one["summary"],
-                note=example.get("note") or one.get("description", ""),
-                open=one.get("security") == [],
-                parameters=[_parameter(each) for each in [*shared, *one.get("parameters", [])]],
-                body=_body(content, example.get("body", True)),
-                body_types=list(content),
-                answers=[_answer(status, says, everywhere) for status, says in one["responses"].items()],
-                request=example.get("request", ""),
-                answer=example.get("answer", ""),
+            yield (
+                one["tags"][0],
+                Operation(
+                    name=one["operationId"],
+                    method=method.upper(),
+                    path=path,
+                    summary=one["summary"],
+                    note=example.get("note") or one.get("description", ""),
+                    open=one.get("security") == [],
+                    parameters=[_parameter(each) for each in [*shared, *one.get("parameters", [])]],
+                    body=_body(content, example.get("body", True)),
+                    body_types=list(content),
+                    answers=[_answer(status, says, everywhere) for status, says in one["responses"].items()],
+                    request=example.get("request", ""),
+                    answer=example.get("answer", ""),
+                ),
             )
 
 
@@ -213,12 +218,19 @@ def paint(text: str) -> Markup:
     return Markup(_PIECES.sub(_colour, str(escape(text.strip()))))  # noqa: S704 escaped before
 
 
-_QUOTE = "&#34;|&#39;"
-_PIECES = re.compile(rf"(?P<c>(?<![^\s])#[^\n]*)|(?P<s>({_QUOTE})(?:(?!\3).)*?\3)|(?P<n>\b(?:\d+(?:\.\d+)?|true|false|null)\b)", re.DOTALL)
+# A name before a colon keeps the colour of the text.
+_PIECES = re.compile(
+    r"&#34;[\w.]+&#34;(?=:)"
+    r"|(?P<c>(?<!\S)#[^\n]*)"
+    r"|(?P<s>(?P<quote>&#34;|&#39;).*?(?P=quote))"
+    r"|(?P<n>(?<![\w.-])(?:\d+(?:\.\d+)?|true|false|null)\b)",
+    re.DOTALL,
+)
 
 
 def _colour(match: re.Match[str]) -> str:
-    return f'<i class="{match.lastgroup}">{match[0]}</i>' if match.lastgroup in ("c", "n") else f'<i class="s">{match[0]}</i>'
+    kind = next((name for name in "csn" if match[name]), None)
+    return f'<i class="{kind}">{match[0]}</i>' if kind else match[0]
 
 
 def _inner(schema: dict[str, Any]) -> str:
@@ -244,7 +256,7 @@ def _type(schema: dict[str, Any], *, nulls: bool = True) -> Markup:
     if "enum" in schema:
         return Markup(" ").join(Markup("<code>{}</code>").format(_json(one)) for one in schema["enum"])
     if schema.get("type") == "array":
-        return Markup("list of {}").format(_type(schema["items"], nulls=nulls)) if schema.get("items") else Markup("list")
+        return Markup("list of {}").format(_type(schema.get("items") or schema["prefixItems"][0], nulls=nulls))
     if "contentMediaType" in schema:
         return Markup("file")
     return Markup(escape(_WORDS.get(schema.get("type", ""), schema.get("type", "any"))))  # noqa: S704 escaped
@@ -262,8 +274,8 @@ def _parameter(one: dict[str, Any]) -> Field:
     default = schema.get("default")
     return Field(
         name=one["name"],
-        type=Markup("{}, {}").format(_type(schema), {"path": "in the path", "query": "query", "header": "header"}[one["in"]]),
-        default=None if default is None else _json(default),
+        type=Markup("{}, {}").format(_type(schema), "in the path" if one["in"] == "path" else one["in"]),
+        default=None if default is None else f"`{_json(default)}`",
         required=one["required"],
         note=one.get("description", "A model's name, or one of the vendor's ids."),
     )
@@ -290,11 +302,12 @@ def _body(content: dict[str, Any], shown: bool) -> list[Field]:
 
 def _answer(status: str, says: dict[str, Any], everywhere: frozenset[str]) -> Answer:
     codes = _codes(says)
-    schema: dict[str, Any] = next(iter(says.get("content", {}).values()), {}).get("schema", {})
+    content: list[dict[str, Any]] = list(says.get("content", {}).values())
+    schema: dict[str, Any] = content[0]["schema"] if content else {}
     return Answer(
         status=status,
         meaning="" if codes else says["description"],
-        shape=_type(schema) if schema and not codes else None,
+        shape=_type(schema) if "$ref" in schema and not codes else None,
         codes=[code for code in codes if code not in everywhere],
     )
 
@@ -305,13 +318,12 @@ def _codes(says: dict[str, Any]) -> list[str]:
 
 def _everywhere() -> frozenset[str]:
     """The error codes of every operation that needs a key."""
-    sets = [
-        frozenset(code for says in one["responses"].values() for code in _codes(says))
-        for methods in document()["paths"].values()
-        for method, one in methods.items()
-        if method != "parameters" and one.get("security") != []
-    ]
-    return frozenset.intersection(*sets)
+    common = frozenset(CODES)
+    for methods in document()["paths"].values():
+        for method, one in methods.items():
+            if method != "parameters" and one.get("security") != []:
+                common &= {code for says in one["responses"].values() for code in _codes(says)}
+    return common
 
 
 @cache

@@ -45,7 +45,7 @@ class Confine:
         """Give `request` to `python -m module` on stdin and return what it writes to stdout.
 
         `seconds` of wall clock count from the child's start; `memory_bytes` is address space, of which a
-        Python with its decoders takes 300 MB before any work. The child dies with the thread that started it
+        Python with its decoders takes 200 MB before any work. The child dies with the thread that started it
         (prctl(2), PR_SET_PDEATHSIG): the loop's own, with asyncio as with uvloop.
         """
         limits = (str(os.getpid()), str(memory_bytes), str(cpu_seconds))

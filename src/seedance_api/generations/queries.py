@@ -509,3 +509,15 @@ async def providers_in_state(connection: Connection, state: str) -> list[str]:
     """The providers that have a generation in this state."""
     found = await connection.fetch("SELECT DISTINCT provider FROM generation WHERE state = $1", state)
     return [record["provider"] for record in found]
+
+
+async def keys_with_rows(db: Database, keys: list[str]) -> set[str]:
+    """Those of the object keys that a row names."""
+    found = await db.fetch(
+        """
+        SELECT object_key FROM asset WHERE object_key = ANY ($1)
+        UNION ALL SELECT object_key FROM file WHERE object_key = ANY ($1)
+        """,
+        keys,
+    )
+    return {record["object_key"] for record in found}

@@ -15,6 +15,7 @@ CREATE TABLE file (
 );
 
 CREATE INDEX file_expiry ON file (expires_at);
+CREATE INDEX file_object ON file (object_key);
 
 CREATE TABLE generation (
     id text COLLATE "C" PRIMARY KEY,
@@ -110,6 +111,8 @@ CREATE TABLE asset (
     sha256 text NOT NULL,
     PRIMARY KEY (generation_id, variant)
 );
+
+CREATE INDEX asset_object ON asset (object_key);
 
 CREATE TABLE idempotency (
     account_id text COLLATE "C" NOT NULL REFERENCES account (id),

@@ -37,14 +37,14 @@ class Pad:
             breath = 0.65 + 0.35 * np.sin(_TAU * (0.08 + 0.12 * pace) * t + _TAU * phase)
             pair = np.sin(_TAU * frequency * t) + np.sin(_TAU * frequency * (1.001 + 0.002 * detune) * t + phase)
             total += loud * breath * pair
-        total *= 0.022
+        total *= 0.03
         for at, frequency, loud in self.bells:
             if at < t[-1] and t[0] < at + 3.0:
                 since = np.maximum(t - at, 0)
                 strike = np.minimum(since * 60, 1) * np.exp(-2.6 * since)
                 tone = np.sin(_TAU * frequency * since) + 0.3 * np.sin(_TAU * 2.01 * frequency * since)
-                total += 0.045 * loud * strike * tone
-        return (total * _envelope(t, self.seconds, 0.9)).astype(np.float32)
+                total += 0.055 * loud * strike * tone
+        return (total * _envelope(t, self.seconds, min(0.9, self.seconds / 4))).astype(np.float32)
 
 
 class Tape:

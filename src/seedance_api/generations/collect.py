@@ -1,0 +1,29 @@
+"""Collect: objects that no row names, left by a process that was killed between the two writes, are deleted."""
+
+from datetime import UTC, datetime, timedelta
+
+import obstore
+import structlog
+
+from seedance_api.foundation import objects
+from seedance_api.generations import queries
+from seedance_api.generations.advance import Engine
+
+_AGE = timedelta(hours=1)
+_log = structlog.get_logger()
+
+
+async def collect(engine: Engine, *, age: timedelta = _AGE) -> int:
+    """Delete objects older than `age` without a row; returns how many. Younger ones may still get their row."""
+    before = datetime.now(UTC) - age
+    deleted = 0
+    for prefix in ("content", "files"):
+        async for page in obstore.list(engine.storage.objects, prefix, chunk_size=500):
+            old = [found["path"] for found in page if found["last_modified"] < before]
+            named = await queries.keys_with_rows(engine.db, old) if old else set()
+            orphans = [key for key in old if key not in named]
+            await objects.delete(engine.storage.objects, orphans)
+            deleted += len(orphans)
+    if deleted:
+        _log.warning("collect.orphans", count=deleted)
+    return deleted

@@ -1,0 +1,62 @@
+"""The embedded PostgreSQL stops with its last user, however the others ended."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import until
+
+USE = """
+import sys, time
+from pathlib import Path
+from seedance_api.foundation.postgres import Embedded
+with Embedded(Path(sys.argv[1])) as server:
+    print(server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+def use(folder: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", USE, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("postgresql://")
+    return process
+
+
+def end(process: subprocess.Popen[str], *, kill: bool = False) -> None:
+    if kill:
+        process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def running(folder: Path) -> bool:
+    pid = folder / "postmaster.pid"
+    if not pid.exists():
+        return False
+    try:
+        os.kill(int(pid.read_text().split()[0]), 0)
+    except (ProcessLookupError, IndexError):
+        return False
+    return True
+
+
+def test_it_stops_with_its_last_user(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    one, two = use(folder), use(folder)
+    end(one)
+    assert running(folder)
+    end(two)
+    assert not running(folder)
+
+
+def test_a_killed_user_neither_stops_it_nor_keeps_it_for_ever(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    one = use(folder)
+    end(one, kill=True)
+    assert running(folder)
+    end(use(folder))
+    until(lambda: not running(folder), 10)

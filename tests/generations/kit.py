@@ -1,0 +1,54 @@
+"""A database with an account and helpers to fill it; used by the tests of generations."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from seedance_api.accounts import create
+from seedance_api.accounts.keys import KeyMode
+from seedance_api.catalog.check import Accepted, check
+from seedance_api.catalog.request import Request
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.ids import new_id
+from seedance_api.generations.write import Idempotency, NewGeneration
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """An account with a key."""
+
+    account_id: str
+    key_id: str
+
+
+def with_database(url: str, verb: Callable[[Database], Awaitable[None]]) -> None:
+    """Run a test's coroutine with a pool."""
+
+    async def main() -> None:
+        db = await Database.connect(url, most=8)
+        try:
+            await verb(db)
+        finally:
+            await db.close()
+
+    asyncio.run(main())
+
+
+async def owner(db: Database, email: str = "one@example.org") -> Owner:
+    """A new account with a key."""
+    account = await create.create_account(db, email)
+    key = await create.create_key(db, b"p" * 32, email=email, mode=KeyMode.TEST)
+    return Owner(account.id, key.id)
+
+
+def new(owner: Owner, *, key: str | None = None, body: bytes = b"body", **changes: Any) -> NewGeneration:
+    """A generation to write."""
+    accepted = check(Request(prompt="x", resolution="480p", duration=4))
+    assert isinstance(accepted, Accepted)
+    made = NewGeneration(
+        id=new_id("vid"), account_id=owner.account_id, key_id=owner.key_id, livemode=False, provider="sandbox",
+        order=accepted.order, prompt="x", media=(), new_files=(), draft_id=None, metadata={}, keep_seconds=3600,
+        deadline_seconds=600, quoted_tokens=1, idempotency=Idempotency(key, body) if key else None,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changes)

@@ -1,0 +1,57 @@
+import asyncio
+
+from generations.kit import new, owner, with_database
+from seedance_api.foundation.db import Database
+from seedance_api.generations.dispatch import dispatch
+from seedance_api.generations.write import Writer
+
+
+def test_slots_are_never_overrun_by_parallel_dispatches(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        write = Writer(db)
+        await asyncio.gather(*(write(new(me)) for _ in range(30)))
+        moved = await asyncio.gather(*(dispatch("sandbox", slots=8, db=db) for _ in range(6)))
+        assert sum(moved) == 8
+        assert await db.fetchval("SELECT count(*) FROM generation WHERE state = 'submitting'") == 8
+        assert await db.fetchval("SELECT count(*) FROM attempt WHERE state = 'planned'") == 8
+
+    with_database(database_url, verb)
+
+
+def test_one_account_with_a_long_queue_does_not_hold_up_another(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        many, few = await owner(db), await owner(db, "two@example.org")
+        write = Writer(db)
+        for _ in range(12):
+            await write(new(many))
+        for _ in range(2):
+            await write(new(few))
+        await dispatch("sandbox", slots=4, db=db)
+        rows = await db.fetch("SELECT account_id, count(*) FROM generation WHERE state = 'submitting' GROUP BY 1")
+        assert {row["account_id"]: row["count"] for row in rows} == {many.account_id: 2, few.account_id: 2}
+
+    with_database(database_url, verb)
+
+
+def test_within_an_account_the_oldest_goes_first(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        write = Writer(db)
+        ids = [(await write(new(me))).generation_id for _ in range(5)]
+        await dispatch("sandbox", slots=3, db=db)
+        rows = await db.fetch("SELECT id FROM generation WHERE state = 'submitting' ORDER BY id")
+        assert [row["id"] for row in rows] == ids[:3]
+
+    with_database(database_url, verb)
+
+
+def test_another_provider_has_its_own_slots(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        write = Writer(db)
+        await asyncio.gather(write(new(me)), write(new(me, provider="other")))
+        assert await dispatch("sandbox", slots=1, db=db) == 1
+        assert await dispatch("other", slots=1, db=db) == 1
+
+    with_database(database_url, verb)
