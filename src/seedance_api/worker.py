@@ -11,6 +11,7 @@ from pgqueuer import PgQueuer
 from pgqueuer.models import Job, Schedule
 
 from seedance_api.foundation import log
+from seedance_api.foundation.jobs import prune_log
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
@@ -31,6 +32,7 @@ def build(connection: "asyncpg.Connection[asyncpg.Record]", engine: Engine, slot
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "purge", "* * * * * */30", lambda: purge_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
+    _schedule(queue, "prune", "23 * * * *", lambda: prune_log(engine.db))
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
     return queue
 

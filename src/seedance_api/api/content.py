@@ -79,7 +79,6 @@ def _headers(held: Held, part: Part | None, etag: str, name: str) -> list[tuple[
         "accept-ranges": "bytes",
         "last-modified": format_datetime(held.finished_at.astimezone(UTC), usegmt=True),
         "cache-control": "private, no-store",
-        "x-content-type-options": "nosniff",
         "content-security-policy": "default-src 'none'; sandbox",
         "referrer-policy": "no-referrer",
         "cross-origin-resource-policy": "same-origin",

@@ -41,6 +41,11 @@ OBJECTS = (
     "ModelView", "ErrorView", "Health",
 )  # fmt: skip
 """The schemas that have a table of their own."""
+PROBLEMS: dict[str, str] = {
+    "unknown_field": "There is no such field; `allowed` names the nearest, or all.",
+    "wrong_type": "The value is of another kind than the field: text for a number, say.",
+} | {str(code): meaning for code, meaning in MEANINGS.items()}
+"""Every code that an entry of `errors` can have: the two of `decode.py`, and the catalogue's."""
 _PLACE = "http://base.invalid"
 """Stands in the rendered page for the address that the reader uses."""
 _BASE = re.compile(
@@ -132,9 +137,10 @@ def page(today: date) -> tuple[str, str]:
         inline=inline,
         models=[models.view(model, today=today) for model in models.MODELS],
         codes=CODES,
-        problems=MEANINGS,
+        everywhere=[code for code in CODES if code in _everywhere()],
+        problems=PROBLEMS,
         failures=FAILURES,
-        spells={f"[sandbox:{one}{'=20' if one is Spell.SLOW else ''}]": says for one, says in SPELLS.items()},
+        spells=spells(),
     )
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
@@ -142,6 +148,12 @@ def page(today: date) -> tuple[str, str]:
         "frame-ancestors 'none'"
     )
     return text, policy
+
+
+def spells() -> dict[str, str]:
+    """What to write in a prompt, and what the sandbox then does."""
+    tags = {one: f"[sandbox:{one}=20]" if one is Spell.SLOW else f"[sandbox:{one}]" for one in SPELLS}
+    return {tags[one]: says.removeprefix(f"`{tags[one]}`: ") for one, says in SPELLS.items()}
 
 
 def groups() -> list[Group]:

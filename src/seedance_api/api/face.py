@@ -48,6 +48,7 @@ class Face:
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
                     (b"server-timing", b"app;dur=%.2f" % spent),
+                    (b"x-content-type-options", b"nosniff"),
                 ]
             await send(message)
 

@@ -11,7 +11,12 @@ import asyncpg
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 
-from seedance_api.foundation.db import Connection
+from seedance_api.foundation.db import Connection, Database
+
+
+async def prune_log(db: Database) -> None:
+    """Delete what PgQueuer notes about its jobs after a week; the engine never does."""
+    await db.execute("DELETE FROM pgqueuer_log WHERE aggregated AND created < now() - interval '7 days'")
 
 
 async def enqueue(

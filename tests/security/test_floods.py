@@ -1,0 +1,99 @@
+"""Requests that ask for much of our memory or time: nobody else notices."""
+
+import base64
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psutil
+from conftest import Service, until
+
+from security.attack import address, form, kept, refused, text_part
+
+MIB = 1 << 20
+
+
+def test_a_million_keys_neither_hold_up_others_nor_flood_the_answer(start_service: Callable[..., Service]) -> None:
+    service = start_service()
+    body = ("{" + ",".join(f'"k{n}":1' for n in range(1_000_000)) + "}").encode()
+    answers: list[httpx.Response] = []
+
+    def send() -> None:
+        with service.client() as client:
+            answers.append(client.post("/v1/videos", content=body, headers={"Content-Type": "application/json"}))
+
+    sender = threading.Thread(target=send)
+    longest = 0.0
+    try:
+        with httpx.Client(base_url=service.url, timeout=10, trust_env=False) as other:
+            sender.start()
+            while sender.is_alive():
+                started = time.monotonic()
+                assert other.get("/healthz").status_code == 200
+                longest = max(longest, time.monotonic() - started)
+        refused(answers[0], 400)
+        assert len(answers[0].content) < MIB
+        assert longest < 5
+    finally:
+        service.kill()
+        sender.join()
+
+
+def test_bodies_that_never_end_do_not_shut_others_out(start_service: Callable[..., Service]) -> None:
+    """Five senders stop in the middle; another customer's ordinary body is still taken."""
+    service = start_service()
+    head = f"POST /v1/videos/quote HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\n"
+    head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n" + '{"a":\r\n'
+    scratch = service.folder / "data" / "scratch"
+    before = kept(service)
+    stalled = [socket.create_connection(address(service)) for _ in range(5)]
+    try:
+        for one in stalled:
+            one.sendall(head.encode())
+        until(lambda: len(list(scratch.glob("tmp*"))) == 5, 5)
+        with service.client() as client:
+            body = iter([b'{"prompt":"x"}'])
+            answer = client.post("/v1/videos/quote", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 200, answer.text
+    finally:
+        for one in stalled:
+            one.close()
+    until(lambda: kept(service) == before, 10)
+
+
+def test_many_large_bodies_at_once_are_bounded_in_memory(start_service: Callable[..., Service]) -> None:
+    """Twelve of 60 MiB, JSON and forms, whose media are data URLs: they wait or are refused, they do not pile up."""
+    service = start_service()
+    url = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * (45 * MIB)).decode()
+    bodies = [
+        (f'{{"prompt":"x","images":["{url}"]}}'.encode(), "application/json"),
+        (form([text_part("prompt", "x"), text_part("images[]", url)]), "multipart/form-data; boundary=edge"),
+    ]
+
+    def send(number: int) -> httpx.Response:
+        body, kind = bodies[number % 2]
+        with service.client() as client:
+            return client.post("/v1/videos/quote", content=body, headers={"Content-Type": kind})
+
+    most = 0
+    with ThreadPoolExecutor(12) as pool:
+        sending = [pool.submit(send, number) for number in range(12)]
+        while not all(one.done() for one in sending):
+            most = max(most, sum(one.memory_info().rss for one in family(service)))
+            time.sleep(0.05)
+    for one in sending:
+        assert one.result().status_code in (400, 503), one.result().text
+    assert most < 1200 * MIB, most // MIB
+
+
+def family(service: Service) -> list[psutil.Process]:
+    """`serve` and all that it started."""
+    found: list[psutil.Process] = []
+    parent = psutil.Process(service.process.pid)
+    for one in [parent, *parent.children(recursive=True)]:
+        if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
+            found.append(one)
+    return found
