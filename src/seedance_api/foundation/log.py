@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -100,7 +100,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, bool | int | float) or value is None:
         return value
     if isinstance(value, list):
-        return [_clean(item) for item in value[:20]]  # pyright: ignore[reportUnknownVariableType]
+        return [_clean(item) for item in cast("list[Any]", value)[:20]]
     return type(value).__name__
 
 

@@ -1,6 +1,7 @@
 """Objects: files in a local folder, S3, GCS or Azure, through obstore. Nothing is ever held in memory whole."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import obstore
@@ -38,6 +39,12 @@ async def read_range(store: ObjectStore, key: str, start: int, end: int) -> Asyn
     found = await obstore.get_async(store, key, options={"range": (start, end)})
     async for chunk in found.stream(min_chunk_size=CHUNK):
         yield bytes(chunk)
+
+
+async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> AsyncIterator[list[str]]:
+    """The keys under a prefix that were last written before a moment, a page at a time."""
+    async for page in obstore.list(store, prefix=prefix):
+        yield [found["path"] for found in page if found["last_modified"] < moment]
 
 
 async def delete(store: ObjectStore, keys: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import obstore
 import structlog
 
 from seedance_api.foundation import objects
@@ -18,9 +17,8 @@ async def collect(engine: Engine, *, age: timedelta = _AGE) -> int:
     before = datetime.now(UTC) - age
     deleted = 0
     for prefix in ("content", "files"):
-        async for page in obstore.list(engine.storage.objects, prefix, chunk_size=500):
-            old = [found["path"] for found in page if found["last_modified"] < before]
-            named = await queries.keys_with_rows(engine.db, old) if old else set()
+        async for old in objects.keys_before(engine.storage.objects, f"{prefix}/", before):
+            named = await queries.keys_with_rows(engine.db, old)
             orphans = [key for key in old if key not in named]
             await objects.delete(engine.storage.objects, orphans)
             deleted += len(orphans)
