@@ -43,7 +43,8 @@ async def read_range(store: ObjectStore, key: str, start: int, end: int) -> Asyn
 
 async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> AsyncIterator[list[str]]:
     """The keys under a prefix that were last written before a moment, a page at a time."""
-    async for page in obstore.list(store, prefix=prefix):
+    # of obstore's two forms of this call, the Arrow one is untyped
+    async for page in obstore.list(store, prefix=prefix):  # pyright: ignore[reportUnknownMemberType]
         yield [found["path"] for found in page if found["last_modified"] < moment]
 
 

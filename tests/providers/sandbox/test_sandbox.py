@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
-import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -308,31 +308,42 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-def test_the_work_of_a_killed_process_is_finished_by_another_and_its_child_dies(tmp_path, make):
-    """No orphan, one video, the same as ever, and the dead process's folder is swept."""
-    work = commission(prompt=f"{PROMPT} [sandbox:slow=2]")
-    (tmp_path / "work.json").write_bytes(msgspec.json.encode(work))
-    (tmp_path / "store").mkdir(exist_ok=True)
-    owner = subprocess.Popen([sys.executable, "-c", textwrap.dedent(OWNER), str(tmp_path)], stdout=subprocess.PIPE)
-    with owner:
-        assert owner.stdout
-        owner.stdout.readline()
-        deadline = time.monotonic() + 10
-        while not (found := psutil.Process(owner.pid).children()) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        [child] = found
-        while not list((tmp_path / "scratch").rglob("video.mp4")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(owner.pid, signal.SIGKILL)
-    psutil.wait_procs([child], timeout=3)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+@contextmanager
+def an_owner(folder: Path, prompt: str) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
+    """Another process that has started work, and its child."""
+    (folder / "work.json").write_bytes(msgspec.json.encode(commission(prompt=prompt)))
+    (folder / "store").mkdir(exist_ok=True)
+    command = [sys.executable, "-c", OWNER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as owner:
+        try:
+            assert owner.stdout
+            owner.stdout.readline()
+            deadline = time.monotonic() + 20
+            while not list((folder / "scratch").rglob("video.mp4")) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            [child] = psutil.Process(owner.pid).children()
+            yield owner, child
+        finally:
+            owner.kill()
+
+
+def test_no_child_outlives_its_parent(tmp_path):
+    # Twelve seconds between two frames: it is not a broken pipe that ends it.
+    with an_owner(tmp_path, f"{PROMPT} [sandbox:slow=300]") as (owner, child):
+        owner.kill()
+        gone, alive = psutil.wait_procs([child], timeout=3)
+    assert (gone, alive) == ([child], [])
+
+
+def test_the_work_of_a_killed_process_is_finished_by_another(tmp_path, make):
+    with an_owner(tmp_path, f"{PROMPT} [sandbox:slow=2]") as (owner, _):
+        owner.kill()
 
     async def story():
         sandbox = make()
         operation = {"attempt_id": "att_1"}
         assert isinstance((await sandbox.check_many([operation]))[0], Pending)
-        check = await finished(sandbox, operation)
-        assert isinstance(check, Done)
+        assert isinstance(await finished(sandbox, operation), Done)
         assert isinstance(await sandbox.fetch(operation, "video", tmp_path / "v.mp4"), Fetched)
         await sandbox.close()
 
