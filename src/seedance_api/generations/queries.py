@@ -42,28 +42,10 @@ async def page(
 ) -> list[Seen]:
     """A page of an account's generations, newest first unless `ascending`, starting behind `after`."""
     found = await db.fetch(
-        """
-        SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
-               ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
-        FROM (
-            SELECT * FROM generation
-            WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL
-              AND ($3::text IS NULL OR CASE WHEN $4 THEN id > $3 ELSE id < $3 END)
-              AND ($5::text[] IS NULL OR state = ANY ($5))
-              AND ($6::text IS NULL OR model = $6)
-              AND ($7::timestamptz IS NULL OR created_at >= $7)
-              AND ($8::timestamptz IS NULL OR created_at < $8)
-            ORDER BY CASE WHEN $4 THEN id END, CASE WHEN NOT $4 THEN id END DESC
-            LIMIT $9
-        ) g
-        LEFT JOIN generation_input i ON i.generation_id = g.id
-        LEFT JOIN content c ON c.generation_id = g.id
-        ORDER BY CASE WHEN $4 THEN g.id END, CASE WHEN NOT $4 THEN g.id END DESC
-        """,
+        _PAGE_UP if ascending else _PAGE_DOWN,
         account_id,
         livemode,
         after,
-        ascending,
         states,
         model,
         since,
@@ -71,6 +53,37 @@ async def page(
         limit,
     )
     return rows(Seen, found)
+
+
+# written out twice, so that each direction walks the index and stops at the limit
+_PAGE_DOWN = """
+    SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
+           ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
+    FROM (
+        SELECT * FROM generation
+        WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL AND id < coalesce($3, '~')
+          AND ($4::text[] IS NULL OR state = ANY ($4)) AND ($5::text IS NULL OR model = $5)
+          AND ($6::timestamptz IS NULL OR created_at >= $6) AND ($7::timestamptz IS NULL OR created_at < $7)
+        ORDER BY id DESC LIMIT $8
+    ) g
+    LEFT JOIN generation_input i ON i.generation_id = g.id
+    LEFT JOIN content c ON c.generation_id = g.id
+    ORDER BY g.id DESC
+"""
+_PAGE_UP = """
+    SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
+           ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
+    FROM (
+        SELECT * FROM generation
+        WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL AND id > coalesce($3, '')
+          AND ($4::text[] IS NULL OR state = ANY ($4)) AND ($5::text IS NULL OR model = $5)
+          AND ($6::timestamptz IS NULL OR created_at >= $6) AND ($7::timestamptz IS NULL OR created_at < $7)
+        ORDER BY id LIMIT $8
+    ) g
+    LEFT JOIN generation_input i ON i.generation_id = g.id
+    LEFT JOIN content c ON c.generation_id = g.id
+    ORDER BY g.id
+"""
 
 
 async def claim(db: Database, generation_id: str, lease_seconds: float) -> Claimed | None:
