@@ -48,6 +48,8 @@ def test_no_hot_statement_scans_a_table(database_url: str) -> None:
             "next_in_queue": ("sandbox", 8),
             "uncovered_steps": (500,),
             "overdue_in_queue": (500,),
+            "providers_with_queue": (),
+            "providers_at_work": (),
         }.items():
             found = await plan(db, statement(name), *values)
             assert "Seq Scan on generation " not in found, f"{name}\n{found}"

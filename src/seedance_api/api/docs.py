@@ -132,7 +132,7 @@ def page(today: date) -> tuple[str, str]:
         objects={name: fields_of(name) for name in OBJECTS},
         titles={name: title(name) for name in OBJECTS},
         schemas=document()["components"]["schemas"],
-        starts=_read("examples.toml")["start"],
+        starts=read_text("examples.toml")["start"],
         paint=paint,
         inline=inline,
         models=[models.view(model, today=today) for model in models.MODELS],
@@ -167,7 +167,7 @@ def groups() -> list[Group]:
 
 def operations() -> Iterator[tuple[str, Operation]]:
     """Every operation with its tag."""
-    examples = _read("examples.toml")
+    examples = read_text("examples.toml")
     everywhere = _everywhere()
     for path, methods in document()["paths"].items():
         shared = methods.get("parameters", [])
@@ -198,7 +198,7 @@ def operations() -> Iterator[tuple[str, Operation]]:
 def fields_of(name: str, prefix: str = "", within: str | None = None) -> list[Field]:
     """The fields of a schema; those of an object inside it follow it, with dotted names."""
     schemas: dict[str, Any] = document()["components"]["schemas"]
-    notes = _read("notes.toml").get(within or name, {})
+    notes = read_text("notes.toml").get(within or name, {})
     found: list[Field] = []
     for field, schema in schemas[name].get("properties", {}).items():
         inner = _inner(schema)
@@ -299,7 +299,7 @@ def _body(content: dict[str, Any], shown: bool) -> list[Field]:
     schema = next(iter(content.values()))["schema"]
     name = schema.get("$ref", "").rsplit("/", 1)[-1]
     found = document()["components"]["schemas"][name] if name else schema
-    notes = _read("notes.toml")
+    notes = read_text("notes.toml")
     return [
         Field(
             name=field,
@@ -339,5 +339,6 @@ def _everywhere() -> frozenset[str]:
 
 
 @cache
-def _read(name: str) -> dict[str, Any]:
+def read_text(name: str) -> dict[str, Any]:
+    """A file of texts beside the template."""
     return tomllib.loads((_FOLDER / name).read_text())

@@ -93,7 +93,7 @@ async def claim(db: Database, generation_id: str, lease_seconds: float) -> Claim
         UPDATE generation
         SET version = version + 1, claimed_until = now() + $2 * interval '1 second'
         WHERE id = $1 AND state IN ('submitting', 'running', 'storing')
-          AND (due_at <= now() OR cancel_requested_at IS NOT NULL OR deadline_at <= now())
+          AND due_at <= now()
           AND (claimed_until IS NULL OR claimed_until <= now())
         RETURNING *, deadline_at <= now() AS past_deadline
         """,
@@ -218,7 +218,7 @@ async def to_running(connection: Connection, generation_id: str, version: int) -
     tag = await connection.execute(
         """
         UPDATE generation SET state = 'running', version = version + 1, tries = 0, claimed_until = NULL,
-            due_at = 'infinity', started_at = coalesce(started_at, now())
+            due_at = CASE WHEN cancel_requested_at IS NULL THEN deadline_at ELSE now() END, started_at = coalesce(started_at, now())
         WHERE id = $1 AND version = $2 AND state = 'submitting'
         """,
         generation_id,
@@ -291,7 +291,7 @@ async def put_off(connection: Connection, generation_id: str, version: int, seco
     tag = await connection.execute(
         """
         UPDATE generation SET version = version + 1, tries = least(tries + 1, 1000), claimed_until = NULL,
-            due_at = now() + $3 * interval '1 second'
+            due_at = least(now() + $3 * interval '1 second', deadline_at)
         WHERE id = $1 AND version = $2
         """,
         generation_id,
@@ -305,7 +305,7 @@ async def wait_for_watch(connection: Connection, generation_id: str, version: in
     """Stay running and give the step back: the provider would not stop, so `watch` has the next word."""
     tag = await connection.execute(
         """
-        UPDATE generation SET version = version + 1, claimed_until = NULL, due_at = 'infinity'
+        UPDATE generation SET version = version + 1, claimed_until = NULL, due_at = deadline_at
         WHERE id = $1 AND version = $2 AND state = 'running'
         """,
         generation_id,
@@ -335,7 +335,7 @@ async def request_cancel(connection: Connection, generation_id: str) -> Generati
     """Note that the customer wants it to stop; None when it is finished."""
     found = await connection.fetchrow(
         """
-        UPDATE generation SET cancel_requested_at = coalesce(cancel_requested_at, now())
+        UPDATE generation SET cancel_requested_at = coalesce(cancel_requested_at, now()), due_at = least(due_at, now())
         WHERE id = $1 AND finished_at IS NULL RETURNING *
         """,
         generation_id,
@@ -497,10 +497,8 @@ async def uncovered_steps(connection: Connection, limit: int) -> list[Step]:
     return rows(Step, await connection.fetch(
         """
         SELECT id, version, provider FROM generation
-        WHERE (claimed_until IS NULL OR claimed_until <= now())
-          AND ((state IN ('submitting', 'storing') AND due_at <= now())
-               OR (state IN ('submitting', 'running', 'storing') AND deadline_at <= now())
-               OR (state = 'running' AND cancel_requested_at > now() - interval '1 minute'))
+        WHERE finished_at IS NULL AND state <> 'queued' AND due_at <= now()
+          AND (claimed_until IS NULL OR claimed_until <= now())
         ORDER BY due_at LIMIT $1
         """,
         limit,
@@ -518,9 +516,23 @@ async def overdue_in_queue(connection: Connection, limit: int) -> list[Step]:
     ))  # fmt: skip
 
 
-async def providers_in_state(connection: Connection, state: str) -> list[str]:
-    """The providers that have a generation in this state."""
-    found = await connection.fetch("SELECT DISTINCT provider FROM generation WHERE state = $1", state)
+async def providers_with_queue(connection: Connection) -> list[str]:
+    """The providers that something waits for."""
+    found = await connection.fetch(
+        """
+        SELECT DISTINCT provider FROM generation WHERE state = 'queued'
+        """
+    )
+    return [record["provider"] for record in found]
+
+
+async def providers_at_work(connection: Connection) -> list[str]:
+    """The providers that something runs at."""
+    found = await connection.fetch(
+        """
+        SELECT DISTINCT provider FROM generation WHERE state = 'running'
+        """
+    )
     return [record["provider"] for record in found]
 
 

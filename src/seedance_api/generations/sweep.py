@@ -25,9 +25,9 @@ async def sweep(engine: Engine) -> None:
             [one.id for one in steps],
             keys=[f"advance {one.id} {one.version}" for one in steps],
         )
-        for provider in await queries.providers_in_state(connection, "queued"):
+        for provider in await queries.providers_with_queue(connection):
             await jobs.enqueue(connection, "dispatch", [provider], keys=[f"dispatch {provider}"])
-        for provider in await queries.providers_in_state(connection, "running"):
+        for provider in await queries.providers_at_work(connection):
             await jobs.enqueue(connection, "watch", [provider], keys=[f"watch {provider}"])
         await _fail_overdue(connection)
     if steps:
