@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import httpx
 import psutil
@@ -22,7 +23,7 @@ def test_a_million_keys_neither_hold_up_others_nor_flood_the_answer(start_servic
     answers: list[httpx.Response] = []
 
     def send() -> None:
-        with service.client() as client:
+        with service.client() as client, suppress(httpx.HTTPError):  # it is killed when this takes too long
             answers.append(client.post("/v1/videos", content=body, headers={"Content-Type": "application/json"}))
 
     sender = threading.Thread(target=send)

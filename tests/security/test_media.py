@@ -56,11 +56,10 @@ def test_a_bad_file_is_refused(client: httpx.Client, data: bytes) -> None:
 
 def test_every_bad_picture_of_a_create_is_named(client: httpx.Client) -> None:
     names = ["PNG bomb of 65,000²", "truncated JPEG", "SVG", "thin"]
-    files = [("images[]", (f"{n}.png", BAD_FILES[name])) for n, name in enumerate(names)]
-    files += [("images[]", ("good.png", picture()))]
-    data = {"prompt": "x", "model": "seedance-2.0"}
-    error = refused(client.post("/v1/videos", data=data, files=files), 400, code="invalid_media")
-    assert paths(error) == {f"images[{n}]" for n in range(len(names))}
+    files = [("input_reference[]", (f"{name}.png", BAD_FILES[name])) for name in names]
+    files += [("input_reference[]", ("good.png", picture()))]
+    error = refused(client.post("/v1/videos", data={"prompt": "x", "model": "seedance-2.0"}, files=files), 400)
+    assert paths(error) == {f"input_reference[{n}]" for n in range(len(names))}
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,8 @@ async def to_running(connection: Connection, generation_id: str, version: int) -
     tag = await connection.execute(
         """
         UPDATE generation SET state = 'running', version = version + 1, tries = 0, claimed_until = NULL,
-            due_at = CASE WHEN cancel_requested_at IS NULL THEN deadline_at ELSE now() END, started_at = coalesce(started_at, now())
+            due_at = CASE WHEN cancel_requested_at IS NULL THEN deadline_at ELSE now() END,
+            started_at = coalesce(started_at, now())
         WHERE id = $1 AND version = $2 AND state = 'submitting'
         """,
         generation_id,

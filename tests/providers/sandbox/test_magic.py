@@ -1,6 +1,7 @@
 """Magic values: read from one table, documented, and each does what it says."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -197,7 +198,12 @@ def test_a_broken_file_is_cut_off(tmp_path):
         assert isinstance(await sandbox.fetch(started.operation, "video", tmp_path / "v.mp4"), Fetched)
 
     run(tmp_path, story)
-    with av.open(tmp_path / "v.mp4") as container, pytest.raises(av.FFmpegError):
-        frames = sum(1 for _ in container.decode(video=0))
-        if frames < 25:
-            raise av.InvalidDataError(0, "short")
+    assert readable_frames(tmp_path / "v.mp4") < 25
+
+
+def readable_frames(path):
+    count = 0
+    with suppress(av.FFmpegError), av.open(path) as container:
+        for _ in container.decode(video=0):
+            count += 1
+    return count
