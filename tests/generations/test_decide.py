@@ -116,3 +116,8 @@ def test_waits_grow_and_stay_bounded() -> None:
 def test_progress_leaves_room_for_storing() -> None:
     shown = [decide.pending_progress(Pending(n)) for n in (None, -5, 0, 50, 99, 100)]
     assert shown == [None, 0, 0, 50, 98, 98]
+
+
+def test_an_operation_found_canceled_is_a_canceled_generation() -> None:
+    step = decide.after_check("att_1", Failed("canceled", "m"))
+    assert step == decide.Cancel("att_1", AttemptState.FAILED)

@@ -141,6 +141,8 @@ def after_check(attempt_id: str, check: Done | Failed | Lost) -> Step:
     match check:
         case Done(output):
             return Store(attempt_id, output)
+        case Failed("canceled"):  # a worker died between the cancel and its record
+            return Cancel(attempt_id, AttemptState.FAILED)
         case Failed(code, message):
             return Fail(code if code in FAILURES else "provider_failed", message, attempt_id, AttemptState.FAILED)
         case Lost():

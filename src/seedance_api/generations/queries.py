@@ -154,12 +154,13 @@ async def last_operation(db: Database, generation_id: str) -> Operation | None:
 
 
 async def running_of(db: Database, provider: str, behind: str, limit: int) -> list[Running]:
-    """Running generations of a provider, by id, behind the given one."""
+    """Running generations of a provider that nobody is cancelling now, by id, behind the given one."""
     return rows(Running, await db.fetch(
         """
         SELECT g.id, g.version, g.progress, a.id AS attempt_id, a.operation
         FROM generation g JOIN attempt a ON a.generation_id = g.id AND a.state = 'acknowledged'
         WHERE g.provider = $1 AND g.state = 'running' AND g.id > $2
+          AND (g.claimed_until IS NULL OR g.claimed_until <= now())
         ORDER BY g.id LIMIT $3
         """,
         provider,

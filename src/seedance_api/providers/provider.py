@@ -100,7 +100,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """Finished without a video. `message` is fit for the customer."""
+    """Finished without a video; `canceled` is the code when that was asked for. `message` is fit for the customer."""
 
     code: str
     message: str

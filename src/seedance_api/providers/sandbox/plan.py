@@ -6,7 +6,9 @@ from enum import Enum, auto
 from math import gcd
 
 import numpy as np
+from msgspec import structs
 
+from seedance_api.catalog import tokens
 from seedance_api.catalog.order import Kind, Order, Role, TaskType
 from seedance_api.providers.provider import Commission, Input, Output
 from seedance_api.providers.sandbox.magic import without_magic
@@ -108,10 +110,6 @@ def _name_ratio(width: int, height: int) -> str:
 
 
 def _count_tokens(plan: Plan, input_video_seconds: float) -> int:
-    """Ark's measured formula: pixels × frames in and out / 1024; with video input at least 5/3 of the output."""
-    pixels = plan.order.width * plan.order.height
-    tokens = int(pixels * (plan.frames + FPS * input_video_seconds) / 1024)
-    if input_video_seconds == 0:
-        return tokens
-    whole_seconds = (plan.frames - 1) // FPS
-    return max(tokens, pixels * -(-whole_seconds * 5 // 3) * FPS // 1024)
+    """What the vendor would bill for this very video."""
+    made = structs.replace(plan.order, seconds=(plan.frames - 1) / FPS, input_video_seconds=input_video_seconds)
+    return tokens.estimate(made).expected
