@@ -88,7 +88,10 @@ def idempotency_of(request: AnyRequest, body: Body) -> Idempotency | None:
             message="It must be 1 to 255 printable ASCII characters.",
         )
         raise refusal([problem])
-    said = {name: _stable(value, body.files) for name, value in body.values.items() if value is not None}
+    form, _ = decode(CreateVideo, _with_lists(body), strict=body.typed)
+    said = {
+        name: _stable(value, body.files) for name, value in msgspec.structs.asdict(form).items() if value is not None
+    }
     return Idempotency(key, hashlib.sha256(msgspec.json.encode(said, order="sorted")).digest())
 
 
@@ -205,7 +208,7 @@ def _with_lists(body: Body) -> dict[str, Any]:
 
 
 def _stable(value: Any, files: list[Staged]) -> Any:
-    """A value as it counts for a fingerprint: an upload by what is in it, a number in a form like the number."""
+    """A value as it counts for a fingerprint: an upload by what is in it."""
     if isinstance(value, Upload):
         with files[value.number].path.open("rb") as file:
             return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}

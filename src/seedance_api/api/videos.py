@@ -1,5 +1,6 @@
 """`/v1/videos`: create, quote, list, retrieve, cancel, delete."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -44,7 +45,9 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     parts, principal = parts_of(request), principal_of(request)
     async with parts.folder() as folder, read_body(request, folder, parts.budget) as body:
         wish = understand(body)
-        idempotency = idempotency_of(request, body)
+        # hashing an upload takes a while
+        fingerprint = asyncio.to_thread(idempotency_of, request, body) if body.files else None
+        idempotency = await fingerprint if fingerprint else idempotency_of(request, body)
         created = await create(wish, principal=principal, idempotency=idempotency, folder=folder, parts=parts.creating)
     if created.row is not None:
         seen = Seen(
