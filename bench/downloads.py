@@ -16,7 +16,7 @@ from bench.stage import Ground, Server, Stage, clean_environment, tool
 from seedance_api.foundation.db import Database
 from seedance_api.serve import free_port
 
-_LARGE, _SMALL = 50_000_000, 5_000_000
+_LARGE, _SMALL = 50_000_000, 25_000_000
 _PARALLEL = 8
 _FLAT = 100
 

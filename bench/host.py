@@ -10,6 +10,7 @@ from typing import Any
 from granian import Granian
 
 from seedance_api import serve
+from seedance_api.foundation import log
 from seedance_api.foundation.process import die_with_parent
 
 
@@ -26,4 +27,5 @@ def main(target: str) -> None:
 
 if __name__ == "__main__":
     die_with_parent()
+    log.configure(level="warning")
     main(sys.argv[1])

@@ -1,0 +1,99 @@
+"""Every magic value's outcome, and cancel, delete and deadline in every state."""
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Service, finished
+
+from faults.kit import FINAL, consistent, create, do, gate, outcome, reaches, state_of
+from security.attack import refused
+from seedance_api.providers.sandbox.magic import SPELLS
+
+OUTCOMES = {
+    "fail": ("failed", "provider_failed"),
+    "input_moderated": ("failed", "input_moderated"),
+    "output_moderated": ("failed", "output_moderated"),
+    "overloaded": ("completed", None),
+    "unclear": ("completed", None),
+    "slow=2": ("completed", None),
+    "vanish": ("failed", "provider_lost"),
+    "broken": ("failed", "output_invalid"),
+    "stall": ("canceled", "canceled"),
+    "fale": ("failed", "invalid_sandbox_value"),
+}
+
+
+def test_every_magic_value_has_its_outcome(start_service: Callable[..., Service]) -> None:
+    assert {spell.split("=")[0] for spell in OUTCOMES} - {"fale"} == set(SPELLS)
+    service = start_service(sandbox_slots="20")
+    videos = {spell: create(service, f"[sandbox:{spell}]") for spell in OUTCOMES}
+    with service.client() as client:
+        reaches(service, videos["stall"], "running")
+        assert client.post(f"/v1/videos/{videos['stall']}/cancel").status_code == 200
+        for spell, video in videos.items():
+            seen = finished(client, video, 120)
+            assert (seen["status"], (seen["error"] or {}).get("code")) == OUTCOMES[spell], spell  # type: ignore[attr-defined]
+            if seen["status"] != "completed":
+                assert seen["usage"] is None
+                refused(client.get(f"/v1/videos/{video}/content"), 404)
+    consistent(service)
+
+
+STATES = {
+    # a gate that keeps it there, or a spell that does
+    "queued": ("generation queued>submitting", ""),
+    "submitting": (None, "[sandbox:overloaded]"),
+    "running": (None, "[sandbox:stall]"),
+    "storing": ("generation storing>completed", ""),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_cancel_and_delete_in_each_state(start_service: Callable[..., Service], state: str) -> None:
+    service = start_service()
+    pause, spell = STATES[state]
+    with gate(service) as held, service.client() as client:
+        video = create(service, spell, metadata={"pause": pause or ""}) if spell else create(service, metadata={"pause": pause})
+        reaches(service, video, state)
+        if pause:
+            held.wait_for(1)
+        refused(client.delete(f"/v1/videos/{video}"), 409, code="not_finished")
+        if state == "queued":
+            held.open()  # its row is locked by the step that waits
+            state_then = None
+        answer = client.post(f"/v1/videos/{video}/cancel") if state != "storing" else None
+        held.open()
+        if answer is None:
+            answer = client.post(f"/v1/videos/{video}/cancel")
+        assert answer.status_code in (200, 409)
+        status, code = finished(client, video)["status"], outcome(service, video)[1]
+        assert (status, code) in ([("canceled", "canceled")] if state != "storing" else [("completed", None)])
+        refused(client.post(f"/v1/videos/{video}/cancel"), 409, code="not_cancelable")
+        consistent(service)
+        assert client.delete(f"/v1/videos/{video}").json()["deleted"]
+        refused(client.get(f"/v1/videos/{video}"), 404)
+        refused(client.delete(f"/v1/videos/{video}"), 404)
+        refused(client.get(f"/v1/videos/{video}/content"), 404)
+    consistent(service)
+
+
+def test_a_deadline_ends_what_is_unfinished(start_service: Callable[..., Service]) -> None:
+    service = start_service(sandbox_slots="3")
+    running = create(service, "[sandbox:stall]")
+    submitting = create(service, "[sandbox:overloaded] late")
+    storing = create(service, "[sandbox:broken]")
+    queued = create(service, "waits")
+    reaches(service, running, "running")
+    reaches(service, submitting, "submitting")
+    do(service.database_url, "UPDATE generation SET deadline_at = now() WHERE id <> $1", storing)
+    reaches(service, storing, "storing")
+    do(service.database_url, "UPDATE generation SET deadline_at = now() WHERE id = $1", storing)
+    for video, codes in {
+        running: {"deadline_exceeded"},
+        submitting: {"provider_overloaded", "deadline_exceeded"},
+        storing: {"output_invalid"},
+        queued: {"deadline_exceeded", None},  # it may have had its turn before the sweep came
+    }.items():
+        reaches(service, video, *FINAL, seconds=60)
+        assert outcome(service, video)[1] in codes, state_of(service, video)
+    consistent(service)
