@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
+import psycopg
 import typer
 
 from seedance_api import app as root
@@ -164,6 +165,8 @@ def in_database(data_dir: Path | None, verb: Callable[[Database, Settings], Awai
             return asyncio.run(run(settings))
         except AppError as error:
             fail(error.message, 1)
+        except (RuntimeError, PermissionError) as error:  # the wrong pepper, or one that others can read
+            fail(str(error), 1)
 
 
 @contextmanager
@@ -178,7 +181,7 @@ def started(data_dir: Path | None, *, migrates: bool = True, **options: object) 
     log.configure(level=settings.log_level, pretty=sys.stderr.isatty())
     if settings.database_url is not None:
         if migrates:
-            run_migrations(settings.database_url)
+            _migrate_given(settings.database_url)
         yield settings
         return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -187,6 +190,13 @@ def started(data_dir: Path | None, *, migrates: bool = True, **options: object) 
         if migrates:
             run_migrations(postgres.url)
         yield msgspec.structs.replace(settings, database_url=postgres.url)
+
+
+def _migrate_given(url: str) -> None:
+    try:
+        run_migrations(url)
+    except psycopg.OperationalError:  # its text may hold the address, and so a password
+        fail("the database of SEEDANCE_DATABASE_URL cannot be reached", 1)
 
 
 def show(fields: dict[str, Any], as_json: bool, text: str) -> None:

@@ -143,7 +143,10 @@ _OF_OTHERS = {
 
 def _read_one(setting: Setting, text: str) -> object:
     if setting.least is not None and setting.most is not None:
-        number = float(text)
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError("must be a number") from None
         if not setting.least <= number <= setting.most:
             raise ValueError(f"must be between {setting.least:g} and {setting.most:g}")
         return number if setting.name in ("LEASE_SECONDS", "DRAIN_SECONDS") else int(number)

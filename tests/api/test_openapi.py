@@ -222,7 +222,7 @@ def test_a_refusal_has_the_shape_status_and_code_that_the_document_says(
     assert f"`{error['code']}`" in operations()[method, path]["responses"][str(answer.status_code)]["description"]
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(set(operations()) - {("GET", "/healthz"), ("GET", "/readyz")}))
+@pytest.mark.parametrize(("method", "path"), sorted(one for one in operations() if one[1].startswith("/v1/")))
 def test_nobody_gets_in_without_a_key(service: Service, method: str, path: str) -> None:
     answer = httpx.request(method, service.url + path, trust_env=False)
     assert answer.status_code == 401

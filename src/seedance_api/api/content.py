@@ -1,10 +1,12 @@
 """`/v1/videos/{id}/content`: the bytes, with Range, HEAD and ETag, streamed from the object store."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
 
 from litestar import HttpMethod, route
+from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import Principal
@@ -21,7 +23,7 @@ _EXTENSIONS = {"video/mp4": "mp4", "image/png": "png", "image/jpeg": "jpg", "ima
 
 
 @route("/v1/videos/{video_id:str}/content", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def serve_content(request: AnyRequest, video_id: str) -> ASGIApp:
+async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp:
     """Send a variant of a finished video."""
     parts, principal = parts_of(request), principal_of(request)
     variant = read_variant(request.url.query)
@@ -36,16 +38,24 @@ async def serve_content(request: AnyRequest, video_id: str) -> ASGIApp:
     )
     name = f"{video_id}-{variant}.{_EXTENSIONS[held.media_type]}"
     headers = _headers(held, part, etag, name)
+    chunks = await _open(parts, held, part) if part is not None and request.method == "GET" else None
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         del scope, receive
         await send({"type": "http.response.start", "status": part.status if part else 304, "headers": headers})
-        if part is not None and request.method == "GET":
-            async for chunk in objects.read_range(parts.store, held.object_key, part.start, part.end):
+        if chunks is not None:
+            async for chunk in chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return stream
+
+
+async def _open(parts: Parts, held: Held, part: Part) -> AsyncIterator[bytes]:
+    try:
+        return await objects.open_range(parts.store, held.object_key, part.start, part.end)
+    except FileNotFoundError:  # purged between the look at the row and this
+        raise AppError("content_gone") from None
 
 
 def read_variant(query: str) -> str:

@@ -24,6 +24,7 @@ from seedance_api.api.openapi import document
 from seedance_api.api.parts import base_of, parts_of
 from seedance_api.catalog import models
 from seedance_api.catalog.problem import MEANINGS
+from seedance_api.foundation import errors
 from seedance_api.foundation.errors import CODES
 from seedance_api.generations.states import FAILURES
 from seedance_api.providers.sandbox.magic import SPELLS, Spell
@@ -41,10 +42,7 @@ OBJECTS = (
     "ModelView", "ErrorView", "Health",
 )  # fmt: skip
 """The schemas that have a table of their own."""
-PROBLEMS: dict[str, str] = {
-    "unknown_field": "There is no such field; `allowed` names the nearest, or all.",
-    "wrong_type": "The value is of another kind than the field: text for a number, say.",
-} | {str(code): meaning for code, meaning in MEANINGS.items()}
+PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
 """Every code that an entry of `errors` can have: the two of `decode.py`, and the catalogue's."""
 _PLACE = "http://base.invalid"
 """Stands in the rendered page for the address that the reader uses."""

@@ -8,7 +8,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.types import Send
 
-from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.errors import CODES, AppError, Problem
 
 _log = structlog.get_logger()
 
@@ -45,11 +45,11 @@ def encode(error: AppError, request_id: str) -> bytes:
 
 def headers_of(error: AppError) -> dict[str, str]:
     """The headers of a refusal; clients that would try a hopeless request again are told not to."""
-    retry = "true" if error.code in ("unavailable", "too_busy") else "false"
+    retry = "true" if CODES[error.code].retry else "false"
     return {"content-type": "application/json", "x-should-retry": retry} | error.headers
 
 
-def as_app_error(error: Exception) -> AppError:
+def as_app_error(error: Exception, request_id: str) -> AppError:
     """Any exception as a refusal. What is neither ours nor the framework's is a fault, logged without its text."""
     if isinstance(error, AppError):
         return error
@@ -66,16 +66,17 @@ def as_app_error(error: Exception) -> AppError:
             case _:
                 pass
     if isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith("asyncpg"):
-        _log.error("request.unavailable", exc_info=error)
+        _log.error("request.unavailable", request_id=request_id, exc_info=error)
         return AppError("unavailable", headers={"Retry-After": "2"})
-    _log.error("request.failed", exc_info=error)
+    _log.error("request.failed", request_id=request_id, exc_info=error)
     return AppError("internal_error")
 
 
 def handle(request: Any, error: Exception) -> Response[bytes]:
     """Litestar's exception handler."""
-    refusal = as_app_error(error)
-    body = encode(refusal, request.scope.get("request_id", ""))
+    request_id: str = request.scope.get("request_id", "")
+    refusal = as_app_error(error, request_id)
+    body = encode(refusal, request_id)
     return Response(body, status_code=refusal.status, media_type="application/json", headers=headers_of(refusal))
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 from litestar import get
+from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import Principal
@@ -18,7 +19,7 @@ _TOO_LONG_SECONDS = 6 * 3600.0
 
 
 @get("/v1/videos/{video_id:str}/events")
-async def stream_events(request: AnyRequest, video_id: str) -> ASGIApp:
+async def stream_events(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp:
     """Send the state at once and each change after it."""
     parts, principal = parts_of(request), principal_of(request)
     await parts.seen(principal, video_id)

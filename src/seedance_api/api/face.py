@@ -58,7 +58,7 @@ class Face:
             if answered:
                 _log.exception("request.broken_off", request_id=request_id)
                 raise
-            await send_error(send_marked, wide, as_app_error(error))
+            await send_error(send_marked, wide, as_app_error(error, request_id))
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

@@ -1,9 +1,11 @@
 """`/v1/files`: reference media, streamed in, looked into, kept for a while."""
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 from litestar import Response, delete, get, post
+from litestar.params import FromPath
 
 from seedance_api.api.body import AnyRequest, Upload, read_upload
 from seedance_api.api.parts import Parts, parts_of, principal_of
@@ -15,8 +17,8 @@ from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import id_of, is_id, new_id
 from seedance_api.references import queries
-from seedance_api.references.admit import Admitted, Source
-from seedance_api.references.queries import File
+from seedance_api.references.admit import Source
+from seedance_api.references.queries import File, NewFile
 
 
 class FileView(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,25 +57,25 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
         admitted = (await parts.references.admit([source], folder))["file"]
         key = idempotency_key(request)
         file_id = id_of("file", principal.account_id, str(principal.livemode), key) if key else new_id("file")
-        replay = await _replay(parts, request, file_id, admitted)
-        if replay is not None:
-            return json_response(file_view(replay), {"Idempotent-Replayed": "true"})
         new = await parts.references.keep(
             admitted, principal, file_id=file_id, inline=False, keep_seconds=parts.file_retention_seconds
         )
     async with parts.db.transaction() as connection:
-        await queries.insert_files(connection, [new])
-    return json_response(file_view(await _find(parts, request, new.id)))
+        written = await queries.insert_files(connection, [new])
+    if written:
+        return json_response(file_view(await _find(parts, request, new.id)))
+    await parts.references.discard([new])
+    return json_response(file_view(await _replay(parts, new)), {"Idempotent-Replayed": "true"})
 
 
 @get("/v1/files/{file_id:str}")
-async def retrieve_file(request: AnyRequest, file_id: str) -> Response[bytes]:
+async def retrieve_file(request: AnyRequest, file_id: FromPath[str]) -> Response[bytes]:
     """What is known of a file."""
     return json_response(file_view(await _find(parts_of(request), request, file_id)))
 
 
 @delete("/v1/files/{file_id:str}", status_code=200)
-async def delete_file(request: AnyRequest, file_id: str) -> Response[bytes]:
+async def delete_file(request: AnyRequest, file_id: FromPath[str]) -> Response[bytes]:
     """Delete a file now."""
     parts = parts_of(request)
     file = await _find(parts, request, file_id)
@@ -100,10 +102,11 @@ def file_view(file: File) -> FileView:
     )
 
 
-async def _replay(parts: Parts, request: AnyRequest, file_id: str, admitted: Admitted) -> File | None:
-    principal = principal_of(request)
-    file = await queries.file_of_account(parts.db, principal.account_id, principal.livemode, file_id)
-    if file is not None and file.sha256 != admitted.inspected.sha256:
+async def _replay(parts: Parts, new: NewFile) -> File:
+    file = await queries.file_by_id(parts.db, new.id)
+    if file is None or file.expires_at <= datetime.now(UTC):
+        raise AppError("idempotency_mismatch", "This Idempotency-Key made a file that has expired; use another one.")
+    if file.sha256 != new.sha256:
         raise AppError("idempotency_mismatch", param="Idempotency-Key")
     return file
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import asyncpg
 import msgspec
-from litestar import Response, get
+from litestar import HttpMethod, Response, route
 
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.parts import parts_of
@@ -17,13 +17,13 @@ class Health(msgspec.Struct, frozen=True):
     status: Literal["ok", "unavailable"]
 
 
-@get("/healthz")
+@route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def healthz() -> Response[bytes]:
     """The process answers."""
     return Response(msgspec.json.encode(Health("ok")), media_type="application/json")
 
 
-@get("/readyz")
+@route("/readyz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def readyz(request: AnyRequest) -> Response[bytes]:
     """The database answers within two seconds."""
     try:

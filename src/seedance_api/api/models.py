@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 from litestar import Response, get
+from litestar.params import FromPath
 
 from seedance_api.api.videos import json_response
 from seedance_api.catalog.models import MODELS, ModelView, find, view
@@ -24,7 +25,7 @@ async def list_models() -> Response[bytes]:
 
 
 @get("/v1/models/{model:str}")
-async def retrieve_model(model: str) -> Response[bytes]:
+async def retrieve_model(model: FromPath[str]) -> Response[bytes]:
     """One model, by its name or one of the vendor's ids."""
     found = find(model)
     if found is None:

@@ -47,7 +47,7 @@ NOTES: dict[str, str] = {
 }
 
 _KEY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-        "description": "A repeat with the same key within 72 hours makes no second video."}  # fmt: skip
+        "description": "A repeat with the same key within 72 hours makes nothing a second time."}  # fmt: skip
 _TEXT: dict[str, Any] = {"type": "string"}
 
 
@@ -113,7 +113,7 @@ def _paths() -> dict[str, Any]:
         "/v1/videos/{video_id}/content": {"parameters": [video], "get": _content("get"), "head": _content("head")},
         "/v1/videos/{video_id}/events": {"parameters": [video], "get": _events()},
         "/v1/files": {
-            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_too_large", "unsupported_media_type"], body=_upload_body()),
+            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_too_large", "unsupported_media_type", "idempotency_mismatch"], parameters=[_KEY], body=_upload_body()),
         },
         "/v1/files/{file_id}": {
             "parameters": [file],
@@ -125,9 +125,16 @@ def _paths() -> dict[str, Any]:
             "parameters": [_path("model")],
             "get": _operation("retrieveModel", "Retrieve a model", "Models", "ModelView", ["not_found"]),
         },
-        "/healthz": {"get": _operation("healthz", "The process answers", "Health", "Health", [], open_to_all=True)},
-        "/readyz": {"get": _operation("readyz", "The service can work", "Health", "Health", [], open_to_all=True, also={"503": _json("Health", "The database does not answer.")})},
+        "/healthz": _health("healthz", "The process answers"),
+        "/readyz": _health("readyz", "The service can work"),
     }  # fmt: skip
+
+
+def _health(name: str, summary: str) -> dict[str, Any]:
+    down = {"503": _json("Health", "The database does not answer.")} if name == "readyz" else None
+    get = _operation(name, summary, "Health", "Health", [], open_to_all=True, also=down)
+    bare = {status: {"description": answer["description"]} for status, answer in get["responses"].items()}
+    return {"get": get, "head": get | {"operationId": f"{name}Head", "responses": bare}}
 
 
 def _operation(
@@ -280,9 +287,9 @@ def _form(create: dict[str, Any]) -> dict[str, Any]:
         for name, one in create["properties"].items()
         if name not in ("metadata", "images", "videos", "audios")
     }
-    properties["input_reference"] = file | {"description": NOTES["input_reference"]}
+    properties["input_reference"] = {"anyOf": [file, _TEXT]} | {"description": NOTES["input_reference"]}
     for name in ("images", "videos", "audios"):
-        properties[f"{name}[]"] = {"type": "array", "items": file, "description": NOTES[name]}
+        properties[f"{name}[]"] = {"type": "array", "items": {"anyOf": [file, _TEXT]}, "description": NOTES[name]}
     return {
         "type": "object",
         "properties": properties,

@@ -7,6 +7,7 @@ import msgspec
 
 from seedance_api.api.body import AnyRequest, Body, Upload
 from seedance_api.api.decode import decode
+from seedance_api.catalog import check as catalog
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Media, Request
 from seedance_api.foundation.errors import Problem
@@ -63,7 +64,7 @@ def understand(body: Body) -> CreateGeneration:
     request, sources = _media(form, body, problems)
     _check_own_fields(form, problems)
     if problems:
-        raise refusal(problems)
+        raise refusal([*problems, *_catalogue_problems(form, request, problems)])
     return CreateGeneration(
         request=request,
         sources=tuple(sources),
@@ -71,6 +72,15 @@ def understand(body: Body) -> CreateGeneration:
         metadata=form.metadata or {},
         keep_seconds=form.expires_after,
     )
+
+
+def _catalogue_problems(form: CreateVideo, request: Request, problems: list[Problem]) -> list[catalog.Problem]:
+    """What else is wrong, so that the caller hears everything at once; a field that has a problem has one only."""
+    if form.draft_id is not None:
+        return []
+    found = catalog.check(request)
+    named = {problem.path.split("[")[0].split(".")[0] for problem in problems}
+    return [] if isinstance(found, catalog.Accepted) else [one for one in found if one.path.split("[")[0] not in named]
 
 
 def idempotency_of(request: AnyRequest, body: Body) -> Idempotency | None:

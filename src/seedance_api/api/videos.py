@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Response, delete, get, post
+from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest, read_body
@@ -29,7 +30,7 @@ POLL_MILLISECONDS = 2000
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a quote. `most` is what no generation of this request exceeds."""
 
-    object: str = "quote"
+    object: Literal["quote"] = "quote"
     model: str
     mode: str
     size: str
@@ -115,7 +116,7 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/v1/videos/{video_id:str}")
-async def retrieve_video(request: AnyRequest, video_id: str) -> Response[bytes]:
+async def retrieve_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
     """A video. `face.py` answers this route's common case itself, through the same `retrieve`."""
     body, headers = await retrieve(
         request.scope["headers"], request.scope["scheme"], parts_of(request), principal_of(request), video_id
@@ -132,7 +133,7 @@ async def retrieve(
 
 
 @post("/v1/videos/{video_id:str}/cancel", status_code=200)
-async def cancel_video(request: AnyRequest, video_id: str) -> Response[bytes]:
+async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
     """Ask for a video to stop."""
     parts, principal = parts_of(request), principal_of(request)
     await parts.seen(principal, video_id)
@@ -141,7 +142,7 @@ async def cancel_video(request: AnyRequest, video_id: str) -> Response[bytes]:
 
 
 @delete("/v1/videos/{video_id:str}", status_code=200)
-async def delete_video(request: AnyRequest, video_id: str) -> Response[bytes]:
+async def delete_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
     """Delete a finished video: its content, inputs and upstream copy go now."""
     parts, principal = parts_of(request), principal_of(request)
     await parts.seen(principal, video_id)

@@ -68,10 +68,17 @@ CODES: dict[str, Code] = {
     "internal_error": Code(
         500,
         "api_error",
-        True,
+        False,
         "A fault of ours. Nothing you sent caused it; the request id helps us find it.",
     ),
 }
+
+
+PROBLEMS: dict[str, str] = {
+    "unknown_field": "There is no such field; `allowed` names the nearest, or all.",
+    "wrong_type": "The value is of another kind than the field: text for a number, say.",
+}
+"""The codes of problems that decoding finds; the catalogue has its own."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

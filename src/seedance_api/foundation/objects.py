@@ -34,11 +34,15 @@ async def get_file(store: ObjectStore, key: str, to: Path) -> int:
     return size
 
 
-async def read_range(store: ObjectStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes from `start` up to but without `end`, a chunk at a time."""
+async def open_range(store: ObjectStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes from `start` up to but without `end`, in chunks. Raises FileNotFoundError."""
     found = await obstore.get_async(store, key, options={"range": (start, end)})
-    async for chunk in found.stream(min_chunk_size=CHUNK):
-        yield bytes(chunk)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        async for chunk in found.stream(min_chunk_size=CHUNK):
+            yield bytes(chunk)
+
+    return chunks()
 
 
 async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> AsyncIterator[list[str]]:

@@ -120,11 +120,15 @@ async def _understand(wish: CreateGeneration, principal: Principal, folder: Path
 
 def refusal(problems: Sequence[Problem | catalog.Problem]) -> AppError:
     """One error that lists every problem."""
-    shown = [
-        one if isinstance(one, Problem) else msgspec.convert(msgspec.to_builtins(one), Problem) for one in problems
-    ]
+    shown = [one if isinstance(one, Problem) else _public(one) for one in problems]
     message = shown[0].message if len(shown) == 1 else f"{len(shown)} things are wrong with the request; see `errors`."
     return AppError("invalid_request", message, problems=shown)
+
+
+def _public(problem: catalog.Problem) -> Problem:
+    public = msgspec.convert(msgspec.to_builtins(problem), Problem)
+    # the catalogue knows a draft by its order, the customer by its id
+    return msgspec.structs.replace(public, path="draft_id") if public.path == "final_of" else public
 
 
 async def _find_draft(wish: CreateGeneration, principal: Principal, parts: Creating) -> Seen:

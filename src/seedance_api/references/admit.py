@@ -12,6 +12,7 @@ from seedance_api.catalog.order import Kind
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
@@ -77,8 +78,8 @@ class References:
     async def keep(
         self, one: Admitted, principal: Principal, *, file_id: str, inline: bool, keep_seconds: int
     ) -> NewFile:
-        """Put an admitted medium into the store; its row is the caller's to write."""
-        key = f"files/{file_id}"
+        """Put an admitted medium into the store, under a key of its own; its row is the caller's to write."""
+        key = f"files/{new_id('obj')}"
         await objects.put_file(self._store, key, one.inspected.path)
         return NewFile(
             id=file_id,

@@ -6,7 +6,7 @@ import msgspec
 
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
-from seedance_api.foundation.db import Connection, Database, affected, rows
+from seedance_api.foundation.db import Connection, Database, affected, row, rows
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,17 +38,17 @@ class NewFile(msgspec.Struct, frozen=True, kw_only=True):
     keep_seconds: int
 
 
-async def insert_files(connection: Connection, files: list[NewFile]) -> None:
-    """Write the rows of new files; one whose id is taken stays as it is."""
+async def insert_files(connection: Connection, files: list[NewFile]) -> set[str]:
+    """Write the rows of new files; returns the ids written: one that is taken stays as it is."""
     if not files:
-        return
-    await connection.execute(
+        return set()
+    found = await connection.fetch(
         """
         INSERT INTO file (id, account_id, livemode, inline, kind, object_key, sha256, facts, expires_at)
         SELECT id, a, l, i, k, o, s, f, now() + e * interval '1 second'
         FROM unnest($1::text[], $2::text[], $3::bool[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
                     $9::int[]) AS n (id, a, l, i, k, o, s, f, e)
-        ON CONFLICT (id) DO NOTHING
+        ON CONFLICT (id) DO NOTHING RETURNING id
         """,
         [file.id for file in files],
         [file.account_id for file in files],
@@ -60,6 +60,7 @@ async def insert_files(connection: Connection, files: list[NewFile]) -> None:
         [file.facts for file in files],
         [file.keep_seconds for file in files],
     )
+    return {record["id"] for record in found}
 
 
 async def files_of_account(db: Database, account_id: str, livemode: bool, ids: list[str]) -> list[File]:
@@ -79,6 +80,12 @@ async def file_of_account(db: Database, account_id: str, livemode: bool, file_id
     """One unexpired file of the account."""
     found = await files_of_account(db, account_id, livemode, [file_id])
     return found[0] if found else None
+
+
+async def file_by_id(db: Database, file_id: str) -> File | None:
+    """A file, expired or not, of any account: for an id that was made from an account's own key."""
+    found = await db.fetchrow("SELECT * FROM file WHERE id = $1", file_id)
+    return row(File, found) if found else None
 
 
 async def hold_files(connection: Connection, ids: list[str]) -> set[str]:

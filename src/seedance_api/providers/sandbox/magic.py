@@ -27,8 +27,8 @@ SPELLS: dict[Spell, str] = {
     Spell.OUTPUT_MODERATED: "The video is rendered and then withheld with the code `output_moderated`.",
     Spell.OVERLOADED: "The work is refused as `provider_overloaded`, retryable, for three seconds; then taken.",
     Spell.UNCLEAR: "The work is taken, but the answer is lost: it has to be looked for.",
-    Spell.STALL: "The work is taken and never gets anywhere, until it is cancelled or its deadline passes.",
-    Spell.SLOW: "`[sandbox:slow=20]`: the render takes at least that long (1 to 600 seconds), with true progress.",
+    Spell.STALL: "The work is taken and never gets anywhere, until it is canceled or its deadline passes.",
+    Spell.SLOW: "The render takes at least that long (1 to 600 seconds), with true progress.",
     Spell.VANISH: "The work is taken, and then the provider no longer knows it.",
     Spell.BROKEN: "The video is finished, but the file is cut off in the middle.",
 }
