@@ -6,15 +6,22 @@ MODELS = [
     {
         "id": "seedance-2.0-mini",
         "object": "model",
-        "resolutions": ["480p", "720p"],
-        "seconds": {"min": 4, "max": 15},
+        "default": True,
+        "lifecycle": {"state": "active", "replacement": None},
+        "capabilities": {
+            "modes": [{"mode": "t2v"}, {"mode": "i2v"}, {"mode": "r2v"}],
+            "references": {"images": 9, "videos": 3, "audios": 0},
+            "resolutions": ["480p", "720p"],
+            "duration": {"least": 4, "most": 15, "auto": True},
+            "audio": True,
+            "service_tiers": ["default", "flex"],
+        },
     },
     {
         "id": "seedance-1.5-pro",
         "object": "model",
-        "resolutions": ["720p", "1080p"],
-        "draft": True,
-        "audio": False,
+        "lifecycle": {"state": "retired", "replacement": "seedance-2.0-mini"},
+        "capabilities": "newer than this client",
     },
 ]
 

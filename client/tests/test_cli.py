@@ -228,7 +228,17 @@ def test_the_other_commands(run, service):
     assert json.loads(run("list", "--json").stdout)["data"][0]["id"] == video_id
     assert "1,000 (at most 1,200)" in run("quote", "x").stdout
     assert json.loads(run("quote", "x", "--json").stdout)["new"] == 7
-    assert "resolutions: 480p, 720p; seconds: min 4, max 15" in run("models").stdout
+    current, retired = run("models").stdout.splitlines()
+    assert current.split("\t") == [
+        "seedance-2.0-mini (default)",
+        "active",
+        "480p, 720p",
+        "4–15 or auto",
+        "text, first frame",
+        "9 images, 3 videos",
+        "sound, flex tier",
+    ]
+    assert retired.split("\t")[:3] == ["seedance-1.5-pro", "retired: use seedance-2.0-mini", ""]
     assert len(json.loads(run("models", "--json").stdout)["data"]) == 2
     assert run("download", video_id, "-o", "again.mp4").stdout.startswith("✓ again.mp4")
     assert Path("again.mp4").read_bytes() == CONTENT

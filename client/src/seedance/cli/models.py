@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 from rich.table import Table
 from rich.text import Text
 
 from seedance.cli.output import Json, Output, printable, session
-from seedance.errors import listed
 from seedance.objects import Model
 
-UNINTERESTING = {"created", "owned_by"}
+HEADINGS = ("model", "state", "resolutions", "seconds", "starts from", "references", "can also")
+MODES = {"t2v": "text", "i2v": "first frame", "flf2v": "first + last frame", "r2v": "references"}
+ABILITIES = {"audio": "sound", "draft": "drafts", "camera_fixed": "fixed camera", "frames": "length in frames"}
 
 
 def models(as_json: Json = False) -> None:
@@ -22,34 +26,59 @@ def models(as_json: Json = False) -> None:
             show_table(found, out)
         else:
             for model in found:
-                takes = "; ".join(f"{name}: {value}" for name, value in abilities(model))
-                out.line(f"{model.id}\t{takes}")
+                out.line("\t".join(row(model)))
 
 
 def show_table(found: list[Model], out: Output) -> None:
-    table = Table(header_style="bold", show_lines=True)
-    table.add_column("model", no_wrap=True, style="cyan")
-    table.add_column("takes")
+    table = Table(header_style="bold", padding=(0, 1))
+    for heading in HEADINGS:
+        table.add_column(heading, no_wrap=heading == "model", style="cyan" if heading == "model" else "")
     for model in found:
-        takes = Table.grid(padding=(0, 2))
-        takes.add_column(style="dim", no_wrap=True)
-        takes.add_column()
-        for name, value in abilities(model):
-            takes.add_row(name, Text(printable(value)))
-        table.add_row(Text(printable(model.id)), takes)
-    out.console.print(table, soft_wrap=False)
+        dim = "dim" if state(model).startswith("retired") else ""
+        table.add_row(*(Text(printable(cell)) for cell in row(model)), style=dim)
+    out.console.print(table)
 
 
-def abilities(model: Model) -> list[tuple[str, str]]:
-    """What the service says about a model, whatever it says."""
-    return [
-        (name.replace("_", " "), in_words(value))
-        for name, value in model.extra.items()
-        if value not in (None, [], {}, "") and name not in UNINTERESTING
-    ]
+def row(model: Model) -> tuple[str, ...]:
+    """The cells of a model; what the service leaves out is left empty."""
+    can = part(model.extra, "capabilities")
+    references = part(can, "references")
+    modes = [MODES.get(str(part(mode).get("mode")), "") for mode in items(can, "modes")]
+    counts = [f"{references[kind]} {kind}" for kind in ("images", "videos", "audios") if references.get(kind)]
+    abilities = [name for key, name in ABILITIES.items() if can.get(key)]
+    abilities += [f"{tier} tier" for tier in items(can, "service_tiers") if tier != "default"]
+    return (
+        f"{model.id} (default)" if model.extra.get("default") else model.id,
+        state(model),
+        ", ".join(str(one) for one in items(can, "resolutions")),
+        seconds(part(can, "duration")),
+        ", ".join(mode for mode in modes if mode and mode != "references"),
+        ", ".join(counts),
+        ", ".join(abilities),
+    )
 
 
-def in_words(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return listed(value)
+def state(model: Model) -> str:
+    """`active`, `retiring`, or `retired` with what replaces it."""
+    life = part(model.extra, "lifecycle")
+    now = str(life.get("state") or "")
+    return f"{now}: use {life['replacement']}" if now == "retired" and life.get("replacement") else now
+
+
+def seconds(duration: Mapping[str, Any]) -> str:
+    """The lengths, and whether the model may choose one itself."""
+    if not duration:
+        return ""
+    return f"{duration.get('least')}–{duration.get('most')}" + (" or auto" if duration.get("auto") else "")
+
+
+def part(holder: object, name: str | None = None) -> Mapping[str, Any]:
+    """An object inside the service's answer, or an empty one: the answer may be newer than this program."""
+    value: object = cast("Mapping[str, Any]", holder).get(name) if name and isinstance(holder, dict) else holder
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def items(holder: Mapping[str, Any], name: str) -> list[Any]:
+    """A list inside the service's answer, or an empty one."""
+    value = holder.get(name)
+    return cast("list[Any]", value) if isinstance(value, list) else []
