@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,11 +153,13 @@ def completes(service: Service, videos: list[str], seconds: float = 120) -> None
             assert content.content[4:8] == b"ftyp"
 
 
-def consistent(service: Service, seconds: float = 60) -> None:
+def consistent(service: Service, seconds: float = 25) -> None:
     """What must be true when all is calm: counted in the database, in the object store and on the disk."""
     check_rows(service)
-    until(lambda: not problems(service), seconds) if problems(service) else None
-    assert problems(service) == []
+    deadline = time.monotonic() + seconds
+    while (found := problems(service)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert found == []
 
 
 def check_rows(service: Service) -> None:

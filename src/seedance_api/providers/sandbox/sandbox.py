@@ -49,7 +49,7 @@ class Sandbox:
     """
 
     name = "sandbox"
-    check_interval_seconds = 1.0
+    check_interval_seconds = 0.5
 
     def __init__(
         self,
