@@ -9,7 +9,6 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import ClientException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from seedance_api.api.decode import parse_json
@@ -21,6 +20,8 @@ JSON_MOST = 64 << 20
 FILE_MOST = 201 << 20
 """Bytes of an upload: the largest reference video, and its envelope."""
 _FREE = 1 << 20
+_STEP = 1 << 20
+_READ_SECONDS = 300.0
 _FIELD_MOST = 1 << 20
 _PARTS_MOST = 200
 _NAME = re.compile(r"([A-Za-z0-9_]{1,64})((?:\[[A-Za-z0-9_]{0,64}\]){0,3})\Z")
@@ -43,68 +44,80 @@ class Body(msgspec.Struct, frozen=True):
 
 
 class Budget:
-    """Bounds the memory of all JSON bodies read at once: 256 MiB in each process; bodies under 1 MiB are free."""
+    """Bounds what bodies hold in memory at once: 256 MiB in each process, of which 1 MiB each is free."""
 
     def __init__(self, most: int = 256 << 20) -> None:
-        self._free = most
-        self._most = most
-        self._changed = asyncio.Condition()
+        self.free = most
+        self.changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def hold(self, size: int) -> AsyncGenerator[None, None]:
-        """Hold room for a body. Raises AppError 503 when there is none within two seconds."""
-        if size <= _FREE:
-            yield
+    async def lease(self) -> AsyncGenerator["Lease"]:
+        """Room for one body, given back at the end."""
+        lease = Lease(self)
+        try:
+            yield lease
+        finally:
+            async with self.changed:
+                self.free += lease.held
+                self.changed.notify_all()
+
+
+class Lease:
+    """What one body holds. It grows with what has arrived, so that a body that never comes holds nothing."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.held = 0
+        self._budget = budget
+
+    async def cover(self, size: int) -> None:
+        """Hold room for `size` bytes. Raises AppError 503 when there is none within two seconds."""
+        more = size - _FREE - self.held
+        if more <= 0:
             return
-        async with self._changed:
+        more = -(-more // _STEP) * _STEP
+        budget = self._budget
+        async with budget.changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: self._free >= size), 2)
+                await asyncio.wait_for(budget.changed.wait_for(lambda: budget.free >= more), 2)
             except TimeoutError:
                 raise AppError("too_busy", headers={"Retry-After": "5"}) from None
-            self._free -= size
-        try:
-            yield
-        finally:
-            async with self._changed:
-                self._free += size
-                self._changed.notify_all()
+            budget.free -= more
+            self.held += more
 
 
 @asynccontextmanager
-async def read_body(request: AnyRequest, folder: Path, budget: Budget) -> AsyncGenerator[Body, None]:
+async def read_body(request: AnyRequest, folder: Path, budget: Budget) -> AsyncGenerator[Body]:
     """The body of a create, JSON or multipart; its files lie in `folder`. Raises AppError for anything else."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
-    size = declared_size(request, JSON_MOST)
-    if kind == "multipart/form-data":
-        yield await _read_form(request, options.get("boundary", ""), folder, JSON_MOST)
-    elif kind == "application/json" or kind.endswith("+json"):
-        async with budget.hold(JSON_MOST if size is None else size):
-            yield Body(parse_json(await _read_whole(request)), True, [])
-    else:
+    check_declared_size(request, JSON_MOST)
+    if kind not in ("multipart/form-data", "application/json"):
         raise AppError("unsupported_media_type", "Send application/json or multipart/form-data.", param="Content-Type")
+    async with budget.lease() as lease:
+        if kind == "multipart/form-data":
+            yield await _read_form(request, options.get("boundary", ""), folder, JSON_MOST, lease)
+        else:
+            yield Body(parse_json(await _read_whole(request, lease)), True, [])
 
 
-async def read_upload(request: AnyRequest, folder: Path) -> Body:
+async def read_upload(request: AnyRequest, folder: Path, budget: Budget) -> Body:
     """The body of a file upload: multipart. Raises AppError for anything else."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
-    declared_size(request, FILE_MOST)
+    check_declared_size(request, FILE_MOST)
     if kind != "multipart/form-data":
         raise AppError(
             "unsupported_media_type",
             "Send multipart/form-data with a part named `file`.",
             param="Content-Type",
         )
-    return await _read_form(request, options.get("boundary", ""), folder, FILE_MOST)
+    async with budget.lease() as lease:
+        return await _read_form(request, options.get("boundary", ""), folder, FILE_MOST, lease)
 
 
-def declared_size(request: AnyRequest, most: int) -> int | None:
-    """The Content-Length. Raises AppError 413 before a byte is read when it is too much."""
+def check_declared_size(request: AnyRequest, most: int) -> None:
+    """Raises AppError 413 before a byte is read when the Content-Length is too much."""
     text = request.headers.get("content-length", "")
-    if not text.isdecimal():
-        return None
-    if len(text) > 15 or int(text) > most:
+    if text.isdecimal() and (len(text) > 15 or int(text) > most):
         raise too_large(most)
-    return int(text)
 
 
 def too_large(most: int) -> AppError:
@@ -112,32 +125,41 @@ def too_large(most: int) -> AppError:
     return AppError("body_too_large", f"The body is larger than {most >> 20} MiB.", headers={"Connection": "close"})
 
 
-async def _read_whole(request: AnyRequest) -> bytearray:
+async def _read_whole(request: AnyRequest, lease: Lease) -> bytearray:
     body = bytearray()
     async for chunk in _chunks(request, JSON_MOST):
         body += chunk
+        await lease.cover(len(body))
     return body
 
 
 async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
+    """The body as it arrives, from the server itself: the framework's own stream takes a cut body for a whole one."""
     read = 0
     try:
-        async for chunk in request.stream():
-            read += len(chunk)
-            if read > most:
-                raise too_large(most)
-            yield chunk
-    except ClientException:
-        raise too_large(most) from None
+        async with asyncio.timeout(_READ_SECONDS):
+            while True:
+                event = await request.receive()
+                if event["type"] != "http.request":
+                    raise AppError("invalid_request", "The body ended before its length.")
+                read += len(event["body"])
+                if read > most:
+                    raise too_large(most)
+                yield event["body"]
+                if not event["more_body"]:
+                    return
+    except TimeoutError:
+        raise AppError("body_too_slow", headers={"Connection": "close"}) from None
 
 
-async def _read_form(request: AnyRequest, boundary: str, folder: Path, most: int) -> Body:
+async def _read_form(request: AnyRequest, boundary: str, folder: Path, most: int, lease: Lease) -> Body:
     form = _Form(folder)
     try:
         with PushMultipartParser(boundary, max_segment_count=_PARTS_MOST) as parser:
             async for chunk in _chunks(request, most):
                 for part in parser.parse(chunk):
                     form.take(part)
+                await lease.cover(form.held)
     except (MultipartError, ValueError, LookupError):
         # the parser's own text may quote the body
         raise AppError("invalid_multipart") from None
@@ -152,6 +174,8 @@ class _Form:
     def __init__(self, folder: Path) -> None:
         self.values: dict[str, Any] = {}
         self.files: list[Staged] = []
+        self.held = 0
+        """Bytes of text in memory."""
         self._folder = folder
         self._segment: MultipartSegment | None = None
         self._text = bytearray()
@@ -177,6 +201,7 @@ class _Form:
             self._file.write(data)
             return
         self._text += data
+        self.held += len(data)
         if len(self._text) > _FIELD_MOST and not _is_data_url(self._text):
             raise AppError("body_too_large", "A text field may have at most 1 MiB.")
 

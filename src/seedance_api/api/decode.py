@@ -3,13 +3,17 @@
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from functools import cache, reduce
+from operator import or_
+from types import NoneType
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 
 from seedance_api.foundation.errors import AppError, Problem
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
+_UNKNOWN_MOST = 32
 _EXPECTED = re.compile(r"[Ee]xpected (.+?)(?: - at `\$(.*)`)?\Z", re.DOTALL)
 _ONE_OF = {"str": "text", "int": "a whole number", "bool": "true or false", "float": "a number", "object": "an object",
            "array": "a list", "null": "null"}  # fmt: skip
@@ -36,16 +40,28 @@ def decode(
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
     taken: dict[str, Any] = {}
     problems: list[Problem] = []
+    unknown = 0
     for name, value in values.items():
         field = fields.get(name)
         if field is None:
-            problems.append(_unknown(name, path, list(fields)))
+            unknown += 1
+            if unknown <= _UNKNOWN_MOST:
+                problems.append(_unknown(name, path, list(fields)))
         elif value is not None:
             try:
-                taken[field.name] = msgspec.convert(value, field.type, strict=strict)
+                taken[field.name] = msgspec.convert(value, _given(field.type), strict=strict)
             except (msgspec.ValidationError, RecursionError) as error:
                 problems.append(_wrong(path + name, str(error), value))
+    if unknown > _UNKNOWN_MOST:
+        message = f"There are {unknown} fields that are not known; the first {_UNKNOWN_MOST} are listed."
+        problems.append(Problem(path=path or "body", code="unknown_field", message=message))
     return shape(**taken), problems
+
+
+@cache
+def _given(kind: Any) -> Any:
+    """The type of a value that is there: msgspec would take the text `null` in a form for null."""
+    return reduce(or_, [one for one in get_args(kind) if one is not NoneType]) if NoneType in get_args(kind) else kind
 
 
 def _unknown(name: str, path: str, known: list[str]) -> Problem:

@@ -1,7 +1,9 @@
 """The one error shape on the wire, for our refusals, the framework's and our own faults."""
 
+import re
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 from litestar import Response
@@ -40,13 +42,27 @@ def encode(error: AppError, request_id: str) -> bytes:
         request_id=request_id,
         errors=list(error.problems),
     )
-    return msgspec.json.encode(ErrorView(body))
+    # a key that was sent in the wrong place must not be sent back: answers are logged by others
+    return _KEY.sub(rb"sda_\1_***", msgspec.json.encode(ErrorView(body)))
+
+
+_KEY = re.compile(rb"sda_(live|test)_[0-9A-Za-z]{4,}")
 
 
 def headers_of(error: AppError) -> dict[str, str]:
     """The headers of a refusal; clients that would try a hopeless request again are told not to."""
     retry = "true" if CODES[error.code].retry else "false"
     return {"content-type": "application/json", "x-should-retry": retry} | error.headers
+
+
+_UNAVAILABLE = (
+    ConnectionError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it is starting up or shutting down
+    asyncpg.InsufficientResourcesError,
+)
 
 
 def as_app_error(error: Exception, request_id: str) -> AppError:
@@ -65,7 +81,7 @@ def as_app_error(error: Exception, request_id: str) -> AppError:
                 return AppError("invalid_request", "The request is malformed.")
             case _:
                 pass
-    if isinstance(error, ConnectionError | TimeoutError) or type(error).__module__.startswith("asyncpg"):
+    if isinstance(error, _UNAVAILABLE):
         _log.error("request.unavailable", request_id=request_id, exc_info=error)
         return AppError("unavailable", headers={"Retry-After": "2"})
     _log.error("request.failed", request_id=request_id, exc_info=error)

@@ -7,6 +7,7 @@ every other way of asking for it.
 
 import time
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from litestar import Litestar
@@ -62,10 +63,13 @@ class Face:
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
+        if b"sda_" in unquote_to_bytes(scope["query_string"]):
+            raise AppError("key_in_query")
+        if "//" in path:
+            # the framework would take it for the same path with one slash, and our check for the prefix would not
+            raise AppError("not_found", "There is nothing at this address.")
         if path.startswith("/v1/") or path == "/v1":
             parts: Parts = self._app.state["parts"]
-            if b"sda_" in scope["query_string"]:
-                raise AppError("key_in_query")
             headers: list[tuple[bytes, bytes]] = scope["headers"]
             token = next((value for name, value in headers if name == b"authorization"), None)
             scope["principal"] = await parts.authenticate(token.decode("latin-1") if token else None)

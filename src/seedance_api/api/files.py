@@ -50,7 +50,7 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
     """Upload a reference image, video or sound."""
     parts, principal = parts_of(request), principal_of(request)
     async with parts.folder() as folder:
-        body = await read_upload(request, folder)
+        body = await read_upload(request, folder, parts.budget)
         upload = _only_file(body.values)
         staged = body.files[upload.number]
         source = Source(path="file", kind=None, upload=staged)

@@ -171,7 +171,11 @@ def _media(form: CreateVideo, body: Body, problems: list[Problem]) -> tuple[Requ
 def _listed(form: CreateVideo, problems: list[Problem]) -> list[tuple[str, Kind, Any, str | None]]:
     """Every medium with its path and kind. OpenAI's `input_reference` is a first frame, several are references."""
     given = form.input_reference
-    found = [("input_reference", Kind.IMAGE, given, "first_frame")] if given and not isinstance(given, list) else []
+    found = (
+        [("input_reference", Kind.IMAGE, given, "first_frame")]
+        if given is not None and not isinstance(given, list)
+        else []
+    )
     several: list[Any] = cast("list[Any]", given) if isinstance(given, list) else []
     role = "reference" if len(several) > 1 else "first_frame"
     for name, kind, values, own in (

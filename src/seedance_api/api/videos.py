@@ -15,6 +15,7 @@ from seedance_api.api.decode import decode
 from seedance_api.api.parts import Parts, base_of, parts_of, principal_of
 from seedance_api.api.understand import idempotency_of, understand
 from seedance_api.api.view import VideoDeleted, VideoList, video
+from seedance_api.catalog import models
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
@@ -180,6 +181,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 def read_page(query: Mapping[str, Any]) -> Page:
     """The query of a list. Raises AppError with every parameter that is wrong."""
     page, problems = decode(Page, dict(query), strict=False)
+    model = models.find(page.model) if page.model is not None else None
 
     def bad(path: str, message: str, allowed: object = None) -> None:
         problems.append(Problem(path=path, code="unsupported_value", message=message, allowed=allowed))
@@ -190,6 +192,8 @@ def read_page(query: Mapping[str, Any]) -> Page:
         bad("order", "`order` must be asc or desc.", ["asc", "desc"])
     if page.after is not None and not is_id("vid", page.after):
         bad("after", "`after` must be the id of a video, as `last_id` gives it.")
+    if page.model is not None and model is None:
+        bad("model", "`model` must be a model's name.", [known.name for known in models.MODELS])
     if page.status is not None and page.status not in PUBLIC.values():
         bad("status", "`status` must be one of the public states.", sorted(set(PUBLIC.values())))
     for name in ("created_after", "created_before"):
@@ -198,7 +202,7 @@ def read_page(query: Mapping[str, Any]) -> Page:
             bad(name, f"`{name}` must be Unix seconds.")
     if problems:
         raise refusal(problems)
-    return page
+    return msgspec.structs.replace(page, model=model.name if model else None)
 
 
 def moment(seconds: int | None) -> datetime | None:

@@ -153,7 +153,7 @@ async def _find_uploads(
     sources: Sequence[Source], principal: Principal, parts: Creating
 ) -> tuple[dict[str, str], dict[str, Facts]]:
     wanted = {one.path: one for one in sources if one.file_id is not None}
-    ids = list({one.file_id or "" for one in wanted.values()})
+    ids = [file_id for file_id in {one.file_id or "" for one in wanted.values()} if is_id("file", file_id)]
     files = (
         {file.id: file for file in await files_of_account(parts.db, principal.account_id, principal.livemode, ids)}
         if ids
