@@ -31,7 +31,7 @@ def measure(stage: Stage) -> list[Figure]:
         db = runner.run(Database.connect(ground.url))
         try:
             ids = runner.run(write_completed(db, ground, 1000))
-            seconds = stage.seconds(3, 1)
+            seconds = stage.seconds(3, 0.5)
 
             def turns(alone: list[Call], together: list[Call]) -> dict[str, list[float]]:
                 def run(calls: list[Call]) -> float:

@@ -110,7 +110,7 @@ def _pgbench(stage: Stage, ground: Ground, script: Path, connections: int, secon
 
 
 def _rate(stage: Stage, ground: Ground, server: Server, script: Path) -> Figure:
-    seconds = stage.seconds(5, 2)
+    seconds = stage.seconds(5, 1)
     runs = iter(range(1, 1000))
 
     def ours() -> float:

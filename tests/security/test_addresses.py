@@ -5,8 +5,8 @@ import uuid
 
 import httpx
 import pytest
-from conftest import Service, until
 
+from conftest import Service, until
 from security.attack import address, ask, parsed, raw, refused
 
 pytestmark = pytest.mark.usefixtures("nothing_kept")
@@ -55,7 +55,8 @@ def test_odd_paths_lead_nowhere(service: Service, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["//v1/videos", "///v1/models", "/%2fv1/videos", "//v1//videos", "/v1//videos", "/%76%31/videos", "/v1/videos//"]
+    "target",
+    ["//v1/videos", "///v1/models", "/%2fv1/videos", "//v1//videos", "/v1//videos", "/%76%31/videos", "/v1/videos//"],
 )
 def test_no_spelling_of_a_path_gets_past_the_key(service: Service, target: str) -> None:
     refused(ask(service, "GET", target, Authorization=""), 401, 404)
@@ -108,7 +109,11 @@ def test_a_key_in_the_query_is_not_echoed_however_it_is_spelt(service: Service, 
 
 def test_a_key_is_not_echoed_from_a_body(service: Service) -> None:
     with service.client() as client:
-        for body in ({service.key: 1}, {"prompt": "x", "resolution": service.key}, {"prompt": "x", "size": service.key}):
+        for body in (
+            {service.key: 1},
+            {"prompt": "x", "resolution": service.key},
+            {"prompt": "x", "size": service.key},
+        ):
             assert service.key not in client.post("/v1/videos", json=body).text
 
 
@@ -139,7 +144,6 @@ def test_a_broken_head_gets_one_answer_at_most(service: Service, lines: bytes) -
     head = b"POST /v1/videos/quote HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
     answer = raw(service, head + service.key.encode() + b"\r\n" + lines + b"\r\n0\r\n\r\n" + smuggled, seconds=1.5)
     assert answer.count(b'"object":"list"') <= (1 if b"Content-Length" not in lines or b"Transfer" in lines else 0)
-    assert b" 5" != answer[8:10]
     if answer:
         assert 400 <= parsed(answer).status_code < 500
 
@@ -147,7 +151,9 @@ def test_a_broken_head_gets_one_answer_at_most(service: Service, lines: bytes) -
 @pytest.mark.parametrize("body", [b"zz\r\n{}\r\n", b"-1\r\n", b"5;" + b"x" * 1_000_000 + b"\r\n", b"f" * 17 + b"\r\n", b"2\r\n{}0\r\n\r\n"],
                          ids=["not hexadecimal", "negative", "enormous extension", "overflow", "no line end"])  # fmt: skip
 def test_broken_chunks_make_no_5xx(service: Service, body: bytes) -> None:
-    head = f"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\nContent-Type: application/json"
+    head = (
+        f"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\nContent-Type: application/json"
+    )
     answer = raw(service, f"{head}\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + body, seconds=2)
     if answer:
         assert 400 <= parsed(answer).status_code < 500, answer[:300]
@@ -162,12 +168,15 @@ def test_any_host_header_is_borne(service: Service, host: str) -> None:
 
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_and_is_no_fault_of_ours(service: Service) -> None:
     start = len(service.errors.read_text(errors="replace"))
-    for body in (b'{"prompt":"' + b"x" * 5000, b"--edge\r\nContent-Disposition: form-data; name=\"images[]\"; filename=\"a\"\r\n\r\n" + b"x" * 5000):
+    for body in (
+        b'{"prompt":"' + b"x" * 5000,
+        b'--edge\r\nContent-Disposition: form-data; name="images[]"; filename="a"\r\n\r\n' + b"x" * 5000,
+    ):
         kind = b"application/json" if body[:1] == b"{" else b"multipart/form-data; boundary=edge"
         with socket.create_connection(address(service)) as connection:
             connection.sendall(b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: %b\r\nContent-Length: 100000\r\n\r\n"
                                % (service.key.encode(), kind) + body)  # fmt: skip
-    until(lambda: len(list((service.folder / "data" / "scratch").glob("tmp*"))) == 0, 10)
+    until(lambda: len(list((service.folder / "data" / "scratch").glob("*/tmp*"))) == 0, 10)
     assert "request.failed" not in service.errors.read_text(errors="replace")[start:]
 
 

@@ -78,7 +78,16 @@ def test_an_impossible_combination_lists_every_problem(client: httpx.Client) -> 
         "metadata": {"a": "b"},
     }  # fmt: skip
     error = refused(client.post("/v1/videos", json=body), 400)
-    assert paths(error) >= {"duration", "resolution", "ratio", "seed", "service_tier", "frames", "camera_fixed", "draft"}
+    assert paths(error) >= {
+        "duration",
+        "resolution",
+        "ratio",
+        "seed",
+        "service_tier",
+        "frames",
+        "camera_fixed",
+        "draft",
+    }
 
 
 NOT_JSON = {

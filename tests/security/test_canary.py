@@ -1,4 +1,4 @@
-"""P09: a prompt, a picture, metadata and an address go through success, refusal, failure and crash, and nothing tells of them."""
+"""P09: a prompt, a picture, metadata and an address go through success, refusal, failure and crash; nothing tells."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from pathlib import Path
 import asyncpg
 import httpx
 import psutil
-from conftest import Service, finished, until
 
+from conftest import Service, finished, until
 from security.attack import log, picture, rows
 
 CANARY = "c4n4ry7e57"
@@ -55,14 +55,21 @@ def refusals(client: httpx.Client, said: list[str]) -> None:
         good | {"images": [{"url": 5, "role": CANARY}]},
     ):
         said.append(client.post("/v1/videos", json=body).text)
-    said.append(client.post("/v1/videos", content=f'{{"prompt":"{CANARY}', headers={"Content-Type": "application/json"}).text)
+    said.append(
+        client.post("/v1/videos", content=f'{{"prompt":"{CANARY}', headers={"Content-Type": "application/json"}).text
+    )
     for data in (CANARY.encode(), picture(canary=CANARY)[:-40]):
         said.append(client.post("/v1/files", files={"file": (f"{CANARY}.png", data)}).text)
 
 
 def outcome(client: httpx.Client, spell: str) -> str:
     """A create with canaries everywhere, that will end as the spell says."""
-    data = {"prompt": f"{CANARY} [sandbox:{spell}]" if spell else CANARY, "metadata[note]": CANARY, "duration": "4", "resolution": "480p"}
+    data = {
+        "prompt": f"{CANARY} [sandbox:{spell}]" if spell else CANARY,
+        "metadata[note]": CANARY,
+        "duration": "4",
+        "resolution": "480p",
+    }
     files = {"input_reference": (f"{CANARY}.png", picture(canary=CANARY))}
     answer = client.post("/v1/videos", data=data, files=files)
     assert answer.status_code == 200, answer.text
@@ -141,7 +148,10 @@ def columns_with_canary(service: Service) -> set[str]:
     for column in columns:
         table, name = column["t"], column["c"]
         sql = f'SELECT count(*) AS n FROM "{table}" WHERE strpos("{name}"::text, $1) > 0 OR strpos("{name}"::text, $2) > 0'
-        if rows(service.database_url, sql, CANARY, CANARY.encode().hex())[0]["n"] and (table, name) != ("generation", "params"):
+        if rows(service.database_url, sql, CANARY, CANARY.encode().hex())[0]["n"] and (table, name) != (
+            "generation",
+            "params",
+        ):
             found.add(f"{table}.{name}")
     return found
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from conftest import Service
 
+from conftest import Service
 from security.attack import file_part, form, kept, paths, picture, refused, text_part
 
 pytestmark = pytest.mark.usefixtures("nothing_kept")
@@ -70,7 +70,18 @@ def test_a_broken_form_is_refused(client: httpx.Client, body: bytes, kind: str) 
     refused(post(client, body, "/v1/files", kind), 400, 413)
 
 
-NAMES = ["../../../../etc/passwd", "..\\..\\x", "/etc/passwd", "a\0.png", "\u202egnp.exe", "x" * 5000, ".", "", "CON", "a.png\r\nX: y"]
+NAMES = [
+    "../../../../etc/passwd",
+    "..\\..\\x",
+    "/etc/passwd",
+    "a\0.png",
+    "\u202egnp.exe",
+    "x" * 5000,
+    ".",
+    "",
+    "CON",
+    "a.png\r\nX: y",
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:20]))

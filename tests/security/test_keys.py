@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import asyncpg
 import httpx
 import pytest
-from conftest import PEPPER, Service
 
+from conftest import PEPPER, Service
 from security.attack import ask, picture, refused
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.foundation.db import Database
@@ -91,7 +91,9 @@ def same_refusal(real: httpx.Response, invented: httpx.Response) -> None:
         assert errors[0] == errors[1]
 
 
-def test_ids_of_others_are_as_if_they_were_not_there(service: Service, video: dict, other_key: str, live_key: str) -> None:
+def test_ids_of_others_are_as_if_they_were_not_there(
+    service: Service, video: dict, other_key: str, live_key: str
+) -> None:
     """Every documented route with an id, with another account's key and with the account's own live key."""
     with service.client() as owner:
         file = owner.post("/v1/files", files={"file": ("a.png", picture())}).json()
@@ -103,7 +105,9 @@ def test_ids_of_others_are_as_if_they_were_not_there(service: Service, video: di
         place = next((name for name in real if name in path), None)
         for method in (m for m in item if m != "parameters" and place):
             for key in (other_key, live_key):
-                asked = [ask(service, method.upper(), path.replace(place, ids[place]), key=key) for ids in (real, invented)]
+                asked = [
+                    ask(service, method.upper(), path.replace(place, ids[place]), key=key) for ids in (real, invented)
+                ]
                 assert asked[0].status_code == 404
                 same_refusal(*asked)
                 count += 1
@@ -117,8 +121,14 @@ def test_ids_of_others_cannot_be_used_in_a_body(service: Service, video: dict, o
     with service.client() as owner:
         file = owner.post("/v1/files", files={"file": ("a.png", picture())}).json()
     with service.client(other_key) as client:
-        for make in (lambda i: {"images": [i]}, lambda i: {"images": [{"file_id": i}]}, lambda i: {"input_reference": i}):
-            real, invented = (client.post("/v1/videos", json={"prompt": "x"} | make(i)) for i in (file["id"], new_id("file")))
+        for make in (
+            lambda i: {"images": [i]},
+            lambda i: {"images": [{"file_id": i}]},
+            lambda i: {"input_reference": i},
+        ):
+            real, invented = (
+                client.post("/v1/videos", json={"prompt": "x"} | make(i)) for i in (file["id"], new_id("file"))
+            )
             refused(real, 400)
             same_refusal(real, invented)
         real, invented = (client.post("/v1/videos", json={"draft_id": i}) for i in (video["id"], new_id("vid")))

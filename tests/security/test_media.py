@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
-from conftest import Service
 
+from conftest import Service
 from security.attack import bomb, file_part, form, noise, paths, picture, refused
 
 pytestmark = pytest.mark.usefixtures("nothing_kept")
@@ -117,7 +117,11 @@ def watch(listener: socket.socket, came: list[str], over: threading.Event) -> No
 
 def test_internal_addresses_are_never_connected_to(client: httpx.Client, tripwire: list[str]) -> None:
     for at in range(0, len(INTERNAL), 9):
-        body = {"prompt": "x", "model": "seedance-2.0", "images": [{"url": u, "role": "reference"} for u in INTERNAL[at : at + 9]]}
+        body = {
+            "prompt": "x",
+            "model": "seedance-2.0",
+            "images": [{"url": u, "role": "reference"} for u in INTERNAL[at : at + 9]],
+        }
         error = refused(client.post("/v1/videos", json=body), 400, code="invalid_media")
         assert paths(error) == {f"images[{n}]" for n in range(len(INTERNAL[at : at + 9]))}
         assert "root:" not in str(error)

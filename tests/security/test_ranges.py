@@ -2,8 +2,8 @@
 
 import httpx
 import pytest
-from conftest import Service
 
+from conftest import Service
 from security.attack import refused
 
 WRONG = ["bytes=0-," + "0-," * 10_000, "bytes=-0", "bytes=9e99-", "bytes=-", "bytes=", "bytes=--1", "bytes=-1-", "bytes=5-2",

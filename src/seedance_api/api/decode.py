@@ -3,8 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
-from functools import cache, reduce
-from operator import or_
+from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, cast, get_args
 
@@ -61,7 +60,13 @@ def decode(
 @cache
 def _given(kind: Any) -> Any:
     """The type of a value that is there: msgspec would take the text `null` in a form for null."""
-    return reduce(or_, [one for one in get_args(kind) if one is not NoneType]) if NoneType in get_args(kind) else kind
+    kinds = [one for one in get_args(kind) if one is not NoneType]
+    if NoneType not in get_args(kind):
+        return kind
+    union: Any = kinds[0]
+    for one in kinds[1:]:
+        union = union | one
+    return union
 
 
 def _unknown(name: str, path: str, known: list[str]) -> Problem:
