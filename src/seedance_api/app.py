@@ -1,5 +1,6 @@
 """The composition root: builds everything once and hands it out. Nothing else constructs."""
 
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -72,6 +73,7 @@ def build_api(settings: Settings) -> ASGIApp:
     async def life(app: Litestar) -> AsyncGenerator[None, None]:
         async with open_parts(settings) as parts:
             app.state["parts"] = parts
+            collect_less()
             yield
 
     app = Litestar(
@@ -83,6 +85,16 @@ def build_api(settings: Settings) -> ASGIApp:
         logging_config=None,
     )
     return Face(app)
+
+
+def collect_less() -> None:
+    """Tune the cycle collector for a server: what is there now stays, and a request makes next to no cycles.
+
+    With Python's own threshold (700) it walks through all requests in flight many times a second.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @asynccontextmanager

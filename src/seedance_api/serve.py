@@ -8,14 +8,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import structlog
-from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
+from granian.server.mp import MPServer
 
 _RESTART_SECONDS = 1.0
 _log = structlog.get_logger()
@@ -24,9 +25,9 @@ _log = structlog.get_logger()
 def serve(*, host: str, port: int, workers: int, drain_seconds: float, as_json: bool) -> None:
     """Run until SIGTERM or SIGINT. Port 0 takes a free one."""
     port = port or free_port(host)
-    with WorkerProcess(drain_seconds):
-        threading.Thread(target=announce, args=(host, port), kwargs={"as_json": as_json}, daemon=True).start()
-        Granian(
+    announcer = threading.Thread(target=announce, args=(host, port), kwargs={"as_json": as_json}, daemon=True)
+    with WorkerProcess(drain_seconds) as worker:
+        Server(
             "seedance_api.app:api",
             address=host,
             port=port,
@@ -38,7 +39,23 @@ def serve(*, host: str, port: int, workers: int, drain_seconds: float, as_json: 
             log_level=LogLevels.warning,
             respawn_failed_workers=True,
             workers_kill_timeout=max(1, int(drain_seconds)),
-        ).serve()
+        ).serve_and(announcer.start, worker.watch)
+
+
+class Server(MPServer):
+    """Granian forks the API processes. A thread that holds a lock in that moment, such as that of a module which it is
+    importing, leaves it locked for ever in the child; so no thread of ours runs before they are forked."""
+
+    def serve_and(self, *afterwards: Callable[[], None]) -> None:
+        """Serve; `afterwards` is called once the API processes are there."""
+        self._afterwards = afterwards
+        self.serve()
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """Granian's own step."""
+        super().startup(spawn_target, target_loader)  # pyright: ignore[reportUnknownMemberType] it has no types
+        for call in self._afterwards:
+            call()
 
 
 class WorkerProcess:
@@ -51,8 +68,11 @@ class WorkerProcess:
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
-        self._watcher.start()
         return self
+
+    def watch(self) -> None:
+        """Start watching."""
+        self._watcher.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -64,7 +84,8 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._watcher.join()
+        if self._watcher.is_alive():
+            self._watcher.join()
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = os.environ | {"SEEDANCE_PARENT": str(os.getpid())}

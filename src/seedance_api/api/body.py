@@ -172,6 +172,7 @@ class _Form:
     """Collects the parts: texts into `values`, files into the folder."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True)
         self.values: dict[str, Any] = {}
         self.files: list[Staged] = []
         self.held = 0

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from datetime import UTC
 from email.utils import format_datetime
+from pathlib import Path
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from litestar import HttpMethod, route
@@ -38,17 +40,46 @@ async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
     )
     name = f"{video_id}-{variant}.{_EXTENSIONS[held.media_type]}"
     headers = _headers(held, part, etag, name)
-    chunks = await _open(parts, held, part) if part is not None and request.method == "GET" else None
+    if part is None or request.method == "HEAD":
+        return _nothing(part.status if part else 304, headers)
+    file = objects.local_file(parts.store, held.object_key) if part.status == 200 else None
+    extensions = cast("dict[str, Any]", request.scope).get("extensions") or {}
+    if file is not None and "http.response.pathsend" in extensions:
+        return _whole_file(file, headers)
+    chunks = await _open(parts, held, part)
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         del scope, receive
-        await send({"type": "http.response.start", "status": part.status if part else 304, "headers": headers})
-        if chunks is not None:
-            async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.start", "status": part.status, "headers": headers})
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return stream
+
+
+def _nothing(status: int, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return answer
+
+
+def _whole_file(file: Path, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
+    """The web server sends a local file by itself, in a third of the time and with no memory of ours."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        path: Any = {
+            "type": "http.response.pathsend",
+            "path": str(file),
+        }  # ASGI's extension, not in the framework's types
+        await send(path)
+
+    return answer
 
 
 async def _open(parts: Parts, held: Held, part: Part) -> AsyncIterator[bytes]:

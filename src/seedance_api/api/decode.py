@@ -1,6 +1,7 @@
 """Decoding that reports everything wrong at once: each field is converted by itself."""
 
 import difflib
+import functools
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -36,7 +37,7 @@ def decode(
 
     `strict=False` takes text for numbers and booleans, as form fields are. Null stands for absent.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    fields = _fields(shape)
     taken: dict[str, Any] = {}
     problems: list[Problem] = []
     unknown = 0
@@ -67,6 +68,12 @@ def _given(kind: Any) -> Any:
     for one in kinds[1:]:
         union = union | one
     return union
+
+
+@functools.cache
+def _fields(shape: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """Its fields by name. msgspec works them out of the annotations anew each time, which is slow."""
+    return {field.encode_name: field for field in msgspec.structs.fields(shape)}
 
 
 def _unknown(name: str, path: str, known: list[str]) -> Problem:

@@ -1,11 +1,11 @@
 """What the handlers use. `app.py` makes it once."""
 
 import asyncio
+import shutil
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from obstore.store import ObjectStore
@@ -15,7 +15,7 @@ from seedance_api.api.body import AnyRequest, Budget
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.ids import is_id
+from seedance_api.foundation.ids import is_id, new_id
 from seedance_api.generations import queries
 from seedance_api.generations.create import Creating
 from seedance_api.generations.rows import Seen
@@ -88,9 +88,13 @@ class Parts:
 
     @asynccontextmanager
     async def folder(self) -> AsyncGenerator[Path, None]:
-        """A scratch folder for one request."""
-        with TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as name:
-            yield Path(name)
+        """The place of a scratch folder for one request; who needs it makes it. Most creates bring no file."""
+        folder = self.scratch / new_id("room")
+        try:
+            yield folder
+        finally:
+            if folder.exists():
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _load(self, ids: list[str]) -> list[Seen | None | Exception]:
         found = {seen.id: seen for seen in await queries.seen_by_ids(self.db, list(set(ids)))}

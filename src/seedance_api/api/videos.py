@@ -52,13 +52,8 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
         idempotency = await fingerprint if fingerprint else idempotency_of(request, body)
         created = await create(wish, principal=principal, idempotency=idempotency, folder=folder, parts=parts.creating)
     if created.row is not None:
-        seen = Seen(
-            **msgspec.structs.asdict(created.row),
-            prompt=created.prompt,
-            purge_at=None,
-            content_state=None,
-            variants=[],
-        )
+        beside: dict[str, object] = {"prompt": created.prompt, "purge_at": None, "content_state": None, "variants": []}
+        seen = msgspec.convert(msgspec.structs.asdict(created.row) | beside, Seen)
     else:
         seen = await parts.seen(principal, created.generation_id)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen)

@@ -23,7 +23,7 @@ class Database:
     @classmethod
     async def connect(cls, url: str, *, most: int = 10) -> "Database":
         """Open the pool. `most` bounds the connections of this process."""
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=most, init=_prepare, command_timeout=60)
+        pool = await asyncpg.create_pool(url, min_size=1, max_size=most, init=_prepare, reset=_keep, command_timeout=60)
         return cls(pool, url)
 
     async def close(self) -> None:
@@ -63,6 +63,14 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         encoder=_to_json,
         decoder=msgspec.json.decode,
     )
+
+
+async def _keep(connection: object) -> None:
+    """Spare a round trip for each query: asyncpg ends an open transaction itself, and nothing else is left behind.
+
+    So nothing that lasts as long as a session (SET, LISTEN, pg_advisory_lock) may run on a pooled connection.
+    """
+    del connection
 
 
 def _to_json(value: object) -> str:

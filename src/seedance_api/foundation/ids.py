@@ -35,9 +35,9 @@ def _uuid7() -> int:
     return (milliseconds & ((1 << 48) - 1)) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random
 
 
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
+
+
 def _base32(number: int) -> str:
-    digits = bytearray(_LENGTH)
-    for place in range(_LENGTH - 1, -1, -1):
-        digits[place] = ord(_ALPHABET[number & 31])
-        number >>= 5
-    return digits.decode()
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

@@ -52,6 +52,14 @@ async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> Asyn
         yield [found["path"] for found in page if found["last_modified"] < moment]
 
 
+def local_file(store: ObjectStore, key: str) -> Path | None:
+    """The file of an object that is there, where the store is a folder of this machine."""
+    if not isinstance(store, LocalStore) or store.prefix is None:
+        return None
+    file = Path(store.prefix) / key
+    return file if file.is_file() else None
+
+
 async def delete(store: ObjectStore, keys: list[str]) -> None:
     """Delete objects; one that is gone already is no error."""
     for key in keys:

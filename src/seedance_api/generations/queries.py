@@ -16,7 +16,9 @@ async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
     """The generations with these ids, of any account: the caller compares the owner."""
     return rows(Seen, await db.fetch(
         """
-        SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
+        SELECT g.id, g.account_id, g.livemode, g.provider, g.model, g.params, g.metadata, g.state, g.progress, g.output,
+               g.error_code, g.error_message, g.created_at, g.started_at, g.finished_at,
+               i.prompt, c.purge_at, c.state AS content_state,
                ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
         FROM generation g
         LEFT JOIN generation_input i ON i.generation_id = g.id

@@ -39,9 +39,24 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: datetime | None
 
 
-class Seen(Generation, frozen=True, kw_only=True):
-    """A generation with what its owner sees beside it."""
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation as its owner sees it. The hottest read: no column more than is shown."""
 
+    id: str
+    account_id: str
+    livemode: bool
+    provider: str
+    model: str
+    params: Order
+    metadata: dict[str, str]
+    state: State
+    progress: int
+    output: Output | None
+    error_code: str | None
+    error_message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
     prompt: str | None
     purge_at: datetime | None
     content_state: str | None

@@ -52,6 +52,7 @@ class References:
         """Every source's medium by its path. Raises AppError 400 that lists every one that cannot be used."""
         if not sources:
             return {}
+        await asyncio.to_thread(folder.mkdir, mode=0o700, exist_ok=True)
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def stage(number: int, source: Source) -> Staged | BadMedia:
