@@ -22,6 +22,8 @@ FILE_MOST = 201 << 20
 _FREE = 1 << 20
 _STEP = 1 << 20
 _READ_SECONDS = 300.0
+_IDLE_SECONDS = 20.0
+_CLOSE = {"Connection": "close"}
 _FIELD_MOST = 1 << 20
 _PARTS_MOST = 200
 _NAME = re.compile(r"([A-Za-z0-9_]{1,64})((?:\[[A-Za-z0-9_]{0,64}\]){0,3})\Z")
@@ -122,7 +124,7 @@ def check_declared_size(request: AnyRequest, most: int) -> None:
 
 def too_large(most: int) -> AppError:
     """A 413 that says the bound."""
-    return AppError("body_too_large", f"The body is larger than {most >> 20} MiB.", headers={"Connection": "close"})
+    return AppError("body_too_large", f"The body is larger than {most >> 20} MiB.", headers=_CLOSE)
 
 
 async def _read_whole(request: AnyRequest, lease: Lease) -> bytearray:
@@ -139,17 +141,18 @@ async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
     try:
         async with asyncio.timeout(_READ_SECONDS):
             while True:
-                event = await request.receive()
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    event = await request.receive()
                 if event["type"] != "http.request":
-                    raise AppError("invalid_request", "The body ended before its length.")
+                    raise AppError("body_incomplete", headers=_CLOSE)
                 read += len(event["body"])
                 if read > most:
                     raise too_large(most)
                 yield event["body"]
                 if not event["more_body"]:
                     return
-    except TimeoutError:
-        raise AppError("body_too_slow", headers={"Connection": "close"}) from None
+    except (TimeoutError, RuntimeError):  # it stopped, or its framing is broken
+        raise AppError("body_incomplete", headers=_CLOSE) from None
 
 
 async def _read_form(request: AnyRequest, boundary: str, folder: Path, most: int, lease: Lease) -> Body:

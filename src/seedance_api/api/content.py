@@ -43,7 +43,7 @@ async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
     if part is None or request.method == "HEAD":
         return _nothing(part.status if part else 304, headers)
     file = objects.local_file(parts.store, held.object_key) if part.status == 200 else None
-    extensions = cast("dict[str, Any]", request.scope).get("extensions") or {}
+    extensions: dict[str, Any] = cast("dict[str, Any]", request.scope).get("extensions") or {}
     if file is not None and "http.response.pathsend" in extensions:
         return _whole_file(file, headers)
     chunks = await _open(parts, held, part)

@@ -95,11 +95,11 @@ def _paths() -> dict[str, Any]:
     file["description"] = "The id of a file, `file_…`."
     return {
         "/v1/videos": {
-            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_too_slow", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "too_busy"], parameters=[_KEY], body=_create_body()),
+            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "too_busy"], parameters=[_KEY], body=_create_body()),
             "get": _operation("listVideos", "List videos", "Videos", "VideoList", ["invalid_request"], parameters=_page_parameters()),
         },
         "/v1/videos/quote": {
-            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_too_slow", "body_too_large", "unsupported_media_type", "too_busy"], body=_create_body()),
+            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "too_busy"], body=_create_body()),
         },
         "/v1/videos/{video_id}": {
             "parameters": [video],
@@ -113,7 +113,7 @@ def _paths() -> dict[str, Any]:
         "/v1/videos/{video_id}/content": {"parameters": [video], "get": _content("get"), "head": _content("head")},
         "/v1/videos/{video_id}/events": {"parameters": [video], "get": _events()},
         "/v1/files": {
-            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_too_slow", "body_too_large", "unsupported_media_type", "idempotency_mismatch"], parameters=[_KEY], body=_upload_body()),
+            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch"], parameters=[_KEY], body=_upload_body()),
         },
         "/v1/files/{file_id}": {
             "parameters": [file],

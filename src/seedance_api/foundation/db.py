@@ -23,7 +23,9 @@ class Database:
     @classmethod
     async def connect(cls, url: str, *, most: int = 10) -> "Database":
         """Open the pool. `most` bounds the connections of this process."""
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=most, init=_prepare, reset=_keep, command_timeout=60)
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=most, init=_prepare, reset=_keep, connect=_open, command_timeout=60
+        )
         return cls(pool, url)
 
     async def close(self) -> None:
@@ -54,6 +56,13 @@ class Database:
     async def execute(self, sql: LiteralString, *values: Any) -> str:
         """Run a statement; returns its command tag."""
         return await self.pool.execute(sql, *values)
+
+
+async def _open(*arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    try:
+        return await asyncpg.connect(*arguments, **options)
+    except OSError as error:  # a socket's file that is gone is a FileNotFoundError
+        raise ConnectionError(type(error).__name__) from None
 
 
 async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -23,6 +23,7 @@ CODES: dict[str, Code] = {
         "One or more values are not acceptable; `errors` lists every one.",
     ),
     "invalid_json": Code(400, "invalid_request_error", False, "The body is not JSON, or is nested too deeply."),
+    "body_incomplete": Code(400, "invalid_request_error", False, "The body stopped before it was whole."),
     "invalid_multipart": Code(
         400, "invalid_request_error", False, "The multipart body is malformed or has too many parts."
     ),
@@ -44,7 +45,6 @@ CODES: dict[str, Code] = {
     "not_found": Code(404, "not_found_error", False, "There is no such thing in this account."),
     "method_not_allowed": Code(405, "invalid_request_error", False, "This address does not take that method."),
     "not_ready": Code(404, "not_found_error", True, "The video is not finished, so it has no content yet."),
-    "body_too_slow": Code(408, "invalid_request_error", True, "The body did not arrive within five minutes."),
     "not_finished": Code(
         409, "conflict_error", False, "The video is still being made; cancel it or wait, then delete it."
     ),

@@ -70,10 +70,13 @@ async def create(
     understood = await _understand(wish, principal, folder, parts)
     files = await _store_inline(understood, principal, parts)
     try:
-        return await parts.writer(_compose(wish, understood, files, principal, provider, idempotency, parts))
+        created = await parts.writer(_compose(wish, understood, files, principal, provider, idempotency, parts))
     except BaseException:
         await asyncio.shield(parts.references.discard(files.values()))
         raise
+    if created.replayed:  # another request with this key was quicker, and so were its files
+        await parts.references.discard(files.values())
+    return created
 
 
 async def quote(wish: CreateGeneration, *, principal: Principal, folder: Path, parts: Creating) -> Quote:

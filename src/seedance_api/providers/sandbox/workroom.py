@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import shutil
+import threading
 from pathlib import Path
 
 
@@ -14,6 +15,7 @@ class Workroom:
         self._scratch = scratch
         self._home = scratch / owner
         self._lock: int | None = None
+        self._opening = threading.Lock()
 
     async def make_room(self, attempt_id: str) -> Path:
         """Make an empty folder that only we can read."""
@@ -28,8 +30,9 @@ class Workroom:
         await asyncio.to_thread(self._close)
 
     def _make_room(self, attempt_id: str) -> Path:
-        if self._lock is None:
-            self._open()
+        with self._opening:  # rooms are made in threads; a second lock on our own file would wait for ever
+            if self._lock is None:
+                self._open()
         room = self._home / attempt_id
         shutil.rmtree(room, ignore_errors=True)
         room.mkdir(mode=0o700)
