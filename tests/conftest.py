@@ -1,11 +1,14 @@
 """Real parts for every test: one embedded PostgreSQL for the run, a database of its own for each test, real servers."""
 
 import asyncio
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,10 +31,15 @@ _LOCK = 0x7E57
 def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
     """The run's PostgreSQL, shared by all of pytest's processes; its migrated template is made by the first."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "postgres"
-    with Embedded(folder) as server:
+    run = base if worker_id == "master" else base.parent
+    # not below pytest's folder: a second run as root takes the way to it from the database's own user
+    folder = Path(tempfile.gettempdir()) / f"seedance-test-{hashlib.sha256(str(run).encode()).hexdigest()[:12]}"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    with Embedded(folder / "postgres") as server:
         asyncio.run(_make_template(server.url))
         yield server.url
+    if not (folder / "postgres" / "postmaster.pid").exists():  # the last one out
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

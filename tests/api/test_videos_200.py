@@ -5,8 +5,9 @@ import io
 import json
 
 import httpx
-from conftest import Service, finished
 from PIL import Image
+
+from conftest import Service, finished
 
 SMALL = {"prompt": "A quiet lake", "resolution": "480p", "duration": 4}
 

@@ -162,13 +162,13 @@ def completes(service: Service, videos: list[str], seconds: float = 120) -> None
             assert content.content[4:8] == b"ftyp"
 
 
-def consistent(service: Service, seconds: float = 25, *, killed: bool = False) -> None:
+def consistent(service: Service, seconds: float = 25, *, collect_first: bool = False) -> None:
     """What must be true when all is calm: counted in the database, in the object store and on the disk.
 
-    After a kill there may be objects without a row, until they are collected.
+    After a kill or a refusal there may be objects that no row names, until they are collected.
     """
     check_rows(service)
-    if killed:
+    if collect_first:
         collected(service)
     deadline = time.monotonic() + seconds
     while (found := problems(service)) and time.monotonic() < deadline:

@@ -29,8 +29,13 @@ from faults.kit import (
 from security.attack import picture, rows
 
 # in this order: a paused `watch` and a paused `dispatch` hold up everything behind them
-POINTS = ["generation storing>completed", "attempt planned>sent", "generation submitting>running", "generation running>storing",
-          "generation queued>submitting"]  # fmt: skip
+POINTS = [
+    "generation storing>completed",
+    "attempt planned>sent",
+    "generation submitting>running",
+    "generation running>storing",
+    "generation queued>submitting",
+]
 
 
 @pytest.mark.parametrize("who", ["worker", "serve"])
@@ -51,7 +56,7 @@ def test_a_kill_at_every_step_loses_nothing(start_service: Callable[..., Service
     if who == "serve":
         service.start()
     completes(service, videos)
-    consistent(service, killed=True)
+    consistent(service, collect_first=True)
 
 
 def test_a_killed_serve_takes_all_its_children_along(start_service: Callable[..., Service]) -> None:
@@ -77,7 +82,7 @@ def test_twenty_videos_survive_a_worker_that_is_killed_again_and_again(start_ser
         time.sleep(1 + chance.random())
     assert kills >= 5
     completes(service, videos, 120)
-    consistent(service, killed=True)
+    consistent(service, collect_first=True)
 
 
 def test_a_killed_api_process_is_replaced(start_service: Callable[..., Service]) -> None:
@@ -102,11 +107,14 @@ def test_a_killed_api_process_is_replaced(start_service: Callable[..., Service])
 
 
 def test_a_create_that_was_killed_before_its_commit_leaves_nothing(start_service: Callable[..., Service]) -> None:
-    """F02: the picture is in the store, the row is not yet; after a restart the repeat makes one, and no orphan stays."""
+    """F02: the picture is in the store, the row is not; after a restart the repeat makes one, and no orphan stays."""
     service = start_service()
     with gate(service):
-        do(service.database_url, "CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql AS "
-           "$$ BEGIN PERFORM pg_advisory_xact_lock_shared(4242); RETURN NEW; END $$")  # fmt: skip
+        do(
+            service.database_url,
+            "CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_advisory_xact_lock_shared(4242); RETURN NEW; END $$",
+        )
         do(
             service.database_url,
             "CREATE TRIGGER stop BEFORE INSERT ON generation FOR EACH ROW EXECUTE FUNCTION stop_here()",
@@ -130,7 +138,7 @@ def test_a_create_that_was_killed_before_its_commit_leaves_nothing(start_service
             answer = client.post("/v1/videos", json=SHORT | {"prompt": "x"}, headers={"Idempotency-Key": "once"})
             assert answer.status_code == 200, answer.text
     assert rows(service.database_url, "SELECT count(*) AS n FROM generation")[0]["n"] == 1
-    consistent(service, killed=True)
+    consistent(service, collect_first=True)
 
 
 def test_sigterm_drains_and_the_next_start_goes_on(start_service: Callable[..., Service]) -> None:

@@ -1,7 +1,6 @@
 import asyncio
 
 from generations.kit import with_database
-
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 

@@ -2,9 +2,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import obstore
-from generations.kit import new, owner, with_database
 from obstore.store import MemoryStore
 
+from generations.kit import new, owner, with_database
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.delivery.store import Storage

@@ -4,14 +4,13 @@ import re
 from pathlib import Path
 
 from generations.kit import owner, with_database
-
 from seedance_api.foundation.db import Database
 from seedance_api.generations import queries
 
 SQL = Path(queries.__file__).read_text()
 FILL = """
-INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds, quoted_tokens,
-                        deadline_at, state, finished_at)
+INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
+                        quoted_tokens, deadline_at, state, finished_at)
 SELECT 'vid_' || lpad(n::text, 26, '0'), $1, $2, false, 'sandbox', 'm', '{}', '{}', 3600, 0, now(),
        CASE WHEN n % 100 = 0 THEN 'queued' WHEN n % 100 = 1 THEN 'running' ELSE 'completed' END,
        CASE WHEN n % 100 > 1 THEN now() END

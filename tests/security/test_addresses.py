@@ -36,18 +36,49 @@ def test_undocumented_methods_are_refused(service: Service) -> None:
                     assert set(response.headers["allow"].split(", ")) >= methods
 
 
-NOWHERE = ["/", "/v1", "/v1/", "/v2/videos", "/V1/videos", "/v1/videos/../../etc/passwd", "/v1/videos/..%2f..%2fmodels",
-           "/v1/videos/%2e%2e/models", "/v1/./videos", "/v1/videos/%00", "/v1/videos/%ff", "/v1/videos/a%0d%0aX:y",
-           "/v1/videos/x/content/..%2f..", "/v1/files/..%2f..%2fsecrets%2fpepper", "/v1/videos/😀", "/v1/models/%2e%2e",
-           "/v1/models/" + "x" * 10_000, "/v1/videos/" + "x" * 60_000, "/v1/videos;a=b", "/v1/videos/x;/content",
-           "/static/..%2f..%2fpyproject.toml", "/docs/..%2fapp.py", "/schema", "/metrics", "/admin", "/.env", "*",
-           "/v1/videos/vid_" + "0" * 26, "/v1/files/file_" + "0" * 26, "/v1/videos/vid_" + "0" * 26 + "/nothing"]  # fmt: skip
+NOWHERE = [
+    "/",
+    "/v1",
+    "/v1/",
+    "/v2/videos",
+    "/V1/videos",
+    "/v1/videos/../../etc/passwd",
+    "/v1/videos/..%2f..%2fmodels",
+    "/v1/videos/%2e%2e/models",
+    "/v1/./videos",
+    "/v1/videos/%00",
+    "/v1/videos/%ff",
+    "/v1/videos/a%0d%0aX:y",
+    "/v1/videos/x/content/..%2f..",
+    "/v1/files/..%2f..%2fsecrets%2fpepper",
+    "/v1/videos/😀",
+    "/v1/models/%2e%2e",
+    "/v1/models/" + "x" * 10_000,
+    "/v1/videos/" + "x" * 60_000,
+    "/v1/videos;a=b",
+    "/v1/videos/x;/content",
+    "/static/..%2f..%2fpyproject.toml",
+    "/docs/..%2fapp.py",
+    "/schema",
+    "/metrics",
+    "/admin",
+    "/.env",
+    "*",
+    "/v1/videos/vid_" + "0" * 26,
+    "/v1/files/file_" + "0" * 26,
+    "/v1/videos/vid_" + "0" * 26 + "/nothing",
+]
 
 
 @pytest.mark.parametrize("target", NOWHERE, ids=lambda target: ascii(target[:40]))
 def test_odd_paths_lead_nowhere(service: Service, target: str) -> None:
-    response = parsed(raw(service, b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %b\r\n\r\n"
-                          % (target.encode(), service.key.encode())))  # fmt: skip
+    response = parsed(
+        raw(
+            service,
+            b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %b\r\n\r\n"
+            % (target.encode(), service.key.encode()),
+        )
+    )
     if target == "*":  # not a path for a GET; the server below us says so
         assert response.status_code in (400, 404)
         return
@@ -71,9 +102,29 @@ def test_a_trailing_slash_does_not_change_who_may(service: Service) -> None:
         refused(ask(service, "GET", path, Authorization=""), 401)
 
 
-QUERIES = ["model=%00", "after=%00", "after=x", "limit=0", "limit=101", "limit=-1", "limit=x", "limit=1e400", "limit=" + "9" * 5000,
-           "limit=%00", "order=up", "status=%00", "status=running", "created_after=-1", "created_after=" + "9" * 400,
-           "created_before=nan", "created_after=8589934592", "%00=1", "nothing=1", "limit[]=1", "limit=1&limti=2"]  # fmt: skip
+QUERIES = [
+    "model=%00",
+    "after=%00",
+    "after=x",
+    "limit=0",
+    "limit=101",
+    "limit=-1",
+    "limit=x",
+    "limit=1e400",
+    "limit=" + "9" * 5000,
+    "limit=%00",
+    "order=up",
+    "status=%00",
+    "status=running",
+    "created_after=-1",
+    "created_after=" + "9" * 400,
+    "created_before=nan",
+    "created_after=8589934592",
+    "%00=1",
+    "nothing=1",
+    "limit[]=1",
+    "limit=1&limti=2",
+]
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:30])
@@ -148,8 +199,11 @@ def test_a_broken_head_gets_one_answer_at_most(service: Service, lines: bytes) -
         assert 400 <= parsed(answer).status_code < 500
 
 
-@pytest.mark.parametrize("body", [b"zz\r\n{}\r\n", b"-1\r\n", b"5;" + b"x" * 1_000_000 + b"\r\n", b"f" * 17 + b"\r\n", b"2\r\n{}0\r\n\r\n"],
-                         ids=["not hexadecimal", "negative", "enormous extension", "overflow", "no line end"])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [b"zz\r\n{}\r\n", b"-1\r\n", b"5;" + b"x" * 1_000_000 + b"\r\n", b"f" * 17 + b"\r\n", b"2\r\n{}0\r\n\r\n"],
+    ids=["not hexadecimal", "negative", "enormous extension", "overflow", "no line end"],
+)
 def test_broken_chunks_make_no_5xx(service: Service, body: bytes) -> None:
     head = (
         f"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\nContent-Type: application/json"
@@ -174,8 +228,10 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_and_is_no_fault_of_ou
     ):
         kind = b"application/json" if body[:1] == b"{" else b"multipart/form-data; boundary=edge"
         with socket.create_connection(address(service)) as connection:
-            connection.sendall(b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: %b\r\nContent-Length: 100000\r\n\r\n"
-                               % (service.key.encode(), kind) + body)  # fmt: skip
+            connection.sendall(
+                b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: %b\r\n"
+                b"Content-Length: 100000\r\n\r\n" % (service.key.encode(), kind) + body
+            )
     until(lambda: len(list((service.folder / "data" / "scratch").glob("*/tmp*"))) == 0, 10)
     assert "request.failed" not in service.errors.read_text(errors="replace")[start:]
 

@@ -41,9 +41,20 @@ BROKEN = {
     "10,000 headers": (form([b"X-A: b\r\n" * 10_000 + text_part("prompt", "x")]), KIND),
     "10,000 parts": (form([text_part("metadata[a]", "x")] * 10_000), KIND),
     "10,000 files": (form([file_part("images[]", "a.png", b"x")] * 10_000), KIND),
-    "nested": (form([b'Content-Disposition: form-data; name="a"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nx']), KIND),
+    "nested": (
+        form([b'Content-Disposition: form-data; name="a"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nx']),
+        KIND,
+    ),
     "text that is not UTF-8": (form([b'Content-Disposition: form-data; name="prompt"\r\n\r\n\xff\xfe']), KIND),
-    "unknown charset": (form([b'Content-Disposition: form-data; name="prompt"\r\nContent-Type: text/plain; charset=x\r\n\r\nx', text_part("seed", "y")]), KIND),
+    "unknown charset": (
+        form(
+            [
+                b'Content-Disposition: form-data; name="prompt"\r\nContent-Type: text/plain; charset=x\r\n\r\nx',
+                text_part("seed", "y"),
+            ]
+        ),
+        KIND,
+    ),
     "unknown header charset": (form([text_part("seed", "y")]), KIND + "; charset=nonsense"),
     "NUL in a name": (form([text_part("a\0b", "x")]), KIND),
     "NUL in the prompt": (form([text_part("prompt", "a\0b")]), KIND),
@@ -60,7 +71,7 @@ BROKEN = {
     "a file as url": (form([text_part("prompt", "x"), file_part("images[][url]", "a.png", picture())]), KIND),
     "a file as role": (form([text_part("prompt", "x"), file_part("images[][role]", "a.png", picture())]), KIND),
     "a text of 2 MiB": (form([text_part("prompt", "x" * (2 << 20))]), KIND),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("body", "kind"), BROKEN.values(), ids=BROKEN.keys())
@@ -104,8 +115,13 @@ def test_only_one_file_and_nothing_else_is_uploaded(client: httpx.Client) -> Non
 
 
 def test_a_form_takes_lists_and_objects_by_their_names(client: httpx.Client) -> None:
-    parts = [text_part("prompt", "x"), text_part("metadata[a]", "b"), text_part("duration", "4"),
-             file_part("images[]", "a.png", picture()), text_part("generate_audio", "false")]  # fmt: skip
+    parts = [
+        text_part("prompt", "x"),
+        text_part("metadata[a]", "b"),
+        text_part("duration", "4"),
+        file_part("images[]", "a.png", picture()),
+        text_part("generate_audio", "false"),
+    ]
     assert post(client, form(parts), "/v1/videos/quote").status_code == 200
 
 

@@ -34,8 +34,22 @@ def live_key(service: Service) -> str:
     return service.new_key("live")
 
 
-WRONG = ["", "Bearer", "Bearer ", "Basic {key}", "{key}", "Bearer  {key}", "Bearer {key} ", "Bearer {key}x", "Bearer {key},{key}",
-         "Bearer sda_test_", "Bearer sda_prod_" + "a" * 46, "Bearer " + "x" * 60_000, "Bearer \xff\xfe", "Token {key}"]  # fmt: skip
+WRONG = [
+    "",
+    "Bearer",
+    "Bearer ",
+    "Basic {key}",
+    "{key}",
+    "Bearer  {key}",
+    "Bearer {key} ",
+    "Bearer {key}x",
+    "Bearer {key},{key}",
+    "Bearer sda_test_",
+    "Bearer sda_prod_" + "a" * 46,
+    "Bearer " + "x" * 60_000,
+    "Bearer \xff\xfe",
+    "Token {key}",
+]
 
 
 @pytest.mark.parametrize("header", WRONG, ids=lambda header: ascii(header[:30]))

@@ -135,7 +135,7 @@ def test_redirects_and_lies_of_a_public_server_lead_nowhere(client: httpx.Client
         def do_GET(self) -> None:
             if self.path.startswith("/to/"):
                 self.send_response(302)
-                self.send_header("Location", TARGETS[int(self.path.removeprefix("/to/"))])
+                self.send_header("Location", targets[int(self.path.removeprefix("/to/"))])
                 self.end_headers()
                 return
             self.send_response(200)
@@ -155,12 +155,12 @@ def test_redirects_and_lies_of_a_public_server_lead_nowhere(client: httpx.Client
         def log_message(self, *_: object) -> None:
             pass
 
-    TARGETS = ["http://127.0.0.1:8443/", "http://[::1]:8443/", "file:///etc/passwd", "http://169.254.169.254/", "/to/4"]
+    targets = ["http://127.0.0.1:8443/", "http://[::1]:8443/", "file:///etc/passwd", "http://169.254.169.254/", "/to/4"]
     server = HTTPServer(("127.0.0.2", 8443), Liar)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        ways = [f"/to/{n}" for n in range(len(TARGETS))] + ["/gzip", "/huge", "/endless", "/empty"]
+        ways = [f"/to/{n}" for n in range(len(targets))] + ["/gzip", "/huge", "/endless", "/empty"]
         images = [{"url": f"http://127.0.0.2:8443{way}", "role": "reference"} for way in ways]
         body = {"prompt": "x", "model": "seedance-2.0", "images": images}
         error = refused(client.post("/v1/videos", json=body), 400, code="invalid_media")

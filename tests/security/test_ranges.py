@@ -6,9 +6,28 @@ import pytest
 from conftest import Service
 from security.attack import refused
 
-WRONG = ["bytes=0-," + "0-," * 10_000, "bytes=-0", "bytes=9e99-", "bytes=-", "bytes=", "bytes=--1", "bytes=-1-", "bytes=5-2",
-         "bytes=99999999999-", "bytes=" + "9" * 400 + "-", "bytes=0x0-5", "bytes=0-0,1-1", "bytes= 0-5", "bytes=0-5 x",
-         "bytes=1.5-2", "bytes=a-b", "bytes", "=", "bytes=\xb2-\xb3", "bytes=-" + "9" * 19]  # fmt: skip
+WRONG = [
+    "bytes=0-," + "0-," * 10_000,
+    "bytes=-0",
+    "bytes=9e99-",
+    "bytes=-",
+    "bytes=",
+    "bytes=--1",
+    "bytes=-1-",
+    "bytes=5-2",
+    "bytes=99999999999-",
+    "bytes=" + "9" * 400 + "-",
+    "bytes=0x0-5",
+    "bytes=0-0,1-1",
+    "bytes= 0-5",
+    "bytes=0-5 x",
+    "bytes=1.5-2",
+    "bytes=a-b",
+    "bytes",
+    "=",
+    "bytes=\xb2-\xb3",
+    "bytes=-" + "9" * 19,
+]
 
 
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: ascii(value[:25]))

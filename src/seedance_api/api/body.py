@@ -138,21 +138,21 @@ async def _read_whole(request: AnyRequest, lease: Lease) -> bytearray:
 async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
     """The body as it arrives, from the server itself: the framework's own stream takes a cut body for a whole one."""
     read = 0
-    try:
-        async with asyncio.timeout(_READ_SECONDS):
-            while True:
-                async with asyncio.timeout(_IDLE_SECONDS):
-                    event = await request.receive()
-                if event["type"] != "http.request":
-                    raise AppError("body_incomplete", headers=_CLOSE)
-                read += len(event["body"])
-                if read > most:
-                    raise too_large(most)
-                yield event["body"]
-                if not event["more_body"]:
-                    return
-    except (TimeoutError, RuntimeError):  # it stopped, or its framing is broken
-        raise AppError("body_incomplete", headers=_CLOSE) from None
+    end = asyncio.get_running_loop().time() + _READ_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(min(_IDLE_SECONDS, end - asyncio.get_running_loop().time())):
+                event = await request.receive()
+        except (TimeoutError, RuntimeError):  # it stopped, or its framing is broken
+            raise AppError("body_incomplete", headers=_CLOSE) from None
+        if event["type"] != "http.request":
+            raise AppError("body_incomplete", headers=_CLOSE)
+        read += len(event["body"])
+        if read > most:
+            raise too_large(most)
+        yield event["body"]
+        if not event["more_body"]:
+            return
 
 
 async def _read_form(request: AnyRequest, boundary: str, folder: Path, most: int, lease: Lease) -> Body:

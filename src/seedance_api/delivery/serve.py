@@ -38,7 +38,8 @@ def choose(
     """
     if if_none_match is not None and _names(if_none_match, etag):
         return None
-    if wanted is None or (if_range is not None and if_range.strip() != etag):
+    other_unit = wanted is not None and not wanted.strip().startswith("bytes=")  # RFC 9110 §14.2: ignored
+    if wanted is None or other_unit or (if_range is not None and if_range.strip() != etag):
         return Part(200, 0, size, size)
     match = _ONE_RANGE.match(wanted.strip())
     if match is None or not (match[1] or match[2]):

@@ -22,6 +22,12 @@ async def collect(engine: Engine, *, age: timedelta = _AGE) -> int:
             orphans = [key for key in old if key not in named]
             await objects.delete(engine.storage.objects, orphans)
             deleted += len(orphans)
+    async for old in objects.keys_before(engine.storage.objects, "sandbox/", before):
+        # what a frozen worker handed over after its attempt was given up, or a cut-off `forget` left
+        alive = await queries.open_attempts(engine.db, [key.split("/")[1] for key in old])
+        orphans = [key for key in old if key.split("/")[1] not in alive]
+        await objects.delete(engine.storage.objects, orphans)
+        deleted += len(orphans)
     if deleted:
         _log.warning("collect.orphans", count=deleted)
     return deleted

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 from seedance_api.accounts.authenticate import Principal
@@ -71,8 +72,9 @@ async def create(
     files = await _store_inline(understood, principal, parts)
     try:
         created = await parts.writer(_compose(wish, understood, files, principal, provider, idempotency, parts))
-    except BaseException:
-        await asyncio.shield(parts.references.discard(files.values()))
+    except (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+        # certainly not written; after any other trouble it may have been, and `collect` deletes what was not
+        await parts.references.discard(files.values())
         raise
     if created.replayed:  # another request with this key was quicker, and so were its files
         await parts.references.discard(files.values())

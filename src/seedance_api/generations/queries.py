@@ -550,3 +550,15 @@ async def keys_with_rows(db: Database, keys: list[str]) -> set[str]:
         keys,
     )
     return {record["object_key"] for record in found}
+
+
+async def open_attempts(db: Database, ids: list[str]) -> set[str]:
+    """Those of these attempts that are under way."""
+    found = await db.fetch(
+        """
+        SELECT id FROM attempt
+        WHERE id = ANY ($1) AND state IN ('planned', 'sent', 'acknowledged', 'unknown')
+        """,
+        ids,
+    )
+    return {record["id"] for record in found}

@@ -112,18 +112,6 @@ class Records:
         for key in keys:
             await self._remove(key)
 
-    async def first_seen(self, fingerprint: str, now: float) -> float:
-        """When overloaded work was first offered, in Unix seconds: now, if never before."""
-        key = f"sandbox/overloaded/{fingerprint}.json"
-        if await self._create(key, now):
-            return now
-        data = await self._read(key)
-        return msgspec.json.decode(data, type=float) if data else now
-
-    async def forget_seen(self, fingerprint: str) -> None:
-        """Forget that overloaded work was offered."""
-        await self._remove(f"sandbox/overloaded/{fingerprint}.json")
-
     async def _create(self, key: str, value: object) -> bool:
         try:
             await obstore.put_async(self._store, key, msgspec.json.encode(value), mode="create")

@@ -35,6 +35,7 @@ from seedance_api.providers.sandbox.studio import Studio
 from seedance_api.providers.sandbox.workroom import Workroom
 
 OVERLOADED_SECONDS = 3.0
+_OVERLOADED_MOST = 1000
 _READS_AT_ONCE = 32
 _FILES = {"video": "video.mp4", "last_frame": "last_frame.png"}
 _ATTEMPT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -64,6 +65,7 @@ class Sandbox:
         owner = uuid.uuid4().hex
         self._records = Records(store)
         self._stale_seconds, self._clock = stale_seconds, clock
+        self._overloaded: dict[str, float] = {}
         self._studio = Studio(
             records=self._records,
             workroom=Workroom(scratch, owner),
@@ -85,7 +87,7 @@ class Sandbox:
         try:
             if await self._records.is_taken(commission.attempt_id):
                 return Started(operation)
-            refusal = await self._refuse(commission, magic)
+            refusal = self._refuse(commission, magic)
         except StoreTrouble as trouble:
             return NotSent(f"the object store cannot be read: {type(trouble).__name__}")
         return refusal or await self._accept(commission, magic)
@@ -154,16 +156,18 @@ class Sandbox:
         """Stop the renders of this process and hand their work back."""
         await self._studio.close()
 
-    async def _refuse(self, commission: Commission, magic: Magic) -> Refused | None:
+    def _refuse(self, commission: Commission, magic: Magic) -> Refused | None:
         if Spell.INPUT_MODERATED in magic:
             return Refused("input_moderated", "The input was refused by moderation (sandbox).")
         if Spell.OVERLOADED not in magic:
             return None
         fingerprint = _fingerprint(commission)
+        if len(self._overloaded) > _OVERLOADED_MOST:
+            self._overloaded.clear()
         now = self._clock()
-        if now - await self._records.first_seen(fingerprint, now) < OVERLOADED_SECONDS:
+        if now - self._overloaded.setdefault(fingerprint, now) < OVERLOADED_SECONDS:
             return Refused("provider_overloaded", "The sandbox is overloaded (sandbox). Try again.", retryable=True)
-        await self._records.forget_seen(fingerprint)
+        del self._overloaded[fingerprint]
         return None
 
     async def _accept(self, commission: Commission, magic: Magic) -> StartOutcome:
