@@ -25,7 +25,7 @@ def test_one_range(wanted: str, start: int, end: int) -> None:
 @pytest.mark.parametrize(
     "wanted",
     ["bytes=0-,0-", "bytes=-0", "bytes=100-", "bytes=5-4", "bytes=-", "bytes=", "bytes=a-b", "bytes=9e9-",
-     "bytes=0-" + ",0-" * 10_000, "bytes=" + "9" * 40 + "-", "bytes=--1", "bytes= 0-1", ""],
+     "bytes=0-" + ",0-" * 10_000, "bytes=" + "9" * 40 + "-", "bytes=--1", "bytes= 0-1"],
 )  # fmt: skip
 def test_anything_else_is_refused(wanted: str) -> None:
     with pytest.raises(AppError) as error:
