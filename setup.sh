@@ -38,5 +38,9 @@ if ! .tools/bin/uv --version >/dev/null 2>&1; then
 fi
 
 echo "setup: installing the locked packages into .venv"
+# trust what this machine trusts, where it says what that is: a company's own certificate, say
+if [ -s /etc/ssl/certs/ca-certificates.crt ]; then
+    export UV_SYSTEM_CERTS=true
+fi
 UV_PYTHON_DOWNLOADS=never .tools/bin/uv sync --quiet --locked --python "$python"
 cat uv.lock pyproject.toml client/pyproject.toml | cksum >"$stamp"
