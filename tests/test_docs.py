@@ -10,7 +10,6 @@ import httpx
 import pytest
 import typer
 
-from conftest import Service
 from seedance.cli import app as customers_cli
 from seedance_api import app
 from seedance_api.api import docs
@@ -23,6 +22,7 @@ from seedance_api.generations.states import ATTEMPT_MOVES, FAILURES, MOVES, Stat
 from seedance_api.providers.sandbox.magic import SPELLS
 from seedance_api.settings import TABLE
 from seedance_api.worker import build
+from stage import Service
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "client/README.md"])

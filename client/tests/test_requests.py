@@ -226,7 +226,7 @@ def test_cancel_delete_and_models(client, service):
     with pytest.raises(NotFound):
         client.videos.retrieve(video)
     assert [m.id for m in client.models.list()] == ["seedance-2.0-mini", "seedance-1.5-pro"]
-    assert client.models.retrieve("seedance-1.5-pro").extra["draft"] is True
+    assert client.models.retrieve("seedance-1.5-pro").extra["lifecycle"]["state"] == "retired"
 
 
 def test_objects_survive_a_round_trip(client):

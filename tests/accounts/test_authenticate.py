@@ -3,13 +3,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from conftest import PEPPER
 from seedance_api.accounts import create
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.keys import KeyMode, mint
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.listen import Listener
+from stage import PEPPER
 
 PEPPER_BYTES = bytes.fromhex(PEPPER)
 

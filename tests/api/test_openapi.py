@@ -12,13 +12,13 @@ import pytest
 import schemathesis
 from PIL import Image
 
-from conftest import Service, finished
 from seedance_api import app
 from seedance_api.api import docs
 from seedance_api.api.openapi import NOTES, document
 from seedance_api.api.understand import CreateVideo
 from seedance_api.catalog.models import DEFAULT
 from seedance_api.generations.states import FAILURES
+from stage import Service, finished
 
 PLAIN = {("GET", "/openapi.json"), ("GET", "/docs")}
 """They are the document and its page, and no part of the API."""

@@ -7,7 +7,7 @@ import json
 import httpx
 from PIL import Image
 
-from conftest import Service, finished
+from stage import Service, finished
 
 SMALL = {"prompt": "A quiet lake", "resolution": "480p", "duration": 4}
 

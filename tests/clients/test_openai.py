@@ -10,8 +10,8 @@ import openai
 import pytest
 from openai import OpenAI
 
-from conftest import Service, until
 from security.attack import picture
+from stage import Service, until
 
 # all of its video methods are deprecated; that is why people need another server for them
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")

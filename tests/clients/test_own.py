@@ -14,9 +14,9 @@ import av
 import httpx
 import pytest
 
-from conftest import Service, until
 from security.attack import noise, picture
 from seedance import AsyncSeedance, AuthenticationError, BadRequest, Conflict, NotFound, Seedance, VideoFailed
+from stage import Service, until
 
 SMALL = {"duration": 4, "resolution": "480p"}
 

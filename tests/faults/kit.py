@@ -13,7 +13,6 @@ import asyncpg
 import httpx
 import psutil
 
-from conftest import Service, until
 from security.attack import rows
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.confine import Confine
@@ -21,6 +20,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.collect import collect
+from stage import Service, until
 
 SHORT = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", "seed": 3}
 """The cheapest clip there is: 49 frames."""

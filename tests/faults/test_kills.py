@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import Service, until
 from faults.kit import (
     SHORT,
     check_rows,
@@ -27,6 +26,7 @@ from faults.kit import (
     worker_of,
 )
 from security.attack import picture, rows
+from stage import Service, until
 
 # in this order: a paused `watch` and a paused `dispatch` hold up everything behind them
 POINTS = [

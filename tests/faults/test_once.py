@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from conftest import Service
 from faults.kit import SHORT, completes, consistent
 from security.attack import address, picture, refused, rows
+from stage import Service
 
 
 def test_fifty_at_once_make_one(start_service: Callable[..., Service]) -> None:

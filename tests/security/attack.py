@@ -14,7 +14,7 @@ import httpx
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from conftest import Service
+from stage import Service
 
 FIELDS = {"code", "message", "type", "param", "request_id", "errors"}
 TABLES = ("generation", "generation_input", "generation_media", "file", "attempt", "content", "asset", "idempotency")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import Service, finished, until
 from security.attack import kept
+from stage import Service, finished, until
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import uuid
 import httpx
 import pytest
 
-from conftest import Service, until
 from security.attack import address, ask, parsed, raw, refused
+from stage import Service, until
 
 pytestmark = pytest.mark.usefixtures("nothing_kept")
 

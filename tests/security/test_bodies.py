@@ -7,8 +7,8 @@ import httpx
 import jsonschema
 import pytest
 
-from conftest import Service
 from security.attack import paths, raw, refused
+from stage import Service
 
 pytestmark = pytest.mark.usefixtures("nothing_kept")
 

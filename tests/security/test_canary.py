@@ -8,8 +8,8 @@ import asyncpg
 import httpx
 import psutil
 
-from conftest import Service, finished, until
 from security.attack import log, picture, rows
+from stage import Service, finished, until
 
 CANARY = "c4n4ry7e57"
 SMALL = {"duration": 4, "resolution": "480p"}

@@ -11,8 +11,8 @@ from contextlib import suppress
 import httpx
 import psutil
 
-from conftest import Service, until
 from security.attack import address, form, kept, refused, text_part
+from stage import Service, until
 
 MIB = 1 << 20
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from conftest import Service
 from security.attack import file_part, form, kept, paths, picture, refused, text_part
+from stage import Service
 
 pytestmark = pytest.mark.usefixtures("nothing_kept")
 

@@ -11,12 +11,12 @@ import asyncpg
 import httpx
 import pytest
 
-from conftest import PEPPER, Service
 from security.attack import ask, picture, refused
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
+from stage import PEPPER, Service
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

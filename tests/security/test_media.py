@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 
-from conftest import Service
 from security.attack import bomb, file_part, form, noise, paths, picture, refused
+from stage import Service
 
 pytestmark = pytest.mark.usefixtures("nothing_kept")
 

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from conftest import Service
 from security.attack import refused
+from stage import Service
 
 WRONG = [
     "bytes=0-," + "0-," * 10_000,

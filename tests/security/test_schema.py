@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Service
+from stage import Service
 
 CHECKS = [
     "not_a_server_error",

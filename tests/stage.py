@@ -1,0 +1,157 @@
+"""What tests run against: databases cloned from a migrated template, and running services."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from seedance_api.foundation.migrations import migrate
+
+PEPPER = "5e" * 32
+_TEMPLATE = "seedance_template"
+_LOCK = 0x7E57
+
+
+class fresh_database:  # noqa: N801 used like a function
+    """A clone of the migrated template, dropped at the end."""
+
+    def __init__(self, postgres: str) -> None:
+        self._postgres = postgres
+        self._name = f"test_{uuid.uuid4().hex[:12]}"
+
+    def __enter__(self) -> str:
+        asyncio.run(_execute(self._postgres, f'CREATE DATABASE "{self._name}" TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY'))
+        return named(self._postgres, self._name)
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run(_execute(self._postgres, f'DROP DATABASE "{self._name}" WITH (FORCE)'))
+
+
+def named(url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    return url.replace("/postgres?", f"/{name}?")
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        # two clones of one template cannot be made at once
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+async def make_template(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _TEMPLATE):
+            await connection.execute(f"CREATE DATABASE {_TEMPLATE}_making")
+            migrate(named(url, f"{_TEMPLATE}_making"))
+            await connection.execute(f"ALTER DATABASE {_TEMPLATE}_making RENAME TO {_TEMPLATE}")
+    finally:
+        await connection.close()
+
+
+class Service:
+    """A running `seedance-api serve`, with a test key for one account."""
+
+    def __init__(self, database_url: str, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.database_url = database_url
+        self.environment = os.environ | {
+            "SEEDANCE_DATABASE_URL": database_url,
+            "SEEDANCE_DATA_DIR": str(folder / "data"),
+            "SEEDANCE_PEPPER": PEPPER,
+            "SEEDANCE_LEASE_SECONDS": "3",
+            "SEEDANCE_DRAIN_SECONDS": "5",
+        } | {f"SEEDANCE_{name.upper()}": value for name, value in settings.items()}  # fmt: skip
+        self.errors = folder / "stderr"
+        self.start()
+        self.account = self.command("account", "create", f"{uuid.uuid4().hex[:8]}@example.org")
+        self.key = self.new_key()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with self.errors.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "seedance_api", "serve", "--port", "0", "--json"],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=self.environment,
+                start_new_session=True,
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.errors.read_text()
+        self.url = json.loads(line)["url"]
+
+    def command(self, *arguments: str) -> dict[str, str]:
+        """Run an operator's command."""
+        done = subprocess.run(
+            [sys.executable, "-m", "seedance_api", *arguments, "--json"],
+            capture_output=True,
+            env=self.environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def new_key(self, mode: str = "test", email: str | None = None) -> str:
+        """Another key."""
+        return self.command("key", "create", "--account", email or self.account["email"], "--mode", mode)["key"]
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """A plain HTTP client with the key."""
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+
+    def kill(self) -> None:
+        """kill −9 of `serve`; what it started must die with it."""
+        self.process.kill()
+        self.process.wait()
+        self._close()
+
+    def stop(self) -> int:
+        """SIGTERM, and wait."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        self._close()
+        return code
+
+    def _close(self) -> None:
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> object:
+    """Wait for a condition, with a deadline; returns its truthy answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+def finished(client: httpx.Client, video_id: str, seconds: float = 90.0) -> dict[str, object]:
+    """The video once it is in a final state."""
+
+    def look() -> dict[str, object] | None:
+        video = client.get(f"/v1/videos/{video_id}").json()
+        return video if video["status"] in ("completed", "failed", "canceled") else None
+
+    found = until(look, seconds)
+    assert isinstance(found, dict)
+    return found
