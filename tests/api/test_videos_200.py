@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import uuid
 
 import httpx
 from PIL import Image
@@ -126,7 +127,7 @@ def test_a_draft_and_its_final_take(service: Service) -> None:
 
 
 def test_pages_by_cursor_and_filter(service: Service) -> None:
-    key = service.new_key(email=service.command("account", "create", "pages@example.org")["email"])
+    key = service.new_key(email=service.command("account", "create", f"{uuid.uuid4().hex[:8]}@example.org")["email"])
     with service.client(key) as client:
         ids = [create(client, prompt="[sandbox:stall] x")["id"] for _ in range(5)]
         seen: list[str] = []

@@ -25,7 +25,7 @@ def test_one_range(wanted: str, start: int, end: int) -> None:
 @pytest.mark.parametrize(
     "wanted",
     ["bytes=0-,0-", "bytes=-0", "bytes=100-", "bytes=5-4", "bytes=-", "bytes=", "bytes=a-b", "bytes=9e9-",
-     "bytes=0-" + ",0-" * 10_000, "bytes=" + "9" * 40 + "-", "bytes=--1", "bytes= 0-1"],
+     "bytes=0-" + ",0-" * 10_000, "bytes=" + "9" * 40 + "-", "bytes=--1", "bytes= 0-1", "", "=", "bytes"],
 )  # fmt: skip
 def test_anything_else_is_refused(wanted: str) -> None:
     with pytest.raises(AppError) as error:
@@ -55,6 +55,6 @@ def test_a_part_is_always_inside_the_file(text: str, size: int) -> None:
     assert 0 <= part.start < part.end <= size
 
 
-@pytest.mark.parametrize("wanted", ["items=0-1", "", "seconds=1-2"])
+@pytest.mark.parametrize("wanted", ["items=0-1", "seconds=1-2"])
 def test_a_range_in_another_unit_is_ignored(wanted: str) -> None:
     assert choose(100, ETAG, wanted=wanted) == Part(200, 0, 100, 100)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -23,6 +23,7 @@ _FREE = 1 << 20
 _STEP = 1 << 20
 _READ_SECONDS = 300.0
 _IDLE_SECONDS = 20.0
+_DISCARD_SECONDS = 5.0
 _CLOSE = {"Connection": "close"}
 _FIELD_MOST = 1 << 20
 _PARTS_MOST = 200
@@ -157,18 +158,28 @@ async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
 
 async def _read_form(request: AnyRequest, boundary: str, folder: Path, most: int, lease: Lease) -> Body:
     form = _Form(folder)
+    chunks = _chunks(request, most)
     try:
         with PushMultipartParser(boundary, max_segment_count=_PARTS_MOST) as parser:
-            async for chunk in _chunks(request, most):
+            async for chunk in chunks:
                 for part in parser.parse(chunk):
                     form.take(part)
                 await lease.cover(form.held)
     except (MultipartError, ValueError, LookupError):
+        await _discard(chunks)
         # the parser's own text may quote the body
         raise AppError("invalid_multipart") from None
     finally:
         form.close()
     return Body(form.values, False, form.files)
+
+
+async def _discard(chunks: AsyncIterator[bytes]) -> None:
+    """Read what is left: a client that is still sending may otherwise see a broken connection and not our answer."""
+    with suppress(AppError, TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            async for _ in chunks:
+                pass
 
 
 class _Form:

@@ -6,6 +6,7 @@ import msgspec
 
 from seedance_api.foundation.errors import AppError
 
+_OTHER_UNIT = re.compile(r"\s*(?!bytes=)[A-Za-z][\w-]*=")
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")
 
 
@@ -38,8 +39,8 @@ def choose(
     """
     if if_none_match is not None and _names(if_none_match, etag):
         return None
-    other_unit = wanted is not None and not wanted.strip().startswith("bytes=")  # RFC 9110 §14.2: ignored
-    if wanted is None or other_unit or (if_range is not None and if_range.strip() != etag):
+    # a range in a unit that we do not know is ignored: RFC 9110 §14.2
+    if wanted is None or _OTHER_UNIT.match(wanted) or (if_range is not None and if_range.strip() != etag):
         return Part(200, 0, size, size)
     match = _ONE_RANGE.match(wanted.strip())
     if match is None or not (match[1] or match[2]):
