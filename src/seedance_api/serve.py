@@ -97,10 +97,13 @@ class WorkerProcess:
                 self._process.wait(0.5)
             except subprocess.TimeoutExpired:
                 continue
-            if not self._stopping.is_set():
-                _log.error("worker.died", code=self._process.returncode)
-                time.sleep(_RESTART_SECONDS)
+            if self._stopping.is_set():
+                return
+            _log.error("worker.died", code=self._process.returncode)
+            if not self._stopping.wait(_RESTART_SECONDS):
                 self._process = self._start()
+        # a worker that this thread has started is killed by the kernel when the thread ends, so it waits for its drain
+        self._process.wait()
 
 
 def free_port(host: str) -> int:

@@ -85,19 +85,9 @@ def _catalogue_problems(form: CreateVideo, request: Request, problems: list[Prob
 
 def idempotency_of(request: AnyRequest, body: Body) -> Idempotency | None:
     """The customer's idempotency key, quoted or bare, with the fingerprint of the decoded body. Raises AppError 400."""
-    key = request.headers.get("idempotency-key")
+    key = idempotency_key(request)
     if key is None:
         return None
-    key = key.strip()
-    if len(key) >= 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    if not key or len(key) > 255 or not key.isascii() or not key.isprintable():
-        problem = Problem(
-            path="Idempotency-Key",
-            code="out_of_range",
-            message="It must be 1 to 255 printable ASCII characters.",
-        )
-        raise refusal([problem])
     form, _ = decode(CreateVideo, _with_lists(body), strict=body.typed)
     said = {
         name: _stable(value, body.files) for name, value in msgspec.structs.asdict(form).items() if value is not None
