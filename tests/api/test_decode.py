@@ -75,3 +75,9 @@ def test_names_that_contradict_are_refused() -> None:
         put(values, "a", [""], 1)
     with pytest.raises(ValueError):
         put(values, "a", ["k"], 1)
+
+
+def test_a_body_of_too_many_values_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(AppError, match="invalid_json"):
+        parse_json(b'{"a":[' + b"{}," * 600_000 + b"{}]}")
+    assert len(parse_json(b'{"images":["data:image/png;base64,' + b"A" * (4 << 20) + b'"]}')) == 1

@@ -1,11 +1,16 @@
 import asyncio
 
 import pytest
+from msgspec import structs
 
 from generations.kit import new, owner, with_database
+from seedance_api.catalog.order import Kind, Role
+from seedance_api.catalog.request import Facts
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.ids import new_id
 from seedance_api.generations.write import Writer
+from seedance_api.references.queries import NewFile, delete_file
 
 
 def test_a_key_makes_one_generation_however_often_and_wherever_it_is_used(database_url: str) -> None:
@@ -84,5 +89,31 @@ def test_no_job_carries_more_than_an_id(database_url: str) -> None:
         rows = await db.fetch("SELECT payload, headers::text FROM pgqueuer")
         assert [bytes(row["payload"]) for row in rows] == [b"sandbox"]
         assert "canary" not in str([dict(row) for row in rows])
+
+    with_database(database_url, verb)
+
+
+def test_deleting_an_input_of_a_draft_ends_the_draft_and_a_needed_file_stays_whole(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        file_id = new_id("file")
+        file = NewFile(
+            id=file_id, account_id=me.account_id, livemode=False, inline=False, kind=Kind.IMAGE, object_key="k",
+            sha256="0", facts=Facts(media_type="image/png", bytes=1), keep_seconds=60,
+        )  # fmt: skip
+        draft = new(me, new_files=(file,), media=((Role.FIRST_FRAME, file_id),))
+        draft = structs.replace(draft, order=structs.replace(draft.order, draft=True))
+        await Writer(db)(draft)
+        await Writer(db)(new(me, media=((Role.FIRST_FRAME, file_id),)))
+        await db.execute("UPDATE generation SET state = 'canceled', finished_at = now() WHERE id = $1", draft.id)
+        for needed in (True, False):
+            async with db.transaction() as connection:
+                assert await delete_file(connection, file_id) is not needed
+            left = [
+                await db.fetchval("SELECT count(*) FROM generation_media WHERE generation_id = $1", draft.id),
+                await db.fetchval("SELECT count(*) FROM generation_input WHERE generation_id = $1", draft.id),
+            ]
+            assert left == ([1, 1] if needed else [0, 0])
+            await db.execute("UPDATE generation SET state = 'canceled', finished_at = now() WHERE finished_at IS NULL")
 
     with_database(database_url, verb)

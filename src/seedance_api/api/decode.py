@@ -14,6 +14,8 @@ from seedance_api.foundation.errors import AppError, Problem
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 _UNKNOWN_MOST = 32
+_LARGE = 1 << 20
+_VALUES_MOST = 200_000
 _EXPECTED = re.compile(r"[Ee]xpected (.+?)(?: - at `\$(.*)`)?\Z", re.DOTALL)
 _ONE_OF = {"str": "text", "int": "a whole number", "bool": "true or false", "float": "a number", "object": "an object",
            "array": "a list", "null": "null"}  # fmt: skip
@@ -21,6 +23,9 @@ _ONE_OF = {"str": "text", "int": "a whole number", "bool": "true or false", "flo
 
 def parse_json(body: bytes | bytearray) -> dict[str, Any]:
     """The JSON object of a body. Raises AppError 400 for anything else, however deep it is nested."""
+    # each of these makes an object of some 25 times its size, and base64 has none of them
+    if len(body) > _LARGE and body.count(b",") + body.count(b"{") + body.count(b"[") > _VALUES_MOST:
+        raise AppError("invalid_json", "The body has too many values.")
     try:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -8,16 +8,17 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import assert_never
 
+import asyncpg
 import msgspec
 import structlog
 
-from seedance_api.delivery.store import Storage, discard
+from seedance_api.delivery.store import Storage, StoreOutcome, Unstored, discard
 from seedance_api.foundation.db import Database
 from seedance_api.generations import decide, queries
 from seedance_api.generations.record import record
 from seedance_api.generations.rows import Attempt, Claimed
 from seedance_api.generations.states import AttemptState, State
-from seedance_api.providers.provider import Commission, Input, Provider, Unclear
+from seedance_api.providers.provider import Commission, Input, Operation, Provider, Unclear
 
 _CALL_SECONDS = 60.0
 _log = structlog.get_logger()
@@ -63,9 +64,7 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
         case State.STORING:
             operation = await queries.last_operation(engine.db, generation.id)
             assert operation is not None, "a generation is not storing before an attempt succeeded"
-            outcome = await engine.storage.store(
-                generation.id, generation.version, generation.params, generation.output, provider, operation
-            )
+            outcome = await _store(generation, provider, operation, engine)
             return decide.after_storing(generation, outcome)
         case State.QUEUED | State.COMPLETED | State.FAILED | State.CANCELED:
             raise AssertionError("such a generation cannot be claimed")
@@ -106,9 +105,20 @@ async def _stop(generation: Claimed, provider: Provider, engine: Engine) -> deci
     try:
         async with asyncio.timeout(_CALL_SECONDS):
             stopped = await provider.cancel(attempt.operation)
-    except TimeoutError:
+    except Exception:  # noqa: BLE001 a deadline must come through whatever a provider does
+        _log.warning("advance.stop_failed", generation_id=generation.id, exc_info=True)
         stopped = False
     return decide.after_stopping(generation, attempt, stopped)
+
+
+async def _store(generation: Claimed, provider: Provider, operation: Operation, engine: Engine) -> StoreOutcome:
+    try:
+        return await engine.storage.store(
+            generation.id, generation.version, generation.params, generation.output, provider, operation
+        )
+    except Exception:  # noqa: BLE001 a full disk or a store that refuses: tried again, until the deadline
+        _log.error("advance.store_failed", generation_id=generation.id, exc_info=True)
+        return Unstored("output_unavailable")
 
 
 async def _commission(generation: Claimed, attempt: Attempt, engine: Engine) -> Commission:
@@ -139,7 +149,11 @@ async def _kept(generation: Claimed, engine: Engine) -> AsyncGenerator[None, Non
         kept = True
         while kept:
             await asyncio.sleep(engine.lease_seconds / 3)
-            kept = await queries.keep_claim(engine.db, generation.id, generation.version, engine.lease_seconds)
+            try:
+                kept = await queries.keep_claim(engine.db, generation.id, generation.version, engine.lease_seconds)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                # the database may be back before the lease is over
+                _log.warning("advance.keep_failed", generation_id=generation.id, exc_info=True)
 
     keeper = asyncio.create_task(keep())
     try:

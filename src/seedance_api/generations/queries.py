@@ -553,11 +553,12 @@ async def keys_with_rows(db: Database, keys: list[str]) -> set[str]:
 
 
 async def open_attempts(db: Database, ids: list[str]) -> set[str]:
-    """Those of these attempts that are under way."""
+    """Those of these attempts that are under way, or whose file is still to be stored."""
     found = await db.fetch(
         """
-        SELECT id FROM attempt
-        WHERE id = ANY ($1) AND state IN ('planned', 'sent', 'acknowledged', 'unknown')
+        SELECT a.id FROM attempt a JOIN generation g ON g.id = a.generation_id
+        WHERE a.id = ANY ($1) AND g.finished_at IS NULL
+          AND a.state IN ('planned', 'sent', 'acknowledged', 'unknown', 'succeeded')
         """,
         ids,
     )

@@ -45,6 +45,9 @@ async def purge_due(engine: Engine) -> None:
     """Delete the content whose time has come."""
     due = await due_for_purge(engine.db, _MOST)
     for generation_id in due:
-        await purge(engine.db, engine.storage.objects, generation_id)
+        try:
+            await purge(engine.db, engine.storage.objects, generation_id)
+        except Exception:  # noqa: BLE001 one object that cannot be deleted must not keep the others
+            _log.error("purge.failed", generation_id=generation_id, exc_info=True)
     if due:
         _log.info("purge.done", count=len(due))

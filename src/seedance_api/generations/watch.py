@@ -28,7 +28,10 @@ async def watch(name: str, engine: Engine) -> None:
         checks = await provider.check_many([one.operation for one in running])
         await _note_progress(engine.db, running, checks)
         for one, check in zip(running, checks, strict=True):
-            await _finish(one, check, provider, engine)
+            try:
+                await _finish(one, check, provider, engine)
+            except Exception:  # noqa: BLE001 one row must not hold up those behind it
+                _log.error("watch.failed", generation_id=one.id, exc_info=True)
         if len(running) < _MOST:
             break
     if seen:

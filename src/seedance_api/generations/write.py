@@ -72,14 +72,15 @@ class Writer:
         try:
             return await self._write_together(news)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
-            if len(news) == 1:
-                raise
+            pass
         # one row that the database refuses must not take the others down with it
         return [await self._write_alone(new) for new in news]
 
     async def _write_alone(self, new: NewGeneration) -> Created | Exception:
         try:
             (answer,) = await self._write_together([new])
+        except asyncpg.ForeignKeyViolationError:
+            return AppError("invalid_media", "An input of the draft was deleted meanwhile.")
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             return error
         return answer

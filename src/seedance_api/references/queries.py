@@ -97,20 +97,29 @@ async def hold_files(connection: Connection, ids: list[str]) -> set[str]:
 
 
 async def delete_file(connection: Connection, file_id: str) -> bool:
-    """Delete a file that no unfinished generation needs; False when one does."""
+    """Delete a file that no unfinished generation needs; False, and nothing changed, when one does."""
     await connection.execute("SELECT 1 FROM file WHERE id = $1 FOR UPDATE", file_id)
-    await connection.execute(
+    needed = await connection.fetchval(
         """
-        DELETE FROM generation_media m USING generation g
-        WHERE m.file_id = $1 AND g.id = m.generation_id AND g.finished_at IS NOT NULL
+        SELECT EXISTS (
+            SELECT 1 FROM generation_media m JOIN generation g ON g.id = m.generation_id
+            WHERE m.file_id = $1 AND g.finished_at IS NULL
+        )
         """,
         file_id,
     )
-    tag = await connection.execute(
-        "DELETE FROM file f WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM generation_media m WHERE m.file_id = f.id)",
+    if needed:
+        return False
+    # a draft without all its inputs is no draft any more: without its prompt no final take is made of it
+    await connection.execute(
+        """
+        DELETE FROM generation_input i USING generation_media m, generation g
+        WHERE m.file_id = $1 AND g.id = m.generation_id AND i.generation_id = g.id AND (g.params ->> 'draft')::bool
+        """,
         file_id,
     )
-    return affected(tag) == 1
+    await connection.execute("DELETE FROM generation_media WHERE file_id = $1", file_id)
+    return affected(await connection.execute("DELETE FROM file WHERE id = $1", file_id)) == 1
 
 
 async def expired_files(db: Database, limit: int) -> list[File]:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from obstore.store import ObjectStore
 
 from seedance_api.providers.provider import (
@@ -111,7 +112,7 @@ class Sandbox:
             async with reads:
                 try:
                     return await self._look_up(attempt_id)
-                except StoreTrouble:
+                except (*StoreTrouble, msgspec.MsgspecError):
                     return Pending()
 
         return await asyncio.gather(*(check(_attempt_id(operation)) for operation in operations))
