@@ -165,6 +165,9 @@ async def _read_form(request: AnyRequest, boundary: str, folder: Path, most: int
                 for part in parser.parse(chunk):
                     form.take(part)
                 await lease.cover(form.held)
+    except AppError:
+        await _discard(chunks)
+        raise
     except (MultipartError, ValueError, LookupError):
         await _discard(chunks)
         # the parser's own text may quote the body

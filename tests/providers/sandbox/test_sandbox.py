@@ -186,7 +186,7 @@ def test_cancel_by_another_process_stops_the_render(tmp_path, make):
         await until(lambda: len(children()) == 1)
         assert await other.cancel(operation)
         await until(lambda: not children())
-        assert isinstance((await owner.check_many([operation]))[0], Failed)
+        assert isinstance(await finished(owner, operation), Failed)
         await asyncio.gather(owner.close(), other.close())
 
     asyncio.run(story())
