@@ -47,6 +47,20 @@ def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
+def schedules(record_property: Callable[[str, object], None]) -> Callable[[int], None]:
+    """Counts the schedules that a test has tried: interleavings, orders of operations, points of death."""
+    return lambda count: record_property("schedules", count)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many schedules were tried."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, ())]
+    counts = [value for one in reports for name, value in one.user_properties if name == "schedules"]
+    if counts:
+        terminalreporter.write_line(f"schedules tried: {sum(counts)} in {len(counts)} tests")
+
+
+@pytest.fixture
 def start_service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
     """A function that starts a service of the test's own."""
     with ExitStack() as stack:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -110,6 +111,19 @@ class Service:
     def new_key(self, mode: str = "test", email: str | None = None) -> str:
         """Another key."""
         return self.command("key", "create", "--account", email or self.account["email"], "--mode", mode)["key"]
+
+    def credit(self, amount: str, email: str | None = None) -> None:
+        """Money for the account."""
+        self.command("account", "credit", email or self.account["email"], amount, "--reason", "a test")
+
+    def doctor(self) -> dict[str, Any]:
+        """What `doctor --invariants` finds; it must be nothing."""
+        command = [sys.executable, "-m", "seedance_api", "doctor", "--invariants", "--json"]
+        done = subprocess.run(command, capture_output=True, env=self.environment, check=False)
+        found = json.loads(done.stdout)
+        assert found["violations"] == 0, found
+        assert done.returncode == 0
+        return found
 
     def client(self, key: str | None = None) -> httpx.Client:
         """A plain HTTP client with the key."""

@@ -59,11 +59,13 @@ def errors_page() -> str:
     codes = [
         (f"`{name}`", str(one.status), f"`{one.type}`", yes(one.retry), one.meaning) for name, one in CODES.items()
     ]
-    failures = [(f"`{name}`", yes(one.retry), one.meaning) for name, one in FAILURES.items()]
+    failures = [(f"`{name}`", one.payer, yes(one.retry), one.meaning, one.advice) for name, one in FAILURES.items()]
     return ERRORS.format(
         codes=table(("code", "status", "type", "may succeed later", "meaning"), codes),
         problems=table(("code", "meaning"), [(f"`{name}`", meaning) for name, meaning in docs.PROBLEMS.items()]),
-        failures=table(("code", "making it again may help", "meaning"), failures),
+        failures=table(
+            ("code", "who pays the upstream", "safe and useful to try again", "meaning", "what to do"), failures
+        ),
     )
 
 
@@ -101,7 +103,9 @@ The entries of `errors`. Each has a `path`, a `code` and a `message`, and where 
 ## Failures
 
 A video that was accepted and could not be made has the status `failed` and one of these codes in `error.code`. One that
-was stopped at your request has the status `canceled` and the code `canceled`.
+was stopped at your request has the status `canceled` and the code `canceled`. Whatever the code, you pay nothing: what
+was held is released in the moment in which the video fails. `error.payer` says who bears what the upstream bills:
+`nobody`, for it bills finished videos only, or the `operator`, where a finished one may have been lost.
 
 {failures}
 """
@@ -320,7 +324,7 @@ def test_the_page_loads_nothing_and_its_links_lead_somewhere() -> None:
     assert "@import" not in text
     assert len(looked.ids) == len(set(looked.ids))
     assert {link for link in looked.links if link.removeprefix("#") not in looked.ids} == {"/openapi.json"}
-    assert len(text.encode()) < 150_000
+    assert len(text.encode()) < 200_000
 
 
 def test_the_page_shows_everything_there_is() -> None:

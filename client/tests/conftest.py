@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,8 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from blocking import Blocking
 from fake_service import KEY, FakeService
+from terminal import SEEDANCE
+from typer.testing import CliRunner
 
 from seedance import AsyncSeedance, Seedance
+from seedance.cli import app
 
 
 @pytest.fixture
@@ -47,3 +52,44 @@ def open_client(request):
 @pytest.fixture
 def client(open_client, service):
     return open_client(service.url)
+
+
+@pytest.fixture
+def environment(service, tmp_path):
+    return os.environ | {
+        "SEEDANCE_BASE_URL": service.url,
+        "SEEDANCE_API_KEY": KEY,
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "COLUMNS": "100",
+    }
+
+
+@pytest.fixture
+def process(environment, tmp_path):
+    """Runs the command as a process."""
+
+    def run(*arguments, **changes):
+        env = {name: value for name, value in (environment | changes).items() if value is not None}
+        done = subprocess.run(
+            [*SEEDANCE, *arguments],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert KEY not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def run(environment, monkeypatch, tmp_path):
+    """Runs the command in this process."""
+    for name in ("SEEDANCE_BASE_URL", "SEEDANCE_API_KEY"):
+        monkeypatch.setenv(name, environment[name])
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments, **options: CliRunner().invoke(app, arguments, **options)

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from fake_answers import MODELS, error, file_view, listing
+from fake_money import STATEMENT, balance, cost, quote, usage
 
 KEY = "sda_test_abcdefgh0123456789012345678901234567890123"
 CONTENT = bytes(range(256)) * 2000
@@ -56,6 +57,7 @@ class FakeService:
         self.etag = '"v1"'
         self.timeline = [("queued", 0), ("in_progress", 0), ("in_progress", 40), ("completed", 100)]
         self.failure = {"code": "moderation", "message": "the prompt was refused"}
+        self.livemode = False
         self.pace_seconds = 0.0
         self.lock = threading.RLock()
         self.server = Server(("127.0.0.1", 0), Handler)
@@ -94,9 +96,11 @@ class FakeService:
                 "status": "queued", "progress": 0, "created_at": 1700000000, "started_at": None,
                 "completed_at": None, "expires_at": None, "prompt": body.get("prompt"), "size": "1280x720",
                 "seconds": "5", "resolution": "720p", "ratio": "16:9", "duration": 5,
-                "seed": body.get("seed"), "generate_audio": True, "draft": False, "usage": None, "cost": None,
+                "seed": body.get("seed"), "generate_audio": True, "draft": False, "usage": None,
+                "cost": cost(self, "queued"),
                 "urls": {"content": None, "last_frame": None, "thumbnail": None, "events": "…", "new": 1},
-                "error": None, "metadata": body.get("metadata", {}), "livemode": False, "sandbox": True,
+                "error": None, "metadata": body.get("metadata", {}), "livemode": self.livemode,
+                "sandbox": True,
                 "ai_generated": True, "something_new": {"a": 1},
             }  # fmt: skip
             self.advance(video_id)
@@ -110,6 +114,7 @@ class FakeService:
             status, progress = self.steps[video_id].popleft()
             video = self.videos[video_id] | {"status": status, "progress": progress}
             video["error"] = self.failure if status == "failed" else None
+            video["cost"] = cost(self, status)
             self.videos[video_id] = video
             return True
 
@@ -155,8 +160,13 @@ class Handler(BaseHTTPRequestHandler):
         if method == "POST" and path in {"/v1/videos", "/v1/files"}:
             return self.created(path, body, fault)
         if method == "POST" and path == "/v1/videos/quote":
-            tokens = {"expected": 1000, "most": 1200}
-            return self.json(200, {"object": "quote", "model": "m", "tokens": tokens, "price": None, "new": 7})
+            return self.json(200, quote(service))
+        if path == "/v1/balance":
+            return self.json(200, balance(service))
+        if path == "/v1/usage":
+            return self.json(200, usage(service, query))
+        if path.startswith("/v1/statements/"):
+            return self.statement(fault)
         if path == "/v1/models":
             return self.json(200, {"object": "list", "data": MODELS})
         if path == "/v1/videos":
@@ -178,7 +188,9 @@ class Handler(BaseHTTPRequestHandler):
     def video(self, video_id, action, fault):
         service = self.service
         if action == "cancel":
-            service.videos[video_id] = service.videos[video_id] | {"status": "canceled"}
+            service.videos[video_id] = service.videos[video_id] | {
+                "status": "canceled", "cost": cost(service, "canceled"),
+            }  # fmt: skip
             service.steps[video_id].clear()
         if action == "events":
             return self.events(video_id, fault)
@@ -243,6 +255,19 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data[start:])
         return None
 
+    def statement(self, fault):
+        """Streamed, so without a length and without anything to resume it by."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/csv; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for line in STATEMENT.splitlines(keepends=True)[: fault.cut_after if fault else None]:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
+        if fault and fault.cut_after is not None:
+            return self.hang_up()
+        self.wfile.write(b"0\r\n\r\n")
+        return None
+
     def read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -274,6 +299,7 @@ if __name__ == "__main__":
     # To look at the CLI by hand.
     with FakeService() as by_hand:
         by_hand.pace_seconds = 0.4
+        by_hand.livemode = "live" in sys.argv
         by_hand.timeline = [
             ("queued", 0),
             *[("in_progress", n) for n in range(0, 100, 8)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -12,56 +11,15 @@ import pytest
 from fake_answers import error
 from fake_service import CONTENT, KEY, Fault
 from terminal import SEEDANCE, on_terminal, wait_for
-from typer.testing import CliRunner
-
-from seedance.cli import app
-
-
-@pytest.fixture
-def environment(service, tmp_path):
-    return os.environ | {
-        "SEEDANCE_BASE_URL": service.url,
-        "SEEDANCE_API_KEY": KEY,
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "COLUMNS": "100",
-    }
-
-
-@pytest.fixture
-def process(environment, tmp_path):
-    """Runs the command as a process."""
-
-    def run(*arguments, **changes):
-        env = {name: value for name, value in (environment | changes).items() if value is not None}
-        done = subprocess.run(
-            [*SEEDANCE, *arguments],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert KEY not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture
-def run(environment, monkeypatch, tmp_path):
-    """Runs the command in this process."""
-    for name in ("SEEDANCE_BASE_URL", "SEEDANCE_API_KEY"):
-        monkeypatch.setenv(name, environment[name])
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments, **options: CliRunner().invoke(app, arguments, **options)
 
 
 def test_generate_makes_a_file(process, service, tmp_path):
     (tmp_path / "a.png").write_bytes(b"picture")
     done = process("generate", "a cat", "--image", "a.png", "--duration", "5", "-o", "out.mp4")
-    assert (done.returncode, done.stdout) == (0, "✓ out.mp4  (1280x720, 5 s, 0.5 MB, vid_0001)\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "✓ out.mp4  (1280x720, 5 s, 0.5 MB, vid_0001)\n  cost     free with a test key\n",
+    )
     assert (tmp_path / "out.mp4").read_bytes() == CONTENT
     lines = done.stderr.splitlines()
     wanted = [
@@ -92,7 +50,9 @@ def test_generate_on_a_terminal_shows_a_bar_that_goes_away(environment, service,
     assert "queued" in output
     assert "rendering" in output
     assert "40 %" in output
-    assert output.splitlines()[-1].endswith("✓ out.mp4  (1280x720, 5 s, 0.5 MB, vid_0001)\x1b[0m")
+    saved, cost = output.splitlines()[-2:]
+    assert saved.endswith("✓ out.mp4  (1280x720, 5 s, 0.5 MB, vid_0001)\x1b[0m")
+    assert cost.endswith("free with a test key")
 
 
 def test_every_option_reaches_the_service(run, service, tmp_path):
@@ -226,7 +186,7 @@ def test_the_other_commands(run, service):
     assert json.loads(run("status", video_id, "--json").stdout)["id"] == video_id
     assert run("list").stdout.startswith(f"{video_id}\tcompleted\t")
     assert json.loads(run("list", "--json").stdout)["data"][0]["id"] == video_id
-    assert "1,000 (at most 1,200)" in run("quote", "x").stdout
+    assert "108,900 (at most 114,286)" in run("quote", "x").stdout
     assert json.loads(run("quote", "x", "--json").stdout)["new"] == 7
     current, retired = run("models").stdout.splitlines()
     assert current.split("\t") == [

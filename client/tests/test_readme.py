@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from fake_money import STATEMENT
+from fake_service import KEY
+
 import seedance
 from seedance import errors
 from seedance.cli import app
@@ -31,7 +34,17 @@ def test_every_command_is_in_the_readme():
 def test_the_first_video_of_the_readme_runs(service, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEEDANCE_BASE_URL", service.url)
-    monkeypatch.setenv("SEEDANCE_API_KEY", "sda_test_abcdefgh0123456789012345678901234567890123")
+    monkeypatch.setenv("SEEDANCE_API_KEY", KEY)
     for program in re.findall(r"```python\n(.*?)```", README, re.DOTALL)[:1]:
         exec(program, {})
     assert (tmp_path / "boat.mp4").stat().st_size == len(service.content)
+
+
+def test_the_money_of_the_readme_runs(service, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    service.livemode = True
+    [program] = [found for found in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "client.billing" in found]
+    with seedance.Seedance(base_url=service.url, api_key=KEY) as client:
+        exec(program, {"client": client})
+    assert "0.381150 charged, 0.018850 released" in capsys.readouterr().out
+    assert (tmp_path / "november.csv").read_bytes() == STATEMENT

@@ -11,13 +11,15 @@ from litestar.types import ASGIApp
 from seedance_api import worker
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.create import check_pepper
-from seedance_api.api import docs, files, health, models, videos
+from seedance_api.api import billing, docs, files, health, models, videos
 from seedance_api.api.body import FILE_MOST
 from seedance_api.api.content import serve_content
 from seedance_api.api.errors import handle
 from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
 from seedance_api.api.parts import Parts
+from seedance_api.billing.books import Books
+from seedance_api.billing.notify import Notifier
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
@@ -46,6 +48,9 @@ ROUTES = [
     videos.delete_video,
     serve_content,
     stream_events,
+    billing.retrieve_balance,
+    billing.list_usage,
+    billing.retrieve_statement,
     files.upload_file,
     files.retrieve_file,
     files.delete_file,
@@ -107,14 +112,17 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     scratch = Scratch(settings.data_dir / "scratch")
     outbound = open_outbound(settings)
     references = References(store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
+    books = Books(db)
+    await books.latest()
     parts = Parts(
         db=db,
         authenticate=Authenticator(db=db, pepper=pepper),
         creating=Creating(
             db=db,
             writer=Writer(db),
+            books=books,
             references=references,
-            live_provider=None,
+            live_provider="sandbox" if settings.live_sandbox else None,
             retention_seconds=settings.retention_seconds,
             deadline_seconds=settings.deadline_seconds,
         ),
@@ -123,13 +131,19 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         scratch=scratch.path,
         file_retention_seconds=settings.file_retention_seconds,
         public_url=settings.public_url,
+        pepper=pepper,
     )
 
     def missed() -> None:
         parts.authenticate.forget_all()
+        books.forget_latest()
         parts.changes.tell_all()
 
-    channels = {"key_revoked": parts.authenticate.forget, "generation": parts.changes.tell}
+    channels = {
+        "key_revoked": parts.authenticate.forget,
+        "generation": parts.changes.tell,
+        "price_book": books.forget_latest,
+    }
     listener = Listener(db.url, channels, missed)
     await listener.start()
     try:
@@ -152,12 +166,20 @@ async def work(settings: Settings) -> None:
         db=db,
         providers={sandbox.name: sandbox},
         storage=Storage(store=store, scratch=scratch.path, confine=Confine(slots=_CONFINED)),
+        books=Books(db),
         lease_seconds=settings.lease_seconds,
+    )
+    outbound = open_outbound(settings)
+    tasks = worker.Tasks(
+        engine=engine,
+        slots={sandbox.name: settings.sandbox_slots},
+        notifier=Notifier(db=db, outbound=outbound, url=settings.notice_url),
     )
     structlog.get_logger().info("worker.ready")
     try:
-        await worker.run(url, engine, {sandbox.name: settings.sandbox_slots}, drain_seconds=settings.drain_seconds)
+        await worker.run(url, tasks, drain_seconds=settings.drain_seconds)
     finally:
+        await outbound.aclose()
         await sandbox.close()
         await db.close()
         scratch.close()

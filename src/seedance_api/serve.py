@@ -19,13 +19,17 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 _RESTART_SECONDS = 1.0
+LIVE_SANDBOX = "SEEDANCE_LIVE_SANDBOX is on: live keys get sandbox previews and are charged for them. For trials only."
+_TO_STDERR = {name: {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"} for name in ("console", "access")}
+"""Granian warns on standard output, which is for the one line of the command's answer."""
 _log = structlog.get_logger()
 
 
-def serve(*, host: str, port: int, workers: int, drain_seconds: float, as_json: bool) -> None:
+def serve(*, host: str, port: int, workers: int, drain_seconds: float, live_sandbox: bool, as_json: bool) -> None:
     """Run until SIGTERM or SIGINT. Port 0 takes a free one."""
     port = port or free_port(host)
-    announcer = threading.Thread(target=announce, args=(host, port), kwargs={"as_json": as_json}, daemon=True)
+    said = {"as_json": as_json, "live_sandbox": live_sandbox}
+    announcer = threading.Thread(target=announce, args=(host, port), kwargs=said, daemon=True)
     with WorkerProcess(drain_seconds) as worker:
         Server(
             "seedance_api.app:api",
@@ -37,6 +41,7 @@ def serve(*, host: str, port: int, workers: int, drain_seconds: float, as_json: 
             factory=True,
             websockets=False,
             log_level=LogLevels.warning,
+            log_dictconfig={"handlers": _TO_STDERR},
             respawn_failed_workers=True,
             workers_kill_timeout=max(1, int(drain_seconds)),
         ).serve_and(announcer.start, worker.watch)
@@ -112,7 +117,7 @@ def free_port(host: str) -> int:
         return probe.getsockname()[1]
 
 
-def announce(host: str, port: int, *, as_json: bool) -> None:
+def announce(host: str, port: int, *, as_json: bool, live_sandbox: bool) -> None:
     """Say where it listens, once it answers."""
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     deadline = time.monotonic() + 60
@@ -121,10 +126,15 @@ def announce(host: str, port: int, *, as_json: bool) -> None:
             _log.error("serve.not_ready", port=port)
             return
         time.sleep(0.05)
+    if live_sandbox:
+        _log.warning("serve.live_sandbox", reason=LIVE_SANDBOX)
     if as_json:
-        line = msgspec.json.encode({"url": address, "base_url": f"{address}/v1", "pid": os.getpid()}).decode()
+        fields = {"url": address, "base_url": f"{address}/v1", "pid": os.getpid(), "live_sandbox": live_sandbox}
+        line = msgspec.json.encode(fields).decode()
     else:
-        line = f"\nSeedance API is ready.\n\n  API   {address}/v1\n  Docs  {address}/docs\n\nStop it with Ctrl-C.\n"
+        warning = f"\n  !! {LIVE_SANDBOX}\n" if live_sandbox else ""
+        places = f"  API   {address}/v1\n  Docs  {address}/docs\n"
+        line = f"\nSeedance API is ready.\n\n{places}{warning}\nStop it with Ctrl-C.\n"
     print(line, flush=True)  # noqa: T201 the command's answer
 
 

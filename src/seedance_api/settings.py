@@ -78,6 +78,16 @@ TABLE: tuple[Setting, ...] = (
         604_800,
     ),
     Setting("FILE_RETENTION_SECONDS", "259200", "How long an uploaded reference file is kept.", 3600, 604_800),
+    Setting(
+        "LIVE_SANDBOX",
+        "false",
+        "Whether live keys use the sandbox, at the price book's prices: to try everything about money. Every answer says `sandbox: true`.",
+    ),
+    Setting(
+        "NOTICE_URL",
+        "",
+        "Address that is told, by a POST of JSON, when a spending limit is at 80 % and when it is reached. Empty: the log only.",
+    ),
     Setting("FETCH_HTTP", "false", "Whether reference media may be fetched over plain http."),
     Setting(
         "FETCH_ALLOW_NETWORKS",
@@ -107,6 +117,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: int
     retention_seconds: int
     file_retention_seconds: int
+    live_sandbox: bool
+    notice_url: str | None
     fetch_http: bool
     fetch_allow_networks: tuple[str, ...]
     drain_seconds: float
@@ -138,7 +150,8 @@ _OF_OTHERS = {
     "SEEDANCE_BASE_URL",
     "SEEDANCE_API_KEY",
     "SEEDANCE_PARENT",
-}  # the client's, and `serve`'s to its worker
+    "SEEDANCE_KILL_POINTS",
+}  # the client's, `serve`'s to its worker, and the tests' to `foundation/kill.py`
 
 
 def _read_one(setting: Setting, text: str) -> object:
@@ -181,6 +194,7 @@ def _database(text: str) -> str | None:
 _READERS: dict[str, Callable[[str], object]] = {
     "DATA_DIR": lambda text: Path(text).expanduser().resolve(),
     "FETCH_HTTP": _boolean,
+    "LIVE_SANDBOX": _boolean,
     "FETCH_ALLOW_NETWORKS": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
     "LOG_LEVEL": _level,
     "PEPPER": _pepper,

@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import asyncpg
+import msgspec
 import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.models import Job, Schedule
 
+from seedance_api.billing.expire import expire_grants
+from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
 from seedance_api.foundation.jobs import prune_log
 from seedance_api.generations.advance import Engine, advance
@@ -22,25 +25,37 @@ from seedance_api.generations.watch import watch
 _log = structlog.get_logger()
 
 
-def build(connection: "asyncpg.Connection[asyncpg.Record]", engine: Engine, slots: dict[str, int]) -> PgQueuer:
+class Tasks(msgspec.Struct, frozen=True, kw_only=True):
+    """What the jobs need. `slots` bounds the generations under way at each provider."""
+
+    engine: Engine
+    slots: dict[str, int]
+    notifier: Notifier
+
+
+def build(connection: "asyncpg.Connection[asyncpg.Record]", tasks: Tasks) -> PgQueuer:
     """Every job and every schedule there is."""
     queue = PgQueuer.from_asyncpg_connection(connection)
+    engine, slots = tasks.engine, tasks.slots
     _job(queue, "dispatch", lambda provider: dispatch(provider, slots=slots[provider], db=engine.db))
     _job(queue, "advance", lambda generation_id: advance(generation_id, engine))
     _job(queue, "watch", lambda provider: watch(provider, engine))
     _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine))
+    _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "purge", "* * * * * */30", lambda: purge_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
+    _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db))
+    _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))
     _schedule(queue, "prune", "23 * * * *", lambda: prune_log(engine.db))
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
     return queue
 
 
-async def run(url: str, engine: Engine, slots: dict[str, int], *, drain_seconds: float) -> None:
+async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed."""
     connection = await asyncpg.connect(url)
-    queue = build(connection, engine, slots)
+    queue = build(connection, tasks)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, queue.shutdown.set)

@@ -14,6 +14,7 @@ import httpx
 import psutil
 
 from security.attack import rows
+from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
@@ -252,7 +253,7 @@ def collected(service: Service) -> None:
         store = open_store(None, service.folder / "data" / "objects")
         confine = Confine(slots=1)
         storage = Storage(store=store, scratch=service.folder, confine=confine)
-        await collect(Engine(db=db, providers={}, storage=storage, lease_seconds=1), age=timedelta(0))
+        await collect(Engine(db=db, providers={}, storage=storage, books=Books(db), lease_seconds=1), age=timedelta(0))
         await db.close()
 
     asyncio.run(run())

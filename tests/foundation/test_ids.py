@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedance_api.foundation.ids import id_of, is_id, new_id
+from seedance_api.foundation.ids import is_id, new_id
 
 
 def test_ids_sort_by_the_time_they_were_made() -> None:
@@ -19,8 +19,3 @@ def test_the_prefix_belongs_to_the_id() -> None:
 def test_nothing_else_is_an_id(text: str) -> None:
     assert not is_id("vid", text)
     assert not is_id("vid", "vid_" + text) or len(text) == 26
-
-
-def test_the_same_facts_have_the_same_id() -> None:
-    assert id_of("file", "a", "b") == id_of("file", "a", "b") != id_of("file", "ab", "")
-    assert is_id("file", id_of("file", "a"))

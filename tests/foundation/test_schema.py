@@ -22,7 +22,7 @@ def dump(url: str) -> str:
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     kept = [line for line in text.splitlines() if line and not re.match(r"--|SET |SELECT pg_catalog|\\", line)]
     return (
-        "-- The sum of the migrations. Rewrite it with: python tests/foundation/test_schema.py\n\n"
+        "-- The sum of the migrations. Rewrite it with: PYTHONPATH=tests python tests/foundation/test_schema.py\n\n"
         + "\n".join(kept)
         + "\n"
     )

@@ -11,8 +11,9 @@ from seedance_api.accounts.keys import KeyMode
 from seedance_api.catalog.check import Accepted, check
 from seedance_api.catalog.request import Request
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.write import Idempotency, NewGeneration
+from seedance_api.generations.write import NewGeneration
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -35,10 +36,10 @@ def with_database(url: str, verb: Callable[[Database], Awaitable[None]]) -> None
     asyncio.run(main())
 
 
-async def owner(db: Database, email: str = "one@example.org") -> Owner:
+async def owner(db: Database, email: str = "one@example.org", mode: KeyMode = KeyMode.TEST) -> Owner:
     """A new account with a key."""
     account = await create.create_account(db, email)
-    key = await create.create_key(db, b"p" * 32, email=email, mode=KeyMode.TEST)
+    key = await create.create_key(db, b"p" * 32, email=email, mode=mode)
     return Owner(account.id, key.id)
 
 
@@ -49,6 +50,8 @@ def new(owner: Owner, *, key: str | None = None, body: bytes = b"body", **change
     made = NewGeneration(
         id=new_id("vid"), account_id=owner.account_id, key_id=owner.key_id, livemode=False, provider="sandbox",
         order=accepted.order, prompt="x", media=(), new_files=(), draft_id=None, metadata={}, keep_seconds=3600,
-        deadline_seconds=600, quoted_tokens=1, idempotency=Idempotency(key, body) if key else None,
+        deadline_seconds=600, quoted_tokens=1, price=None,
+        once=Once(account_id=owner.account_id, route="test POST /v1/videos", key=key or f"content {body!r}",
+                  fingerprint=body, kind=Kind.KEY if key else Kind.CONTENT),
     )  # fmt: skip
     return msgspec.structs.replace(made, **changes)

@@ -5,6 +5,7 @@ import obstore
 from obstore.store import MemoryStore
 
 from generations.kit import new, owner, with_database
+from seedance_api.billing.books import Books
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.delivery.store import Storage
@@ -30,7 +31,7 @@ def test_objects_without_a_row_go_when_they_are_old(database_url: str, tmp_path:
         for key in (f"files/{file_id}", "files/orphan", "content/vid_x/1/video.mp4"):
             await obstore.put_async(store, key, b"x")
         storage = Storage(store=store, scratch=tmp_path, confine=Confine(slots=1))
-        engine = Engine(db=db, providers={}, storage=storage, lease_seconds=5)
+        engine = Engine(db=db, providers={}, storage=storage, books=Books(db), lease_seconds=5)
         assert await collect(engine) == 0
         assert await collect(engine, age=timedelta(seconds=-5)) == 2
         left = [meta["path"] for meta in await obstore.list(store).collect_async()]

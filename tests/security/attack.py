@@ -17,7 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 from stage import Service
 
 FIELDS = {"code", "message", "type", "param", "request_id", "errors"}
-TABLES = ("generation", "generation_input", "generation_media", "file", "attempt", "content", "asset", "idempotency")
+TABLES = ("generation", "generation_input", "generation_media", "file", "attempt", "content", "asset", "idempotency",
+          "hold", "transfer", "usage", "wallet", "notice")  # fmt: skip
 
 
 def refused(response: httpx.Response, *statuses: int, code: str | None = None) -> dict:

@@ -26,6 +26,7 @@ from seedance.errors import (
     VideoFailed,
     WaitTimeout,
 )
+from seedance.money import Balance, Cost, CostUsage, Limit, QuoteCost, Usage, UsageTotals
 from seedance.objects import (
     Deleted,
     Download,
@@ -40,21 +41,27 @@ from seedance.objects import (
     VideoUsage,
 )
 from seedance.pages import AsyncPage, Page
+from seedance.usage import AsyncUsagePage, UsagePage
 
 __all__ = [
     "APIError",
     "AsyncPage",
     "AsyncSeedance",
+    "AsyncUsagePage",
     "AuthenticationError",
     "BadRequest",
+    "Balance",
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
+    "Cost",
+    "CostUsage",
     "Deleted",
     "Download",
     "DownloadFailed",
     "File",
     "Gone",
+    "Limit",
     "Media",
     "Model",
     "NotFound",
@@ -63,6 +70,7 @@ __all__ = [
     "PermissionDenied",
     "Problem",
     "Quote",
+    "QuoteCost",
     "QuoteTokens",
     "RangeNotSatisfiable",
     "RateLimited",
@@ -74,6 +82,9 @@ __all__ = [
     "UnexpectedAnswer",
     "Unprocessable",
     "UnsupportedMedia",
+    "Usage",
+    "UsagePage",
+    "UsageTotals",
     "Video",
     "VideoError",
     "VideoEvent",

@@ -9,6 +9,7 @@ from typing import Self
 import httpx
 
 from seedance.auth import BearerAuth
+from seedance.billing import AsyncBilling, Billing
 from seedance.config import find_config
 from seedance.drive import AsyncDriver, Driver
 from seedance.files import AsyncFiles, Files
@@ -39,6 +40,7 @@ class Seedance:
         self.videos = Videos(driver, retries)
         self.files = Files(driver, retries)
         self.models = Models(driver, retries)
+        self.billing = Billing(driver, retries)
 
     def close(self) -> None:
         if self._owns_http:
@@ -80,6 +82,7 @@ class AsyncSeedance:
         self.videos = AsyncVideos(driver, retries)
         self.files = AsyncFiles(driver, retries)
         self.models = AsyncModels(driver, retries)
+        self.billing = AsyncBilling(driver, retries)
 
     async def close(self) -> None:
         if self._owns_http:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias, TypedDict, cast
@@ -11,6 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from seedance.flow import Call, Flow
+from seedance.money import amount_text
 from seedance.objects import File, Quote, Video
 from seedance.retry import Retries, decode, request
 from seedance.upload import name_of, upload_file
@@ -55,7 +57,7 @@ class VideoOptions(TypedDict, total=False):
     task_type: str | None
     metadata: dict[str, str] | None
     expires_after: int | None
-    max_cost: str | float | None
+    max_cost: str | float | Decimal | None
     webhook_url: str | None
     extra_body: dict[str, Any] | None
 
@@ -96,6 +98,8 @@ def build_body(
         if name in {"images", "videos", "audios"}:
             # Uploads get keys derived from the creation's: a repeat under the same key finds the same files.
             body[name] = yield from refer_all(as_media(name, value), f"{key}-{name}", on_upload, retries)
+        elif name == "max_cost":
+            body[name] = amount_text(cast("str | float | Decimal", value))
         else:
             body[name] = value
     return body | extra

@@ -1,9 +1,9 @@
-"""Downloads a video's file: streamed, resumed after a cut, verified, and there only when whole."""
+"""Downloads a file: streamed, resumed after a cut, verified, and there only when whole."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
@@ -30,10 +30,17 @@ def download_video(
     retries: Retries,
 ) -> Flow[Download]:
     """Bring the content to `to`: a path gets all of it or nothing, an open file gets it where it stands."""
-    path = video_path(video, "/content")
+    params = {} if variant == "video" else {"variant": variant}
+    return (yield from save(video_path(video, "/content"), params, to, on_progress, retries))
+
+
+def save(
+    path: str, params: Mapping[str, str], to: str | Path | BinaryIO, on_progress: OnDownload | None, retries: Retries
+) -> Flow[Download]:
+    """All of it or nothing, whatever file of the service it is."""
     sink = yield from work(lambda: open_sink(to))
     try:
-        transfer = Transfer(path, variant, sink, on_progress)
+        transfer = Transfer(path, params, sink, on_progress)
         yield from transfer.run(retries)
         yield from work(sink.commit)
     except BaseException:
@@ -47,7 +54,7 @@ class Transfer:
     """How much of the content is here, and of which version of it."""
 
     path: str
-    variant: Variant
+    params: Mapping[str, str]
     sink: Sink
     on_progress: OnDownload | None
     received: int = 0
@@ -63,7 +70,8 @@ class Transfer:
             failures = 1 if self.received > furthest else failures + 1
             furthest = max(furthest, self.received)
             if failures > retries.most:
-                raise DownloadFailed(f"the download broke off at {self.received} of {self.total} bytes: {cut}")
+                share = "" if self.total is None else f" of {self.total}"
+                raise DownloadFailed(f"the download broke off at {self.received}{share} bytes: {cut}")
             yield from sleep(retries.delay(failures - 1))
 
     def _attempt(self, retries: Retries) -> Flow[str | None]:
@@ -98,7 +106,7 @@ class Transfer:
         return Call(
             "GET",
             self.path,
-            params={} if self.variant == "video" else {"variant": self.variant},
+            params=self.params,
             headers=headers,
             stream=True,
             follow_redirects=True,

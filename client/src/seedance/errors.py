@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -50,6 +51,10 @@ class WaitTimeout(SeedanceError):
         super().__init__(f"video {video_id} was not finished after {timeout_seconds:g} s{state}")
 
 
+# What `allowed` is called where a request is refused for its price; `value` is then what it needs.
+PRICED = {"insufficient_balance": "left", "limit_reached": "left", "max_cost_exceeded": "allowed"}
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing wrong with a request."""
 
@@ -61,14 +66,24 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     models: Any = None
 
     def __str__(self) -> str:
-        notes = [
+        return self.beside("")
+
+    def beside(self, said: str) -> str:
+        """All of it but what has been `said` already; empty if nothing is left but the path."""
+        text = "" if self.message and self.message == said else self.message or self.code or "not accepted"
+        models = f"models that take it: {listed(self.models)}" if self.models else ""
+        note = "; ".join(filter(None, [*self._bounds(), models]))
+        words = f"{text} ({note})" if text and note else text or note
+        return f"{self.path}: {words}" if self.path and words else words
+
+    def _bounds(self) -> list[str]:
+        if self.code in PRICED:
+            amounts = {"needed": self.value, PRICED[self.code]: self.allowed}
+            return [f"{name} {amount}" for name, amount in amounts.items() if amount is not None]
+        return [
             f"given {shorten(self.value)}" if self.value is not None else "",
             f"allowed: {listed(self.allowed)}" if self.allowed else "",
-            f"models that take it: {listed(self.models)}" if self.models else "",
         ]
-        note = "; ".join(filter(None, notes))
-        where = f"{self.path}: " if self.path else ""
-        return f"{where}{self.message or self.code or 'not accepted'}{f' ({note})' if note else ''}"
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +114,7 @@ class APIError(SeedanceError):
     def describe(self) -> str:
         request = f", request {self.request_id}" if self.request_id else ""
         lines = [f"{self.message} ({self.status} {self.code}{request})"]
-        lines += [f"  - {problem}" for problem in self.errors]
+        lines += [f"  - {rest}" for problem in self.errors if (rest := problem.beside(self.message))]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,7 +138,17 @@ class AuthenticationError(APIError):
 
 
 class PaymentRequired(APIError):
-    """402: the balance or a spending limit does not cover it."""
+    """402: the balance, a spending limit or `max_cost` does not cover it. Nothing was made, nothing is charged."""
+
+    @property
+    def needed(self) -> Decimal | None:
+        """What would have been held."""
+        return next((amount for problem in self.errors if (amount := decimal_of(problem.value)) is not None), None)
+
+    @property
+    def left(self) -> Decimal | None:
+        """What the balance, the limit or `max_cost` leaves."""
+        return next((amount for problem in self.errors if (amount := decimal_of(problem.allowed)) is not None), None)
 
 
 class PermissionDenied(APIError):
@@ -207,3 +232,10 @@ def listed(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {item}" for name, item in cast("dict[str, object]", value).items())
     return str(value)
+
+
+def decimal_of(value: object) -> Decimal | None:
+    try:
+        return Decimal(value) if isinstance(value, str) else None
+    except ArithmeticError:
+        return None

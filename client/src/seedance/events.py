@@ -7,9 +7,10 @@ from collections import deque
 import httpx
 import msgspec
 
+from seedance.answer import from_dict
 from seedance.errors import ConnectionFailed, UnexpectedAnswer
 from seedance.flow import Call, Flow, Reply, close, emit, read, sleep
-from seedance.objects import Video, VideoEvent, from_dict
+from seedance.objects import Video, VideoEvent
 from seedance.paths import video_path
 from seedance.retry import NO_DEADLINE, Deadline, Retries, request
 from seedance.sse import EventParser, ServerSentEvent

@@ -1,34 +1,21 @@
-"""What the service answers with, as frozen structs that tolerate fields they do not know."""
+"""What the service answers with."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 import msgspec
 
-T = TypeVar("T", bound="Answer")
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A decoded JSON object; `raw` is all of it as the server sent it."""
-
-    raw: dict[str, Any] = {}
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """What a newer server sends and this client has no name for."""
-        return {name: value for name, value in self.raw.items() if name not in self.__struct_fields__}
-
-    def __repr__(self) -> str:
-        names = [name for name in self.__struct_fields__ if name != "raw"]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+from seedance.answer import Answer
+from seedance.money import Cost, QuoteCost
 
 
 class VideoError(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a video failed."""
+    """Why a video failed. `payer` is nobody or operator; `retry` is whether it is safe and useful to make it again."""
 
     code: str = "unknown"
     message: str = ""
+    payer: str | None = None
+    retry: bool | None = None
+    advice: str | None = None
 
 
 class VideoUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +55,10 @@ class Video(Answer, frozen=True, kw_only=True):
     generate_audio: bool | None = None
     draft: bool | None = None
     usage: VideoUsage | None = None
-    cost: Any = None
+    cost: Cost | None = None
     urls: VideoURLs = VideoURLs()
     error: VideoError | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     livemode: bool | None = None
     sandbox: bool | None = None
     ai_generated: bool | None = None
@@ -102,8 +89,15 @@ class Quote(Answer, frozen=True, kw_only=True):
 
     object: str = "quote"
     model: str = ""
+    mode: str | None = None
+    size: str | None = None
+    seconds: str | None = None
+    resolution: str | None = None
+    ratio: str | None = None
     tokens: QuoteTokens | None = None
-    price: Any = None
+    cost: QuoteCost | None = None
+    livemode: bool | None = None
+    sandbox: bool | None = None
 
 
 class File(Answer, frozen=True, kw_only=True):
@@ -142,8 +136,3 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str | None
     bytes: int
-
-
-def from_dict(data: dict[str, Any], kind: type[T]) -> T:
-    """Convert plain data to `kind`, tolerating and keeping fields that it does not name."""
-    return msgspec.convert(data | {"raw": data}, kind)

@@ -8,10 +8,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from seedance.answer import from_dict
 from seedance.drive import AsyncDriver, Driver
 from seedance.errors import UnexpectedAnswer
 from seedance.flow import Call, Flow, emit
-from seedance.objects import Model, Video, from_dict
+from seedance.objects import Model, Video
 from seedance.paths import model_path
 from seedance.retry import Retries, decode, decode_json, request
 

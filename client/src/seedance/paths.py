@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from urllib.parse import quote
 
 from seedance.objects import File, Video
@@ -21,6 +22,10 @@ def file_path(file: str | File) -> str:
 
 def model_path(model: str) -> str:
     return f"/v1/models/{segment(model)}"
+
+
+def statement_path(month: str | date) -> str:
+    return f"/v1/statements/{segment(month if isinstance(month, str) else month.isoformat()[:7])}"
 
 
 def segment(name: str) -> str:

@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
+from seedance.answer import T, from_dict
 from seedance.errors import ConnectionFailed, UnexpectedAnswer, api_error
 from seedance.flow import Call, Flow, Reply, send, sleep
-from seedance.objects import T, from_dict
 
 # Who asks for more patience than this is not waited for: the caller learns `retry_after` and decides.
 LONGEST_RETRY_AFTER_SECONDS = 60

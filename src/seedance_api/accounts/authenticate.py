@@ -22,6 +22,7 @@ class Principal(msgspec.Struct, frozen=True):
     account_id: str
     key_id: str
     livemode: bool
+    currency: str = "USD"
 
 
 class Authenticator:
@@ -36,7 +37,7 @@ class Authenticator:
         self._pepper = pepper
         self._known: dict[str, tuple[Principal, float]] = {}
         self._epoch = 0
-        self._by_handle: Batch[str, queries.ApiKey | None] = Batch(self._load)
+        self._by_handle: Batch[str, queries.KnownKey | None] = Batch(self._load)
 
     async def __call__(self, header: str | None) -> Principal:
         """The principal of an `Authorization` header. Raises AppError 401."""
@@ -69,14 +70,14 @@ class Authenticator:
         matches = same(key.digest if key else _ABSENT, digest(self._pepper, token))
         if key is None or not matches or key.revoked_at is not None or key.mode != plain.mode:
             raise _refusal()
-        principal = Principal(key.account_id, key.id, key.mode is KeyMode.LIVE)
+        principal = Principal(key.account_id, key.id, key.mode is KeyMode.LIVE, key.currency)
         if epoch == self._epoch:  # no revocation came in while the row was on its way
             if len(self._known) >= _CACHE_MOST:
                 self._known.clear()
             self._known[token] = (principal, time.monotonic() + _CACHE_SECONDS)
         return principal
 
-    async def _load(self, handles: list[str]) -> list[queries.ApiKey | None | Exception]:
+    async def _load(self, handles: list[str]) -> list[queries.KnownKey | None | Exception]:
         found = {key.handle: key for key in await queries.keys_by_handle(self._db, handles)}
         return [found.get(handle) for handle in handles]
 

@@ -10,6 +10,7 @@ from seedance_api.accounts.queries import Account
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.money import is_currency
 from seedance_api.foundation.secrets import digest
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)*\Z")
@@ -29,12 +30,14 @@ class NewKey(msgspec.Struct, frozen=True):
         return f"NewKey(id={self.id!r}, mode={self.mode!r})"
 
 
-async def create_account(db: Database, email: str) -> Account:
-    """Make an account. Raises AppError when the address is malformed or taken."""
+async def create_account(db: Database, email: str, currency: str = "USD") -> Account:
+    """Make an account, whose money is in this currency for ever. Raises AppError when anything is wrong."""
     email = email.strip()
     if len(email) > _EMAIL_MOST or not _EMAIL.match(email):
         raise AppError("invalid_request", "That is not an e-mail address.", param="email")
-    account = await queries.insert_account(db, new_id("acc"), email)
+    if not is_currency(currency):
+        raise AppError("invalid_request", "A currency is three capital letters, such as USD.", param="currency")
+    account = await queries.insert_account(db, new_id("acc"), email, currency)
     if account is None:
         raise AppError("invalid_request", "There is an account with that address already.", param="email")
     return account

@@ -13,6 +13,7 @@ class Account(msgspec.Struct, frozen=True):
 
     id: str
     email: str
+    currency: str
     created_at: datetime
 
 
@@ -29,19 +30,26 @@ class ApiKey(msgspec.Struct, frozen=True):
     revoked_at: datetime | None
 
 
-async def insert_account(db: Database, account_id: str, email: str) -> Account | None:
+class KnownKey(ApiKey, frozen=True):
+    """A key with the currency of its account."""
+
+    currency: str
+
+
+async def insert_account(db: Database, account_id: str, email: str, currency: str) -> Account | None:
     """The new account, or None when the address has one."""
     found = await db.fetchrow(
-        "INSERT INTO account (id, email) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id, email, created_at",
+        "INSERT INTO account (id, email, currency) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING *",
         account_id,
         email,
+        currency,
     )
     return row(Account, found) if found else None
 
 
 async def account_by_email(db: Database, email: str) -> Account | None:
     """The account with this address, whatever its case."""
-    found = await db.fetchrow("SELECT id, email, created_at FROM account WHERE lower(email) = lower($1)", email)
+    found = await db.fetchrow("SELECT * FROM account WHERE lower(email) = lower($1)", email)
     return row(Account, found) if found else None
 
 
@@ -60,9 +68,10 @@ async def insert_key(
     )
 
 
-async def keys_by_handle(db: Database, handles: list[str]) -> list[ApiKey]:
+async def keys_by_handle(db: Database, handles: list[str]) -> list[KnownKey]:
     """The keys with these handles, revoked ones too."""
-    return rows(ApiKey, await db.fetch("SELECT * FROM api_key WHERE handle = ANY ($1)", handles))
+    sql = "SELECT k.*, a.currency FROM api_key k JOIN account a ON a.id = k.account_id WHERE handle = ANY ($1)"
+    return rows(KnownKey, await db.fetch(sql, handles))
 
 
 async def keys_of_account(db: Database, account_id: str) -> list[ApiKey]:

@@ -39,7 +39,7 @@ _TEMPLATES = jinja2.Environment(
 )
 OBJECTS = (
     "Video", "VideoList", "VideoDeleted", "QuoteView", "MediaItem", "FileView", "FileDeleted", "ModelList",
-    "ModelView", "ErrorView", "Health",
+    "ModelView", "Balance", "UsageList", "ErrorView", "Health",
 )  # fmt: skip
 """The schemas that have a table of their own."""
 PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}

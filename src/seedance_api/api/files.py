@@ -1,23 +1,28 @@
 """`/v1/files`: reference media, streamed in, looked into, kept for a while."""
 
-from datetime import UTC, datetime
+import asyncio
+import hashlib
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
+from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest, Upload, read_upload
+from seedance_api.api.once import once_by_key, seal
 from seedance_api.api.parts import Parts, parts_of, principal_of
-from seedance_api.api.understand import idempotency_key
-from seedance_api.api.videos import json_response
+from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import unix
 from seedance_api.catalog.order import Kind
 from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.ids import id_of, is_id, new_id
+from seedance_api.foundation.idempotency import Done, Once, claimed, take
+from seedance_api.foundation.ids import is_id, new_id
 from seedance_api.references import queries
 from seedance_api.references.admit import Source
+from seedance_api.references.inspect import Staged
 from seedance_api.references.queries import File, NewFile
 
 
@@ -51,21 +56,35 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
     parts, principal = parts_of(request), principal_of(request)
     async with parts.folder() as folder:
         body = await read_upload(request, folder, parts.budget)
-        upload = _only_file(body.values)
-        staged = body.files[upload.number]
-        source = Source(path="file", kind=None, upload=staged)
-        admitted = (await parts.references.admit([source], folder))["file"]
-        key = idempotency_key(request)
-        file_id = id_of("file", principal.account_id, str(principal.livemode), key) if key else new_id("file")
-        new = await parts.references.keep(
-            admitted, principal, file_id=file_id, inline=False, keep_seconds=parts.file_retention_seconds
-        )
+        staged = body.files[_only_file(body.values).number]
+        said = seal(parts, await asyncio.to_thread(_digest, staged.path))
+        once = once_by_key(request, principal, "POST /v1/files", said)
+        if once is None:
+            new = await _keep(parts, principal, staged, folder, None)
+            return json_response(file_view(await _find(parts, request, new.id)))
+        if done := await parts.find(once):
+            return await _replay(parts, request, done)
+        async with claimed(parts.db, once) as mine:
+            if mine is not None:
+                new = await _keep(parts, principal, staged, folder, mine)
+                return json_response(file_view(await _find(parts, request, new.id)))
+    return await _replay(parts, request, await parts.find(once))
+
+
+async def _keep(parts: Parts, principal: Principal, staged: Staged, folder: Path, once: Once | None) -> NewFile:
+    source = Source(path="file", kind=None, upload=staged)
+    admitted = (await parts.references.admit([source], folder))["file"]
+    new = await parts.references.keep(
+        admitted, principal, file_id=new_id("file"), inline=False, keep_seconds=parts.file_retention_seconds
+    )
     async with parts.db.transaction() as connection:
-        written = await queries.insert_files(connection, [new])
-    if written:
-        return json_response(file_view(await _find(parts, request, new.id)))
-    await parts.references.discard([new])
-    return json_response(file_view(await _replay(parts, new)), {"Idempotent-Replayed": "true"})
+        mine = once is None or await take(connection, [once], [new.id]) == [True]
+        if mine:
+            await queries.insert_files(connection, [new])
+    if not mine:  # we were so slow that our claim was lost
+        await parts.references.discard([new])
+        raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
+    return new
 
 
 @get("/v1/files/{file_id:str}")
@@ -102,13 +121,20 @@ def file_view(file: File) -> FileView:
     )
 
 
-async def _replay(parts: Parts, new: NewFile) -> File:
-    file = await queries.file_by_id(parts.db, new.id)
-    if file is None or file.expires_at <= datetime.now(UTC):
-        raise AppError("idempotency_mismatch", "This Idempotency-Key made a file that has expired; use another one.")
-    if file.sha256 != new.sha256:
-        raise AppError("idempotency_mismatch", param="Idempotency-Key")
-    return file
+async def _replay(parts: Parts, request: AnyRequest, done: Done | None) -> Response[bytes]:
+    if done is None or done.subject is None:  # it was refused, or is over, in this very moment
+        raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
+    try:
+        file = await _find(parts, request, done.subject)
+    except AppError:
+        message = "This Idempotency-Key made a file that is gone; use another one."
+        raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
+    return json_response(file_view(file), REPLAYED)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 async def _find(parts: Parts, request: AnyRequest, file_id: str) -> File:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from seedance_api.api.billing import Balance, UsageList
 from seedance_api.api.content import VARIANTS
 from seedance_api.api.errors import ErrorView
 from seedance_api.api.files import FileDeleted, FileView
@@ -44,10 +45,13 @@ NOTES: dict[str, str] = {
     "task_type": "What Seedance 2.5 does with references: `auto`, `reference`, `edit` or `extend`.",
     "metadata": "Up to 16 texts of your own, given back with the video.",
     "expires_after": "How long the finished video is kept, in seconds: 3600 to 604800.",
+    "max_cost": "The most that the video may cost, such as `1.50`, in the account's currency. A create that may cost more is refused.",
 }
 
 _KEY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
         "description": "A repeat with the same key within 72 hours makes nothing a second time."}  # fmt: skip
+_RETRY = {"name": "x-stainless-retry-count", "in": "header", "required": False, "schema": {"type": "string", "pattern": "^[0-9]{1,9}$"},
+          "description": "Sent by OpenAI's clients. Above 0 and without a key, the same body from the same API key within two minutes is the same video."}  # fmt: skip
 _TEXT: dict[str, Any] = {"type": "string"}
 
 
@@ -77,6 +81,10 @@ def document() -> dict[str, Any]:
             {"name": "Videos", "description": "Create a video, follow it, get it."},
             {"name": "Files", "description": "Reference media, uploaded once and used by id."},
             {"name": "Models", "description": "What each model takes."},
+            {
+                "name": "Billing",
+                "description": "What the account has, and what it went for. Money is decimal text beside a currency.",
+            },
             {"name": "Health", "description": "For load balancers. No key needed."},
         ],
         "paths": _paths(),
@@ -95,11 +103,11 @@ def _paths() -> dict[str, Any]:
     file["description"] = "The id of a file, `file_…`."
     return {
         "/v1/videos": {
-            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "too_busy"], parameters=[_KEY], body=_create_body()),
+            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy"], parameters=[_KEY, _RETRY], body=_create_body()),
             "get": _operation("listVideos", "List videos", "Videos", "VideoList", ["invalid_request"], parameters=_page_parameters()),
         },
         "/v1/videos/quote": {
-            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "too_busy"], body=_create_body()),
+            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "max_cost_exceeded", "no_price", "too_busy"], parameters=[_KEY], body=_create_body()),
         },
         "/v1/videos/{video_id}": {
             "parameters": [video],
@@ -108,12 +116,12 @@ def _paths() -> dict[str, Any]:
         },
         "/v1/videos/{video_id}/cancel": {
             "parameters": [video],
-            "post": _operation("cancelVideo", "Cancel a video", "Videos", "Video", ["not_found", "not_cancelable"]),
+            "post": _operation("cancelVideo", "Cancel a video", "Videos", "Video", ["not_found", "not_cancelable", "idempotency_mismatch"], parameters=[_KEY]),
         },
         "/v1/videos/{video_id}/content": {"parameters": [video], "get": _content("get"), "head": _content("head")},
         "/v1/videos/{video_id}/events": {"parameters": [video], "get": _events()},
         "/v1/files": {
-            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch"], parameters=[_KEY], body=_upload_body()),
+            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress"], parameters=[_KEY], body=_upload_body()),
         },
         "/v1/files/{file_id}": {
             "parameters": [file],
@@ -125,6 +133,9 @@ def _paths() -> dict[str, Any]:
             "parameters": [_path("model")],
             "get": _operation("retrieveModel", "Retrieve a model", "Models", "ModelView", ["not_found"]),
         },
+        "/v1/balance": {"get": _operation("retrieveBalance", "Balance and limits", "Billing", "Balance", [])},
+        "/v1/usage": {"get": _operation("listUsage", "Usage", "Billing", "UsageList", ["invalid_request"], parameters=_usage_parameters())},
+        "/v1/statements/{month}": {"parameters": [_path("month") | {"description": "A UTC month, such as `2026-11`."}], "get": _statement()},
         "/healthz": _health("healthz", "The process answers"),
         "/readyz": _health("readyz", "The service can work"),
     }  # fmt: skip
@@ -204,6 +215,27 @@ def _page_parameters() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _usage_parameters() -> list[dict[str, Any]]:
+    day = {"type": "string", "format": "date"}
+    return [
+        _query("from", day, "The first UTC day; that of the month if left out."),
+        _query("to", day, "The last UTC day, counted in; today if left out."),
+        _query("group_by", {"type": "string", "default": "day"}, "Some of `day`, `model` and `key`, with commas between."),
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "How many groups."),
+        _query("after", _TEXT, "The `next` of the page before."),
+    ]  # fmt: skip
+
+
+def _statement() -> dict[str, Any]:
+    return {
+        "operationId": "retrieveStatement",
+        "summary": "Statement of a month",
+        "tags": ["Billing"],
+        "responses": {"200": {"description": "Every movement of the account's money, as CSV.", "content": {"text/csv": {"schema": _TEXT}}}}
+        | _errors(["invalid_request"], open_to_all=False),
+    }  # fmt: skip
+
+
 def _content(method: str) -> dict[str, Any]:
     found = {
         kind: {"schema": {"type": "string", "contentMediaType": kind}}
@@ -250,6 +282,8 @@ def _schemas() -> dict[str, Any]:
         VideoList,
         VideoDeleted,
         QuoteView,
+        Balance,
+        UsageList,
         FileView,
         FileDeleted,
         ModelList,

@@ -15,6 +15,7 @@ from seedance_api.api.body import AnyRequest, Budget
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.idempotency import Finder
 from seedance_api.foundation.ids import is_id, new_id
 from seedance_api.generations import queries
 from seedance_api.generations.create import Creating
@@ -66,6 +67,7 @@ class Parts:
         scratch: Path,
         file_retention_seconds: int,
         public_url: str | None,
+        pepper: bytes,
     ) -> None:
         self.db = db
         self.authenticate = authenticate
@@ -75,9 +77,15 @@ class Parts:
         self.scratch = scratch
         self.file_retention_seconds = file_retention_seconds
         self.public_url = public_url
+        self.pepper = pepper
         self.budget = Budget()
+        self.find = Finder(db)
         self.changes = Changes()
         self._seen: Batch[str, Seen | None] = Batch(self._load, most=500)
+
+    def is_sandbox(self, principal: Principal) -> bool:
+        """Whether this key's videos are previews by the sandbox."""
+        return not principal.livemode or self.creating.live_provider == "sandbox"
 
     async def seen(self, principal: Principal, video_id: str) -> Seen:
         """A generation of the caller's account and mode. Raises AppError 404: another's is as if it were not there."""

@@ -5,15 +5,15 @@ from typing import Any, cast
 
 import msgspec
 
-from seedance_api.api.body import AnyRequest, Body, Upload
+from seedance_api.api.body import Body, Upload
 from seedance_api.api.decode import decode
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Media, Request
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
+from seedance_api.foundation.money import amount_of_number
 from seedance_api.generations.create import CreateGeneration, refusal
-from seedance_api.generations.write import Idempotency
 from seedance_api.references.admit import Source
 from seedance_api.references.inspect import Staged
 
@@ -56,6 +56,7 @@ class CreateVideo(msgspec.Struct, frozen=True, kw_only=True):
     task_type: str | None = None
     metadata: dict[str, str] | None = None
     expires_after: int | None = None
+    max_cost: str | float | None = None
 
 
 def understand(body: Body) -> CreateGeneration:
@@ -71,6 +72,7 @@ def understand(body: Body) -> CreateGeneration:
         draft_id=form.draft_id,
         metadata=form.metadata or {},
         keep_seconds=form.expires_after,
+        max_cost=None if form.max_cost is None else amount_of_number(form.max_cost),
     )
 
 
@@ -83,30 +85,13 @@ def _catalogue_problems(form: CreateVideo, request: Request, problems: list[Prob
     return [] if isinstance(found, catalog.Accepted) else [one for one in found if one.path.split("[")[0] not in named]
 
 
-def idempotency_of(request: AnyRequest, body: Body) -> Idempotency | None:
-    """The customer's idempotency key, quoted or bare, with the fingerprint of the decoded body. Raises AppError 400."""
-    key = idempotency_key(request)
-    if key is None:
-        return None
+def what_it_says(body: Body) -> bytes:
+    """What a create says, the same for the same, in whatever order and form it is said: a digest of each file in it."""
     form, _ = decode(CreateVideo, _with_lists(body), strict=body.typed)
     said = {
         name: _stable(value, body.files) for name, value in msgspec.structs.asdict(form).items() if value is not None
     }
-    return Idempotency(key, hashlib.sha256(msgspec.json.encode(said, order="sorted")).digest())
-
-
-def idempotency_key(request: AnyRequest) -> str | None:
-    """The `Idempotency-Key`, quoted or bare. Raises AppError 400."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    key = key.strip()
-    if len(key) >= 2 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    if not key or len(key) > 255 or not key.isascii() or not key.isprintable():
-        message = "It must be 1 to 255 printable ASCII characters."
-        raise refusal([Problem(path="Idempotency-Key", code="out_of_range", message=message)])
-    return key
+    return msgspec.json.encode(said, order="sorted")
 
 
 def _check_own_fields(form: CreateVideo, problems: list[Problem]) -> None:
@@ -115,6 +100,11 @@ def _check_own_fields(form: CreateVideo, problems: list[Problem]) -> None:
     if form.expires_after is not None and not 3600 <= form.expires_after <= 604_800:
         message = "`expires_after` must be 3600 to 604800 seconds."
         problems.append(Problem(path="expires_after", code="out_of_range", message=message, allowed="3600 to 604800"))
+    if form.max_cost is not None:
+        try:
+            amount_of_number(form.max_cost)
+        except ValueError as error:
+            problems.append(Problem(path="max_cost", code="out_of_range", message=f"`max_cost` {error}."))
     entries = form.metadata or {}
     if len(entries) > 16 or any(not 0 < len(key) <= 64 or len(value) > 512 for key, value in entries.items()):
         message = "`metadata` takes at most 16 entries, keys of 1 to 64 and values of up to 512 characters."

@@ -10,26 +10,45 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.body import AnyRequest, read_body
+from seedance_api.api.body import AnyRequest, Body, read_body
 from seedance_api.api.decode import decode
+from seedance_api.api.once import once_by_content, once_by_key, seal
 from seedance_api.api.parts import Parts, base_of, parts_of, principal_of
-from seedance_api.api.understand import idempotency_of, understand
-from seedance_api.api.view import VideoDeleted, VideoList, video
+from seedance_api.api.understand import understand, what_it_says
+from seedance_api.api.view import NOTHING, VideoDeleted, VideoList, video
+from seedance_api.billing.quote import Price
 from seedance_api.catalog import models
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation.errors import Problem
+from seedance_api.foundation.idempotency import Kind, Once, take
 from seedance_api.foundation.ids import is_id
+from seedance_api.foundation.money import format_amount
 from seedance_api.generations import cancel as verbs
 from seedance_api.generations import queries
-from seedance_api.generations.create import create, quote, refusal
+from seedance_api.generations.create import Quote, create, quote, refusal
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
+from seedance_api.generations.write import Created
 
 POLL_MILLISECONDS = 2000
+REPLAYED = {"Idempotent-Replayed": "true"}
+
+
+class QuoteCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a create of this would cost: decimal strings. `hold` is set aside until the video is finished, and `most` is
+    the most that can be charged. With a test key it is `free`, and `expected` is what a live key would pay."""
+
+    currency: str
+    price_version: int
+    price_per_million_tokens: str
+    expected: str
+    hold: str
+    most: str
+    free: bool
 
 
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a quote. `most` is what no generation of this request exceeds."""
+    """The answer to a quote. `tokens.most` is what no generation of this request exceeds."""
 
     object: Literal["quote"] = "quote"
     model: str
@@ -39,6 +58,9 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
     resolution: str
     ratio: str
     tokens: Tokens
+    cost: QuoteCost | None
+    livemode: bool
+    sandbox: bool
 
 
 @post("/v1/videos", status_code=200)
@@ -47,19 +69,30 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     parts, principal = parts_of(request), principal_of(request)
     async with parts.folder() as folder, read_body(request, folder, parts.budget) as body:
         wish = understand(body)
-        # hashing an upload takes a while
-        fingerprint = asyncio.to_thread(idempotency_of, request, body) if body.files else None
-        idempotency = await fingerprint if fingerprint else idempotency_of(request, body)
-        created = await create(wish, principal=principal, idempotency=idempotency, folder=folder, parts=parts.creating)
+        once = await _once(request, principal, "POST /v1/videos", body)
+        created = await create(wish, principal=principal, once=once, folder=folder, parts=parts.creating)
     if created.row is not None:
-        beside: dict[str, object] = {"prompt": created.prompt, "purge_at": None, "content_state": None, "variants": []}
-        seen = msgspec.convert(msgspec.structs.asdict(created.row) | beside, Seen)
+        seen = _fresh(created)
     else:
         seen = await parts.seen(principal, created.generation_id)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen)
     if created.replayed:
-        headers["Idempotent-Replayed"] = "true"
+        headers |= REPLAYED
     return json_response(video(seen, base_of_request(parts, request)), headers)
+
+
+def _fresh(created: Created) -> Seen:
+    """A generation that was written a moment ago, as its owner sees it."""
+    assert created.row is not None, "it was not replayed"
+    beside: dict[str, object] = {"prompt": created.prompt, "purge_at": None, "content_state": None, "variants": []}
+    hold = None
+    if created.hold is not None:
+        hold = msgspec.structs.asdict(created.hold) | {
+            "counted_on": created.row.created_at.date(), "state": "held", "tokens": None, "resolution": None,
+            "charged": None, "waived": 0, "refunded": 0, "reason": None, "created_at": created.row.created_at,
+            "resolved_at": None,
+        }  # fmt: skip
+    return msgspec.convert(msgspec.structs.asdict(created.row) | beside | {"hold": hold}, Seen)
 
 
 @post("/v1/videos/quote", status_code=200)
@@ -67,19 +100,54 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
     """Check a create and say what it would take; nothing is created."""
     parts, principal = parts_of(request), principal_of(request)
     async with parts.folder() as folder, read_body(request, folder, parts.budget) as body:
-        found = await quote(understand(body), principal=principal, folder=folder, parts=parts.creating)
+        wish = understand(body)
+        once = await _once(request, principal, "POST /v1/videos/quote", body)
+        if done := await parts.find(once):
+            return json_response(msgspec.convert(done.answer, QuoteView), REPLAYED)
+        view = _quote_view(await quote(wish, principal=principal, folder=folder, parts=parts.creating), principal)
+    if once.kind is not Kind.KEY:
+        return json_response(view)
+    async with parts.db.transaction() as connection:
+        (mine,) = await take(connection, [once], [msgspec.to_builtins(view)])
+    if mine:
+        return json_response(view)
+    done = await parts.find(once)
+    return json_response(msgspec.convert(done.answer, QuoteView) if done else view, REPLAYED)
+
+
+def _quote_view(found: Quote, principal: Principal) -> QuoteView:
     order = found.accepted.order
-    return json_response(
-        QuoteView(
-            model=order.model,
-            mode=order.mode.value,
-            size=f"{order.width}x{order.height}",
-            seconds=f"{order.seconds:g}",
-            resolution=order.resolution,
-            ratio=order.ratio,
-            tokens=found.tokens,
-        )
+    return QuoteView(
+        model=order.model,
+        mode=order.mode.value,
+        size=f"{order.width}x{order.height}",
+        seconds=f"{order.seconds:g}",
+        resolution=order.resolution,
+        ratio=order.ratio,
+        tokens=found.tokens,
+        cost=_quote_cost(found.price, free=not principal.livemode) if found.price else None,
+        livemode=principal.livemode,
+        sandbox=found.provider == "sandbox",
     )
+
+
+def _quote_cost(price: Price, *, free: bool) -> QuoteCost:
+    most = NOTHING if free else format_amount(price.most)
+    return QuoteCost(
+        currency=price.currency,
+        price_version=price.version,
+        price_per_million_tokens=format_amount(price.rate.price),
+        expected=format_amount(price.expected),
+        hold=most,
+        most=most,
+        free=free,
+    )
+
+
+async def _once(request: AnyRequest, principal: Principal, route: str, body: Body) -> Once:
+    # hashing an upload takes a while
+    said = seal(parts_of(request), await asyncio.to_thread(what_it_says, body) if body.files else what_it_says(body))
+    return once_by_key(request, principal, route, said) or once_by_content(request, principal, route, said)
 
 
 @get("/v1/videos")
@@ -133,8 +201,14 @@ async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response
     """Ask for a video to stop."""
     parts, principal = parts_of(request), principal_of(request)
     await parts.seen(principal, video_id)
-    await verbs.cancel(parts.db, video_id)
-    return json_response(video(await parts.seen(principal, video_id), base_of_request(parts, request)))
+    said = seal(parts, video_id.encode())
+    once = once_by_key(request, principal, "POST /v1/videos/{video_id}/cancel", said)
+    replayed = once is not None and await parts.find(once) is not None
+    if not replayed and not await verbs.cancel(parts.db, video_id, once=once, books=parts.creating.books):
+        assert once is not None, "only a key can be taken by another request"
+        replayed = await parts.find(once) is not None
+    seen = await parts.seen(principal, video_id)
+    return json_response(video(seen, base_of_request(parts, request)), REPLAYED if replayed else {})
 
 
 @delete("/v1/videos/{video_id:str}", status_code=200)

@@ -5,8 +5,11 @@ from typing import Literal
 
 import msgspec
 
+from seedance_api.billing.rows import HoldState
+from seedance_api.catalog.tokens import nominal_seconds
+from seedance_api.foundation.money import format_amount
 from seedance_api.generations.rows import Seen
-from seedance_api.generations.states import PUBLIC, State
+from seedance_api.generations.states import FAILURES, PUBLIC, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,10 +30,40 @@ class Urls(msgspec.Struct, frozen=True):
 
 
 class VideoError(msgspec.Struct, frozen=True):
-    """Why there is no video."""
+    """Why there is no video, and what that means: the customer pays nothing. `payer` bears what the upstream bills."""
 
     code: str
     message: str
+    payer: Literal["nobody", "operator"]
+    retry: bool
+    advice: str
+
+
+class CostUsage(msgspec.Struct, frozen=True):
+    """What was really rendered, as it is charged."""
+
+    tokens: int
+    resolution: str
+    seconds: str
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a video costs: decimal strings. `charged` and `released` are null until it is finished.
+
+    `charged` is `usage.tokens` times the price, at most `hold`; what is above it is `waived`, and the operator's.
+    """
+
+    currency: str
+    price_version: int | None
+    price_per_million_tokens: str | None
+    quoted: str
+    hold: str
+    charged: str | None
+    released: str | None
+    refunded: str
+    waived: str
+    reason: str | None
+    usage: CostUsage | None
 
 
 class Video(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +92,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     draft: bool
     service_tier: str
     usage: Usage | None
+    cost: Cost
     urls: Urls
     error: VideoError | None
     metadata: dict[str, str]
@@ -94,7 +128,7 @@ def video(seen: Seen, base: str) -> Video:
     height = (made.height if done and made else None) or order.height
     seconds = made.seconds if done and made and made.seconds else None
     frames = made.frames if done and made else order.frames
-    length: float = order.seconds if seconds is None or frames is None else nominal(frames)
+    length: float = order.seconds if seconds is None or frames is None else nominal_seconds(frames)
     return Video(
         id=seen.id,
         model=seen.model,
@@ -118,17 +152,13 @@ def video(seen: Seen, base: str) -> Video:
         draft=order.draft,
         service_tier=order.service_tier,
         usage=Usage(made.tokens) if done and made and made.tokens is not None else None,
+        cost=_cost(seen, f"{length:g}"),
         urls=_urls(seen, base),
         error=_error(seen),
         metadata=seen.metadata,
         livemode=seen.livemode,
         sandbox=seen.provider == "sandbox",
     )
-
-
-def nominal(frames: int) -> float:
-    """The length in seconds that 24 frames a second and the one extra frame stand for: 121 frames are 5 s."""
-    return frames // 24 if frames % 24 <= 1 else round(frames / 24, 3)
 
 
 def unix(moment: datetime) -> int:
@@ -153,8 +183,36 @@ def _urls(seen: Seen, base: str) -> Urls:
 
 
 def _error(seen: Seen) -> VideoError | None:
-    if seen.state is State.CANCELED:
-        return VideoError("canceled", "The video was canceled.")
-    if seen.error_code is not None:
-        return VideoError(seen.error_code, seen.error_message or "")
-    return None
+    code = "canceled" if seen.state is State.CANCELED else seen.error_code
+    if code is None:
+        return None
+    policy = FAILURES[code]
+    return VideoError(code, seen.error_message or policy.meaning, policy.payer, policy.retry, policy.advice)
+
+
+def _cost(seen: Seen, seconds: str) -> Cost:
+    hold = seen.hold
+    if hold is None:
+        return _FREE_DONE if seen.finished_at else _FREE
+    charged = 0 if hold.state is HoldState.RELEASED else hold.charged
+    return Cost(
+        currency=hold.currency,
+        price_version=hold.price_version,
+        price_per_million_tokens=format_amount(hold.rate),
+        quoted=format_amount(hold.quoted),
+        hold=format_amount(hold.amount),
+        charged=None if charged is None else format_amount(charged),
+        released=None if charged is None else format_amount(hold.amount - charged),
+        refunded=format_amount(hold.refunded),
+        waived=format_amount(hold.waived),
+        reason=hold.reason,
+        usage=None if hold.tokens is None else CostUsage(hold.tokens, hold.resolution or "", seconds),
+    )
+
+
+NOTHING = format_amount(0)
+_FREE = Cost(
+    currency="USD", price_version=None, price_per_million_tokens=None, quoted=NOTHING, hold=NOTHING, charged=None,
+    released=None, refunded=NOTHING, waived=NOTHING, reason=None, usage=None,
+)  # fmt: skip
+_FREE_DONE = msgspec.structs.replace(_FREE, charged=NOTHING, released=NOTHING)

@@ -99,6 +99,11 @@ def of_frames(width: int, height: int, frames: int | Fraction) -> int:
     return floor(width * height * frames / Fraction(PIXELS_PER_TOKEN))
 
 
+def nominal_seconds(frames: int) -> float:
+    """The length in seconds that 24 frames a second and the one extra frame stand for: 121 frames are 5 s."""
+    return frames // 24 if frames % 24 <= 1 else round(frames / 24, 3)
+
+
 def exact(number: Seconds) -> Fraction:
     """The number as it is written, so that 0.1 is a tenth."""
     return number if isinstance(number, Fraction) else Fraction(str(number))

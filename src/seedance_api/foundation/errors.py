@@ -41,6 +41,22 @@ CODES: dict[str, Code] = {
     ),
     "missing_key": Code(401, "authentication_error", False, "No API key was sent."),
     "invalid_key": Code(401, "authentication_error", False, "The API key is mistyped, unknown or revoked."),
+    "insufficient_balance": Code(
+        402,
+        "billing_error",
+        False,
+        "The account has less than the video may cost; `errors` has the numbers. Nothing was made.",
+    ),
+    "limit_reached": Code(
+        402,
+        "billing_error",
+        False,
+        "A spending limit leaves less than the video may cost; `errors` has the numbers. Nothing was made.",
+    ),
+    "max_cost_exceeded": Code(
+        402, "billing_error", False, "The video may cost more than the `max_cost` of the request. Nothing was made."
+    ),
+    "no_price": Code(403, "billing_error", False, "The price book has no price for this in the account's currency."),
     "live_unavailable": Code(403, "permission_error", False, "This installation has no live upstream; use a test key."),
     "not_found": Code(404, "not_found_error", False, "There is no such thing in this account."),
     "method_not_allowed": Code(405, "invalid_request_error", False, "This address does not take that method."),
@@ -61,6 +77,12 @@ CODES: dict[str, Code] = {
         False,
         "The range is malformed, lies outside the file, or is more than one.",
     ),
+    "idempotency_in_progress": Code(
+        409,
+        "idempotency_error",
+        True,
+        "A request with this Idempotency-Key is being worked on; ask again after `Retry-After`.",
+    ),
     "idempotency_mismatch": Code(422, "idempotency_error", False, "This Idempotency-Key was used with another body."),
     "too_busy": Code(
         503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
@@ -78,8 +100,11 @@ CODES: dict[str, Code] = {
 PROBLEMS: dict[str, str] = {
     "unknown_field": "There is no such field; `allowed` names the nearest, or all.",
     "wrong_type": "The value is of another kind than the field: text for a number, say.",
+    "insufficient_balance": "The account has less than is needed: `value` is what the video may cost, `allowed` the rest.",
+    "limit_reached": "A spending limit leaves less than is needed: `value` is what the video may cost, `allowed` the rest.",
+    "max_cost_exceeded": "The video may cost `value`, more than the `max_cost` of the request, `allowed`.",
 }
-"""The codes of problems that decoding finds; the catalogue has its own."""
+"""The codes of problems that decoding and billing find; the catalogue has its own."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,6 +1,5 @@
 """Identifiers: a prefix that says what it names, and a UUIDv7 in base32, so that ids sort by time."""
 
-import hashlib
 import os
 import time
 
@@ -12,12 +11,6 @@ _ALLOWED = frozenset(_ALPHABET)
 def new_id(prefix: str) -> str:
     """A new id such as `vid_01k2…`. Crockford's base32 keeps the order of the 128 bits under the C collation."""
     return f"{prefix}_{_base32(_uuid7())}"
-
-
-def id_of(prefix: str, *facts: str) -> str:
-    """The id that belongs to these facts: the same for the same, so that a repeat finds what the first time made."""
-    digest = hashlib.sha256("\0".join(facts).encode()).digest()
-    return f"{prefix}_{_base32(int.from_bytes(digest[:16]))}"
 
 
 def is_id(prefix: str, text: str) -> bool:

@@ -24,6 +24,20 @@ async def put_file(store: ObjectStore, key: str, path: Path) -> None:
     await obstore.put_async(store, key, path)
 
 
+async def put_bytes(store: ObjectStore, key: str, content: bytes) -> None:
+    """Write a small object."""
+    await obstore.put_async(store, key, content)
+
+
+async def exists(store: ObjectStore, key: str) -> bool:
+    """Whether there is such an object."""
+    try:
+        await obstore.head_async(store, key)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 async def get_file(store: ObjectStore, key: str, to: Path) -> int:
     """Copy an object to a file; returns its bytes. Raises FileNotFoundError when there is none."""
     found = await obstore.get_async(store, key)

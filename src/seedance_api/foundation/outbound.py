@@ -71,7 +71,14 @@ class TooSlow(msgspec.Struct, frozen=True):
     message: str
 
 
+class Posted(msgspec.Struct, frozen=True):
+    """The server took the request and answered with this status, whatever it is."""
+
+    status: int
+
+
 Verdict = Allowed | Blocked
+Post = Posted | Blocked | Unreachable | TooSlow
 Download = Downloaded | Blocked | Unreachable | TooLarge | TooSlow
 
 
@@ -132,6 +139,29 @@ class Outbound:
             passed = asyncio.get_running_loop().time() - started
             await asyncio.sleep(self._failure_step_seconds - passed % self._failure_step_seconds)
         return outcome
+
+    async def post(self, url: str, body: bytes, *, total_seconds: float) -> Post:
+        """Send JSON. Redirects are not followed, and the answer's body is not read."""
+        vetted = vet(url, self._policy)
+        if isinstance(vetted, Blocked):
+            return vetted
+        headers = {"content-type": "application/json"}
+        try:
+            async with (
+                asyncio.timeout(total_seconds),
+                self._client.stream("POST", vetted, content=body, headers=headers) as response,
+            ):
+                return Posted(response.status_code)
+        except TimeoutError:
+            return TooSlow(total_seconds, f"the server did not answer within {total_seconds:g} s")
+        except ssrfguard.SSRFGuardError:
+            return Blocked("address", UNREACHABLE, vetted.host)
+        except httpx.ConnectError:
+            return Unreachable("connect", UNREACHABLE)
+        except httpx.TimeoutException:
+            return Unreachable("timeout", UNREACHABLE)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return Unreachable("broken", UNREACHABLE)
 
     async def _follow(self, url: str, to: Path, max_bytes: int, max_redirects: int) -> Download:
         vetted = vet(url, self._policy)

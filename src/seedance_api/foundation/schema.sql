@@ -1,4 +1,4 @@
--- The sum of the migrations. Rewrite it with: python tests/foundation/test_schema.py
+-- The sum of the migrations. Rewrite it with: PYTHONPATH=tests python tests/foundation/test_schema.py
 
 CREATE TYPE public.pgqueuer_status AS ENUM (
     'queued',
@@ -48,10 +48,18 @@ BEGIN
     END IF;
 END;
 $$;
+CREATE FUNCTION public.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % are never changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
 CREATE TABLE public.account (
     id text NOT NULL COLLATE pg_catalog."C",
     email text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    currency text DEFAULT 'USD'::text NOT NULL,
+    CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
 );
 CREATE TABLE public.api_key (
     id text NOT NULL COLLATE pg_catalog."C",
@@ -95,6 +103,16 @@ CREATE TABLE public.content (
     purged_at timestamp with time zone,
     CONSTRAINT content_state_check CHECK ((state = ANY (ARRAY['stored'::text, 'delivered'::text, 'purged'::text]))),
     CONSTRAINT purged_content_has_its_time CHECK (((state = 'purged'::text) = (purged_at IS NOT NULL)))
+);
+CREATE TABLE public.credit_grant (
+    id text NOT NULL COLLATE pg_catalog."C",
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    amount bigint NOT NULL,
+    remaining bigint NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT credit_grant_amount_check CHECK ((amount > 0)),
+    CONSTRAINT credit_grant_check CHECK (((remaining >= 0) AND (remaining <= amount)))
 );
 CREATE TABLE public.file (
     id text NOT NULL COLLATE pg_catalog."C",
@@ -154,19 +172,103 @@ CREATE TABLE public.generation_media (
     file_id text NOT NULL COLLATE pg_catalog."C",
     CONSTRAINT generation_media_role_check CHECK ((role = ANY (ARRAY['first_frame'::text, 'last_frame'::text, 'reference'::text])))
 );
+CREATE TABLE public.hold (
+    generation_id text NOT NULL COLLATE pg_catalog."C",
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    key_id text NOT NULL COLLATE pg_catalog."C",
+    currency text NOT NULL,
+    price_version integer NOT NULL,
+    rate bigint NOT NULL,
+    quoted_tokens bigint NOT NULL,
+    quoted bigint NOT NULL,
+    amount bigint NOT NULL,
+    counted_on date NOT NULL,
+    state text DEFAULT 'held'::text NOT NULL,
+    tokens bigint,
+    resolution text,
+    charged bigint,
+    waived bigint DEFAULT 0 NOT NULL,
+    refunded bigint DEFAULT 0 NOT NULL,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    resolved_at timestamp with time zone,
+    CONSTRAINT charged_at_most_what_was_held CHECK (((charged >= 0) AND (charged <= amount))),
+    CONSTRAINT hold_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT hold_quoted_check CHECK ((quoted >= 0)),
+    CONSTRAINT hold_quoted_tokens_check CHECK ((quoted_tokens >= 0)),
+    CONSTRAINT hold_rate_check CHECK ((rate >= 0)),
+    CONSTRAINT hold_refunded_check CHECK ((refunded >= 0)),
+    CONSTRAINT hold_state_check CHECK ((state = ANY (ARRAY['held'::text, 'settled'::text, 'released'::text]))),
+    CONSTRAINT hold_waived_check CHECK ((waived >= 0)),
+    CONSTRAINT refunded_at_most_what_was_charged CHECK ((refunded <= COALESCE(charged, (0)::bigint))),
+    CONSTRAINT resolved_holds_have_their_time CHECK (((state = 'held'::text) = (resolved_at IS NULL))),
+    CONSTRAINT settled_holds_have_their_charge CHECK (((state = 'settled'::text) = (charged IS NOT NULL))),
+    CONSTRAINT waivers_have_their_reason CHECK (((waived = 0) OR (reason IS NOT NULL)))
+)
+WITH (fillfactor='80');
 CREATE TABLE public.idempotency (
     account_id text NOT NULL COLLATE pg_catalog."C",
     route text NOT NULL,
     key text NOT NULL COLLATE pg_catalog."C",
     fingerprint bytea NOT NULL,
-    generation_id text NOT NULL COLLATE pg_catalog."C",
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    subject text COLLATE pg_catalog."C",
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    answer jsonb,
+    claimant text,
+    kind text DEFAULT 'key'::text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT a_key_has_one_outcome CHECK ((num_nonnulls(subject, answer, claimant) = 1)),
+    CONSTRAINT idempotency_kind_check CHECK ((kind = ANY (ARRAY['key'::text, 'content'::text, 'retry'::text])))
 );
 CREATE TABLE public.installation (
     one boolean DEFAULT true NOT NULL,
     pepper_mark bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT installation_one_check CHECK (one)
+);
+CREATE TABLE public.transfer (
+    id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL,
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    currency text NOT NULL,
+    source text NOT NULL,
+    target text NOT NULL,
+    amount bigint NOT NULL,
+    generation_id text COLLATE pg_catalog."C",
+    grant_id text COLLATE pg_catalog."C",
+    reference text,
+    reason text,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT people_say_why CHECK (((kind <> ALL (ARRAY['credit'::text, 'grant'::text, 'adjustment'::text, 'refund'::text])) OR (reason IS NOT NULL))),
+    CONSTRAINT transfer_amount_check CHECK ((amount > 0)),
+    CONSTRAINT transfer_kind_check CHECK ((((((((((((kind = 'credit'::text) AND (source = 'payments'::text) AND (target = 'available'::text)) OR ((kind = 'grant'::text) AND (source = 'grants'::text) AND (target = 'available'::text))) OR ((kind = 'expiry'::text) AND (source = 'available'::text) AND (target = 'grants'::text))) OR ((kind = 'adjustment'::text) AND (source = 'available'::text) AND (target = 'adjustments'::text))) OR ((kind = 'hold'::text) AND (source = 'available'::text) AND (target = 'held'::text))) OR ((kind = 'release'::text) AND (source = 'held'::text) AND (target = 'available'::text))) OR ((kind = 'charge'::text) AND (source = 'held'::text) AND (target = 'revenue'::text))) OR ((kind = 'refund'::text) AND (source = 'revenue'::text) AND (target = 'available'::text))) OR ((kind = 'waiver'::text) AND (source = 'write_off'::text) AND (target = 'revenue'::text))) OR ((kind = 'upstream'::text) AND (source = 'upstream_cost'::text) AND (target = 'upstream'::text)))),
+    CONSTRAINT transfers_of_a_generation CHECK (((kind = ANY (ARRAY['hold'::text, 'release'::text, 'charge'::text, 'refund'::text, 'waiver'::text, 'upstream'::text])) = (generation_id IS NOT NULL)))
+);
+CREATE VIEW public.ledger AS
+ SELECT transfer.account_id,
+    transfer.currency,
+    transfer.source AS name,
+    (- transfer.amount) AS amount,
+    transfer.created_at
+   FROM public.transfer
+UNION ALL
+ SELECT transfer.account_id,
+    transfer.currency,
+    transfer.target AS name,
+    transfer.amount,
+    transfer.created_at
+   FROM public.transfer;
+CREATE TABLE public.notice (
+    id text NOT NULL COLLATE pg_catalog."C",
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL,
+    detail jsonb NOT NULL,
+    tries smallint DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text])))
 );
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
@@ -242,6 +344,53 @@ CREATE SEQUENCE public.pgqueuer_statistics_id_seq
     NO MAXVALUE
     CACHE 1;
 ALTER SEQUENCE public.pgqueuer_statistics_id_seq OWNED BY public.pgqueuer_statistics.id;
+CREATE TABLE public.price_book (
+    version integer NOT NULL,
+    text text NOT NULL,
+    author text NOT NULL,
+    loaded_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT price_book_version_check CHECK ((version > 0))
+);
+CREATE TABLE public.spending_limit (
+    subject text NOT NULL COLLATE pg_catalog."C",
+    period text NOT NULL,
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    most bigint NOT NULL,
+    since date NOT NULL,
+    spent bigint NOT NULL,
+    warned smallint DEFAULT 0 NOT NULL,
+    CONSTRAINT spending_limit_most_check CHECK ((most >= 0)),
+    CONSTRAINT spending_limit_period_check CHECK ((period = ANY (ARRAY['day'::text, 'month'::text, 'total'::text]))),
+    CONSTRAINT spending_limit_spent_check CHECK ((spent >= 0)),
+    CONSTRAINT spending_limit_warned_check CHECK ((warned = ANY (ARRAY[0, 80, 100])))
+)
+WITH (fillfactor='50');
+CREATE TABLE public.usage (
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    livemode boolean NOT NULL,
+    day date NOT NULL,
+    model text NOT NULL COLLATE pg_catalog."C",
+    key_id text NOT NULL COLLATE pg_catalog."C",
+    videos bigint DEFAULT 0 NOT NULL,
+    milliseconds bigint DEFAULT 0 NOT NULL,
+    tokens bigint DEFAULT 0 NOT NULL,
+    charged bigint DEFAULT 0 NOT NULL,
+    refunded bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+CREATE TABLE public.wallet (
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    currency text NOT NULL,
+    available bigint DEFAULT 0 NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    granted bigint DEFAULT 0 NOT NULL,
+    grant_expires_at timestamp with time zone,
+    CONSTRAINT grants_are_part_of_the_money CHECK ((granted <= (available + held))),
+    CONSTRAINT wallet_available_check CHECK ((available >= 0)),
+    CONSTRAINT wallet_granted_check CHECK ((granted >= 0)),
+    CONSTRAINT wallet_held_check CHECK ((held >= 0))
+)
+WITH (fillfactor='50');
 ALTER TABLE ONLY public.pgqueuer ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_id_seq'::regclass);
 ALTER TABLE ONLY public.pgqueuer_schedules ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_schedules_id_seq'::regclass);
 ALTER TABLE ONLY public.pgqueuer_statistics ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_statistics_id_seq'::regclass);
@@ -257,6 +406,8 @@ ALTER TABLE ONLY public.attempt
     ADD CONSTRAINT attempt_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.content
     ADD CONSTRAINT content_pkey PRIMARY KEY (generation_id);
+ALTER TABLE ONLY public.credit_grant
+    ADD CONSTRAINT credit_grant_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.file
     ADD CONSTRAINT file_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.generation_input
@@ -265,10 +416,14 @@ ALTER TABLE ONLY public.generation_media
     ADD CONSTRAINT generation_media_pkey PRIMARY KEY (generation_id, "position");
 ALTER TABLE ONLY public.generation
     ADD CONSTRAINT generation_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.hold
+    ADD CONSTRAINT hold_pkey PRIMARY KEY (generation_id);
 ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (account_id, route, key);
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (one);
+ALTER TABLE ONLY public.notice
+    ADD CONSTRAINT notice_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.pgqueuer_log
     ADD CONSTRAINT pgqueuer_log_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.pgqueuer
@@ -279,12 +434,24 @@ ALTER TABLE ONLY public.pgqueuer_schedules
     ADD CONSTRAINT pgqueuer_schedules_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.pgqueuer_statistics
     ADD CONSTRAINT pgqueuer_statistics_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.price_book
+    ADD CONSTRAINT price_book_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY public.spending_limit
+    ADD CONSTRAINT spending_limit_pkey PRIMARY KEY (subject, period);
+ALTER TABLE ONLY public.transfer
+    ADD CONSTRAINT transfer_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.usage
+    ADD CONSTRAINT usage_pkey PRIMARY KEY (account_id, livemode, day, model, key_id);
+ALTER TABLE ONLY public.wallet
+    ADD CONSTRAINT wallet_pkey PRIMARY KEY (account_id);
 CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 CREATE INDEX api_key_account ON public.api_key USING btree (account_id, id);
 CREATE INDEX asset_object ON public.asset USING btree (object_key);
 CREATE INDEX attempt_generation ON public.attempt USING btree (generation_id, id);
 CREATE UNIQUE INDEX attempt_open ON public.attempt USING btree (generation_id) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'unknown'::text]));
 CREATE INDEX content_purge ON public.content USING btree (purge_at) WHERE (state <> 'purged'::text);
+CREATE INDEX credit_grant_expiry ON public.credit_grant USING btree (expires_at) WHERE (remaining > 0);
+CREATE INDEX credit_grant_open ON public.credit_grant USING btree (account_id, expires_at, id) WHERE (remaining > 0);
 CREATE INDEX file_expiry ON public.file USING btree (expires_at);
 CREATE INDEX file_object ON public.file USING btree (object_key);
 CREATE INDEX generation_busy ON public.generation USING btree (provider, id) WHERE (state = ANY (ARRAY['submitting'::text, 'running'::text]));
@@ -293,7 +460,9 @@ CREATE INDEX generation_due ON public.generation USING btree (due_at) WHERE ((fi
 CREATE INDEX generation_media_file ON public.generation_media USING btree (file_id);
 CREATE INDEX generation_page ON public.generation USING btree (account_id, livemode, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX generation_queue ON public.generation USING btree (provider, account_id, id) WHERE (state = 'queued'::text);
-CREATE INDEX idempotency_age ON public.idempotency USING btree (created_at);
+CREATE INDEX hold_counted ON public.hold USING btree (account_id, counted_on);
+CREATE INDEX idempotency_expiry ON public.idempotency USING btree (expires_at);
+CREATE INDEX notice_open ON public.notice USING btree (due_at) WHERE (closed_at IS NULL);
 CREATE INDEX pgqueuer_ep_ea_idx ON public.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::public.pgqueuer_status);
 CREATE INDEX pgqueuer_ep_prio_id_idx ON public.pgqueuer USING btree (entrypoint, priority DESC, id) WHERE (status = 'queued'::public.pgqueuer_status);
 CREATE INDEX pgqueuer_log_created ON public.pgqueuer_log USING btree (created);
@@ -307,7 +476,14 @@ CREATE INDEX pgqueuer_queue_manager_id_idx ON public.pgqueuer USING btree (queue
 CREATE UNIQUE INDEX pgqueuer_statistics_unique_count ON public.pgqueuer_statistics USING btree (priority, date_trunc('sec'::text, timezone('UTC'::text, created)), status, entrypoint);
 CREATE UNIQUE INDEX pgqueuer_unique_dedupe_key ON public.pgqueuer USING btree (dedupe_key) WHERE ((status = ANY (ARRAY['queued'::public.pgqueuer_status, 'picked'::public.pgqueuer_status])) AND (dedupe_key IS NOT NULL));
 CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated, id DESC) INCLUDE (id) WHERE (status = 'picked'::public.pgqueuer_status);
+CREATE INDEX spending_limit_account ON public.spending_limit USING btree (account_id);
+CREATE INDEX transfer_account ON public.transfer USING btree (account_id, created_at, id);
+CREATE UNIQUE INDEX transfer_once ON public.transfer USING btree (generation_id, kind) WHERE (kind = ANY (ARRAY['hold'::text, 'release'::text, 'charge'::text, 'waiver'::text]));
+CREATE UNIQUE INDEX transfer_reference ON public.transfer USING btree (account_id, kind, reference) WHERE (reference IS NOT NULL);
+CREATE TRIGGER price_book_immutable BEFORE DELETE OR UPDATE ON public.price_book FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER tg_pgqueuer_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.pgqueuer FOR EACH STATEMENT EXECUTE FUNCTION public.fn_pgqueuer_changed();
+CREATE TRIGGER transfer_immutable BEFORE DELETE OR UPDATE ON public.transfer FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER transfer_kept BEFORE TRUNCATE ON public.transfer FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
 ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.asset
@@ -316,6 +492,8 @@ ALTER TABLE ONLY public.attempt
     ADD CONSTRAINT attempt_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.content
     ADD CONSTRAINT content_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
+ALTER TABLE ONLY public.credit_grant
+    ADD CONSTRAINT credit_grant_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.file
     ADD CONSTRAINT file_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.generation
@@ -328,7 +506,29 @@ ALTER TABLE ONLY public.generation_media
     ADD CONSTRAINT generation_media_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.file(id);
 ALTER TABLE ONLY public.generation_media
     ADD CONSTRAINT generation_media_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
+ALTER TABLE ONLY public.hold
+    ADD CONSTRAINT hold_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.hold
+    ADD CONSTRAINT hold_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
+ALTER TABLE ONLY public.hold
+    ADD CONSTRAINT hold_key_id_fkey FOREIGN KEY (key_id) REFERENCES public.api_key(id);
+ALTER TABLE ONLY public.hold
+    ADD CONSTRAINT hold_price_version_fkey FOREIGN KEY (price_version) REFERENCES public.price_book(version);
 ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
-ALTER TABLE ONLY public.idempotency
-    ADD CONSTRAINT idempotency_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.notice
+    ADD CONSTRAINT notice_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.spending_limit
+    ADD CONSTRAINT spending_limit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.transfer
+    ADD CONSTRAINT transfer_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.transfer
+    ADD CONSTRAINT transfer_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
+ALTER TABLE ONLY public.transfer
+    ADD CONSTRAINT transfer_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES public.credit_grant(id);
+ALTER TABLE ONLY public.usage
+    ADD CONSTRAINT usage_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.usage
+    ADD CONSTRAINT usage_key_id_fkey FOREIGN KEY (key_id) REFERENCES public.api_key(id);
+ALTER TABLE ONLY public.wallet
+    ADD CONSTRAINT wallet_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);

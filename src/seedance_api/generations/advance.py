@@ -12,7 +12,9 @@ import asyncpg
 import msgspec
 import structlog
 
+from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage, StoreOutcome, Unstored, discard
+from seedance_api.foundation import kill
 from seedance_api.foundation.db import Database
 from seedance_api.generations import decide, queries
 from seedance_api.generations.record import record
@@ -30,6 +32,7 @@ class Engine(msgspec.Struct, frozen=True):
     db: Database
     providers: dict[str, Provider]
     storage: Storage
+    books: Books
     lease_seconds: float
 
 
@@ -38,6 +41,7 @@ async def advance(generation_id: str, engine: Engine) -> None:
     generation = await queries.claim(engine.db, generation_id, engine.lease_seconds)
     if generation is None:
         return
+    kill.reach("advance.claimed")
     async with _kept(generation, engine):
         step = await _take_step(generation, engine)
     async with engine.db.transaction() as connection:
@@ -47,7 +51,10 @@ async def advance(generation_id: str, engine: Engine) -> None:
             generation_id=generation.id,
             version=generation.version,
             provider=generation.provider,
+            books=engine.books,
         )
+        kill.reach("advance.recorded")
+    kill.reach("advance.committed")
     if not written:
         _log.warning("advance.claim_lost", generation_id=generation.id, state=generation.state)
         if isinstance(step, decide.Complete):
@@ -65,6 +72,7 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
             operation = await queries.last_operation(engine.db, generation.id)
             assert operation is not None, "a generation is not storing before an attempt succeeded"
             outcome = await _store(generation, provider, operation, engine)
+            kill.reach("advance.stored")
             return decide.after_storing(generation, outcome)
         case State.QUEUED | State.COMPLETED | State.FAILED | State.CANCELED:
             raise AssertionError("such a generation cannot be claimed")
@@ -90,11 +98,13 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
     async with engine.db.transaction() as connection:
         if not await queries.attempt_sent(connection, attempt.id):
             return decide.PutOff(decide.backoff(generation.tries))
+    kill.reach("advance.sent")
     try:
         async with asyncio.timeout(_CALL_SECONDS):
             answer = await provider.start(commission)
     except TimeoutError:
         answer = Unclear("timeout")
+    kill.reach("advance.started")
     return decide.after_sending(generation, attempt, answer)
 
 

@@ -2,21 +2,25 @@
 
 from obstore.store import ObjectStore
 
+from seedance_api.billing.books import Books
 from seedance_api.delivery.purge import purge
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.idempotency import Once, take
 from seedance_api.generations import decide, queries
 from seedance_api.generations.record import record
 from seedance_api.generations.states import State
 
 
-async def cancel(db: Database, generation_id: str) -> None:
+async def cancel(db: Database, generation_id: str, *, once: Once | None, books: Books) -> bool:
     """Ask for a generation to stop. A queued one stops now; for another the provider's answer decides.
 
-    Raises AppError 409 when it is finished.
+    False when another request with the same key has asked already. Raises AppError 409 when it is finished.
     """
     async with db.transaction() as connection:
+        if once is not None and await take(connection, [once], [generation_id]) != [True]:
+            return False
         generation = await queries.request_cancel(connection, generation_id)
         if generation is None:
             raise AppError("not_cancelable")
@@ -27,9 +31,11 @@ async def cancel(db: Database, generation_id: str) -> None:
                 generation_id=generation.id,
                 version=generation.version,
                 provider=generation.provider,
+                books=books,
             )
         else:
             await jobs.enqueue(connection, "advance", [generation.id])
+    return True
 
 
 async def delete(db: Database, store: ObjectStore, generation_id: str) -> None:

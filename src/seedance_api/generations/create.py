@@ -8,17 +8,21 @@ import asyncpg
 import msgspec
 
 from seedance_api.accounts.authenticate import Principal
+from seedance_api.billing.books import Books
+from seedance_api.billing.quote import Price, price
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog import tokens
-from seedance_api.catalog.order import Kind, Mode
+from seedance_api.catalog.order import Kind, Mode, Order
 from seedance_api.catalog.request import Facts, Media, Request
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.idempotency import Once, claimed
 from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.foundation.money import format_amount
 from seedance_api.generations import queries
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
-from seedance_api.generations.write import Created, Idempotency, NewGeneration, Writer, find_replay
+from seedance_api.generations.write import Created, NewGeneration, Writer
 from seedance_api.references.admit import Admitted, References, Source
 from seedance_api.references.queries import NewFile, files_of_account
 
@@ -33,13 +37,20 @@ class CreateGeneration(msgspec.Struct, frozen=True, kw_only=True):
     draft_id: str | None = None
     metadata: dict[str, str] = {}
     keep_seconds: int | None = None
+    max_cost: int | None = None
+    """Micro-dollars of the account's currency."""
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request would be, and what it would take, in video tokens."""
+    """What a request would be, what it would take in video tokens, and what that costs with a live key.
+
+    `price` is None where the price book has none, which stops live keys only.
+    """
 
     accepted: catalog.Accepted
     tokens: tokens.Tokens
+    price: Price | None
+    provider: str
 
 
 class Creating(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,31 +58,37 @@ class Creating(msgspec.Struct, frozen=True, kw_only=True):
 
     db: Database
     writer: Writer
+    books: Books
     references: References
     live_provider: str | None
     retention_seconds: int
     deadline_seconds: int
 
 
-async def create(
-    wish: CreateGeneration,
-    *,
-    principal: Principal,
-    idempotency: Idempotency | None,
-    folder: Path,
-    parts: Creating,
-) -> Created:
-    """Check everything, store the media, write the generation.
+async def create(wish: CreateGeneration, *, principal: Principal, once: Once, folder: Path, parts: Creating) -> Created:
+    """Check everything, store the media, hold the money, write the generation.
 
     Raises AppError with every problem of the request; nothing is kept then.
     """
-    if idempotency and (replay := await find_replay(parts.db, principal.account_id, idempotency)):
+    if replay := await parts.writer.find(once):
         return replay
     provider = choose_provider(principal, parts)
+    if all(one.file_id is not None for one in wish.sources):  # nothing takes long: the transaction is enough
+        return await _create(wish, principal, provider, once, folder, parts)
+    async with claimed(parts.db, once) as mine:
+        if mine is None:
+            return await parts.writer.earlier(once)
+        return await _create(wish, principal, provider, mine, folder, parts)
+
+
+async def _create(
+    wish: CreateGeneration, principal: Principal, provider: str, once: Once, folder: Path, parts: Creating
+) -> Created:
     understood = await _understand(wish, principal, folder, parts)
+    price = await _price(wish, understood.accepted.order, principal, parts)
     files = await _store_inline(understood, principal, parts)
     try:
-        created = await parts.writer(_compose(wish, understood, files, principal, provider, idempotency, parts))
+        created = await parts.writer(_compose(wish, understood, files, principal, provider, price, once, parts))
     except (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
         # certainly not written; after any other trouble it may have been, and `collect` deletes what was not
         await parts.references.discard(files.values())
@@ -83,9 +100,34 @@ async def create(
 
 async def quote(wish: CreateGeneration, *, principal: Principal, folder: Path, parts: Creating) -> Quote:
     """The same checks and the same numbers as a create; nothing is kept."""
-    choose_provider(principal, parts)
+    provider = choose_provider(principal, parts)
     accepted = (await _understand(wish, principal, folder, parts)).accepted
-    return Quote(accepted=accepted, tokens=tokens.estimate(accepted.order))
+    return Quote(
+        accepted=accepted,
+        tokens=tokens.estimate(accepted.order),
+        price=await _price(wish, accepted.order, principal, parts),
+        provider=provider,
+    )
+
+
+async def _price(wish: CreateGeneration, order: Order, principal: Principal, parts: Creating) -> Price | None:
+    """The price with a live key; None where there is none and none is needed. Raises AppError above `max_cost`."""
+    try:
+        found = price(order, tokens.estimate(order), await parts.books.latest(), principal.currency)
+    except AppError:
+        if principal.livemode:
+            raise
+        return None
+    if wish.max_cost is not None and found.most > wish.max_cost:
+        raise _too_dear(found, wish.max_cost)
+    return found
+
+
+def _too_dear(found: Price, most: int) -> AppError:
+    asked, allowed = format_amount(found.most), format_amount(most)
+    message = f"This video may cost up to {asked} {found.currency}; `max_cost` allows {allowed}."
+    problem = Problem(path="max_cost", code="max_cost_exceeded", message=message, value=asked, allowed=allowed)
+    return AppError("max_cost_exceeded", message, problems=[problem])
 
 
 def choose_provider(principal: Principal, parts: Creating) -> str:
@@ -218,7 +260,8 @@ def _compose(
     files: dict[str, NewFile],
     principal: Principal,
     provider: str,
-    idempotency: Idempotency | None,
+    priced: Price | None,
+    once: Once,
     parts: Creating,
 ) -> NewGeneration:
     accepted, draft = understood.accepted, understood.draft
@@ -238,5 +281,6 @@ def _compose(
         keep_seconds=wish.keep_seconds or parts.retention_seconds,
         deadline_seconds=parts.deadline_seconds,
         quoted_tokens=tokens.estimate(accepted.order).most,
-        idempotency=idempotency,
+        once=once,
+        price=priced if principal.livemode else None,
     )

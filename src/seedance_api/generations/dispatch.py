@@ -1,6 +1,6 @@
 """Dispatch: give a provider's free slots to the queue, fairly among accounts."""
 
-from seedance_api.foundation import jobs
+from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations import queries
@@ -15,4 +15,6 @@ async def dispatch(provider: str, *, slots: int, db: Database) -> int:
             await queries.plan_attempts(connection, [new_id("att") for _ in ids], ids)
             await queries.announce(connection, ids)
             await jobs.enqueue(connection, "advance", ids)
+            kill.reach("dispatch.planned")
+    kill.reach("dispatch.committed")
     return len(ids)

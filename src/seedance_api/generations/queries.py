@@ -7,6 +7,9 @@ caller then writes nothing at all.
 from collections.abc import Sequence
 from datetime import datetime
 
+from seedance_api.billing.rows import Sale
+from seedance_api.catalog.order import Order
+from seedance_api.catalog.tokens import nominal_seconds
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.generations.rows import Attempt, Claimed, Generation, Leftovers, Medium, Running, Seen, Step
 from seedance_api.providers.provider import Operation, Output
@@ -19,7 +22,8 @@ async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
         SELECT g.id, g.account_id, g.livemode, g.provider, g.model, g.params, g.metadata, g.state, g.progress, g.output,
                g.error_code, g.error_message, g.created_at, g.started_at, g.finished_at,
                i.prompt, c.purge_at, c.state AS content_state,
-               ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
+               ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
+               CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
         FROM generation g
         LEFT JOIN generation_input i ON i.generation_id = g.id
         LEFT JOIN content c ON c.generation_id = g.id
@@ -60,7 +64,8 @@ async def page(
 # written out twice, so that each direction walks the index and stops at the limit
 _PAGE_DOWN = """
     SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
-           ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
+           ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
+           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
     FROM (
         SELECT * FROM generation
         WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL AND id < coalesce($3, '~')
@@ -74,7 +79,8 @@ _PAGE_DOWN = """
 """
 _PAGE_UP = """
     SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
-           ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
+           ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
+           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
     FROM (
         SELECT * FROM generation
         WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL AND id > coalesce($3, '')
@@ -440,6 +446,26 @@ async def attempt_lost(connection: Connection, attempt_id: str, reason: str) -> 
     )
 
 
+async def sale_of(connection: Connection, generation_id: str) -> tuple[Sale, Order]:
+    """A generation that its provider has finished, as billing counts it, with its order."""
+    found = await connection.fetchrow("SELECT * FROM generation WHERE id = $1", generation_id)
+    assert found is not None, "the caller has just moved it"
+    made = row(Generation, found)
+    output = made.output or Output()
+    sale = Sale(
+        generation_id=made.id,
+        account_id=made.account_id,
+        key_id=made.key_id,
+        livemode=made.livemode,
+        model=made.model,
+        resolution=output.resolution or made.params.resolution,
+        seconds=made.params.seconds if output.frames is None else nominal_seconds(output.frames),
+        tokens=output.tokens,
+        quoted_tokens=made.quoted_tokens,
+    )
+    return sale, made.params
+
+
 async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
     """What a finished generation may have left at its provider; None while it is unfinished."""
     found = await db.fetchrow(
@@ -478,18 +504,6 @@ async def delete_old_prompts(db: Database) -> int:
         DELETE FROM generation_input WHERE generation_id IN (
             SELECT i.generation_id FROM generation_input i JOIN generation g ON g.id = i.generation_id
             WHERE g.finished_at < now() - interval '24 hours' LIMIT 1000
-        )
-        """
-    )
-    return affected(tag)
-
-
-async def delete_old_idempotency(db: Database) -> int:
-    """Forget idempotency keys older than 72 hours; returns how many."""
-    tag = await db.execute(
-        """
-        DELETE FROM idempotency WHERE (account_id, route, key) IN (
-            SELECT account_id, route, key FROM idempotency WHERE created_at < now() - interval '72 hours' LIMIT 1000
         )
         """
     )

@@ -1,7 +1,9 @@
-"""Record a step: state, attempt, content, announcement and the next job in one transaction, or nothing."""
+"""Record a step: state, attempt, content, money, announcement and the next job in one transaction, or nothing."""
 
 from typing import assert_never
 
+from seedance_api.billing.books import Books
+from seedance_api.billing.settle import book_cost, release, settle
 from seedance_api.delivery.queries import insert_content
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection
@@ -10,11 +12,14 @@ from seedance_api.generations import decide, queries
 from seedance_api.generations.states import AttemptState
 
 
-async def record(connection: Connection, step: decide.Step, *, generation_id: str, version: int, provider: str) -> bool:
+async def record(
+    connection: Connection, step: decide.Step, *, generation_id: str, version: int, provider: str, books: Books
+) -> bool:
     """Write the step; False, and nothing written, when the claim was lost."""
     if not await _move(connection, step, generation_id, version):
         return False
     await _follow(connection, step, generation_id, version, provider)
+    await _account(connection, step, generation_id, books)
     if not isinstance(step, decide.PutOff | decide.StayUnknown | decide.TryAgain | decide.LeaveRunning):
         await queries.announce(connection, [generation_id])
     return True
@@ -68,6 +73,23 @@ async def _follow(connection: Connection, step: decide.Step, generation_id: str,
             await close_attempt(connection, step.attempt_id, step.attempt_state, reason)
             await jobs.enqueue(connection, "dispatch", [provider])
             await jobs.enqueue(connection, "tidy", [generation_id])
+        case _:
+            assert_never(step)
+
+
+async def _account(connection: Connection, step: decide.Step, generation_id: str, books: Books) -> None:
+    """What the step means in money."""
+    match step:
+        case decide.Store(attempt_id):
+            sale, order = await queries.sale_of(connection, generation_id)
+            await book_cost(connection, sale, order, attempt_id, books)
+        case decide.Complete():
+            sale, order = await queries.sale_of(connection, generation_id)
+            await settle(connection, sale, order, books)
+        case decide.Fail() | decide.Cancel():
+            await release(connection, generation_id)
+        case decide.Acknowledge() | decide.StayUnknown() | decide.TryAgain() | decide.PutOff() | decide.LeaveRunning():
+            pass
         case _:
             assert_never(step)
 

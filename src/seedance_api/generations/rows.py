@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from seedance_api.billing.rows import Hold
 from seedance_api.catalog.order import Kind, Order, Role
 from seedance_api.generations.states import AttemptState, State
 from seedance_api.providers.provider import Operation, Output
@@ -61,6 +62,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     purge_at: datetime | None
     content_state: str | None
     variants: list[str]
+    hold: Hold | None
+    """None for a generation that costs nothing."""
 
 
 class Claimed(Generation, frozen=True, kw_only=True):

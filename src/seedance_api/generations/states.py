@@ -76,24 +76,71 @@ ATTEMPT_FINAL = frozenset(state for state, moves in ATTEMPT_MOVES.items() if not
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """What a failure code means to the customer: whose fault, and whether making it again may help."""
+    """The policy for a failure. The customer never pays for one.
+
+    `retry` says that making it again is safe and may help, `payer` who bears what the upstream bills: only a video that
+    it has finished is billed (ModelArk 1544106), so where we lost one, or cannot know, that is the operator.
+    """
 
     retry: bool
+    payer: Literal["nobody", "operator"]
     meaning: str
+    advice: str
 
 
+_AGAIN = "Create it again."
 FAILURES: dict[str, Failure] = {
-    "input_moderated": Failure(False, "The provider's safety rules refuse the prompt or an input."),
-    "output_moderated": Failure(False, "The video was made and then withheld by the provider's safety rules."),
-    "input_unreadable": Failure(False, "An input file is gone, or the provider cannot read it."),
-    "invalid_for_provider": Failure(False, "The provider refused the request as invalid."),
-    "invalid_sandbox_value": Failure(False, "The prompt names a sandbox test value that does not exist."),
-    "provider_failed": Failure(True, "The provider could not make the video."),
-    "provider_overloaded": Failure(True, "The provider stayed overloaded until the deadline."),
-    "provider_lost": Failure(True, "The provider no longer knows the work it had accepted."),
-    "provider_unclear": Failure(True, "The provider never said whether it took the work, and the deadline passed."),
-    "output_invalid": Failure(True, "The file that the provider delivered is damaged or not what was ordered."),
-    "output_unavailable": Failure(True, "The finished file could not be fetched from the provider."),
-    "deadline_exceeded": Failure(True, "The video was not finished before its deadline."),
+    "input_moderated": Failure(
+        False,
+        "nobody",
+        "The provider's safety rules refuse the prompt or an input.",
+        "Change the prompt or the input; the same request is refused again.",
+    ),
+    "output_moderated": Failure(
+        False,
+        "nobody",
+        "The video was made and then withheld by the provider's safety rules.",
+        "Change the prompt; another seed may pass, the same request seldom does.",
+    ),
+    "input_unreadable": Failure(
+        False,
+        "nobody",
+        "An input file is gone, or the provider cannot read it.",
+        "Send the file again, in a common format.",
+    ),
+    "invalid_for_provider": Failure(
+        False,
+        "nobody",
+        "The provider refused the request as invalid.",
+        "Change the request; the support address can say what the provider found.",
+    ),
+    "invalid_sandbox_value": Failure(
+        False,
+        "nobody",
+        "The prompt names a sandbox test value that does not exist.",
+        "Correct the `[sandbox:…]` value in the prompt.",
+    ),
+    "provider_failed": Failure(True, "nobody", "The provider could not make the video.", _AGAIN),
+    "provider_overloaded": Failure(
+        True,
+        "nobody",
+        "The provider stayed overloaded until the deadline.",
+        "Create it again later.",
+    ),
+    "provider_lost": Failure(True, "operator", "The provider no longer knows the work it had accepted.", _AGAIN),
+    "provider_unclear": Failure(
+        True,
+        "operator",
+        "The provider never said whether it took the work, and the deadline passed.",
+        _AGAIN,
+    ),
+    "output_invalid": Failure(
+        True, "operator", "The file that the provider delivered is damaged or not what was ordered.", _AGAIN
+    ),
+    "output_unavailable": Failure(
+        True, "operator", "The finished file could not be fetched from the provider.", _AGAIN
+    ),
+    "deadline_exceeded": Failure(True, "operator", "The video was not finished before its deadline.", _AGAIN),
+    "canceled": Failure(True, "nobody", "The video was canceled.", "Nothing to do."),
 }
-"""Every reason a generation can fail for. Nothing is charged for a failure."""
+"""Every reason for which there is no video, with who pays, whether to try again, and what to do."""

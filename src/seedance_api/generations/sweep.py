@@ -29,16 +29,18 @@ async def sweep(engine: Engine) -> None:
             await jobs.enqueue(connection, "dispatch", [provider], keys=[f"dispatch {provider}"])
         for provider in await queries.providers_at_work(connection):
             await jobs.enqueue(connection, "watch", [provider], keys=[f"watch {provider}"])
-        await _fail_overdue(connection)
+        await _fail_overdue(connection, engine)
     if steps:
         _log.info("sweep.found", count=len(steps))
 
 
-async def _fail_overdue(connection: Connection) -> None:
+async def _fail_overdue(connection: Connection, engine: Engine) -> None:
     # only queued ones: of the others the provider is asked first
     for one in await queries.overdue_in_queue(connection, _MOST):
         step = decide.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
-        await record(connection, step, generation_id=one.id, version=one.version, provider=one.provider)
+        await record(
+            connection, step, generation_id=one.id, version=one.version, provider=one.provider, books=engine.books
+        )
 
 
 async def purge_due(engine: Engine) -> None:

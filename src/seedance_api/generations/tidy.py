@@ -3,8 +3,9 @@
 import structlog
 
 from seedance_api.delivery.purge import purge
-from seedance_api.foundation import objects
+from seedance_api.foundation import kill, objects
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
 from seedance_api.references.queries import File, delete_file, expired_files, inline_files_of
@@ -20,6 +21,7 @@ async def tidy(generation_id: str, engine: Engine) -> None:
         return
     for operation in found.operations:
         await engine.providers[found.provider].forget(operation)
+    kill.reach("tidy.forgotten")
     await queries.shorten_inline_files(engine.db, generation_id)
     if found.deleted:
         await purge(engine.db, engine.storage.objects, generation_id)
@@ -31,7 +33,7 @@ async def tidy(generation_id: str, engine: Engine) -> None:
 async def expire(engine: Engine) -> None:
     """Delete what is past its time: prompts and inline inputs of finished generations, and uploaded files."""
     prompts = await queries.delete_old_prompts(engine.db)
-    idempotency = await queries.delete_old_idempotency(engine.db)
+    idempotency = await forget_expired(engine.db)
     removed = 0
     for file in await expired_files(engine.db, _MOST):
         removed += await remove_file(file, engine)

@@ -5,7 +5,7 @@ from typing import assert_never
 
 import structlog
 
-from seedance_api.foundation import jobs
+from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.db import Database
 from seedance_api.generations import decide, queries
 from seedance_api.generations.advance import Engine
@@ -26,6 +26,7 @@ async def watch(name: str, engine: Engine) -> None:
         seen = True
         behind = running[-1].id
         checks = await provider.check_many([one.operation for one in running])
+        kill.reach("watch.checked")
         await _note_progress(engine.db, running, checks)
         for one, check in zip(running, checks, strict=True):
             try:
@@ -66,7 +67,10 @@ async def _finish(one: Running, check: Check, provider: Provider, engine: Engine
             generation_id=one.id,
             version=one.version,
             provider=provider.name,
+            books=engine.books,
         )
+        kill.reach("watch.recorded")
+    kill.reach("watch.committed")
     if not written:  # a cancel or another watcher was quicker; the next lap sees what is left
         _log.info("watch.overtaken", generation_id=one.id)
 

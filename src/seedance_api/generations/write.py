@@ -1,26 +1,23 @@
 """Write new generations: everything that must be true together is in one transaction."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import NoReturn
 
 import asyncpg
 import msgspec
 
+from seedance_api.billing.decide import NewHold
+from seedance_api.billing.hold import take_holds, write_holds
+from seedance_api.billing.quote import Price
 from seedance_api.catalog.order import Order, Role
-from seedance_api.foundation import jobs
+from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Connection, Database, row
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.idempotency import Done, Finder, Once, take, untake
 from seedance_api.generations.rows import Generation
 from seedance_api.references.queries import NewFile, hold_files, insert_files
-
-ROUTE = "POST /v1/videos"
-
-
-class Idempotency(msgspec.Struct, frozen=True):
-    """The customer's key for this create, and the fingerprint of what it said."""
-
-    key: str
-    fingerprint: bytes
 
 
 class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +37,31 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     keep_seconds: int
     deadline_seconds: int
     quoted_tokens: int
-    idempotency: Idempotency | None
+    once: Once
+    price: Price | None
+    """None for a generation that costs nothing."""
 
     @property
     def uploads(self) -> set[str]:
         """The files it uses that were uploaded before."""
         return {file_id for _, file_id in self.media} - {file.id for file in self.new_files}
+
+    @property
+    def hold(self) -> NewHold | None:
+        """What is to be held for it."""
+        if self.price is None:
+            return None
+        return NewHold(
+            generation_id=self.id,
+            account_id=self.account_id,
+            key_id=self.key_id,
+            currency=self.price.currency,
+            price_version=self.price.version,
+            rate=self.price.rate.price,
+            quoted_tokens=self.price.tokens.expected,
+            quoted=self.price.expected,
+            amount=self.price.most,
+        )
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -55,18 +71,29 @@ class Created(msgspec.Struct, frozen=True):
     row: Generation | None
     replayed: bool
     prompt: str | None = None
+    hold: NewHold | None = None
 
 
 class Writer:
-    """Writes concurrent creates in one transaction of up to 64, each with its idempotency, inputs and dispatch job."""
+    """Writes concurrent creates in one transaction of up to 64: idempotency, hold, generation, inputs, dispatch job."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._find = Finder(db)
         self._batch: Batch[NewGeneration, Created] = Batch(self._write, most=64, flights=2)
 
     async def __call__(self, new: NewGeneration) -> Created:
-        """Store it. Raises AppError 422 when its idempotency key was used with another body."""
+        """Store it. Raises AppError: 402 for want of money, 422 when its key was used with another body."""
         return await self._batch(new)
+
+    async def find(self, once: Once) -> Created | None:
+        """The generation that an earlier request with this key made. Raises AppError 422, or 409 while it is made."""
+        return _replay(await self._find(once))
+
+    async def earlier(self, once: Once) -> Created:
+        """The generation that another request has just made in our stead. Raises AppError as `find` does."""
+        # none: it was refused, or is over, in this very moment; a retry will create
+        return _replay(await self._find.earlier(once)) or _raise(AppError("unavailable", headers={"Retry-After": "1"}))
 
     async def _write(self, news: list[NewGeneration]) -> list[Created | Exception]:
         try:
@@ -86,6 +113,7 @@ class Writer:
         return answer
 
     async def _write_together(self, news: list[NewGeneration]) -> list[Created | Exception]:
+        kill.reach("create.checked")
         answers: dict[str, Created | Exception] = {}
         async with self._db.transaction() as connection:
             there = await hold_files(connection, [file_id for new in news for file_id in new.uploads])
@@ -93,71 +121,51 @@ class Writer:
                 if not there.issuperset(new.uploads):
                     answers[new.id] = AppError("invalid_media", "A file that the request names was deleted meanwhile.")
             writable = [new for new in news if new.id not in answers]
-            taken = await _take_keys(connection, writable)
-            fresh = [new for new in writable if new.idempotency is None or new.id in taken]
-            stored = await _insert(connection, fresh)
-            answers |= {new.id: Created(new.id, stored[new.id], False, new.prompt) for new in fresh}
-            await jobs.enqueue(connection, "dispatch", sorted({new.provider for new in fresh}))
-        answers |= await find_replays(self._db, [new for new in writable if new.id not in answers])
+            mine = await take(connection, [new.once for new in writable], [new.id for new in writable])
+            kill.reach("create.taken")
+            fresh = [new for new, is_mine in zip(writable, mine, strict=True) if is_mine]
+            granted = await take_holds(connection, [new.hold for new in fresh if new.hold])
+            kill.reach("create.held")
+            answers |= granted.refused
+            paid = [new for new in fresh if new.id not in answers]
+            await _give_keys_back(connection, [new for new in fresh if new.id in answers], paid)
+            stored = await _insert(connection, paid)
+            await write_holds(connection, granted)
+            answers |= {new.id: Created(new.id, stored[new.id], False, new.prompt, new.hold) for new in paid}
+            await jobs.enqueue(connection, "dispatch", sorted({new.provider for new in paid}))
+            kill.reach("create.written")
+        kill.reach("create.committed")
+        refused = {new.once.place: answers[new.id] for new in fresh if new.id in granted.refused}
+        for new in writable:
+            if new.id not in answers:
+                answers[new.id] = refused.get(new.once.place) or await self._earlier(new.once)
         return [answers[new.id] for new in news]
 
-
-async def find_replay(db: Database, account_id: str, idempotency: Idempotency) -> Created | None:
-    """The generation that an earlier request with this key made. Raises AppError 422 when its body was another."""
-    found = await db.fetchrow(
-        "SELECT fingerprint, generation_id FROM idempotency WHERE account_id = $1 AND route = $2 AND key = $3",
-        account_id,
-        ROUTE,
-        idempotency.key,
-    )
-    if found is None:
-        return None
-    answer = _compare(idempotency, found["fingerprint"], found["generation_id"])
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-async def find_replays(db: Database, news: list[NewGeneration]) -> dict[str, Created | Exception]:
-    """For creates whose key was taken: the generation it belongs to, or why it cannot be replayed."""
-    answers: dict[str, Created | Exception] = {}
-    for new in news:
-        assert new.idempotency is not None
+    async def _earlier(self, once: Once) -> Created | Exception:
         try:
-            replay = await find_replay(db, new.account_id, new.idempotency)
-            answers[new.id] = replay or AppError("unavailable")  # purged in this very moment; a retry will create
+            return await self.earlier(once)
         except AppError as error:
-            answers[new.id] = error
-    return answers
+            return error
 
 
-def _compare(idempotency: Idempotency, fingerprint: bytes, generation_id: str) -> Created | AppError:
-    if fingerprint != idempotency.fingerprint:
-        return AppError("idempotency_mismatch", param="Idempotency-Key")
-    return Created(generation_id, None, True)
+def _replay(done: Done | None) -> Created | None:
+    return Created(done.subject, None, True) if done and done.subject else None
 
 
-async def _take_keys(connection: Connection, news: list[NewGeneration]) -> set[str]:
-    # sorted, so that two batches that share keys wait for each other instead of deadlocking
-    keyed = sorted(
-        (new.account_id, new.idempotency.key, new.idempotency.fingerprint, new.id) for new in news if new.idempotency
-    )
-    if not keyed:
-        return set()
-    accounts, keys, fingerprints, ids = zip(*keyed, strict=True)
-    found = await connection.fetch(
-        """
-        INSERT INTO idempotency (account_id, route, key, fingerprint, generation_id)
-        SELECT a, $2, k, f, g FROM unnest($1::text[], $3::text[], $4::bytea[], $5::text[]) AS n (a, k, f, g)
-        ON CONFLICT DO NOTHING RETURNING generation_id
-        """,
-        accounts,
-        ROUTE,
-        keys,
-        fingerprints,
-        ids,
-    )
-    return {record["generation_id"] for record in found}
+def _raise(error: AppError) -> NoReturn:
+    raise error
+
+
+async def _give_keys_back(
+    connection: Connection, refused: Sequence[NewGeneration], paid: Sequence[NewGeneration]
+) -> None:
+    """A refusal leaves its key free. Where a twin with the same content was written, the note is the twin's."""
+    if not refused:
+        return
+    await untake(connection, [new.once for new in refused], [new.id for new in refused])
+    free = {new.once.place for new in refused}
+    twins = [new for new in paid if new.once.place in free]
+    await take(connection, [new.once for new in twins], [new.id for new in twins])
 
 
 async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str, Generation]:

@@ -6,7 +6,7 @@ import msgspec
 
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
-from seedance_api.foundation.db import Connection, Database, affected, row, rows
+from seedance_api.foundation.db import Connection, Database, affected, rows
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,12 +80,6 @@ async def file_of_account(db: Database, account_id: str, livemode: bool, file_id
     """One unexpired file of the account."""
     found = await files_of_account(db, account_id, livemode, [file_id])
     return found[0] if found else None
-
-
-async def file_by_id(db: Database, file_id: str) -> File | None:
-    """A file, expired or not, of any account: for an id that was made from an account's own key."""
-    found = await db.fetchrow("SELECT * FROM file WHERE id = $1", file_id)
-    return row(File, found) if found else None
 
 
 async def hold_files(connection: Connection, ids: list[str]) -> set[str]:

@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
+from seedance.cli.balance import balance
 from seedance.cli.download import download
 from seedance.cli.generate import generate
 from seedance.cli.login import login
 from seedance.cli.models import models
 from seedance.cli.quote import quote
+from seedance.cli.statement import statement
+from seedance.cli.usage import usage
 from seedance.cli.videos import cancel, delete, list_, status
 
 # Locals in tracebacks could show what must not be shown; errors that are expected are printed as such.
@@ -30,6 +33,9 @@ app.command()(download)
 app.command()(cancel)
 app.command()(delete)
 app.command()(models)
+app.command()(balance)
+app.command()(usage)
+app.command()(statement)
 app.command()(login)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from seedance.cli import options as opt
 from seedance.cli.display import Display, open_display
+from seedance.cli.money import cost_in_words
 from seedance.cli.output import INTERRUPTED, Json, Output, bytes_in_words, session
 from seedance.client import Seedance
 from seedance.create import VideoOptions
@@ -33,6 +34,7 @@ def generate(
     watermark: opt.Watermark = None,
     draft: opt.Draft = None,
     metadata: opt.Metadata = None,
+    max_cost: opt.MaxCost = None,
     last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to; ID.mp4 if left out.")] = None,
     as_json: Json = False,
@@ -41,7 +43,7 @@ def generate(
     request = opt.video_options(
         images=image, first_frame=first_frame, last_frame=last_frame, references=reference, metadata=metadata,
         model=model, duration=duration, resolution=resolution, ratio=ratio, seed=seed, generate_audio=audio,
-        camera_fixed=camera_fixed, watermark=watermark, draft=draft,
+        camera_fixed=camera_fixed, watermark=watermark, draft=draft, max_cost=max_cost,
         return_last_frame=True if last_frame_out else None,
     )  # fmt: skip
     for option, path in (("--output", output), ("--last-frame-out", last_frame_out)):
@@ -94,6 +96,8 @@ class Generation:
         self._out.line(f"✓ {download.path}  ({', '.join(fact for fact in facts if fact)})", "green")
         if self._last_frame_out:
             self._out.line(f"✓ {self._last_frame_out}  (last frame)", "green")
+        if video.cost:
+            self._out.fact("  cost", cost_in_words(video.cost))
 
     def _interrupted(self) -> None:
         video = self._video

@@ -43,6 +43,20 @@ Metadata: TypeAlias = Annotated[
 ]
 
 
+def checked_amount(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[0-9]+(\.[0-9]{1,6})?", value):
+        raise typer.BadParameter(f"{value!r} is not an amount; they look like 0.50")
+    return value
+
+
+MaxCost: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--max-cost", metavar="AMOUNT", callback=checked_amount, help="Refuse it if it could cost more, such as 0.50."
+    ),
+]
+
+
 def video_options(
     *,
     images: Sequence[str] | None,

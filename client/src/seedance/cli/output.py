@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from seedance.cli.advice import what_to_do
 from seedance.client import Seedance
 from seedance.errors import (
     APIError,
-    AuthenticationError,
     ConfigurationError,
     ConnectionFailed,
     DownloadFailed,
@@ -56,6 +56,13 @@ class Output:
             # Rich would turn tabs into spaces.
             typer.echo(printable(text))
 
+    def fact(self, name: str, value: str, style: str = "") -> None:
+        """A named value; the name is kept in the background."""
+        if self.console.is_terminal:
+            self.console.print(Text.assemble((f"{name:<10} ", "dim"), (printable(value), style)))
+        else:
+            self.line(f"{name:<10} {value}")
+
     def note(self, text: str, style: str = "") -> None:
         if not self.as_json:
             self.notes.print(Text(printable(text), style))
@@ -85,8 +92,8 @@ class Output:
         self.note(f"error: {first}", "bold red")
         for line in rest:
             self.note(line)
-        if isinstance(error, AuthenticationError):
-            self.note("Log in with: seedance login")
+        for line in what_to_do(error):
+            self.note(line)
         if self.video_id and not isinstance(error, VideoFailed):
             self.note(f"To fetch the video later: seedance download {self.video_id}")
 

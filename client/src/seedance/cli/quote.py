@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from seedance.cli import options as opt
+from seedance.cli.money import aligned, price_in_words
 from seedance.cli.output import Json, session
 from seedance.errors import listed
+from seedance.money import QuoteCost
 from seedance.objects import Quote
 
 
@@ -37,16 +39,34 @@ def quote(
         if as_json:
             out.json(answer.raw)
             return
-        for line in in_words(answer):
-            out.line(line)
+        for name, value in facts(answer):
+            out.fact(name, value)
 
 
-def in_words(quote: Quote) -> list[str]:
-    lines = [f"{'model':<10} {quote.model}"]
+def facts(quote: Quote) -> list[tuple[str, str]]:
+    length = f"{quote.seconds} s" if quote.seconds else None
+    shape = ", ".join(part for part in (quote.size, length, quote.resolution, quote.ratio, quote.mode) if part)
+    found = [("model", quote.model), ("video", shape)]
     if quote.tokens and quote.tokens.expected is not None:
         most = f" (at most {quote.tokens.most:,})" if quote.tokens.most is not None else ""
-        lines.append(f"{'tokens':<10} {quote.tokens.expected:,}{most}")
-    if quote.price is not None:
-        lines.append(f"{'price':<10} {listed(quote.price)}")
-    lines += [f"{name:<10} {listed(value)}" for name, value in quote.extra.items() if value is not None]
-    return lines
+        found.append(("tokens", f"{quote.tokens.expected:,}{most}"))
+    if quote.cost:
+        found += priced(quote.cost)
+    elif quote.livemode is False:
+        found.append(("cost", "free with a test key; there is no price for a live key"))
+    found += [(name, listed(value)) for name, value in quote.extra.items() if value is not None]
+    return [(name, value) for name, value in found if value]
+
+
+def priced(cost: QuoteCost) -> list[tuple[str, str]]:
+    expected, held, most = aligned([cost.expected, cost.hold, cost.most])
+    price = price_in_words(cost.price_per_million_tokens, cost.currency, cost.price_version)
+    if cost.free:
+        would = f"; a live key would pay {expected.strip()} {cost.currency}" if cost.expected is not None else ""
+        return [("cost", f"free with a test key{would}"), ("price", price)]
+    return [
+        ("expected", f"{expected} {cost.currency}"),
+        ("held", f"{held} {cost.currency}  until it is finished; what is not charged is released"),
+        ("most", f"{most} {cost.currency}"),
+        ("price", price),
+    ]

@@ -12,6 +12,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from seedance.cli.advice import advice_in_words, outcome
+from seedance.cli.money import cost_facts
 from seedance.cli.output import Json, Output, printable, session
 from seedance.objects import Video
 
@@ -61,6 +63,8 @@ def cancel(video_id: VideoId, as_json: Json = False) -> None:
             out.json(video.raw)
         else:
             out.line(f"{video.id} is {video.status}")
+            if video.final and (end := outcome(video)):
+                out.line(end)
 
 
 def delete(
@@ -85,7 +89,7 @@ def show(video: Video, out: Output) -> None:
         return
     for name, value in facts(video):
         if value not in (None, "", {}):
-            out.line(f"{name:<10} {value}", STYLES.get(video.status, "") if name == "status" else "")
+            out.fact(name, str(value), STYLES.get(video.status, "") if name == "status" else "")
 
 
 def facts(video: Video) -> list[tuple[str, object]]:
@@ -94,6 +98,7 @@ def facts(video: Video) -> list[tuple[str, object]]:
         ("id", video.id),
         ("status", video.status + progress),
         ("error", f"{video.error.message} ({video.error.code})" if video.error else None),
+        ("", advice_in_words(video) if video.status == "failed" else None),
         ("model", video.model),
         ("prompt", video.prompt),
         ("size", video.size),
@@ -103,6 +108,7 @@ def facts(video: Video) -> list[tuple[str, object]]:
         ("completed", moment(video.completed_at)),
         ("expires", moment(video.expires_at)),
         ("tokens", video.usage.total_tokens if video.usage else None),
+        *(cost_facts(video.cost) if video.cost else [("cost", outcome(video))]),
         ("metadata", ", ".join(f"{key}={value}" for key, value in video.metadata.items())),
     ]
 

@@ -1,0 +1,73 @@
+"""The price books in the database: every version that ever was, and the one that holds now."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from seedance_api.billing import queries
+from seedance_api.billing.prices import Book, Rate, Use, decode_book, every_rate, read_book
+from seedance_api.foundation.db import Connection, Database
+
+STANDARD = Path(__file__).with_name("prices.toml")
+"""The book of a new installation: the vendor's list prices and a margin."""
+
+
+class PriceBook(msgspec.Struct, frozen=True):
+    """A version of the book with its rates worked out. Every hold and charge names its version."""
+
+    version: int
+    book: Book
+    rates: dict[tuple[str, Use], Rate]
+
+    def rate(self, currency: str, use: Use) -> Rate | None:
+        """The rate of a use; None where this version has none."""
+        return self.rates.get((currency, use))
+
+
+class Books:
+    """Reads price books and remembers them: a version never changes. As many are kept as there are versions in use."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: dict[int, PriceBook] = {}
+        self._latest: PriceBook | None = None
+        self._reading = asyncio.Lock()
+
+    def forget_latest(self, _: str = "") -> None:
+        """A new version was loaded, or may have been."""
+        self._latest = None
+
+    async def latest(self) -> PriceBook:
+        """The book that new orders are priced by. The first caller of a new installation stores the standard one."""
+        if self._latest is not None:
+            return self._latest
+        async with self._reading:
+            version = await queries.latest_version(self._db)
+            if version is None:
+                await queries.insert_book(self._db, STANDARD.read_text(), author="system", first=True)
+                version = 1
+            self._latest = await self.at(version)
+            return self._latest
+
+    async def at(self, version: int, connection: "Connection | None" = None) -> PriceBook:
+        """A version that is known to exist. Inside a transaction it is read on the connection of that.
+
+        A second connection, asked for while the first is held, may never come: all may be held by others that ask.
+        """
+        if version not in self._known:
+            book = decode_book(await queries.book_text(connection or self._db, version))
+            self._known[version] = PriceBook(version, book, every_rate(book))
+        return self._known[version]
+
+
+async def load_book(db: Database, text: str, *, author: str) -> tuple[int, bool]:
+    """Store a book as the next version, unless it says what the latest says; returns the version and whether it is new.
+
+    Every process prices by it from the moment this is committed and noticed. Raises ValueError that lists all faults.
+    """
+    read_book(text)
+    latest = await Books(db).latest()
+    if await queries.book_text(db, latest.version) == text:
+        return latest.version, False
+    return await queries.insert_book(db, text, author=author), True

@@ -1,0 +1,188 @@
+"""Decisions about money: pure functions from what was seen under lock to what is to be written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import msgspec
+
+from seedance_api.billing.prices import price_of
+from seedance_api.billing.rows import Grant, Hold, Limit, Period, Wallet
+
+_ALWAYS = date(2000, 1, 1)
+"""The first day of the window that never ends."""
+
+
+class NewHold(msgspec.Struct, frozen=True, kw_only=True):
+    """What a create wants held, in micro-dollars."""
+
+    generation_id: str
+    account_id: str
+    key_id: str
+    currency: str
+    price_version: int
+    rate: int
+    quoted_tokens: int
+    quoted: int
+    amount: int
+
+
+class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in the way of a hold: `limit` is None when it is the balance."""
+
+    needed: int
+    left: int
+    currency: str
+    limit: Limit | None = None
+
+
+class Warned(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit that came near its end, or reached it: once in each window for each threshold."""
+
+    limit: Limit
+    percent: int
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Which holds are granted, in the order they came, and what is to be written for them."""
+
+    granted: list[NewHold]
+    refused: dict[str, list[Shortfall]]
+    moved: dict[str, int]
+    """What moves from available to held, by account."""
+    limits: list[Limit]
+    """The limits of the granted, as they are afterwards."""
+    warned: list[Warned]
+
+
+def grant_holds(
+    wanted: Sequence[NewHold], wallets: Mapping[str, Wallet], limits: Iterable[Limit], today: date
+) -> Verdict:
+    """Give each hold what it wants, first come first served; one that is refused takes nothing from those behind it."""
+    free = {account_id: wallet.available for account_id, wallet in wallets.items()}
+    now = {(one.subject, one.period): in_window(one, today) for one in limits}
+    verdict = Verdict([], {}, {}, [], [])
+    touched: set[tuple[str, Period]] = set()
+    for one in wanted:
+        mine = [now[key] for period in Period for key in _keys(one, period) if key in now]
+        short = _shortfalls(one, free.get(one.account_id, 0), mine)
+        if short:
+            verdict.refused[one.generation_id] = short
+            reached = [shortfall.limit for shortfall in short if shortfall.limit is not None]
+            after = [(limit, msgspec.structs.replace(limit, warned=100)) for limit in reached]
+        else:
+            verdict.granted.append(one)
+            free[one.account_id] = free.get(one.account_id, 0) - one.amount
+            verdict.moved[one.account_id] = verdict.moved.get(one.account_id, 0) + one.amount
+            after = [(limit, _spend(limit, one.amount)) for limit in mine]
+        for before, limit in after:
+            now[limit.subject, limit.period] = limit
+            touched.add((limit.subject, limit.period))
+            if limit.warned > before.warned:
+                verdict.warned.append(Warned(limit=limit, percent=limit.warned))
+    verdict.limits.extend(now[key] for key in sorted(touched))
+    return verdict
+
+
+def in_window(limit: Limit, today: date) -> Limit:
+    """The limit on this day: when a new window has begun, nothing is spent in it yet."""
+    since = window_of(limit.period, today)
+    if since <= limit.since:  # a clock that was set back must not open a window twice
+        return limit
+    return msgspec.structs.replace(limit, since=since, spent=0, warned=0)
+
+
+def window_of(period: Period, day: date) -> date:
+    """The first day of the window that a day lies in."""
+    match period:
+        case Period.DAY:
+            return day
+        case Period.MONTH:
+            return day.replace(day=1)
+        case Period.TOTAL:
+            return _ALWAYS
+
+
+def next_window(period: Period, since: date) -> date | None:
+    """The first day of the window after that one; None for the one that never ends."""
+    match period:
+        case Period.DAY:
+            return date.fromordinal(since.toordinal() + 1)
+        case Period.MONTH:
+            return date(since.year + since.month // 12, since.month % 12 + 1, 1)
+        case Period.TOTAL:
+            return None
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished generation costs its customer. `waived` is what was above the hold: the operator pays it."""
+
+    tokens: int
+    rate: int
+    charged: int
+    waived: int
+    reason: str | None
+
+
+def settle(hold: Hold, tokens: int | None, rate: int | None) -> Settlement:
+    """The charge for what was really rendered, never above the hold.
+
+    `tokens` is what the upstream counted and `rate` what the hold's price book asks for what was rendered; where the
+    upstream or the book does not tell, the order's own numbers count.
+    """
+    reasons: list[str] = []
+    if tokens is None:
+        tokens = hold.quoted_tokens
+        reasons.append("the upstream told no usage; what was quoted counts")
+    if rate is None:
+        rate = hold.rate
+        reasons.append("the price book has no price for what was rendered; that of the order counts")
+    price = price_of(tokens, rate)
+    charged = min(price, hold.amount)
+    if price > charged:
+        reasons.append("more was rendered than was quoted; the operator pays what is above the hold")
+    return Settlement(
+        tokens=tokens, rate=rate, charged=charged, waived=price - charged, reason="; ".join(reasons) or None
+    )
+
+
+def spend_grants(grants: Sequence[Grant], amount: int) -> dict[str, int]:
+    """What a charge takes from each grant, the one that ends first first. What they do not cover was paid for."""
+    taken: dict[str, int] = {}
+    for grant in grants:
+        part = min(grant.remaining, amount)
+        if part:
+            taken[grant.id] = part
+            amount -= part
+    return taken
+
+
+def expire_grants(grants: Sequence[Grant], held: int) -> dict[str, int]:
+    """What ends of each expired grant. Money on hold counts as that of the grants which end first, and stays."""
+    ended: dict[str, int] = {}
+    for grant in grants:
+        covered = min(grant.remaining, held)
+        held -= covered
+        if grant.expired and grant.remaining > covered:
+            ended[grant.id] = grant.remaining - covered
+    return ended
+
+
+def _keys(one: NewHold, period: Period) -> list[tuple[str, Period]]:
+    return [(one.account_id, period), (one.key_id, period)]
+
+
+def _shortfalls(one: NewHold, free: int, limits: Iterable[Limit]) -> list[Shortfall]:
+    short = [
+        Shortfall(needed=one.amount, left=max(0, limit.most - limit.spent), currency=one.currency, limit=limit)
+        for limit in limits
+        if one.amount and limit.spent + one.amount > limit.most
+    ]
+    if one.amount > free:
+        short.insert(0, Shortfall(needed=one.amount, left=free, currency=one.currency))
+    return short
+
+
+def _spend(limit: Limit, amount: int) -> Limit:
+    spent = limit.spent + amount
+    warned = 0 if not amount else 100 if spent >= limit.most else 80 if spent * 10 >= limit.most * 8 else 0
+    return msgspec.structs.replace(limit, spent=spent, warned=max(limit.warned, warned))

@@ -1,0 +1,42 @@
+"""Expire: what is left of a grant when it ends goes back to where it came from."""
+
+from seedance_api.billing import decide, queries
+from seedance_api.billing.rows import Transfer, TransferKind, Wallet
+from seedance_api.foundation.db import Connection, Database
+
+_MOST = 200
+
+
+async def end_grants(connection: Connection, wallet: Wallet) -> int:
+    """End the expired grants of a locked wallet; returns what was taken. What is on hold stays until it is resolved."""
+    grants = await queries.open_grants(connection, wallet.account_id)
+    ended = decide.expire_grants(grants, wallet.held)
+    if not ended:
+        return 0
+    await queries.take_from_grants(connection, wallet.account_id, ended)
+    if not await queries.move_available(connection, wallet.account_id, -sum(ended.values())):
+        raise AssertionError("what is left of a grant is in the wallet")
+    await queries.insert_transfers(
+        connection,
+        [
+            Transfer(
+                kind=TransferKind.EXPIRY,
+                account_id=wallet.account_id,
+                currency=wallet.currency,
+                amount=amount,
+                grant_id=grant_id,
+                reason="the grant has expired",
+            )
+            for grant_id, amount in ended.items()
+        ],
+    )
+    return sum(ended.values())
+
+
+async def expire_grants(db: Database) -> int:
+    """End every grant whose time has come, an account at a time; returns of how many accounts."""
+    accounts = await queries.accounts_with_expired_grants(db, _MOST)
+    for account_id in accounts:
+        async with db.transaction() as connection:
+            await end_grants(connection, await queries.open_wallet(connection, account_id))
+    return len(accounts)

@@ -1,0 +1,113 @@
+"""Hold: set aside what creates may cost, in the transaction that writes them. All that fit are granted, exactly."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+
+from seedance_api.billing import decide, queries
+from seedance_api.billing.decide import NewHold, Shortfall, Warned
+from seedance_api.billing.expire import end_grants
+from seedance_api.billing.rows import Limit, Transfer, TransferKind
+from seedance_api.foundation import jobs
+from seedance_api.foundation.db import Connection
+from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.money import format_amount
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """The holds that were granted, whose money is set aside already, and the refusal of each other, by generation."""
+
+    holds: list[NewHold]
+    refused: dict[str, AppError]
+    today: date | None
+
+
+async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Granted:
+    """Lock the wallets, decide, and move the money. The caller writes the generations and then calls `write_holds`."""
+    if not wanted:
+        return Granted([], {}, None)
+    accounts = sorted({one.account_id for one in wanted})
+    wallets = await queries.lock_wallets(connection, accounts)
+    for wallet in wallets.values():
+        if wallet.grants_expired:
+            await end_grants(connection, wallet)
+    if any(wallet.grants_expired for wallet in wallets.values()):
+        wallets = await queries.lock_wallets(connection, accounts)
+    limits, today = await queries.limits_of(connection, accounts)
+    verdict = decide.grant_holds(wanted, wallets, limits, today)
+    moved = {account_id: amount for account_id, amount in verdict.moved.items() if amount}
+    if moved and await queries.move_to_held(connection, moved) != len(moved):
+        raise AssertionError("a locked wallet holds what was read of it")
+    if verdict.limits and await queries.set_spent(connection, verdict.limits) != len(verdict.limits):
+        raise AssertionError("the limits of a locked wallet allow what was read of them")
+    await _announce(connection, verdict.warned)
+    return Granted(verdict.granted, {one: refusal(short) for one, short in verdict.refused.items()}, today)
+
+
+async def write_holds(connection: Connection, granted: Granted) -> None:
+    """Write the holds, and their transfers, of generations that are written by now."""
+    if granted.holds and granted.today:
+        await queries.insert_holds(connection, granted.holds, granted.today)
+        await queries.insert_transfers(connection, [_transfer(one) for one in granted.holds])
+
+
+def refusal(short: Sequence[Shortfall]) -> AppError:
+    """402 with every number: what is needed, and what is left of the balance and of each limit in the way."""
+    problems = [_problem(one) for one in short]
+    if short[0].limit is None:
+        return AppError("insufficient_balance", problems[0].message, problems=problems)
+    return AppError("limit_reached", problems[0].message, problems=problems)
+
+
+def _problem(short: Shortfall) -> Problem:
+    needed, left = format_amount(short.needed), format_amount(short.left)
+    asked = f"This video may cost up to {needed} {short.currency}"
+    if short.limit is None:
+        message = f"{asked}; {left} {short.currency} are available. Add money to the account, or ask for less."
+        return Problem(path="balance", code="insufficient_balance", message=message, value=needed, allowed=left)
+    whose, period = _scope(short.limit), short.limit.period.value
+    most = format_amount(short.limit.most)
+    again = decide.next_window(short.limit.period, short.limit.since)
+    until = f" It starts anew on {again.isoformat()}, 00:00 UTC." if again else ""
+    span = "in all" if again is None else f"a {period}"
+    message = f"{asked}; {left} of the {whose}'s limit of {most} {short.currency} {span} are left.{until}"
+    return Problem(path=f"limits.{whose}.{period}", code="limit_reached", message=message, value=needed, allowed=left)
+
+
+def _scope(limit: Limit) -> str:
+    return "account" if limit.subject == limit.account_id else "key"
+
+
+def _transfer(one: NewHold) -> Transfer:
+    return Transfer(
+        kind=TransferKind.HOLD,
+        account_id=one.account_id,
+        currency=one.currency,
+        amount=one.amount,
+        generation_id=one.generation_id,
+    )
+
+
+async def _announce(connection: Connection, warned: Sequence[Warned]) -> None:
+    if not warned:
+        return
+    notices = [
+        (
+            new_id("ntc"),
+            one.limit.account_id,
+            "limit_reached" if one.percent == 100 else "limit_near",
+            {
+                "scope": _scope(one.limit),
+                "key_id": one.limit.subject if _scope(one.limit) == "key" else None,
+                "period": one.limit.period.value,
+                "limit": format_amount(one.limit.most),
+                "spent": format_amount(one.limit.spent),
+                "percent": one.percent,
+            },
+        )
+        for one in warned
+    ]
+    await queries.insert_notices(connection, notices)
+    await jobs.enqueue(connection, "notify", [notice[0] for notice in notices])

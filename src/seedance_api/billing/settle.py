@@ -1,0 +1,104 @@
+"""Settle: charge for what was rendered and release the rest, or release all. Once, whoever comes first."""
+
+from seedance_api.billing import decide, queries
+from seedance_api.billing.books import Books
+from seedance_api.billing.prices import cost_of, use_of
+from seedance_api.billing.rows import Hold, HoldState, Sale, Transfer, TransferKind
+from seedance_api.catalog.order import Order
+from seedance_api.foundation import kill
+from seedance_api.foundation.db import Connection
+
+_TOKENS_MOST = 1 << 40
+"""A count of tokens above this, or below nothing, is not believed."""
+
+
+class ResolvedError(Exception):
+    """The hold was settled or released before: whoever tries it again has a fault, and writes nothing."""
+
+
+async def settle(connection: Connection, sale: Sale, order: Order, books: Books) -> None:
+    """Charge a completed generation, in the transaction that completes it. A test generation is counted only.
+
+    Raises ResolvedError, so that the transaction ends with nothing written.
+    """
+    hold = await queries.lock_hold(connection, sale.generation_id)
+    if hold is None:
+        await queries.count_usage(connection, sale, _believed(sale.tokens) or sale.quoted_tokens, 0)
+        return
+    rate = (await books.at(hold.price_version, connection)).rate(hold.currency, use_of(order, sale.resolution))
+    made = decide.settle(hold, _believed(sale.tokens), rate.price if rate else None)
+    if not await queries.to_settled(connection, hold.generation_id, made, sale.resolution):
+        raise ResolvedError
+    kill.reach("settle.charged")
+    await _leave_held(connection, hold, made.charged)
+    moves = [
+        (TransferKind.CHARGE, made.charged, None),
+        (TransferKind.RELEASE, hold.amount - made.charged, None),
+        (TransferKind.WAIVER, made.waived, made.reason),
+    ]
+    await queries.insert_transfers(
+        connection, [_transfer(hold, kind, amount, reason) for kind, amount, reason in moves]
+    )
+    await queries.count_usage(connection, sale, made.tokens, made.charged)
+    kill.reach("settle.settled")
+
+
+async def release(connection: Connection, generation_id: str) -> None:
+    """Give everything back for a generation that made no video, in the transaction that ends it.
+
+    Raises ResolvedError, so that the transaction ends with nothing written.
+    """
+    hold = await queries.lock_hold(connection, generation_id)
+    if hold is None:
+        return
+    if not await queries.to_released(connection, generation_id):
+        raise ResolvedError
+    await _leave_held(connection, hold, 0)
+    await queries.insert_transfers(connection, [_transfer(hold, TransferKind.RELEASE, hold.amount, None)])
+
+
+async def book_cost(connection: Connection, sale: Sale, order: Order, attempt_id: str, books: Books) -> None:
+    """Note what the upstream bills for an attempt that made a video, whatever becomes of the video with us."""
+    hold = await queries.lock_hold(connection, sale.generation_id)
+    if hold is None:
+        return
+    book = await books.at(hold.price_version, connection)
+    rate = book.rate(hold.currency, use_of(order, sale.resolution)) or book.rate(hold.currency, use_of(order))
+    tokens = _believed(sale.tokens)
+    transfer = Transfer(
+        kind=TransferKind.UPSTREAM,
+        account_id=hold.account_id,
+        currency=hold.currency,
+        amount=cost_of(hold.quoted_tokens if tokens is None else tokens, rate.cost if rate else 0),
+        generation_id=hold.generation_id,
+        reference=attempt_id,
+    )
+    await queries.insert_transfers(connection, [transfer])
+
+
+async def _leave_held(connection: Connection, hold: Hold, charged: int) -> None:
+    assert hold.state is HoldState.HELD, "its compare-and-set has just succeeded"
+    if hold.amount:
+        wallet = await queries.leave_held(connection, hold.account_id, hold.amount, charged)
+        if wallet is None:
+            raise AssertionError("what is on hold is in the wallet")
+        if charged and wallet.granted:
+            taken = decide.spend_grants(await queries.open_grants(connection, hold.account_id), charged)
+            await queries.take_from_grants(connection, hold.account_id, taken)
+    if hold.amount > charged:
+        await queries.give_back_to_limits(connection, hold, hold.amount - charged)
+
+
+def _transfer(hold: Hold, kind: TransferKind, amount: int, reason: str | None) -> Transfer:
+    return Transfer(
+        kind=kind,
+        account_id=hold.account_id,
+        currency=hold.currency,
+        amount=amount,
+        generation_id=hold.generation_id,
+        reason=reason,
+    )
+
+
+def _believed(tokens: int | None) -> int | None:
+    return tokens if tokens is not None and 0 <= tokens <= _TOKENS_MOST else None

@@ -1,0 +1,220 @@
+"""`seedance-api account …`: customers and their money."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from seedance_api.accounts import create
+from seedance_api.billing import credit as money
+from seedance_api.billing import limits, queries
+from seedance_api.billing.credit import Moved
+from seedance_api.billing.limits import Spending
+from seedance_api.billing.rows import Period
+from seedance_api.billing.statement import month_of, statement
+from seedance_api.cli.run import (
+    AsJson,
+    Author,
+    DataDir,
+    Reason,
+    account_of,
+    amount_of,
+    author_of,
+    fail,
+    in_database,
+    show,
+)
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.money import format_amount
+from seedance_api.settings import Settings
+
+accounts = typer.Typer(no_args_is_help=True, help="Accounts of customers, and their money.")
+Email = Annotated[str, typer.Argument(metavar="E-MAIL", help="The account's address.")]
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the account's currency, such as 12.50.")]
+LimitOption = Annotated[str | None, typer.Option(metavar="AMOUNT", help="The most for it; `none` lifts the limit.")]
+
+
+@accounts.command("create")
+def account_create(
+    email: Email,
+    currency: Annotated[str, typer.Option(help="What its money is in, for ever.")] = "USD",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an account."""
+    account = in_database(data_dir, lambda db, _: create.create_account(db, email, currency))
+    fields = {"id": account.id, "email": account.email, "currency": account.currency}
+    show(fields, as_json, f"Account {account.id} for {account.email}, in {account.currency}.")
+
+
+@accounts.command("credit")
+def account_credit(
+    email: Email,
+    amount: Amount,
+    reason: Reason,
+    reference: Annotated[
+        str | None, typer.Option(help="A payment's own id: with the same one it is added once, however often.")
+    ] = None,
+    author: Author = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add money that was paid."""
+    micro, who = amount_of(amount), author_of(author)
+
+    async def verb(db: Database, _: Settings) -> Moved:
+        account = await account_of(db, email)
+        return await money.credit(db, account.id, micro, reason=reason, author=who, reference=reference)
+
+    _show_moved(in_database(data_dir, verb), "credited", as_json)
+
+
+@accounts.command("grant")
+def account_grant(
+    email: Email,
+    amount: Amount,
+    reason: Reason,
+    days: Annotated[int, typer.Option(help="How long it lasts.")] = 30,
+    author: Author = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add money as a gift. It is spent before paid money, and what is left of it ends after some days."""
+    micro, who = amount_of(amount), author_of(author)
+
+    async def verb(db: Database, _: Settings) -> Moved:
+        account = await account_of(db, email)
+        return await money.grant(db, account.id, micro, days=days, reason=reason, author=who)
+
+    _show_moved(in_database(data_dir, verb), "granted", as_json)
+
+
+@accounts.command("adjust")
+def account_adjust(
+    email: Email,
+    amount: Amount,
+    reason: Reason,
+    author: Author = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take paid money away, to correct a mistake. What is on hold or granted stays."""
+    micro, who = amount_of(amount), author_of(author)
+
+    async def verb(db: Database, _: Settings) -> Moved:
+        account = await account_of(db, email)
+        return await money.adjust(db, account.id, micro, reason=reason, author=who)
+
+    _show_moved(in_database(data_dir, verb), "taken", as_json)
+
+
+@accounts.command("refund")
+def account_refund(
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="The video's id.")],
+    reason: Reason,
+    amount: Annotated[str | None, typer.Option(help="How much [default: all of the charge].")] = None,
+    author: Author = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give back what a video cost, or a part of it."""
+    micro, who = None if amount is None else amount_of(amount, "--amount"), author_of(author)
+    moved = in_database(data_dir, lambda db, _: money.refund(db, video, micro, reason=reason, author=who))
+    _show_moved(moved, "refunded", as_json)
+
+
+@accounts.command("balance")
+def account_balance(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show an account's money and its limits."""
+
+    async def verb(db: Database, _: Settings) -> tuple[dict[str, Any], list[Spending]]:
+        account = await account_of(db, email)
+        wallet = await queries.wallet_of(db, account.id)
+        kinds = ("available", "held", "granted")
+        fields: dict[str, Any] = {kind: format_amount(getattr(wallet, kind) if wallet else 0) for kind in kinds}
+        return {"currency": account.currency} | fields, await limits.spending(db, account.id)
+
+    fields, found = in_database(data_dir, verb)
+    text = "  ".join(f"{fields[kind]} {fields['currency']} {kind}" for kind in ("available", "held", "granted"))
+    show(fields | {"limits": _limit_fields(found)}, as_json, "\n".join([text, *_limit_lines(found)]))
+
+
+@accounts.command("limit")
+def account_limit(
+    email: Email,
+    key: Annotated[str | None, typer.Option(help="The id of one of its keys [default: the whole account].")] = None,
+    day: LimitOption = None,
+    month: LimitOption = None,
+    total: LimitOption = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Limit what an account or one of its keys may spend a day, a month, or in all. Days and months are UTC."""
+    asked = {Period.DAY: day, Period.MONTH: month, Period.TOTAL: total}
+    most = {
+        period: None if text == "none" else amount_of(text, f"--{period}")
+        for period, text in asked.items()
+        if text is not None
+    }
+
+    async def verb(db: Database, _: Settings) -> list[Spending]:
+        account = await account_of(db, email)
+        await limits.set_limits(db, account.id, key, most)
+        return await limits.spending(db, account.id, key)
+
+    found = in_database(data_dir, verb)
+    show({"limits": _limit_fields(found)}, as_json, "\n".join(_limit_lines(found)) or "No limits.")
+
+
+@accounts.command("statement")
+def account_statement(
+    email: Email,
+    month: Annotated[str | None, typer.Option(help="Such as 2026-11 [default: this month].")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print every movement of an account's money in a month, as CSV."""
+    span = month_of(month or datetime.now(UTC).strftime("%Y-%m"))
+    if span is None:
+        fail("--month must be a month such as 2026-11", 2)
+
+    async def verb(db: Database, _: Settings) -> None:
+        account = await account_of(db, email)
+        async for lines in statement(db, account.id, *span):
+            sys.stdout.write(lines)
+
+    in_database(data_dir, verb)
+
+
+def _show_moved(moved: Moved, word: str, as_json: bool) -> None:
+    fields = {
+        "account_id": moved.account_id,
+        "amount": format_amount(moved.amount),
+        "currency": moved.currency,
+        "available": format_amount(moved.available),
+        "repeated": moved.repeated,
+    }
+    done = "were there already under that reference" if moved.repeated else f"{word}"
+    show(fields, as_json, f"{fields['amount']} {moved.currency} {done}; {fields['available']} are available now.")
+
+
+def _limit_fields(found: list[Spending]) -> list[dict[str, Any]]:
+    return [
+        {
+            "key_id": one.key_id,
+            "period": one.period.value,
+            "limit": format_amount(one.most),
+            "spent": format_amount(one.spent),
+            "left": format_amount(one.left),
+        }
+        for one in found
+    ]
+
+
+def _limit_lines(found: list[Spending]) -> list[str]:
+    spans = {Period.DAY: "a day", Period.MONTH: "a month", Period.TOTAL: "in all"}
+    return [
+        f"{one.key_id or 'account'}: {format_amount(one.most)} {spans[one.period]}, "
+        f"{format_amount(one.spent)} spent, {format_amount(one.left)} left"
+        for one in found
+    ]

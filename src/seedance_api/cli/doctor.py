@@ -1,0 +1,77 @@
+"""`seedance-api doctor`: is everything as it should be?"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
+from seedance_api.doctor.examine import examine
+from seedance_api.doctor.installation import Remark, inspect
+from seedance_api.doctor.invariants import Finding
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.objects import open_store
+from seedance_api.settings import Settings
+
+
+def doctor(
+    invariants: Annotated[
+        bool, typer.Option("--invariants", help="Check what must be true at every moment, and name each violation.")
+    ] = False,
+    accepted: Annotated[
+        Path | None, typer.Option(help="With --invariants: a file of video ids that a client was given, a line each.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at the installation, or with --invariants at all that it holds. Exit code 1 when anything is wrong."""
+    if invariants:
+        _check_invariants(_ids_of(accepted), data_dir, as_json)
+    else:
+        _inspect(data_dir, as_json)
+
+
+def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool) -> None:
+    async def verb(db: Database, settings: Settings) -> list[Finding]:
+        store = open_store(settings.object_store_url, settings.data_dir / "objects")
+        return await examine(db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)))
+
+    found = in_database(data_dir, verb)
+    count = sum(one.count for one in found)
+    checked = sum(one.missing is None for one in found)
+    fields: dict[str, Any] = {"violations": count, "checked": checked, "invariants": found}
+    show(
+        fields, as_json, f"\n{count} violations in {checked} invariants; {len(found) - checked} cannot be checked yet."
+    )
+    if count:
+        raise typer.Exit(1)
+
+
+def _inspect(data_dir: Path | None, as_json: bool) -> None:
+    async def verb(db: Database, settings: Settings) -> list[Remark]:
+        store = open_store(settings.object_store_url, settings.data_dir / "objects")
+        return await inspect(db, store, live_sandbox=settings.live_sandbox)
+
+    remarks = in_database(data_dir, verb)
+    text = "\n".join(f"{one.status:<8}{one.name:<10}{one.message}" for one in remarks)
+    is_well = all(one.status != "error" for one in remarks)
+    show({"ok": is_well, "remarks": remarks}, as_json, text)
+    if not is_well:
+        raise typer.Exit(1)
+
+
+def _ids_of(file: Path | None) -> list[str] | None:
+    if file is None:
+        return None
+    try:
+        return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file} cannot be read: {type(error).__name__}", 1)
+
+
+def _line(one: Finding) -> str:
+    if one.missing:
+        return f"–   {one.name:<7} {one.meaning}\n            not checked: {one.missing}"
+    mark = "ok  " if not one.count else "BAD "
+    more = [f"            … and {one.count - len(one.violations)} more"] if one.count > len(one.violations) else []
+    return "\n".join([f"{mark}{one.name:<7} {one.meaning}", *(f"            {line}" for line in one.violations), *more])

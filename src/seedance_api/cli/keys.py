@@ -1,0 +1,71 @@
+"""`seedance-api key …`: API keys."""
+
+from typing import Annotated, Any
+
+import typer
+
+from seedance_api import app as root
+from seedance_api.accounts import create, queries
+from seedance_api.accounts.keys import KeyMode
+from seedance_api.cli.run import AsJson, DataDir, account_of, in_database, show
+from seedance_api.foundation.db import Database
+from seedance_api.settings import Settings
+
+keys = typer.Typer(no_args_is_help=True, help="API keys of an account.")
+
+
+@keys.command("create")
+def key_create(
+    account: Annotated[str, typer.Option(help="The account's e-mail address.")],
+    mode: Annotated[KeyMode, typer.Option(help="`test` keys use the sandbox and cost nothing.")] = KeyMode.TEST,
+    name: Annotated[str | None, typer.Option(help="A name to know it by.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key and show it, once."""
+    made = in_database(
+        data_dir,
+        lambda db, settings: create.create_key(db, root.pepper_of(settings), email=account, mode=mode, name=name),
+    )
+    fields = {
+        "id": made.id,
+        "account_id": made.account_id,
+        "mode": made.mode.value,
+        "name": made.name,
+        "key": made.key,
+    }
+    show(fields, as_json, f"{made.key}\n\nThis is the only time it is shown. Its id is {made.id}.")
+
+
+@keys.command("list")
+def key_list(account: Annotated[str, typer.Option()], data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the keys of an account."""
+
+    async def find(db: Database, _: Settings) -> list[queries.ApiKey]:
+        return await queries.keys_of_account(db, (await account_of(db, account)).id)
+
+    found = in_database(data_dir, find)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": key.id,
+            "mode": key.mode.value,
+            "handle": key.handle,
+            "name": key.name,
+            "revoked": key.revoked_at is not None,
+        }
+        for key in found
+    ]
+    lines = [
+        "  ".join(
+            (one["id"], one["mode"], one["handle"], "revoked" if one["revoked"] else "valid  ", one["name"] or "")
+        )
+        for one in rows
+    ]
+    show({"keys": rows}, as_json, "\n".join(lines) or "No keys.")
+
+
+@keys.command("revoke")
+def key_revoke(key_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Revoke a key, at once and everywhere."""
+    in_database(data_dir, lambda db, _: create.revoke_key(db, key_id))
+    show({"id": key_id, "revoked": True}, as_json, f"{key_id} is revoked.")

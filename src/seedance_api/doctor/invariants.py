@@ -1,0 +1,231 @@
+"""Invariants: what is true at every moment, whatever was killed. Each is questions whose answers are its violations."""
+
+from collections.abc import Sequence
+from typing import LiteralString
+
+import msgspec
+
+from seedance_api.foundation.db import Database
+
+_SHOWN = 20
+
+
+class Invariant(msgspec.Struct, frozen=True, kw_only=True):
+    """`sql` selects one text for each violation. Without it, `missing` says why it cannot be checked yet."""
+
+    name: str
+    meaning: str
+    sql: tuple[LiteralString, ...] = ()
+    missing: str | None = None
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """How an invariant stands. At most twenty violations are named; `count` counts them all."""
+
+    name: str
+    meaning: str
+    count: int
+    violations: list[str]
+    missing: str | None = None
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        name="INV-1",
+        meaning="the ledger sums to zero per currency, and every balance follows from it",
+        sql=(
+            """
+            SELECT format('ledger: %s sums to %s', currency, sum(amount)) FROM ledger l
+            GROUP BY currency HAVING sum(amount) <> 0
+            """,
+            """
+            SELECT format('wallet %s: has %s available and %s held, its transfers make %s and %s', w.account_id,
+                          w.available, w.held, coalesce(l.available, 0), coalesce(l.held, 0))
+            FROM wallet w FULL JOIN (
+                SELECT account_id, sum(amount) FILTER (WHERE name = 'available') AS available,
+                       sum(amount) FILTER (WHERE name = 'held') AS held
+                FROM ledger WHERE name IN ('available', 'held') GROUP BY account_id
+            ) l USING (account_id)
+            WHERE w.account_id IS NULL OR w.available <> coalesce(l.available, 0) OR w.held <> coalesce(l.held, 0)
+            """,
+            """
+            SELECT format('transfer %s: in %s, the wallet of %s in %s', t.id, t.currency, t.account_id, w.currency)
+            FROM transfer t JOIN wallet w USING (account_id) WHERE t.currency <> w.currency
+            """,
+            """
+            SELECT format('wallet %s: %s held, its open holds make %s', w.account_id, w.held, coalesce(h.held, 0))
+            FROM wallet w LEFT JOIN (
+                SELECT account_id, sum(amount) AS held FROM hold WHERE state = 'held' GROUP BY account_id
+            ) h USING (account_id) WHERE w.held <> coalesce(h.held, 0)
+            """,
+            """
+            SELECT format('wallet %s: %s granted, its grants make %s', w.account_id, w.granted, coalesce(g.left, 0))
+            FROM wallet w LEFT JOIN (
+                SELECT account_id, sum(remaining) AS left FROM credit_grant GROUP BY account_id
+            ) g USING (account_id) WHERE w.granted <> coalesce(g.left, 0)
+            """,
+            """
+            SELECT format('limit %s a %s: counts %s, its holds make %s', l.subject, l.period, l.spent, sum(h.cost))
+            FROM spending_limit l CROSS JOIN LATERAL (
+                SELECT coalesce(sum(CASE state WHEN 'held' THEN amount ELSE coalesce(charged, 0) END), 0) AS cost
+                FROM hold h WHERE h.account_id = l.account_id AND l.subject IN (h.account_id, h.key_id)
+                  AND (l.period = 'total' OR h.counted_on >= l.since)
+            ) h
+            GROUP BY l.subject, l.period, l.spent HAVING l.spent <> sum(h.cost)
+            """,
+            """
+            SELECT format('usage of %s: charged %s and refunded %s, the ledger says %s and %s', coalesce(u.a, t.a),
+                          u.charged, u.refunded, t.charged, t.refunded)
+            FROM (
+                SELECT account_id AS a, sum(charged) AS charged, sum(refunded) AS refunded
+                FROM usage WHERE livemode GROUP BY 1
+            ) u FULL JOIN (
+                SELECT account_id AS a, coalesce(sum(amount) FILTER (WHERE kind = 'charge'), 0) AS charged,
+                       coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded
+                FROM transfer GROUP BY 1
+            ) t USING (a)
+            WHERE coalesce(u.charged, 0) <> coalesce(t.charged, 0)
+               OR coalesce(u.refunded, 0) <> coalesce(t.refunded, 0)
+            """,
+        ),
+    ),
+    Invariant(
+        name="INV-2",
+        meaning="no wallet is below zero",
+        sql=("SELECT format('wallet %s', account_id) FROM wallet WHERE available < 0 OR held < 0 OR granted < 0",),
+    ),
+    Invariant(
+        name="INV-3",
+        meaning="each live generation has one hold: settled when it is completed, released when it ended otherwise",
+        sql=(
+            """
+            SELECT format('generation %s: %s, its hold is %s', g.id, g.state, coalesce(h.state, 'missing'))
+            FROM generation g LEFT JOIN hold h ON h.generation_id = g.id
+            WHERE g.livemode AND h.state IS DISTINCT FROM CASE
+                WHEN g.state = 'completed' THEN 'settled' WHEN g.finished_at IS NOT NULL THEN 'released' ELSE 'held' END
+            """,
+            """
+            SELECT format('generation %s: a test one with a hold', g.id)
+            FROM generation g JOIN hold h ON h.generation_id = g.id WHERE NOT g.livemode
+            """,
+            """
+            SELECT format('hold %s: %s of %s, its transfers make hold %s, charge %s, release %s, refund %s, waiver %s',
+                          h.generation_id, h.state, h.amount, t.held, t.charged, t.released, t.refunded, t.waived)
+            FROM hold h CROSS JOIN LATERAL (
+                SELECT coalesce(sum(amount) FILTER (WHERE kind = 'hold'), 0) AS held,
+                       coalesce(sum(amount) FILTER (WHERE kind = 'charge'), 0) AS charged,
+                       coalesce(sum(amount) FILTER (WHERE kind = 'release'), 0) AS released,
+                       coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded,
+                       coalesce(sum(amount) FILTER (WHERE kind = 'waiver'), 0) AS waived
+                FROM transfer WHERE generation_id = h.generation_id
+            ) t
+            WHERE t.held <> h.amount OR t.refunded <> h.refunded OR t.waived <> h.waived
+               OR t.charged <> coalesce(h.charged, 0)
+               OR t.released <> CASE h.state WHEN 'held' THEN 0 ELSE h.amount - coalesce(h.charged, 0) END
+            """,
+        ),
+    ),
+    Invariant(
+        name="INV-4",
+        meaning="each finished generation has exactly one final event with a stable id",
+        missing="events are not kept yet; they come with webhooks",
+    ),
+    Invariant(
+        name="INV-6",
+        meaning="no generation outlives its deadline by more than a minute, and each due step is covered after a sweep",
+        sql=(
+            """
+            SELECT format('generation %s: %s, past its deadline', id, state) FROM generation
+            WHERE finished_at IS NULL AND deadline_at < now() - interval '1 minute'
+              AND (claimed_until IS NULL OR claimed_until < now() - interval '1 minute')
+            """,
+            """
+            SELECT format('generation %s: %s, due for a minute and nobody comes', g.id, g.state) FROM generation g
+            WHERE g.finished_at IS NULL AND g.state <> 'queued' AND g.due_at < now() - interval '1 minute'
+              AND (g.claimed_until IS NULL OR g.claimed_until < now() - interval '1 minute')
+              AND NOT EXISTS (
+                  SELECT 1 FROM pgqueuer j WHERE j.entrypoint = 'advance' AND j.payload = convert_to(g.id, 'UTF8'))
+            """,
+        ),
+    ),
+    Invariant(
+        name="INV-7",
+        meaning="each operation of a provider belongs to one attempt, and only open generations have an open one",
+        sql=(
+            """
+            SELECT format('attempts %s: one operation', string_agg(a.id, ', ')) FROM attempt a
+            JOIN generation g ON g.id = a.generation_id WHERE a.operation IS NOT NULL
+            GROUP BY g.provider, a.operation HAVING count(*) > 1
+            """,
+            """
+            SELECT format('attempt %s: %s, its generation is %s', a.id, a.state, g.state)
+            FROM attempt a JOIN generation g ON g.id = a.generation_id
+            WHERE a.resolved_at IS NULL AND g.finished_at IS NOT NULL
+            """,
+            """
+            SELECT format('generation %s: completed with %s succeeded attempts', g.id, count(a.id))
+            FROM generation g LEFT JOIN attempt a ON a.generation_id = g.id AND a.state = 'succeeded'
+            WHERE g.state = 'completed' GROUP BY g.id HAVING count(a.id) <> 1
+            """,
+        ),
+    ),
+    Invariant(
+        name="INV-9",
+        meaning="the audit chain verifies",
+        missing="there is no audit chain yet",
+    ),
+    Invariant(
+        name="INV-10",
+        meaning="what upstreams bill is booked at most once for each attempt that made a video, and for no other",
+        sql=(
+            """
+            SELECT format('attempt %s: succeeded, its cost is booked %s times', a.id, count(t.id))
+            FROM attempt a JOIN hold h ON h.generation_id = a.generation_id
+            LEFT JOIN transfer t ON t.generation_id = a.generation_id AND t.kind = 'upstream' AND t.reference = a.id
+            WHERE a.state = 'succeeded' AND h.amount > 0 GROUP BY a.id HAVING count(t.id) > 1
+            """,
+            """
+            SELECT format('transfer %s: a cost of no attempt', t.id) FROM transfer t
+            WHERE t.kind = 'upstream' AND NOT EXISTS (
+                SELECT 1 FROM attempt a WHERE a.id = t.reference AND a.generation_id = t.generation_id)
+            """,
+        ),
+    ),
+    Invariant(
+        name="INV-11",
+        meaning="no prompt, picture or key is outside its place",
+        missing="only a run that plants canaries can tell: tests/security",
+    ),
+    Invariant(
+        name="INV-12",
+        meaning="one idempotency key belongs to one outcome, which is there",
+        sql=(
+            """
+            SELECT format('key of %s: its video %s is not there', i.account_id, i.subject) FROM idempotency i
+            WHERE i.subject LIKE 'vid!_%' ESCAPE '!'
+              AND NOT EXISTS (SELECT 1 FROM generation g WHERE g.id = i.subject AND g.account_id = i.account_id)
+            """,
+        ),
+    ),
+)
+"""The numbers are those of the design; INV-5 and INV-8 need more than the database, and are in `check.py`."""
+
+
+async def check(db: Database, invariant: Invariant) -> Finding:
+    """Ask an invariant's questions, in one snapshot, so that what moves meanwhile is no violation."""
+    found: list[str] = []
+    async with db.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        for sql in invariant.sql:
+            found += [record[0] for record in await connection.fetch(sql)]
+    return finding(invariant, found)
+
+
+def finding(invariant: Invariant, violations: Sequence[str]) -> Finding:
+    """A finding, with the first violations."""
+    return Finding(
+        name=invariant.name,
+        meaning=invariant.meaning,
+        count=len(violations),
+        violations=list(violations[:_SHOWN]),
+        missing=invariant.missing,
+    )
