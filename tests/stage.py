@@ -67,7 +67,7 @@ async def make_template(url: str) -> None:
 class Service:
     """A running `seedance-api serve`, with a test key for one account."""
 
-    def __init__(self, database_url: str, folder: Path, **settings: str) -> None:
+    def __init__(self, database_url: str, folder: Path, *, started: bool = True, **settings: str) -> None:
         self.folder = folder
         self.database_url = database_url
         self.environment = os.environ | {
@@ -78,6 +78,8 @@ class Service:
             "SEEDANCE_DRAIN_SECONDS": "5",
         } | {f"SEEDANCE_{name.upper()}": value for name, value in settings.items()}  # fmt: skip
         self.errors = folder / "stderr"
+        if not started:  # for commands only
+            return
         self.start()
         self.account = self.command("account", "create", f"{uuid.uuid4().hex[:8]}@example.org")
         self.key = self.new_key()

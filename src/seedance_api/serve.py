@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 _RESTART_SECONDS = 1.0
+_LOOP_SECONDS = 30.0
 LIVE_SANDBOX = "SEEDANCE_LIVE_SANDBOX is on: live keys get sandbox previews and are charged for them. For trials only."
 _TO_STDERR = {name: {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"} for name in ("console", "access")}
 """Granian warns on standard output, which is for the one line of the command's answer."""
@@ -54,6 +56,7 @@ class Server(MPServer):
     def serve_and(self, *afterwards: Callable[[], None]) -> None:
         """Serve; `afterwards` is called once the API processes are there."""
         self._afterwards = afterwards
+        self.respawned_wrks = Patience()
         self.serve()
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
@@ -61,6 +64,27 @@ class Server(MPServer):
         super().startup(spawn_target, target_loader)  # pyright: ignore[reportUnknownMemberType] it has no types
         for call in self._afterwards:
             call()
+
+
+class Patience(dict[int, float]):
+    """When each API process was started again. Granian takes one that dies within 5.5 s for a crash loop and gives up.
+
+    Somebody may kill one twice: only ten starts within half a minute are a loop, such as of one that cannot start.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._starts: deque[float] = deque(maxlen=10)
+
+    def __setitem__(self, number: int, moment: float) -> None:
+        self._starts.append(moment)
+        super().__setitem__(number, moment)
+
+    def get(self, number: int, default: float = 0.0) -> float:  # pyright: ignore[reportIncompatibleMethodOverride] its caller is Granian
+        """The last start, which counts only in a loop."""
+        starts = self._starts
+        is_loop = len(starts) == starts.maxlen and starts[-1] - starts[0] < _LOOP_SECONDS
+        return super().get(number, default) if is_loop else default
 
 
 class WorkerProcess:

@@ -8,7 +8,8 @@ from typing import Any
 from generations.kit import with_database
 from money.bank import Bank
 from seedance_api.billing.books import Books
-from seedance_api.billing.rows import HoldState, Sale
+from seedance_api.billing.limits import set_limits
+from seedance_api.billing.rows import HoldState, Period, Sale
 from seedance_api.billing.settle import ResolvedError, release, settle
 from seedance_api.catalog.order import Order
 from seedance_api.foundation.db import Connection, Database
@@ -25,6 +26,7 @@ def test_settle_and_release_race_for_one_hold(database_url: str, schedules: Call
     async def verb(db: Database) -> None:
         bank = await Bank.open(db, 1000)
         books = Books(db)
+        await set_limits(db, bank.me.account_id, None, {Period.DAY: 10**9})
         chance = random.Random(3)
         for _ in range(_ROUNDS):
             new = await bank.create(quoted=700, most=1000)
