@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from bench import batching, creates, downloads, idle, reads, render, report
+from bench import batching, creates, downloads, idle, money, reads, render, report
 from bench.figures import Figure, Part, SkippedError
 from bench.stage import ROOT, Stage
 
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Stage], list[Figure]]] = {
     "render": render.measure,
     "downloads": downloads.measure,
     "batching": batching.measure,
+    "money": money.measure,
     "idle": idle.measure,
 }
 

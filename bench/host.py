@@ -8,8 +8,6 @@ import sys
 from contextlib import nullcontext
 from typing import Any
 
-from granian import Granian
-
 from seedance_api import serve
 from seedance_api.foundation import log
 from seedance_api.foundation.process import die_with_parent
@@ -28,15 +26,15 @@ class NoWorker(nullcontext[Any]):
 
 def main(target: str) -> None:
     """Run until SIGTERM: our own `serve`, around another application."""
-    begin = Granian.__init__
 
-    def begin_with_target(self: Granian, _: str, **settings: Any) -> None:
-        begin(self, target, **settings)
+    class Server(serve.Server):
+        def __init__(self, _: str, **settings: Any) -> None:
+            super().__init__(target, **settings)
 
     importlib.import_module(target.partition(":")[0])  # as production does: imported once, before the fork
-    Granian.__init__ = begin_with_target  # type: ignore[method-assign]
+    serve.Server = Server  # type: ignore[assignment,misc]
     serve.WorkerProcess = NoWorker  # type: ignore[assignment,misc]
-    serve.serve(host="127.0.0.1", port=0, workers=1, drain_seconds=5, as_json=True)
+    serve.serve(host="127.0.0.1", port=0, workers=1, drain_seconds=5, live_sandbox=False, as_json=True)
 
 
 if __name__ == "__main__":

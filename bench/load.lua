@@ -1,11 +1,12 @@
 -- wrk's script for every part. Arguments: a file of paths to GET in turn, or `create` and a number that makes
--- the prompts unique. Both sides of a comparison get the same script, so its cost hits both alike.
+-- the prompts unique; with `keys` behind it each create has an Idempotency-Key of its own as well. Both sides of a
+-- comparison get the same script, so its cost hits both alike.
 local requests, at = {}, 0
-local creates, run = false, ""
+local creates, run, keys = false, "", false
 
 function init(args)
    if args[1] == "create" then
-      creates, run = true, args[2]
+      creates, run, keys = true, args[2], args[3] == "keys"
       wrk.headers["Content-Type"] = "application/json"
       return
    end
@@ -17,6 +18,9 @@ end
 function request()
    at = at + 1
    if creates then
+      if keys then
+         wrk.headers["Idempotency-Key"] = "take-" .. run .. "-" .. at
+      end
       local prompt = '{"model":"seedance-2.0-mini","prompt":"A red kite over the sea, take ' .. run .. "-" .. at .. '"}'
       return wrk.format("POST", "/v1/videos", nil, prompt)
    end

@@ -1,13 +1,21 @@
 """Rows to measure with: written by the product's own code where it has some."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from bench.stage import Ground
+from seedance_api.billing.books import STANDARD, PriceBook
+from seedance_api.billing.prices import decode_book, every_rate
+from seedance_api.billing.quote import price
 from seedance_api.catalog import check as catalog
+from seedance_api.catalog import tokens
 from seedance_api.catalog.request import Request
 from seedance_api.delivery.queries import Asset, insert_content
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.write import NewGeneration, Writer
 from seedance_api.providers.provider import Output
@@ -16,15 +24,21 @@ PROMPT = "A red kite over the sea at dusk, slow camera, long shadows on the sand
 _KEEP_SECONDS = 86_400
 
 
-def compose(ground: Ground) -> NewGeneration:
-    """A checked request, ready to be written."""
+def compose(ground: Ground, *, live: bool = False) -> NewGeneration:
+    """A checked request, ready to be written: of the test key, or of the live key with an Idempotency-Key, and priced.
+
+    What names it for idempotency has its id inside, so that each is another one.
+    """
     accepted = catalog.check(Request(model="seedance-2.0-mini", prompt=PROMPT))
     assert isinstance(accepted, catalog.Accepted)
+    own_id = new_id("vid")
+    taken = tokens.estimate(accepted.order)
+    route = "live POST /v1/videos" if live else "test POST /v1/videos by content"
     return NewGeneration(
-        id=new_id("vid"),
+        id=own_id,
         account_id=ground.account_id,
-        key_id=ground.key_id,
-        livemode=False,
+        key_id=ground.live_key_id if live else ground.key_id,
+        livemode=live,
         provider="sandbox",
         order=accepted.order,
         prompt=accepted.prompt,
@@ -34,9 +48,29 @@ def compose(ground: Ground) -> NewGeneration:
         metadata={},
         keep_seconds=_KEEP_SECONDS,
         deadline_seconds=86_400,
-        quoted_tokens=108_900,
-        idempotency=None,
+        quoted_tokens=taken.most,
+        once=Once(
+            account_id=ground.account_id,
+            route=route,
+            key=own_id if live else f"{ground.key_id} {own_id}",
+            fingerprint=hashlib.sha256(own_id.encode()).digest(),
+            kind=Kind.KEY if live else Kind.CONTENT,
+        ),
+        price=price(accepted.order, taken, _standard_book(), "USD") if live else None,
     )
+
+
+def renew(new: NewGeneration) -> NewGeneration:
+    """The same request, as another one."""
+    own_id = new_id("vid")
+    once = msgspec.structs.replace(new.once, key=new.once.key.replace(new.id, own_id))
+    return msgspec.structs.replace(new, id=own_id, once=once)
+
+
+@cache
+def _standard_book() -> PriceBook:
+    book = decode_book(STANDARD.read_text())
+    return PriceBook(1, book, every_rate(book))
 
 
 async def write_completed(db: Database, ground: Ground, count: int, *, file: Path | None = None) -> list[str]:

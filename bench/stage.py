@@ -21,13 +21,19 @@ import msgspec
 from bench.figures import SkippedError
 from seedance_api.accounts.create import check_pepper, create_account, create_key
 from seedance_api.accounts.keys import KeyMode
+from seedance_api.billing.books import Books
+from seedance_api.billing.credit import credit
+from seedance_api.billing.limits import set_limits
+from seedance_api.billing.rows import Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
+from seedance_api.foundation.money import MICRO
 from seedance_api.foundation.postgres import Embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 PEPPER = "5e" * 32
 _START_SECONDS = 60
+_MONEY = 1_000_000_000 * MICRO
 _SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -49,13 +55,18 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Ground(msgspec.Struct, frozen=True):
-    """A migrated database with one account and its test key, and a data folder."""
+    """A migrated database with one account and its keys, and a data folder.
+
+    The account has more money than any run can spend; it and its live key have a limit for the day and for the month.
+    """
 
     url: str
     data: Path
     account_id: str
     key_id: str
     key: str
+    live_key_id: str
+    live_key: str
 
     @property
     def environment(self) -> dict[str, str]:
@@ -65,6 +76,7 @@ class Ground(msgspec.Struct, frozen=True):
             "SEEDANCE_DATA_DIR": str(self.data),
             "SEEDANCE_PEPPER": PEPPER,
             "SEEDANCE_LOG_LEVEL": "warning",
+            "SEEDANCE_LIVE_SANDBOX": "true",
         }
 
 
@@ -140,15 +152,19 @@ class Stage:
 
     def ground(self) -> Ground:
         """A database of its own for one part."""
+        url, data = self.database()
+        migrate(url)
+        return asyncio.run(_make_ground(url, data))
+
+    def database(self) -> tuple[str, Path]:
+        """An empty database of its own, and a folder."""
         server = self.postgres()
         self._grounds += 1
         name = f"bench_{self._grounds}"
-        url = server.replace("/postgres?", f"/{name}?")
         asyncio.run(_execute(server, f"CREATE DATABASE {name}"))
-        migrate(url)
         data = self.folder / name
         data.mkdir()
-        return asyncio.run(_make_ground(url, data))
+        return server.replace("/postgres?", f"/{name}?"), data
 
     def serve(self, ground: Ground) -> Server:
         """`seedance-api serve` as an operator runs it: one API process and a worker."""
@@ -230,8 +246,13 @@ async def _make_ground(url: str, data: Path) -> Ground:
     try:
         pepper = bytes.fromhex(PEPPER)
         await check_pepper(db, pepper)
+        await Books(db).latest()
         account = await create_account(db, "bench@example.org")
-        key = await create_key(db, pepper, email=account.email, mode=KeyMode.TEST)
-        return Ground(url, data, account.id, key.id, key.key)
+        test = await create_key(db, pepper, email=account.email, mode=KeyMode.TEST)
+        live = await create_key(db, pepper, email=account.email, mode=KeyMode.LIVE)
+        await credit(db, account.id, _MONEY, reason="to measure with", author="bench")
+        for subject in (None, live.id):
+            await set_limits(db, account.id, subject, {Period.DAY: _MONEY, Period.MONTH: _MONEY})
+        return Ground(url, data, account.id, test.id, test.key, live.id, live.key)
     finally:
         await db.close()

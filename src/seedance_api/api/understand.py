@@ -59,14 +59,21 @@ class CreateVideo(msgspec.Struct, frozen=True, kw_only=True):
     max_cost: str | float | None = None
 
 
-def understand(body: Body) -> CreateGeneration:
-    """A decoded body as the verb takes it. Raises AppError with every field that is wrong."""
+class Asked(msgspec.Struct, frozen=True):
+    """A create as the verb takes it, and as it was said: `fields` are those that are there."""
+
+    wish: CreateGeneration
+    fields: dict[str, Any]
+
+
+def understand(body: Body) -> Asked:
+    """What a decoded body asks for. Raises AppError with every field that is wrong."""
     form, problems = decode(CreateVideo, _with_lists(body), strict=body.typed)
     request, sources = _media(form, body, problems)
     _check_own_fields(form, problems)
     if problems:
         raise refusal([*problems, *_catalogue_problems(form, request, problems)])
-    return CreateGeneration(
+    wish = CreateGeneration(
         request=request,
         sources=tuple(sources),
         draft_id=form.draft_id,
@@ -74,6 +81,7 @@ def understand(body: Body) -> CreateGeneration:
         keep_seconds=form.expires_after,
         max_cost=None if form.max_cost is None else amount_of_number(form.max_cost),
     )
+    return Asked(wish, {name: value for name, value in msgspec.structs.asdict(form).items() if value is not None})
 
 
 def _catalogue_problems(form: CreateVideo, request: Request, problems: list[Problem]) -> list[catalog.Problem]:
@@ -85,12 +93,9 @@ def _catalogue_problems(form: CreateVideo, request: Request, problems: list[Prob
     return [] if isinstance(found, catalog.Accepted) else [one for one in found if one.path.split("[")[0] not in named]
 
 
-def what_it_says(body: Body) -> bytes:
+def what_it_says(asked: Asked, files: list[Staged]) -> bytes:
     """What a create says, the same for the same, in whatever order and form it is said: a digest of each file in it."""
-    form, _ = decode(CreateVideo, _with_lists(body), strict=body.typed)
-    said = {
-        name: _stable(value, body.files) for name, value in msgspec.structs.asdict(form).items() if value is not None
-    }
+    said = {name: _stable(value, files) for name, value in asked.fields.items()}
     return msgspec.json.encode(said, order="sorted")
 
 

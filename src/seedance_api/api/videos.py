@@ -14,7 +14,7 @@ from seedance_api.api.body import AnyRequest, Body, read_body
 from seedance_api.api.decode import decode
 from seedance_api.api.once import once_by_content, once_by_key, seal
 from seedance_api.api.parts import Parts, base_of, parts_of, principal_of
-from seedance_api.api.understand import understand, what_it_says
+from seedance_api.api.understand import Asked, understand, what_it_says
 from seedance_api.api.view import NOTHING, VideoDeleted, VideoList, video
 from seedance_api.billing.quote import Price
 from seedance_api.catalog import models
@@ -68,9 +68,9 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     """Create a video."""
     parts, principal = parts_of(request), principal_of(request)
     async with parts.folder() as folder, read_body(request, folder, parts.budget) as body:
-        wish = understand(body)
-        once = await _once(request, principal, "POST /v1/videos", body)
-        created = await create(wish, principal=principal, once=once, folder=folder, parts=parts.creating)
+        asked = understand(body)
+        once = await _once(request, principal, "POST /v1/videos", asked, body)
+        created = await create(asked.wish, principal=principal, once=once, folder=folder, parts=parts.creating)
     if created.row is not None:
         seen = _fresh(created)
     else:
@@ -100,11 +100,11 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
     """Check a create and say what it would take; nothing is created."""
     parts, principal = parts_of(request), principal_of(request)
     async with parts.folder() as folder, read_body(request, folder, parts.budget) as body:
-        wish = understand(body)
-        once = await _once(request, principal, "POST /v1/videos/quote", body)
+        asked = understand(body)
+        once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
         if done := await parts.find(once):
             return json_response(msgspec.convert(done.answer, QuoteView), REPLAYED)
-        view = _quote_view(await quote(wish, principal=principal, folder=folder, parts=parts.creating), principal)
+        view = _quote_view(await quote(asked.wish, principal=principal, folder=folder, parts=parts.creating), principal)
     if once.kind is not Kind.KEY:
         return json_response(view)
     async with parts.db.transaction() as connection:
@@ -144,9 +144,10 @@ def _quote_cost(price: Price, *, free: bool) -> QuoteCost:
     )
 
 
-async def _once(request: AnyRequest, principal: Principal, route: str, body: Body) -> Once:
+async def _once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
     # hashing an upload takes a while
-    said = seal(parts_of(request), await asyncio.to_thread(what_it_says, body) if body.files else what_it_says(body))
+    reading = asyncio.to_thread(what_it_says, asked, body.files) if body.files else None
+    said = seal(parts_of(request), await reading if reading else what_it_says(asked, body.files))
     return once_by_key(request, principal, route, said) or once_by_content(request, principal, route, said)
 
 

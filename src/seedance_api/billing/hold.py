@@ -8,7 +8,7 @@ import msgspec
 from seedance_api.billing import decide, queries
 from seedance_api.billing.decide import NewHold, Shortfall, Warned
 from seedance_api.billing.expire import end_grants
-from seedance_api.billing.rows import Limit, Transfer, TransferKind
+from seedance_api.billing.rows import Limit
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.errors import AppError, Problem
@@ -38,10 +38,11 @@ async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Grant
     limits, today = await queries.limits_of(connection, accounts)
     verdict = decide.grant_holds(wanted, wallets, limits, today)
     moved = {account_id: amount for account_id, amount in verdict.moved.items() if amount}
-    if moved and await queries.move_to_held(connection, moved) != len(moved):
-        raise AssertionError("a locked wallet holds what was read of it")
-    if verdict.limits and await queries.set_spent(connection, verdict.limits) != len(verdict.limits):
-        raise AssertionError("the limits of a locked wallet allow what was read of them")
+    if (moved or verdict.limits) and await queries.move_to_held(connection, moved, verdict.limits) != (
+        len(moved),
+        len(verdict.limits),
+    ):
+        raise AssertionError("a locked wallet, and the limits under its lock, allow what was read of them")
     await _announce(connection, verdict.warned)
     return Granted(verdict.granted, {one: refusal(short) for one, short in verdict.refused.items()}, today)
 
@@ -50,7 +51,6 @@ async def write_holds(connection: Connection, granted: Granted) -> None:
     """Write the holds, and their transfers, of generations that are written by now."""
     if granted.holds and granted.today:
         await queries.insert_holds(connection, granted.holds, granted.today)
-        await queries.insert_transfers(connection, [_transfer(one) for one in granted.holds])
 
 
 def refusal(short: Sequence[Shortfall]) -> AppError:
@@ -78,16 +78,6 @@ def _problem(short: Shortfall) -> Problem:
 
 def _scope(limit: Limit) -> str:
     return "account" if limit.subject == limit.account_id else "key"
-
-
-def _transfer(one: NewHold) -> Transfer:
-    return Transfer(
-        kind=TransferKind.HOLD,
-        account_id=one.account_id,
-        currency=one.currency,
-        amount=one.amount,
-        generation_id=one.generation_id,
-    )
 
 
 async def _announce(connection: Connection, warned: Sequence[Warned]) -> None:

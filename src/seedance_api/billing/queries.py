@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from seedance_api.billing.decide import NewHold, Settlement
-from seedance_api.billing.rows import TRANSFERS, Grant, Hold, Limit, Notice, Sale, Transfer, Wallet
+from seedance_api.billing.rows import TRANSFERS, Grant, Hold, Limit, Notice, Sale, Transfer, TransferKind, Wallet
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
@@ -88,18 +88,36 @@ async def wallet_of(db: Database, account_id: str) -> Wallet | None:
     return row(Wallet, found) if found else None
 
 
-async def move_to_held(connection: Connection, amounts: Mapping[str, int]) -> int:
-    """available → held, where there is enough; returns how many wallets there was enough in."""
-    tag = await connection.execute(
+async def move_to_held(connection: Connection, amounts: Mapping[str, int], limits: Sequence[Limit]) -> tuple[int, int]:
+    """available → held, where there is enough, and what is spent of limits now, unless it is more than they allow.
+
+    Returns how many wallets had enough, and how many limits allowed it.
+    """
+    found = await connection.fetchrow(
         """
-        UPDATE wallet w SET available = w.available - n.amount, held = w.held + n.amount
-        FROM unnest($1::text[], $2::bigint[]) AS n (account_id, amount)
-        WHERE w.account_id = n.account_id AND w.available >= n.amount
+        WITH moved AS (
+            UPDATE wallet w SET available = w.available - n.amount, held = w.held + n.amount
+            FROM unnest($1::text[], $2::bigint[]) AS n (account_id, amount)
+            WHERE w.account_id = n.account_id AND w.available >= n.amount RETURNING 1
+        ), spent AS (
+            UPDATE spending_limit l SET spent = n.spent, since = n.since, warned = n.warned
+            FROM unnest($3::text[], $4::text[], $5::bigint[], $6::date[], $7::int[])
+                AS n (subject, period, spent, since, warned)
+            WHERE l.subject = n.subject AND l.period = n.period AND (n.spent <= l.most OR n.spent <= l.spent)
+            RETURNING 1
+        )
+        SELECT (SELECT count(*) FROM moved) AS moved, (SELECT count(*) FROM spent) AS spent
         """,
         list(amounts),
         list(amounts.values()),
+        [one.subject for one in limits],
+        [one.period.value for one in limits],
+        [one.spent for one in limits],
+        [one.since for one in limits],
+        [one.warned for one in limits],
     )
-    return affected(tag)
+    assert found is not None, "a count is always there"
+    return found["moved"], found["spent"]
 
 
 async def leave_held(connection: Connection, account_id: str, amount: int, charged: int) -> Wallet | None:
@@ -136,14 +154,20 @@ async def move_available(connection: Connection, account_id: str, amount: int) -
 
 
 async def insert_holds(connection: Connection, holds: Sequence[NewHold], today: date) -> None:
-    """Write granted holds; their generations are written before, their transfers beside."""
+    """Write granted holds with their transfers; their generations are written before."""
+    source, target = TRANSFERS[TransferKind.HOLD]
     await connection.execute(
         """
-        INSERT INTO hold (generation_id, account_id, key_id, currency, price_version, rate, quoted_tokens, quoted,
-                          amount, counted_on)
-        SELECT g, a, k, c, v, r, t, q, m, $10
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[],
-                    $8::bigint[], $9::bigint[]) AS n (g, a, k, c, v, r, t, q, m)
+        WITH n AS (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[],
+                                 $8::bigint[], $9::bigint[], $10::text[]) AS n (g, a, k, c, v, r, t, q, m, id)
+        ), written AS (
+            INSERT INTO hold (generation_id, account_id, key_id, currency, price_version, rate, quoted_tokens, quoted,
+                              amount, counted_on)
+            SELECT g, a, k, c, v, r, t, q, m, $11 FROM n
+        )
+        INSERT INTO transfer (id, kind, account_id, currency, source, target, amount, generation_id, author)
+        SELECT id, 'hold', a, c, $12, $13, m, g, 'system' FROM n WHERE m > 0
         """,
         [one.generation_id for one in holds],
         [one.account_id for one in holds],
@@ -154,7 +178,10 @@ async def insert_holds(connection: Connection, holds: Sequence[NewHold], today: 
         [one.quoted_tokens for one in holds],
         [one.quoted for one in holds],
         [one.amount for one in holds],
+        [new_id("trf") for _ in holds],
         today,
+        source,
+        target,
     )
 
 
@@ -324,24 +351,6 @@ async def limits_of_account(db: Database, account_id: str) -> tuple[list[Limit],
     """Every limit of an account and of its keys, as they are in this moment, and the day it is."""
     async with db.transaction() as connection:
         return await limits_of(connection, [account_id])
-
-
-async def set_spent(connection: Connection, limits: Sequence[Limit]) -> int:
-    """Write what is spent of limits now, unless that is more than they allow; returns how many were written."""
-    tag = await connection.execute(
-        """
-        UPDATE spending_limit l SET spent = n.spent, since = n.since, warned = n.warned
-        FROM unnest($1::text[], $2::text[], $3::bigint[], $4::date[], $5::int[])
-            AS n (subject, period, spent, since, warned)
-        WHERE l.subject = n.subject AND l.period = n.period AND (n.spent <= l.most OR n.spent <= l.spent)
-        """,
-        [one.subject for one in limits],
-        [one.period.value for one in limits],
-        [one.spent for one in limits],
-        [one.since for one in limits],
-        [one.warned for one in limits],
-    )
-    return affected(tag)
 
 
 async def give_back_to_limits(connection: Connection, hold: Hold, amount: int) -> None:

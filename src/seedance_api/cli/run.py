@@ -47,6 +47,8 @@ def in_database(data_dir: Path | None, verb: Callable[[Database, Settings], Awai
             return asyncio.run(run(settings))
         except AppError as error:
             fail(error.message, 1)
+        except TimeoutError:
+            fail("the database did not answer in time", 1)
         except (RuntimeError, PermissionError) as error:  # the wrong pepper, or one that others can read
             fail(str(error), 1)
 

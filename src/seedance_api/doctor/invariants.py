@@ -8,6 +8,7 @@ import msgspec
 from seedance_api.foundation.db import Database
 
 _SHOWN = 20
+_SECONDS = 1800.0
 
 
 class Invariant(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,17 +112,18 @@ INVARIANTS: tuple[Invariant, ...] = (
             """
             SELECT format('hold %s: %s of %s, its transfers make hold %s, charge %s, release %s, refund %s, waiver %s',
                           h.generation_id, h.state, h.amount, t.held, t.charged, t.released, t.refunded, t.waived)
-            FROM hold h CROSS JOIN LATERAL (
-                SELECT coalesce(sum(amount) FILTER (WHERE kind = 'hold'), 0) AS held,
-                       coalesce(sum(amount) FILTER (WHERE kind = 'charge'), 0) AS charged,
-                       coalesce(sum(amount) FILTER (WHERE kind = 'release'), 0) AS released,
-                       coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded,
-                       coalesce(sum(amount) FILTER (WHERE kind = 'waiver'), 0) AS waived
-                FROM transfer WHERE generation_id = h.generation_id
-            ) t
-            WHERE t.held <> h.amount OR t.refunded <> h.refunded OR t.waived <> h.waived
-               OR t.charged <> coalesce(h.charged, 0)
-               OR t.released <> CASE h.state WHEN 'held' THEN 0 ELSE h.amount - coalesce(h.charged, 0) END
+            FROM hold h LEFT JOIN (
+                SELECT generation_id, sum(amount) FILTER (WHERE kind = 'hold') AS held,
+                       sum(amount) FILTER (WHERE kind = 'charge') AS charged,
+                       sum(amount) FILTER (WHERE kind = 'release') AS released,
+                       sum(amount) FILTER (WHERE kind = 'refund') AS refunded,
+                       sum(amount) FILTER (WHERE kind = 'waiver') AS waived
+                FROM transfer WHERE generation_id IS NOT NULL GROUP BY generation_id
+            ) t USING (generation_id)
+            WHERE coalesce(t.held, 0) <> h.amount OR coalesce(t.refunded, 0) <> h.refunded
+               OR coalesce(t.waived, 0) <> h.waived OR coalesce(t.charged, 0) <> coalesce(h.charged, 0)
+               OR coalesce(t.released, 0)
+                  <> CASE h.state WHEN 'held' THEN 0 ELSE h.amount - coalesce(h.charged, 0) END
             """,
         ),
     ),
@@ -216,7 +218,7 @@ async def check(db: Database, invariant: Invariant) -> Finding:
     found: list[str] = []
     async with db.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         for sql in invariant.sql:
-            found += [record[0] for record in await connection.fetch(sql)]
+            found += [record[0] for record in await connection.fetch(sql, timeout=_SECONDS)]
     return finding(invariant, found)
 
 

@@ -70,25 +70,38 @@ async def create(wish: CreateGeneration, *, principal: Principal, once: Once, fo
 
     Raises AppError with every problem of the request; nothing is kept then.
     """
+    if any(one.file_id is None for one in wish.sources):  # looking into media takes a while
+        return await _create_slowly(wish, principal, once, folder, parts)
+    try:
+        return await _create(wish, principal, once, folder, parts)
+    except AppError:
+        # the transaction knows a repeat by itself; here it is one that would be refused today
+        if replay := await parts.writer.find(once):
+            return replay
+        raise
+
+
+async def _create_slowly(
+    wish: CreateGeneration, principal: Principal, once: Once, folder: Path, parts: Creating
+) -> Created:
     if replay := await parts.writer.find(once):
         return replay
-    provider = choose_provider(principal, parts)
-    if all(one.file_id is not None for one in wish.sources):  # nothing takes long: the transaction is enough
-        return await _create(wish, principal, provider, once, folder, parts)
     async with claimed(parts.db, once) as mine:
         if mine is None:
             return await parts.writer.earlier(once)
-        return await _create(wish, principal, provider, mine, folder, parts)
+        return await _create(wish, principal, mine, folder, parts)
 
 
-async def _create(
-    wish: CreateGeneration, principal: Principal, provider: str, once: Once, folder: Path, parts: Creating
-) -> Created:
+async def _create(wish: CreateGeneration, principal: Principal, once: Once, folder: Path, parts: Creating) -> Created:
+    provider = choose_provider(principal, parts)
     understood = await _understand(wish, principal, folder, parts)
-    price = await _price(wish, understood.accepted.order, principal, parts)
+    counted = tokens.estimate(understood.accepted.order)
+    priced = await _price(wish, understood.accepted.order, counted, principal, parts)
     files = await _store_inline(understood, principal, parts)
     try:
-        created = await parts.writer(_compose(wish, understood, files, principal, provider, price, once, parts))
+        created = await parts.writer(
+            _compose(wish, understood, files, principal, provider, counted, priced, once, parts)
+        )
     except (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
         # certainly not written; after any other trouble it may have been, and `collect` deletes what was not
         await parts.references.discard(files.values())
@@ -102,18 +115,21 @@ async def quote(wish: CreateGeneration, *, principal: Principal, folder: Path, p
     """The same checks and the same numbers as a create; nothing is kept."""
     provider = choose_provider(principal, parts)
     accepted = (await _understand(wish, principal, folder, parts)).accepted
+    counted = tokens.estimate(accepted.order)
     return Quote(
         accepted=accepted,
-        tokens=tokens.estimate(accepted.order),
-        price=await _price(wish, accepted.order, principal, parts),
+        tokens=counted,
+        price=await _price(wish, accepted.order, counted, principal, parts),
         provider=provider,
     )
 
 
-async def _price(wish: CreateGeneration, order: Order, principal: Principal, parts: Creating) -> Price | None:
+async def _price(
+    wish: CreateGeneration, order: Order, counted: tokens.Tokens, principal: Principal, parts: Creating
+) -> Price | None:
     """The price with a live key; None where there is none and none is needed. Raises AppError above `max_cost`."""
     try:
-        found = price(order, tokens.estimate(order), await parts.books.latest(), principal.currency)
+        found = price(order, counted, await parts.books.latest(), principal.currency)
     except AppError:
         if principal.livemode:
             raise
@@ -260,6 +276,7 @@ def _compose(
     files: dict[str, NewFile],
     principal: Principal,
     provider: str,
+    counted: tokens.Tokens,
     priced: Price | None,
     once: Once,
     parts: Creating,
@@ -280,7 +297,7 @@ def _compose(
         metadata=wish.metadata,
         keep_seconds=wish.keep_seconds or parts.retention_seconds,
         deadline_seconds=parts.deadline_seconds,
-        quoted_tokens=tokens.estimate(accepted.order).most,
+        quoted_tokens=counted.most,
         once=once,
         price=priced if principal.livemode else None,
     )

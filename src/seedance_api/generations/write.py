@@ -174,12 +174,16 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
     await insert_files(connection, [file for new in news for file in new.new_files])
     found = await connection.fetch(
         """
+        WITH n AS (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
+                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[])
+                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt)
+        ), inputs AS (
+            INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM n
+        )
         INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
                                 quoted_tokens, deadline_at)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[], $8::jsonb[],
-                    $9::int[], $10::bigint[], $11::interval[]) AS n (id, a, k, l, p, m, o, d, s, q, w)
-        RETURNING *
+        SELECT id, a, k, l, p, m, o, d, s, q, now() + w FROM n RETURNING *
         """,
         [new.id for new in news],
         [new.account_id for new in news],
@@ -192,10 +196,6 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
         [new.keep_seconds for new in news],
         [new.quoted_tokens for new in news],
         [timedelta(seconds=new.deadline_seconds) for new in news],
-    )
-    await connection.execute(
-        "INSERT INTO generation_input (generation_id, prompt) SELECT * FROM unnest($1::text[], $2::text[])",
-        [new.id for new in news],
         [new.prompt for new in news],
     )
     media = [(new.id, at, role.value, file_id) for new in news for at, (role, file_id) in enumerate(new.media)]

@@ -1,0 +1,63 @@
+"""The service without idempotency and without money: what creates with money are compared with.
+
+The rest is the product's own. For a create with a live key these are left out: the fingerprint of the body, the search
+for an earlier create with its key, the price, and in its transaction the note, the wallet, the limits, the hold and
+the transfer.
+"""
+
+from types import ModuleType
+
+from litestar.types import ASGIApp
+
+from seedance_api import app
+from seedance_api.accounts.authenticate import Principal
+from seedance_api.api import videos
+from seedance_api.api.body import AnyRequest, Body
+from seedance_api.api.understand import Asked
+from seedance_api.billing.quote import Price
+from seedance_api.catalog.order import Order
+from seedance_api.catalog.tokens import Tokens
+from seedance_api.foundation import jobs
+from seedance_api.foundation.idempotency import Kind, Once
+from seedance_api.generations import create
+from seedance_api.generations.create import CreateGeneration, Creating
+from seedance_api.generations.write import Created, NewGeneration, Writer, _insert
+
+
+class PlainWriter(Writer):
+    """Writes the generations, their inputs and the dispatch job, in the batches of the product's writer."""
+
+    async def find(self, once: Once) -> Created | None:
+        """Nothing was made before."""
+        del once
+
+    async def _write_together(self, news: list[NewGeneration]) -> list[Created | Exception]:
+        assert not any(new.media for new in news), "only text is compared"
+        async with self._db.transaction() as connection:
+            stored = await _insert(connection, news)
+            await jobs.enqueue(connection, "dispatch", sorted({new.provider for new in news}))
+        return [Created(new.id, stored[new.id], False, new.prompt) for new in news]
+
+
+def api() -> ASGIApp:
+    """The application, for one server process."""
+    _put(app, "Writer", PlainWriter)
+    _put(videos, "_once", _no_once)
+    _put(create, "_price", _no_price)
+    return app.api()
+
+
+def _put(module: ModuleType, name: str, stand_in: object) -> None:
+    assert callable(getattr(module, name)), f"{module.__name__} has changed"
+    setattr(module, name, stand_in)
+
+
+async def _no_once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
+    del request, asked, body
+    return Once(account_id=principal.account_id, route=route, key="", fingerprint=b"", kind=Kind.CONTENT)
+
+
+async def _no_price(
+    wish: CreateGeneration, order: Order, counted: Tokens, principal: Principal, parts: Creating
+) -> Price | None:
+    del wish, order, counted, principal, parts
