@@ -10,6 +10,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.types import Send
 
+from seedance_api.foundation.db import UNREACHABLE
 from seedance_api.foundation.errors import CODES, AppError, Problem
 
 _log = structlog.get_logger()
@@ -55,16 +56,6 @@ def headers_of(error: AppError) -> dict[str, str]:
     return {"content-type": "application/json", "x-should-retry": retry} | error.headers
 
 
-_UNAVAILABLE = (
-    ConnectionError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # it is starting up or shutting down
-    asyncpg.InsufficientResourcesError,
-)
-
-
 def as_app_error(error: Exception, request_id: str) -> AppError:
     """Any exception as a refusal. What is neither ours nor the framework's is a fault, logged without its text."""
     if isinstance(error, AppError):
@@ -81,7 +72,7 @@ def as_app_error(error: Exception, request_id: str) -> AppError:
                 return AppError("invalid_request", "The request is malformed.")
             case _:
                 pass
-    if isinstance(error, _UNAVAILABLE):
+    if isinstance(error, (*UNREACHABLE, asyncpg.TransactionRollbackError)):
         _log.error("request.unavailable", request_id=request_id, exc_info=error)
         return AppError("unavailable", headers={"Retry-After": "2"})
     _log.error("request.failed", request_id=request_id, exc_info=error)

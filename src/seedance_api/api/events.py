@@ -43,7 +43,7 @@ async def _follow(parts: Parts, principal: Principal, video_id: str, base: str, 
             number = 0
             end = asyncio.get_running_loop().time() + _TOO_LONG_SECONDS
             while not gone.done() and asyncio.get_running_loop().time() < end:
-                now = video(seen, base)
+                now = video(seen, base, principal.currency)
                 if now != sent:
                     number += 1
                     sent = now

@@ -81,7 +81,10 @@ def understand(body: Body) -> Asked:
         keep_seconds=form.expires_after,
         max_cost=None if form.max_cost is None else amount_of_number(form.max_cost),
     )
-    return Asked(wish, {name: value for name, value in msgspec.structs.asdict(form).items() if value is not None})
+    # what JSON and a form say in two ways counts as one
+    plain = {"seconds": None if form.seconds is None else str(form.seconds), "max_cost": wish.max_cost}
+    fields = msgspec.structs.asdict(form) | plain
+    return Asked(wish, {name: value for name, value in fields.items() if value is not None})
 
 
 def _catalogue_problems(form: CreateVideo, request: Request, problems: list[Problem]) -> list[catalog.Problem]:

@@ -19,8 +19,8 @@ from seedance_api.api.view import NOTHING, VideoDeleted, VideoList, video
 from seedance_api.billing.quote import Price
 from seedance_api.catalog import models
 from seedance_api.catalog.tokens import Tokens
-from seedance_api.foundation.errors import Problem
-from seedance_api.foundation.idempotency import Kind, Once, take
+from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.idempotency import Done, Kind, Once, take
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.money import format_amount
 from seedance_api.generations import cancel as verbs
@@ -74,11 +74,19 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     if created.row is not None:
         seen = _fresh(created)
     else:
-        seen = await parts.seen(principal, created.generation_id)
+        seen = await _replayed(parts, principal, created)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen)
     if created.replayed:
         headers |= REPLAYED
-    return json_response(video(seen, base_of_request(parts, request)), headers)
+    return json_response(video(seen, base_of_request(parts, request), principal.currency), headers)
+
+
+async def _replayed(parts: Parts, principal: Principal, created: Created) -> Seen:
+    try:
+        return await parts.seen(principal, created.generation_id)
+    except AppError:
+        message = f"This Idempotency-Key made {created.generation_id}, which is deleted."
+        raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
 
 
 def _fresh(created: Created) -> Seen:
@@ -103,7 +111,7 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
         asked = understand(body)
         once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
         if done := await parts.find(once):
-            return json_response(msgspec.convert(done.answer, QuoteView), REPLAYED)
+            return _quoted_before(done)
         view = _quote_view(await quote(asked.wish, principal=principal, folder=folder, parts=parts.creating), principal)
     if once.kind is not Kind.KEY:
         return json_response(view)
@@ -112,7 +120,11 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
     if mine:
         return json_response(view)
     done = await parts.find(once)
-    return json_response(msgspec.convert(done.answer, QuoteView) if done else view, REPLAYED)
+    return _quoted_before(done) if done else json_response(view)
+
+
+def _quoted_before(done: Done) -> Response[bytes]:
+    return Response(msgspec.json.encode(done.answer), media_type="application/json", headers=REPLAYED)
 
 
 def _quote_view(found: Quote, principal: Principal) -> QuoteView:
@@ -170,7 +182,7 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
         before=moment(asked.created_before),
     )
     base = base_of_request(parts, request)
-    data = [video(seen, base) for seen in found[: asked.limit]]
+    data = [video(seen, base, principal.currency) for seen in found[: asked.limit]]
     page = VideoList(
         data=data,
         first_id=data[0].id if data else None,
@@ -194,7 +206,7 @@ async def retrieve(
 ) -> tuple[bytes, dict[str, str]]:
     """The body and headers of a video, for both ways into this route."""
     seen = await parts.seen(principal, video_id)
-    return msgspec.json.encode(video(seen, base_of(parts, dict(headers), scheme))), poll_hint(seen)
+    return msgspec.json.encode(video(seen, base_of(parts, dict(headers), scheme), principal.currency)), poll_hint(seen)
 
 
 @post("/v1/videos/{video_id:str}/cancel", status_code=200)
@@ -209,7 +221,7 @@ async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response
         assert once is not None, "only a key can be taken by another request"
         replayed = await parts.find(once) is not None
     seen = await parts.seen(principal, video_id)
-    return json_response(video(seen, base_of_request(parts, request)), REPLAYED if replayed else {})
+    return json_response(video(seen, base_of_request(parts, request), principal.currency), REPLAYED if replayed else {})
 
 
 @delete("/v1/videos/{video_id:str}", status_code=200)

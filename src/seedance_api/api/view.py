@@ -120,8 +120,8 @@ class VideoDeleted(msgspec.Struct, frozen=True, kw_only=True):
     deleted: Literal[True] = True
 
 
-def video(seen: Seen, base: str) -> Video:
-    """The video object of a generation; `base` is the address in front of `/v1`, without a slash at its end."""
+def video(seen: Seen, base: str, currency: str) -> Video:
+    """The video object of a generation; `base` is the address in front of `/v1`, `currency` its account's."""
     order, made = seen.params, seen.output
     done = seen.state is State.COMPLETED and made is not None
     width = (made.width if done and made else None) or order.width
@@ -152,7 +152,7 @@ def video(seen: Seen, base: str) -> Video:
         draft=order.draft,
         service_tier=order.service_tier,
         usage=Usage(made.tokens) if done and made and made.tokens is not None else None,
-        cost=_cost(seen, f"{length:g}"),
+        cost=_cost(seen, f"{length:g}", currency),
         urls=_urls(seen, base),
         error=_error(seen),
         metadata=seen.metadata,
@@ -190,10 +190,11 @@ def _error(seen: Seen) -> VideoError | None:
     return VideoError(code, seen.error_message or policy.meaning, policy.payer, policy.retry, policy.advice)
 
 
-def _cost(seen: Seen, seconds: str) -> Cost:
+def _cost(seen: Seen, seconds: str, currency: str) -> Cost:
     hold = seen.hold
     if hold is None:
-        return _FREE_DONE if seen.finished_at else _FREE
+        free = _FREE_DONE if seen.finished_at else _FREE
+        return free if free.currency == currency else msgspec.structs.replace(free, currency=currency)
     charged = 0 if hold.state is HoldState.RELEASED else hold.charged
     return Cost(
         currency=hold.currency,

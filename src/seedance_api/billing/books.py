@@ -32,10 +32,12 @@ class Books:
         self._db = db
         self._known: dict[int, PriceBook] = {}
         self._latest: PriceBook | None = None
+        self._epoch = 0
         self._reading = asyncio.Lock()
 
     def forget_latest(self, _: str = "") -> None:
         """A new version was loaded, or may have been."""
+        self._epoch += 1
         self._latest = None
 
     async def latest(self) -> PriceBook:
@@ -43,12 +45,15 @@ class Books:
         if self._latest is not None:
             return self._latest
         async with self._reading:
+            epoch = self._epoch
             version = await queries.latest_version(self._db)
             if version is None:
                 await queries.insert_book(self._db, STANDARD.read_text(), author="system", first=True)
                 version = 1
-            self._latest = await self.at(version)
-            return self._latest
+            latest = await self.at(version)
+            if epoch == self._epoch:  # no other was loaded while this one was on its way
+                self._latest = latest
+            return latest
 
     async def at(self, version: int, connection: "Connection | None" = None) -> PriceBook:
         """A version that is known to exist. Inside a transaction it is read on the connection of that.

@@ -1,10 +1,10 @@
-"""Credit: money that people move, each time with a reason and an author."""
+"""Credit: money that people move, each time with a reason and an author. With a reference it is moved once."""
 
 import msgspec
 
 from seedance_api.billing import queries
 from seedance_api.billing.expire import end_grants
-from seedance_api.billing.rows import HoldState, Transfer, TransferKind
+from seedance_api.billing.rows import HoldState, Transfer, TransferKind, Wallet
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
@@ -24,48 +24,60 @@ class Moved(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
+class Move(msgspec.Struct, frozen=True):
+    """What somebody wants moved. A reference, such as a payment's own id, stands for one move of its kind for ever."""
+
+    kind: TransferKind
+    amount: int
+    reason: str
+    author: str
+    reference: str | None
+
+
 async def credit(
     db: Database, account_id: str, amount: int, *, reason: str, author: str, reference: str | None = None
 ) -> Moved:
-    """Add money that was paid. With a reference, such as a payment's id, it is added once. Raises AppError."""
+    """Add money that was paid. Raises AppError."""
     _check(amount, reason)
-    transfer = Transfer(
-        kind=TransferKind.CREDIT, account_id=account_id, currency="", amount=amount, reference=reference,
-        reason=reason, author=author,
-    )  # fmt: skip
+    move = Move(TransferKind.CREDIT, amount, reason, author, reference)
     async with db.transaction() as connection:
-        return await _move(connection, transfer, amount)
+        wallet = await _open(connection, account_id)
+        return await _repeated(connection, wallet, move) or await _move(connection, wallet, move, amount)
 
 
-async def grant(db: Database, account_id: str, amount: int, *, days: int, reason: str, author: str) -> Moved:
+async def grant(
+    db: Database, account_id: str, amount: int, *, days: int, reason: str, author: str, reference: str | None = None
+) -> Moved:
     """Add money as a gift that ends in so many days. It is spent before paid money. Raises AppError."""
     _check(amount, reason)
     if not 1 <= days <= _DAYS_MOST:
         raise AppError("invalid_request", f"A grant lasts 1 to {_DAYS_MOST} days.", param="days")
-    grant_id = new_id("grt")
-    transfer = Transfer(
-        kind=TransferKind.GRANT, account_id=account_id, currency="", amount=amount, grant_id=grant_id,
-        reason=reason, author=author,
-    )  # fmt: skip
+    move = Move(TransferKind.GRANT, amount, reason, author, reference)
     async with db.transaction() as connection:
-        await queries.open_wallet(connection, account_id)
+        wallet = await _open(connection, account_id)
+        if done := await _repeated(connection, wallet, move):
+            return done
+        grant_id = new_id("grt")
         await queries.insert_grant(connection, grant_id, account_id, amount, days)
-        moved = await _move(connection, transfer, amount)
+        moved = await _move(connection, wallet, move, amount, grant_id=grant_id)
         await queries.note_grants(connection, account_id)
         return moved
 
 
-async def adjust(db: Database, account_id: str, amount: int, *, reason: str, author: str) -> Moved:
+async def adjust(
+    db: Database, account_id: str, amount: int, *, reason: str, author: str, reference: str | None = None
+) -> Moved:
     """Take paid money away, to correct a mistake: never what is on hold or granted. Raises AppError."""
     _check(amount, reason)
-    transfer = Transfer(
-        kind=TransferKind.ADJUSTMENT, account_id=account_id, currency="", amount=amount, reason=reason, author=author
-    )
+    move = Move(TransferKind.ADJUSTMENT, amount, reason, author, reference)
     async with db.transaction() as connection:
-        return await _move(connection, transfer, -amount)
+        wallet = await _open(connection, account_id)
+        return await _repeated(connection, wallet, move) or await _move(connection, wallet, move, -amount)
 
 
-async def refund(db: Database, generation_id: str, amount: int | None, *, reason: str, author: str) -> Moved:
+async def refund(
+    db: Database, generation_id: str, amount: int | None, *, reason: str, author: str, reference: str | None = None
+) -> Moved:
     """Give back what a video cost, or a part of it; None gives back what is left. Raises AppError."""
     _check(1 if amount is None else amount, reason)
     async with db.transaction() as connection:
@@ -73,28 +85,61 @@ async def refund(db: Database, generation_id: str, amount: int | None, *, reason
         if hold is None or hold.state is not HoldState.SETTLED:
             raise AppError("not_found", "There is no such video that was charged.", param="video")
         left = (hold.charged or 0) - hold.refunded
-        given = left if amount is None else amount
-        if not 0 < given <= left:
+        move = Move(TransferKind.REFUND, left if amount is None else amount, reason, author, reference)
+        wallet = await _open(connection, hold.account_id)
+        if done := await _repeated(connection, wallet, move, any_amount=amount is None):
+            return done
+        if not 0 < move.amount <= left:
             message = f"Of this video's charge {format_amount(left)} {hold.currency} can still be refunded."
             raise AppError("invalid_request", message, param="amount")
-        if not await queries.note_refund(connection, generation_id, given):
+        moved = await _move(connection, wallet, move, move.amount, generation_id=generation_id)
+        if not await queries.note_refund(connection, generation_id, move.amount):
             raise AssertionError("a locked hold has what was read of it")
-        transfer = Transfer(
-            kind=TransferKind.REFUND, account_id=hold.account_id, currency="", amount=given,
-            generation_id=generation_id, reason=reason, author=author,
-        )  # fmt: skip
-        await queries.count_refund(connection, hold, await queries.model_of(connection, generation_id), given)
-        return await _move(connection, transfer, given)
+        await queries.count_refund(connection, hold, await queries.model_of(connection, generation_id), move.amount)
+        return moved
 
 
-async def _move(connection: Connection, transfer: Transfer, change: int) -> Moved:
-    wallet = await queries.open_wallet(connection, transfer.account_id)
+async def _open(connection: Connection, account_id: str) -> Wallet:
+    wallet = await queries.open_wallet(connection, account_id)
     if wallet.grants_expired:
         await end_grants(connection, wallet)
-        wallet = await queries.open_wallet(connection, transfer.account_id)
-    transfer = msgspec.structs.replace(transfer, currency=wallet.currency)
-    if not await queries.insert_transfers(connection, [transfer]):
-        return Moved(wallet.account_id, transfer.amount, wallet.currency, wallet.available, repeated=True)
+        wallet = await queries.open_wallet(connection, account_id)
+    return wallet
+
+
+async def _repeated(connection: Connection, wallet: Wallet, move: Move, *, any_amount: bool = False) -> Moved | None:
+    if move.reference is None:
+        return None
+    there = await queries.amount_under(connection, wallet.account_id, move.kind, move.reference)
+    if there is None:
+        return None
+    if there != move.amount and not any_amount:
+        message = f"That reference stands for {format_amount(there)} {wallet.currency} already."
+        raise AppError("invalid_request", message, param="reference")
+    return Moved(wallet.account_id, there, wallet.currency, wallet.available, repeated=True)
+
+
+async def _move(
+    connection: Connection,
+    wallet: Wallet,
+    move: Move,
+    change: int,
+    *,
+    grant_id: str | None = None,
+    generation_id: str | None = None,
+) -> Moved:
+    transfer = Transfer(
+        kind=move.kind,
+        account_id=wallet.account_id,
+        currency=wallet.currency,
+        amount=move.amount,
+        generation_id=generation_id,
+        grant_id=grant_id,
+        reference=move.reference,
+        reason=move.reason,
+        author=move.author,
+    )
+    await queries.insert_transfers(connection, [transfer])
     if not await queries.move_available(connection, wallet.account_id, change):
         free = format_amount(max(0, wallet.available + min(0, wallet.held - wallet.granted)))
         message = f"The account has {free} {wallet.currency} of paid money that is not on hold."

@@ -36,10 +36,10 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Warned(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit that came near its end, or reached it: once in each window for each threshold."""
+    """A limit that came near its end, or reached it: once in each window. One that refuses is `reached`, too."""
 
     limit: Limit
-    percent: int
+    reached: bool
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -52,6 +52,8 @@ class Verdict(msgspec.Struct, frozen=True):
     limits: list[Limit]
     """The limits of the granted, as they are afterwards."""
     warned: list[Warned]
+    days: dict[str, date]
+    """The day that each account's holds are counted on."""
 
 
 def grant_holds(
@@ -59,8 +61,10 @@ def grant_holds(
 ) -> Verdict:
     """Give each hold what it wants, first come first served; one that is refused takes nothing from those behind it."""
     free = {account_id: wallet.available for account_id, wallet in wallets.items()}
-    now = {(one.subject, one.period): in_window(one, today) for one in limits}
-    verdict = Verdict([], {}, {}, [], [])
+    limits = list(limits)
+    days = {one.account_id: _day_of(one.account_id, limits, today) for one in wanted}
+    now = {(one.subject, one.period): in_window(one, days.get(one.account_id, today)) for one in limits}
+    verdict = Verdict([], {}, {}, [], [], days)
     touched: set[tuple[str, Period]] = set()
     for one in wanted:
         mine = [now[key] for period in Period for key in _keys(one, period) if key in now]
@@ -68,7 +72,7 @@ def grant_holds(
         if short:
             verdict.refused[one.generation_id] = short
             reached = [shortfall.limit for shortfall in short if shortfall.limit is not None]
-            after = [(limit, msgspec.structs.replace(limit, warned=100)) for limit in reached]
+            after = [(limit, msgspec.structs.replace(limit, refused=True)) for limit in reached]
         else:
             verdict.granted.append(one)
             free[one.account_id] = free.get(one.account_id, 0) - one.amount
@@ -77,8 +81,8 @@ def grant_holds(
         for before, limit in after:
             now[limit.subject, limit.period] = limit
             touched.add((limit.subject, limit.period))
-            if limit.warned > before.warned:
-                verdict.warned.append(Warned(limit=limit, percent=limit.warned))
+            if limit.warned > before.warned or (limit.refused > before.refused and limit.warned < 100):
+                verdict.warned.append(Warned(limit=limit, reached=limit.refused or limit.warned == 100))
     verdict.limits.extend(now[key] for key in sorted(touched))
     return verdict
 
@@ -86,9 +90,9 @@ def grant_holds(
 def in_window(limit: Limit, today: date) -> Limit:
     """The limit on this day: when a new window has begun, nothing is spent in it yet."""
     since = window_of(limit.period, today)
-    if since <= limit.since:  # a clock that was set back must not open a window twice
+    if since <= limit.since:
         return limit
-    return msgspec.structs.replace(limit, since=since, spent=0, warned=0)
+    return msgspec.structs.replace(limit, since=since, spent=0, warned=0, refused=False)
 
 
 def window_of(period: Period, day: date) -> date:
@@ -156,15 +160,24 @@ def spend_grants(grants: Sequence[Grant], amount: int) -> dict[str, int]:
     return taken
 
 
-def expire_grants(grants: Sequence[Grant], held: int) -> dict[str, int]:
-    """What ends of each expired grant. Money on hold counts as that of the grants which end first, and stays."""
+def expire_grants(grants: Sequence[Grant], available: int) -> dict[str, int]:
+    """What ends of each expired grant. Money that was on hold before a grant ended counts as its own, and stays."""
     ended: dict[str, int] = {}
+    used = 0
     for grant in grants:
-        covered = min(grant.remaining, held)
-        held -= covered
-        if grant.expired and grant.remaining > covered:
-            ended[grant.id] = grant.remaining - covered
+        covered = min(grant.remaining, max(0, grant.held - used))
+        used += covered
+        over = min(grant.remaining - covered, available) if grant.expired else 0
+        if over:
+            ended[grant.id] = over
+            available -= over
     return ended
+
+
+def _day_of(account_id: str, limits: Iterable[Limit], today: date) -> date:
+    """Today, unless a window has begun later: the clock was set back, which must not open a window twice."""
+    begun = (one.since for one in limits if one.account_id == account_id and one.period is not Period.TOTAL)
+    return max([today, *begun])
 
 
 def _keys(one: NewHold, period: Period) -> list[tuple[str, Period]]:

@@ -1,16 +1,19 @@
 """Expire: what is left of a grant when it ends goes back to where it came from."""
 
+import structlog
+
 from seedance_api.billing import decide, queries
 from seedance_api.billing.rows import Transfer, TransferKind, Wallet
 from seedance_api.foundation.db import Connection, Database
 
 _MOST = 200
+_log = structlog.get_logger()
 
 
 async def end_grants(connection: Connection, wallet: Wallet) -> int:
     """End the expired grants of a locked wallet; returns what was taken. What is on hold stays until it is resolved."""
     grants = await queries.open_grants(connection, wallet.account_id)
-    ended = decide.expire_grants(grants, wallet.held)
+    ended = decide.expire_grants(grants, wallet.available)
     if not ended:
         return 0
     await queries.take_from_grants(connection, wallet.account_id, ended)
@@ -37,6 +40,9 @@ async def expire_grants(db: Database) -> int:
     """End every grant whose time has come, an account at a time; returns of how many accounts."""
     accounts = await queries.accounts_with_expired_grants(db, _MOST)
     for account_id in accounts:
-        async with db.transaction() as connection:
-            await end_grants(connection, await queries.open_wallet(connection, account_id))
+        try:
+            async with db.transaction() as connection:
+                await end_grants(connection, await queries.open_wallet(connection, account_id))
+        except Exception:  # noqa: BLE001 one account must not keep the others' grants
+            _log.error("expire.failed", account_id=account_id, exc_info=True)
     return len(accounts)

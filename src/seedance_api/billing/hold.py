@@ -21,13 +21,13 @@ class Granted(msgspec.Struct, frozen=True):
 
     holds: list[NewHold]
     refused: dict[str, AppError]
-    today: date | None
+    days: dict[str, date]
 
 
 async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Granted:
     """Lock the wallets, decide, and move the money. The caller writes the generations and then calls `write_holds`."""
     if not wanted:
-        return Granted([], {}, None)
+        return Granted([], {}, {})
     accounts = sorted({one.account_id for one in wanted})
     wallets = await queries.lock_wallets(connection, accounts)
     for wallet in wallets.values():
@@ -44,13 +44,13 @@ async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Grant
     ):
         raise AssertionError("a locked wallet, and the limits under its lock, allow what was read of them")
     await _announce(connection, verdict.warned)
-    return Granted(verdict.granted, {one: refusal(short) for one, short in verdict.refused.items()}, today)
+    return Granted(verdict.granted, {one: refusal(short) for one, short in verdict.refused.items()}, verdict.days)
 
 
 async def write_holds(connection: Connection, granted: Granted) -> None:
     """Write the holds, and their transfers, of generations that are written by now."""
-    if granted.holds and granted.today:
-        await queries.insert_holds(connection, granted.holds, granted.today)
+    if granted.holds:
+        await queries.insert_holds(connection, granted.holds, granted.days)
 
 
 def refusal(short: Sequence[Shortfall]) -> AppError:
@@ -87,14 +87,14 @@ async def _announce(connection: Connection, warned: Sequence[Warned]) -> None:
         (
             new_id("ntc"),
             one.limit.account_id,
-            "limit_reached" if one.percent == 100 else "limit_near",
+            "limit_reached" if one.reached else "limit_near",
             {
                 "scope": _scope(one.limit),
                 "key_id": one.limit.subject if _scope(one.limit) == "key" else None,
                 "period": one.limit.period.value,
                 "limit": format_amount(one.limit.most),
                 "spent": format_amount(one.limit.spent),
-                "percent": one.percent,
+                "percent": one.limit.spent * 100 // one.limit.most if one.limit.most else 100,
             },
         )
         for one in warned

@@ -39,7 +39,14 @@ async def set_limits(db: Database, account_id: str, key_id: str | None, most: Ma
                 continue
             since = decide.window_of(period, today)
             limit = Limit(
-                subject=subject, period=period, account_id=account_id, most=amount, since=since, spent=0, warned=0
+                subject=subject,
+                period=period,
+                account_id=account_id,
+                most=amount,
+                since=since,
+                spent=0,
+                warned=0,
+                refused=False,
             )
             await queries.put_limit(connection, limit)
 

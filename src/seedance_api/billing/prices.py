@@ -155,7 +155,8 @@ def _wrong_amounts(part: Currency) -> Iterator[str]:
         fields += [(f"rows[{at}].cost", row.cost), *([(f"rows[{at}].price", row.price)] if row.price else [])]
     for place, text in fields:
         try:
-            parse_amount(text)
+            if not parse_amount(text) and place.endswith("cost"):
+                yield f"{place}: must be more than nothing"
         except ValueError as error:
             yield f"{place}: {error}"
 

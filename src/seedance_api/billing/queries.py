@@ -100,9 +100,9 @@ async def move_to_held(connection: Connection, amounts: Mapping[str, int], limit
             FROM unnest($1::text[], $2::bigint[]) AS n (account_id, amount)
             WHERE w.account_id = n.account_id AND w.available >= n.amount RETURNING 1
         ), spent AS (
-            UPDATE spending_limit l SET spent = n.spent, since = n.since, warned = n.warned
-            FROM unnest($3::text[], $4::text[], $5::bigint[], $6::date[], $7::int[])
-                AS n (subject, period, spent, since, warned)
+            UPDATE spending_limit l SET spent = n.spent, since = n.since, warned = n.warned, refused = n.refused
+            FROM unnest($3::text[], $4::text[], $5::bigint[], $6::date[], $7::int[], $8::bool[])
+                AS n (subject, period, spent, since, warned, refused)
             WHERE l.subject = n.subject AND l.period = n.period AND (n.spent <= l.most OR n.spent <= l.spent)
             RETURNING 1
         )
@@ -115,26 +115,28 @@ async def move_to_held(connection: Connection, amounts: Mapping[str, int], limit
         [one.spent for one in limits],
         [one.since for one in limits],
         [one.warned for one in limits],
+        [one.refused for one in limits],
     )
     assert found is not None, "a count is always there"
     return found["moved"], found["spent"]
 
 
-async def leave_held(connection: Connection, account_id: str, amount: int, charged: int) -> Wallet | None:
-    """Take a hold off: what is charged leaves the wallet, the rest is available again. None when it is not held."""
-    found = await connection.fetchrow(
+async def leave_held(connection: Connection, account_id: str, amount: int, charged: int) -> bool:
+    """Take a hold off: what is charged leaves the wallet, the rest is available again. False when it is not held.
+
+    `granted` is cut to what is left, until the caller has taken the charge from the grants themselves.
+    """
+    tag = await connection.execute(
         """
         UPDATE wallet SET held = held - $2, available = available + $2 - $3,
             granted = least(granted, available + held - $3)
         WHERE account_id = $1 AND held >= $2
-        RETURNING account_id, currency, available, held, granted,
-                  coalesce(grant_expires_at <= now(), false) AS grants_expired
         """,
         account_id,
         amount,
         charged,
     )
-    return row(Wallet, found) if found else None
+    return affected(tag) == 1
 
 
 async def move_available(connection: Connection, account_id: str, amount: int) -> bool:
@@ -153,18 +155,19 @@ async def move_available(connection: Connection, account_id: str, amount: int) -
 # Holds
 
 
-async def insert_holds(connection: Connection, holds: Sequence[NewHold], today: date) -> None:
-    """Write granted holds with their transfers; their generations are written before."""
+async def insert_holds(connection: Connection, holds: Sequence[NewHold], days: Mapping[str, date]) -> None:
+    """Write granted holds with their transfers; their generations are written before. `days` by account."""
     source, target = TRANSFERS[TransferKind.HOLD]
     await connection.execute(
         """
         WITH n AS (
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[],
-                                 $8::bigint[], $9::bigint[], $10::text[]) AS n (g, a, k, c, v, r, t, q, m, id)
+                                 $8::bigint[], $9::bigint[], $10::text[], $11::date[])
+                AS n (g, a, k, c, v, r, t, q, m, id, day)
         ), written AS (
             INSERT INTO hold (generation_id, account_id, key_id, currency, price_version, rate, quoted_tokens, quoted,
                               amount, counted_on)
-            SELECT g, a, k, c, v, r, t, q, m, $11 FROM n
+            SELECT g, a, k, c, v, r, t, q, m, day FROM n
         )
         INSERT INTO transfer (id, kind, account_id, currency, source, target, amount, generation_id, author)
         SELECT id, 'hold', a, c, $12, $13, m, g, 'system' FROM n WHERE m > 0
@@ -179,7 +182,7 @@ async def insert_holds(connection: Connection, holds: Sequence[NewHold], today: 
         [one.quoted for one in holds],
         [one.amount for one in holds],
         [new_id("trf") for _ in holds],
-        today,
+        [days[one.account_id] for one in holds],
         source,
         target,
     )
@@ -264,6 +267,16 @@ async def insert_transfers(connection: Connection, transfers: Sequence[Transfer]
     return affected(tag) == len(moved)
 
 
+async def amount_under(connection: Connection, account_id: str, kind: TransferKind, reference: str) -> int | None:
+    """What was moved under a reference; None for a new one. The wallet is locked by the caller."""
+    return await connection.fetchval(
+        "SELECT amount FROM transfer WHERE account_id = $1 AND kind = $2 AND reference = $3",
+        account_id,
+        kind.value,
+        reference,
+    )
+
+
 # Grants
 
 
@@ -285,8 +298,11 @@ async def open_grants(connection: Connection, account_id: str) -> list[Grant]:
     """Grants of which something is left, the one that ends first first."""
     return rows(Grant, await connection.fetch(
         """
-        SELECT id, remaining, expires_at <= now() AS expired FROM credit_grant
-        WHERE account_id = $1 AND remaining > 0 ORDER BY expires_at, id
+        SELECT g.id, g.remaining, g.expires_at, g.expires_at <= now() AS expired, (
+            SELECT coalesce(sum(amount), 0)::bigint FROM hold h
+            WHERE h.account_id = g.account_id AND h.state = 'held' AND h.created_at < g.expires_at
+        ) AS held
+        FROM credit_grant g WHERE account_id = $1 AND remaining > 0 ORDER BY expires_at, id
         """,
         account_id,
     ))  # fmt: skip
@@ -321,11 +337,12 @@ async def note_grants(connection: Connection, account_id: str) -> None:
 
 
 async def accounts_with_expired_grants(db: Database, limit: int) -> list[str]:
-    """Accounts with a grant that has ended and of which something is left that is not on hold."""
+    """Accounts with a grant that has ended and of which something is left, in any order: it may be on hold for long."""
     found = await db.fetch(
         """
-        SELECT DISTINCT g.account_id FROM credit_grant g JOIN wallet w USING (account_id)
-        WHERE g.remaining > 0 AND g.expires_at <= now() AND w.granted > w.held LIMIT $1
+        SELECT account_id FROM (
+            SELECT DISTINCT account_id FROM credit_grant WHERE remaining > 0 AND expires_at <= now()
+        ) expired ORDER BY random() LIMIT $1
         """,
         limit,
     )
@@ -377,7 +394,7 @@ async def put_limit(connection: Connection, limit: Limit) -> None:
         FROM hold
         WHERE account_id = $3 AND ($1 = $3 OR key_id = $1) AND ($2 = 'total' OR counted_on >= $5)
         ON CONFLICT (subject, period) DO UPDATE SET most = excluded.most, since = excluded.since,
-            spent = excluded.spent, warned = 0
+            spent = excluded.spent, warned = 0, refused = false
         """,
         limit.subject,
         limit.period.value,
@@ -450,7 +467,7 @@ async def count_usage(connection: Connection, sale: Sale, tokens: int, charged: 
     await connection.execute(
         """
         INSERT INTO usage (account_id, livemode, day, model, key_id, videos, milliseconds, tokens, charged)
-        VALUES ($1, $2, (now() AT TIME ZONE 'UTC')::date, $3, $4, 1, $5, $6, $7)
+        VALUES ($1, $2, (clock_timestamp() AT TIME ZONE 'UTC')::date, $3, $4, 1, $5, $6, $7)
         ON CONFLICT (account_id, livemode, day, model, key_id) DO UPDATE SET videos = usage.videos + 1,
             milliseconds = usage.milliseconds + excluded.milliseconds, tokens = usage.tokens + excluded.tokens,
             charged = usage.charged + excluded.charged
@@ -470,7 +487,7 @@ async def count_refund(connection: Connection, hold: Hold, model: str, amount: i
     await connection.execute(
         """
         INSERT INTO usage (account_id, livemode, day, model, key_id, refunded)
-        VALUES ($1, true, (now() AT TIME ZONE 'UTC')::date, $2, $3, $4)
+        VALUES ($1, true, (clock_timestamp() AT TIME ZONE 'UTC')::date, $2, $3, $4)
         ON CONFLICT (account_id, livemode, day, model, key_id)
             DO UPDATE SET refunded = usage.refunded + excluded.refunded
         """,

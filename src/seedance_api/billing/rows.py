@@ -51,11 +51,13 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `credit_grant`, as far as spending and expiry need it."""
+    """A row of `credit_grant`, as far as spending and expiry need it. `held` is what was put on hold before it ends."""
 
     id: str
     remaining: int
+    expires_at: datetime
     expired: bool
+    held: int
 
 
 class Period(StrEnum):
@@ -76,6 +78,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     since: date
     spent: int
     warned: int
+    refused: bool
 
 
 class TransferKind(StrEnum):

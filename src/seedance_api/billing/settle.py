@@ -9,7 +9,7 @@ from seedance_api.foundation import kill
 from seedance_api.foundation.db import Connection
 
 _TOKENS_MOST = 1 << 40
-"""A count of tokens above this, or below nothing, is not believed."""
+"""A count of tokens above this, or of none for a finished video, is not believed."""
 
 
 class ResolvedError(Exception):
@@ -79,12 +79,13 @@ async def book_cost(connection: Connection, sale: Sale, order: Order, attempt_id
 async def _leave_held(connection: Connection, hold: Hold, charged: int) -> None:
     assert hold.state is HoldState.HELD, "its compare-and-set has just succeeded"
     if hold.amount:
-        wallet = await queries.leave_held(connection, hold.account_id, hold.amount, charged)
-        if wallet is None:
+        before = (await queries.lock_wallets(connection, [hold.account_id]))[hold.account_id]
+        if not await queries.leave_held(connection, hold.account_id, hold.amount, charged):
             raise AssertionError("what is on hold is in the wallet")
-        if charged and wallet.granted:
-            taken = decide.spend_grants(await queries.open_grants(connection, hold.account_id), charged)
-            await queries.take_from_grants(connection, hold.account_id, taken)
+        if charged and before.granted:
+            grants = await queries.open_grants(connection, hold.account_id)
+            lasting = [grant for grant in grants if grant.expires_at > hold.created_at]
+            await queries.take_from_grants(connection, hold.account_id, decide.spend_grants(lasting, charged))
     if hold.amount > charged:
         await queries.give_back_to_limits(connection, hold, hold.amount - charged)
 
@@ -101,4 +102,4 @@ def _transfer(hold: Hold, kind: TransferKind, amount: int, reason: str | None) -
 
 
 def _believed(tokens: int | None) -> int | None:
-    return tokens if tokens is not None and 0 <= tokens <= _TOKENS_MOST else None
+    return tokens if tokens is not None and 0 < tokens <= _TOKENS_MOST else None

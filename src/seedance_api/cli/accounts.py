@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from seedance_api.accounts import create
+from seedance_api.accounts.queries import Account
 from seedance_api.billing import credit as money
 from seedance_api.billing import limits, queries
+from seedance_api.billing.books import Books
 from seedance_api.billing.credit import Moved
 from seedance_api.billing.limits import Spending
 from seedance_api.billing.rows import Period
@@ -32,18 +34,27 @@ from seedance_api.settings import Settings
 accounts = typer.Typer(no_args_is_help=True, help="Accounts of customers, and their money.")
 Email = Annotated[str, typer.Argument(metavar="E-MAIL", help="The account's address.")]
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the account's currency, such as 12.50.")]
+Reference = Annotated[
+    str | None, typer.Option(help="A name of the move, such as a payment's id: under one name it is done once.")
+]
 LimitOption = Annotated[str | None, typer.Option(metavar="AMOUNT", help="The most for it; `none` lifts the limit.")]
 
 
 @accounts.command("create")
 def account_create(
     email: Email,
-    currency: Annotated[str, typer.Option(help="What its money is in, for ever.")] = "USD",
+    currency: Annotated[
+        str | None, typer.Option(help="What its money is in, for ever [default: the price book's first].")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an account."""
-    account = in_database(data_dir, lambda db, _: create.create_account(db, email, currency))
+
+    async def verb(db: Database, _: Settings) -> Account:
+        return await create.create_account(db, email, currency or (await Books(db).latest()).book.default_currency)
+
+    account = in_database(data_dir, verb)
     fields = {"id": account.id, "email": account.email, "currency": account.currency}
     show(fields, as_json, f"Account {account.id} for {account.email}, in {account.currency}.")
 
@@ -53,9 +64,7 @@ def account_credit(
     email: Email,
     amount: Amount,
     reason: Reason,
-    reference: Annotated[
-        str | None, typer.Option(help="A payment's own id: with the same one it is added once, however often.")
-    ] = None,
+    reference: Reference = None,
     author: Author = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -76,6 +85,7 @@ def account_grant(
     amount: Amount,
     reason: Reason,
     days: Annotated[int, typer.Option(help="How long it lasts.")] = 30,
+    reference: Reference = None,
     author: Author = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -85,7 +95,7 @@ def account_grant(
 
     async def verb(db: Database, _: Settings) -> Moved:
         account = await account_of(db, email)
-        return await money.grant(db, account.id, micro, days=days, reason=reason, author=who)
+        return await money.grant(db, account.id, micro, days=days, reason=reason, author=who, reference=reference)
 
     _show_moved(in_database(data_dir, verb), "granted", as_json)
 
@@ -95,6 +105,7 @@ def account_adjust(
     email: Email,
     amount: Amount,
     reason: Reason,
+    reference: Reference = None,
     author: Author = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -104,7 +115,7 @@ def account_adjust(
 
     async def verb(db: Database, _: Settings) -> Moved:
         account = await account_of(db, email)
-        return await money.adjust(db, account.id, micro, reason=reason, author=who)
+        return await money.adjust(db, account.id, micro, reason=reason, author=who, reference=reference)
 
     _show_moved(in_database(data_dir, verb), "taken", as_json)
 
@@ -114,13 +125,16 @@ def account_refund(
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="The video's id.")],
     reason: Reason,
     amount: Annotated[str | None, typer.Option(help="How much [default: all of the charge].")] = None,
+    reference: Reference = None,
     author: Author = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Give back what a video cost, or a part of it."""
     micro, who = None if amount is None else amount_of(amount, "--amount"), author_of(author)
-    moved = in_database(data_dir, lambda db, _: money.refund(db, video, micro, reason=reason, author=who))
+    moved = in_database(
+        data_dir, lambda db, _: money.refund(db, video, micro, reason=reason, author=who, reference=reference)
+    )
     _show_moved(moved, "refunded", as_json)
 
 

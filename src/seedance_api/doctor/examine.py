@@ -3,19 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 
+import msgspec
 from obstore.store import ObjectStore
 
-from seedance_api.doctor.invariants import INVARIANTS, Finding, Invariant, check, finding
+from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.generations.queries import keys_with_rows
 
-ACCEPTED = Invariant(name="INV-5", meaning="every create that was ever answered with success has its generation")
-STORED = Invariant(
-    name="INV-8", meaning="each object has its row and each row its object, after one purge and collection"
-)
-_AGE = timedelta(hours=1)
+_AGE = timedelta(hours=2, minutes=15)
+"""`collect` runs hourly and takes what is an hour old: older than this, an object without a row was overlooked."""
 _PAGE = 1000
 _AT_ONCE = 16
 
@@ -25,31 +24,34 @@ async def examine(
 ) -> list[Finding]:
     """Check every invariant and tell each finding when it is there. `accepted` are the ids that a client was given."""
     found: list[Finding] = []
-
-    def add(one: Finding) -> None:
-        found.append(one)
-        tell(one)
-
     for invariant in INVARIANTS:
-        if invariant.name > "INV-4" and not any(one.name == "INV-5" for one in found):
-            add(await _check_accepted(db, accepted))
-        if invariant.name == "INV-9":
-            add(finding(STORED, [line async for line in _wrong_objects(db, store)]))
-        add(await check(db, invariant))
+        found.append(await _check(db, store, invariant, accepted))
+        tell(found[-1])
     return found
 
 
-async def _check_accepted(db: Database, accepted: Iterable[str] | None) -> Finding:
-    if accepted is None:
-        missing = "needs a client's list of the ids it was given: --accepted FILE"
-        return Finding(name=ACCEPTED.name, meaning=ACCEPTED.meaning, count=0, violations=[], missing=missing)
-    ids = sorted(set(accepted))
-    lost: list[str] = []
+async def _check(db: Database, store: ObjectStore, invariant: Invariant, accepted: Iterable[str] | None) -> Finding:
+    match invariant.ask:
+        case None:
+            return await check(db, invariant)
+        case Ask.STORE:
+            return await finding(invariant, _wrong_objects(db, store))
+        case Ask.CLIENT:
+            if accepted is None:
+                missing = "needs a client's list of the ids it was given: --accepted FILE"
+                return await check(db, msgspec.structs.replace(invariant, missing=missing))
+            return await finding(invariant, _lost(db, sorted(set(accepted))))
+        case _:
+            assert_never(invariant.ask)
+
+
+async def _lost(db: Database, ids: list[str]) -> AsyncIterator[str]:
     for at in range(0, len(ids), _PAGE):
         page = ids[at : at + _PAGE]
         there = {record["id"] for record in await db.fetch("SELECT id FROM generation WHERE id = ANY ($1)", page)}
-        lost += [f"generation {one}: answered with success, and not there" for one in page if one not in there]
-    return finding(ACCEPTED, lost)
+        for one in page:
+            if one not in there:
+                yield f"generation {one}: answered with success, and not there"
 
 
 async def _wrong_objects(db: Database, store: ObjectStore) -> AsyncIterator[str]:
@@ -64,19 +66,21 @@ async def _wrong_objects(db: Database, store: ObjectStore) -> AsyncIterator[str]
     while page := await _named_objects(db, behind):
         behind = page[-1]
         for key in await _missing(store, page):
-            if await keys_with_rows(db, [key]):  # not one that was deleted while we looked
+            if key in await _named_objects(db, key, including=True):  # not one that was deleted while we looked
                 yield f"object {key}: a row names it, and it is not there"
 
 
-async def _named_objects(db: Database, behind: str) -> list[str]:
+async def _named_objects(db: Database, behind: str, *, including: bool = False) -> list[str]:
     found = await db.fetch(
         """
         SELECT object_key COLLATE "C" AS object_key FROM (
-            SELECT object_key FROM asset UNION SELECT object_key FROM file
-        ) named WHERE object_key COLLATE "C" > $1 ORDER BY 1 LIMIT $2
+            SELECT a.object_key FROM asset a JOIN content c USING (generation_id) WHERE c.state <> 'purged'
+            UNION SELECT object_key FROM file
+        ) named WHERE object_key COLLATE "C" > $1 OR ($3 AND object_key = $1) ORDER BY 1 LIMIT $2
         """,
         behind,
-        _PAGE,
+        1 if including else _PAGE,
+        including,
     )
     return [record["object_key"] for record in found]
 

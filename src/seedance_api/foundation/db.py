@@ -9,6 +9,15 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+UNREACHABLE = (
+    ConnectionError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it is starting up or shutting down
+    asyncpg.InsufficientResourcesError,
+)
+"""What is raised when the database cannot be reached. Whether it has committed is not known then."""
 Row = TypeVar("Row")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 

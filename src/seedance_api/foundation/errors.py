@@ -87,7 +87,12 @@ CODES: dict[str, Code] = {
     "too_busy": Code(
         503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
     ),
-    "unavailable": Code(503, "api_error", True, "The database cannot be reached; nothing was accepted."),
+    "unavailable": Code(
+        503,
+        "api_error",
+        True,
+        "The database cannot be reached. Whether a create was accepted is not known: repeat it with the same Idempotency-Key.",
+    ),
     "internal_error": Code(
         500,
         "api_error",

@@ -53,6 +53,11 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
         """What it is noted under."""
         return self.account_id, self.route, self.key
 
+    @property
+    def claim_place(self) -> Place:
+        """What it is claimed under: for a content that is beside its note, which an earlier request may have made."""
+        return self.account_id, self.route if self.kind is Kind.KEY else f"{self.route}, claimed", self.key
+
 
 class Done(msgspec.Struct, frozen=True):
     """What an earlier request with this key did: the id of what it made or touched, or its answer."""
@@ -206,10 +211,9 @@ async def _claim(db: Database, once: Once, claimant: str) -> bool:
         ON CONFLICT (account_id, route, key) DO UPDATE SET fingerprint = excluded.fingerprint, kind = excluded.kind,
             subject = NULL, answer = NULL, claimant = excluded.claimant, created_at = excluded.created_at,
             expires_at = excluded.expires_at
-        WHERE old.expires_at <= now()
-              OR (excluded.kind = 'content' AND NOT (old.kind = 'retry' AND old.created_at > excluded.created_at))
+        WHERE old.expires_at <= now() OR excluded.kind = 'content'
         """,
-        *once.place,
+        *once.claim_place,
         once.fingerprint,
         once.kind.value,
         claimant,
@@ -229,7 +233,7 @@ async def _keep(db: Database, once: Once, claimant: str) -> None:
                 UPDATE idempotency SET expires_at = now() + $5 * interval '1 second'
                 WHERE account_id = $1 AND route = $2 AND key = $3 AND claimant = $4
                 """,
-                *once.place,
+                *once.claim_place,
                 claimant,
                 _LEASE_SECONDS,
             )
@@ -242,7 +246,7 @@ async def _let_go(db: Database, once: Once, claimant: str) -> None:
     with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):  # then it ends by itself
         await db.execute(
             "DELETE FROM idempotency WHERE account_id = $1 AND route = $2 AND key = $3 AND claimant = $4",
-            *once.place,
+            *once.claim_place,
             claimant,
         )
 
@@ -255,7 +259,8 @@ async def forget_expired(db: Database) -> int:
             """
             DELETE FROM idempotency WHERE (account_id, route, key) IN (
                 SELECT account_id, route, key FROM idempotency WHERE expires_at <= now() LIMIT $1
-            ) AND expires_at <= now()
+                FOR UPDATE SKIP LOCKED
+            )
             """,
             _PURGE_MOST,
         )

@@ -239,7 +239,7 @@ CREATE TABLE public.transfer (
     reference text,
     reason text,
     author text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT people_say_why CHECK (((kind <> ALL (ARRAY['credit'::text, 'grant'::text, 'adjustment'::text, 'refund'::text])) OR (reason IS NOT NULL))),
     CONSTRAINT transfer_amount_check CHECK ((amount > 0)),
     CONSTRAINT transfer_kind_check CHECK ((((((((((((kind = 'credit'::text) AND (source = 'payments'::text) AND (target = 'available'::text)) OR ((kind = 'grant'::text) AND (source = 'grants'::text) AND (target = 'available'::text))) OR ((kind = 'expiry'::text) AND (source = 'available'::text) AND (target = 'grants'::text))) OR ((kind = 'adjustment'::text) AND (source = 'available'::text) AND (target = 'adjustments'::text))) OR ((kind = 'hold'::text) AND (source = 'available'::text) AND (target = 'held'::text))) OR ((kind = 'release'::text) AND (source = 'held'::text) AND (target = 'available'::text))) OR ((kind = 'charge'::text) AND (source = 'held'::text) AND (target = 'revenue'::text))) OR ((kind = 'refund'::text) AND (source = 'revenue'::text) AND (target = 'available'::text))) OR ((kind = 'waiver'::text) AND (source = 'write_off'::text) AND (target = 'revenue'::text))) OR ((kind = 'upstream'::text) AND (source = 'upstream_cost'::text) AND (target = 'upstream'::text)))),
@@ -359,6 +359,7 @@ CREATE TABLE public.spending_limit (
     since date NOT NULL,
     spent bigint NOT NULL,
     warned smallint DEFAULT 0 NOT NULL,
+    refused boolean DEFAULT false NOT NULL,
     CONSTRAINT spending_limit_most_check CHECK ((most >= 0)),
     CONSTRAINT spending_limit_period_check CHECK ((period = ANY (ARRAY['day'::text, 'month'::text, 'total'::text]))),
     CONSTRAINT spending_limit_spent_check CHECK ((spent >= 0)),
@@ -461,6 +462,7 @@ CREATE INDEX generation_media_file ON public.generation_media USING btree (file_
 CREATE INDEX generation_page ON public.generation USING btree (account_id, livemode, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX generation_queue ON public.generation USING btree (provider, account_id, id) WHERE (state = 'queued'::text);
 CREATE INDEX hold_counted ON public.hold USING btree (account_id, counted_on);
+CREATE INDEX hold_open ON public.hold USING btree (account_id, created_at) WHERE (state = 'held'::text);
 CREATE INDEX idempotency_expiry ON public.idempotency USING btree (expires_at);
 CREATE INDEX notice_open ON public.notice USING btree (due_at) WHERE (closed_at IS NULL);
 CREATE INDEX pgqueuer_ep_ea_idx ON public.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::public.pgqueuer_status);

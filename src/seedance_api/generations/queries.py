@@ -523,12 +523,12 @@ async def uncovered_steps(connection: Connection, limit: int) -> list[Step]:
     ))  # fmt: skip
 
 
-async def overdue_in_queue(connection: Connection, limit: int) -> list[Step]:
+async def overdue_in_queue(db: Database, limit: int) -> list[Step]:
     """Queued generations past their deadline."""
-    return rows(Step, await connection.fetch(
+    return rows(Step, await db.fetch(
         """
         SELECT id, version, provider FROM generation WHERE state = 'queued' AND deadline_at <= now()
-        ORDER BY deadline_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ORDER BY deadline_at LIMIT $1
         """,
         limit,
     ))  # fmt: skip

@@ -5,7 +5,6 @@ import structlog
 from seedance_api.delivery.purge import purge
 from seedance_api.delivery.queries import due_for_purge
 from seedance_api.foundation import jobs
-from seedance_api.foundation.db import Connection
 from seedance_api.generations import decide, queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.record import record
@@ -29,18 +28,20 @@ async def sweep(engine: Engine) -> None:
             await jobs.enqueue(connection, "dispatch", [provider], keys=[f"dispatch {provider}"])
         for provider in await queries.providers_at_work(connection):
             await jobs.enqueue(connection, "watch", [provider], keys=[f"watch {provider}"])
-        await _fail_overdue(connection, engine)
+    await _fail_overdue(engine)
     if steps:
         _log.info("sweep.found", count=len(steps))
 
 
-async def _fail_overdue(connection: Connection, engine: Engine) -> None:
-    # only queued ones: of the others the provider is asked first
-    for one in await queries.overdue_in_queue(connection, _MOST):
+async def _fail_overdue(engine: Engine) -> None:
+    # only queued ones: of the others the provider is asked first. Each by itself: together they would lock wallets
+    # in another order than creates do
+    for one in await queries.overdue_in_queue(engine.db, _MOST):
         step = decide.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
-        await record(
-            connection, step, generation_id=one.id, version=one.version, provider=one.provider, books=engine.books
-        )
+        async with engine.db.transaction() as connection:
+            await record(
+                connection, step, generation_id=one.id, version=one.version, provider=one.provider, books=engine.books
+            )
 
 
 async def purge_due(engine: Engine) -> None:

@@ -1,8 +1,8 @@
 """Write new generations: everything that must be true together is in one transaction."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NoReturn
 
 import asyncpg
 import msgspec
@@ -13,11 +13,13 @@ from seedance_api.billing.quote import Price
 from seedance_api.catalog.order import Order, Role
 from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.batch import Batch
-from seedance_api.foundation.db import Connection, Database, row
+from seedance_api.foundation.db import UNREACHABLE, Connection, Database, row
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Done, Finder, Once, take, untake
+from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, untake
 from seedance_api.generations.rows import Generation
 from seedance_api.references.queries import NewFile, hold_files, insert_files
+
+_FIND_OUT_SECONDS = 5.0
 
 
 class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,15 +94,22 @@ class Writer:
 
     async def earlier(self, once: Once) -> Created:
         """The generation that another request has just made in our stead. Raises AppError as `find` does."""
-        # none: it was refused, or is over, in this very moment; a retry will create
-        return _replay(await self._find.earlier(once)) or _raise(AppError("unavailable", headers={"Retry-After": "1"}))
+        replay = _replay(await self._find.earlier(once))
+        if replay is None:  # it was refused, or is over, in this very moment
+            raise AppError("idempotency_in_progress", headers={"Retry-After": "1"})
+        return replay
 
     async def _write(self, news: list[NewGeneration]) -> list[Created | Exception]:
-        try:
-            return await self._write_together(news)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
-            pass
-        # one row that the database refuses must not take the others down with it
+        for last in (False, False, True):
+            try:
+                return await self._write_together(news)
+            except asyncpg.TransactionRollbackError:  # a deadlock, say: nothing is written
+                if last:
+                    raise
+            except UNREACHABLE as error:
+                return await self._find_out(news, error)
+            except Exception:  # noqa: BLE001 one create with a fault must not take the others down with it
+                break
         return [await self._write_alone(new) for new in news]
 
     async def _write_alone(self, new: NewGeneration) -> Created | Exception:
@@ -108,9 +117,23 @@ class Writer:
             (answer,) = await self._write_together([new])
         except asyncpg.ForeignKeyViolationError:
             return AppError("invalid_media", "An input of the draft was deleted meanwhile.")
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except _OvertakenError:
+            return await self._try_earlier(new.once)
+        except UNREACHABLE as error:
+            return (await self._find_out([new], error))[0]
+        except Exception as error:  # noqa: BLE001 its own caller hears of it
             return error
         return answer
+
+    async def _find_out(self, news: list[NewGeneration], error: Exception) -> list[Created | Exception]:
+        """The connection was lost, perhaps after the commit: what is written is answered as such."""
+        try:
+            async with asyncio.timeout(_FIND_OUT_SECONDS):
+                found = await self._db.fetch("SELECT id FROM generation WHERE id = ANY ($1)", [new.id for new in news])
+        except UNREACHABLE:
+            return [error] * len(news)
+        there = {record["id"] for record in found}
+        return [Created(new.id, None, False) if new.id in there else error for new in news]
 
     async def _write_together(self, news: list[NewGeneration]) -> list[Created | Exception]:
         kill.reach("create.checked")
@@ -121,51 +144,61 @@ class Writer:
                 if not there.issuperset(new.uploads):
                     answers[new.id] = AppError("invalid_media", "A file that the request names was deleted meanwhile.")
             writable = [new for new in news if new.id not in answers]
-            mine = await take(connection, [new.once for new in writable], [new.id for new in writable])
+            fresh = await _take_keys(connection, writable)
             kill.reach("create.taken")
-            fresh = [new for new, is_mine in zip(writable, mine, strict=True) if is_mine]
             granted = await take_holds(connection, [new.hold for new in fresh if new.hold])
             kill.reach("create.held")
             answers |= granted.refused
             paid = [new for new in fresh if new.id not in answers]
-            await _give_keys_back(connection, [new for new in fresh if new.id in answers], paid)
+            await _note_contents(connection, paid)
             stored = await _insert(connection, paid)
             await write_holds(connection, granted)
             answers |= {new.id: Created(new.id, stored[new.id], False, new.prompt, new.hold) for new in paid}
+            await _give_keys_back(connection, [new for new in fresh if new.id in granted.refused])
             await jobs.enqueue(connection, "dispatch", sorted({new.provider for new in paid}))
             kill.reach("create.written")
         kill.reach("create.committed")
-        refused = {new.once.place: answers[new.id] for new in fresh if new.id in granted.refused}
+        twins = {new.once.place: answers[new.id] for new in fresh if new.id in granted.refused}
         for new in writable:
             if new.id not in answers:
-                answers[new.id] = refused.get(new.once.place) or await self._earlier(new.once)
+                answers[new.id] = twins.get(new.once.place) or await self._try_earlier(new.once)
         return [answers[new.id] for new in news]
 
-    async def _earlier(self, once: Once) -> Created | Exception:
+    async def _try_earlier(self, once: Once) -> Created | Exception:
         try:
             return await self.earlier(once)
         except AppError as error:
             return error
 
 
+class _OvertakenError(Exception):
+    """A first request finds that what it would do was done by its own retry: it writes nothing."""
+
+
 def _replay(done: Done | None) -> Created | None:
     return Created(done.subject, None, True) if done and done.subject else None
 
 
-def _raise(error: AppError) -> NoReturn:
-    raise error
+async def _take_keys(connection: Connection, news: Sequence[NewGeneration]) -> list[NewGeneration]:
+    """Those that are to be done, in their order: the first of each key, and each that only its content names."""
+    named = [new for new in news if new.once.kind is not Kind.CONTENT]
+    mine = await take(connection, [new.once for new in named], [new.id for new in named])
+    others = {new.id for new, is_mine in zip(named, mine, strict=True) if not is_mine}
+    return [new for new in news if new.id not in others]
 
 
-async def _give_keys_back(
-    connection: Connection, refused: Sequence[NewGeneration], paid: Sequence[NewGeneration]
-) -> None:
-    """A refusal leaves its key free. Where a twin with the same content was written, the note is the twin's."""
-    if not refused:
-        return
-    await untake(connection, [new.once for new in refused], [new.id for new in refused])
-    free = {new.once.place for new in refused}
-    twins = [new for new in paid if new.once.place in free]
-    await take(connection, [new.once for new in twins], [new.id for new in twins])
+async def _note_contents(connection: Connection, paid: Sequence[NewGeneration]) -> None:
+    """Note the contents of what is made: of a refused one there must be no trace over an earlier one's note."""
+    unnamed = [new for new in paid if new.once.kind is Kind.CONTENT]
+    if not all(await take(connection, [new.once for new in unnamed], [new.id for new in unnamed])):
+        raise _OvertakenError
+
+
+async def _give_keys_back(connection: Connection, refused: Sequence[NewGeneration]) -> None:
+    """A refusal leaves its key free."""
+    named = [new for new in refused if new.once.kind is not Kind.CONTENT]
+    if named:
+        await untake(connection, [new.once for new in named], [new.id for new in named])
 
 
 async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str, Generation]:

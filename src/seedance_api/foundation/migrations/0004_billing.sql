@@ -50,6 +50,7 @@ CREATE TABLE hold (
 ) WITH (fillfactor = 80);
 
 CREATE INDEX hold_counted ON hold (account_id, counted_on);
+CREATE INDEX hold_open ON hold (account_id, created_at) WHERE state = 'held';
 
 CREATE TABLE credit_grant (
     id text COLLATE "C" PRIMARY KEY,
@@ -78,7 +79,8 @@ CREATE TABLE transfer (
     reference text,
     reason text,
     author text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
+    -- the moment under the wallet's lock, so that a statement is in the order in which the money moved
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT transfer_kind_check CHECK ((kind, source, target) IN (
         ('credit', 'payments', 'available'),
         ('grant', 'grants', 'available'),
@@ -128,6 +130,7 @@ CREATE TABLE spending_limit (
     since date NOT NULL,
     spent bigint NOT NULL CHECK (spent >= 0),
     warned smallint NOT NULL DEFAULT 0 CHECK (warned IN (0, 80, 100)),
+    refused boolean NOT NULL DEFAULT false,
     PRIMARY KEY (subject, period)
 ) WITH (fillfactor = 50);
 
