@@ -33,12 +33,12 @@ MUTANTS = {
         "billing/decide.py", "if one.amount > free:", "if one.amount < 0:", RACE
     ),
     "the wallet is not locked": Mutant(
-        "billing/queries.py", "ORDER BY account_id FOR NO KEY UPDATE", "ORDER BY account_id", RACE
+        "billing/queries.py", "ORDER BY account_id FOR NO KEY UPDATE", "ORDER BY account_id", LIMITS
     ),
     "the decision does not look at limits": Mutant(
         "billing/decide.py", "if one.amount and limit.spent + one.amount > limit.most", "if one.amount < 0", LIMITS
     ),
-    "a refusal keeps its key": Mutant("generations/write.py", "    if not refused:\n", "    if True:\n", RACE),
+    "a refusal keeps its key": Mutant("generations/write.py", "    if named:\n", "    if not named:\n", RACE),
     "a hold is settled twice": Mutant(
         "billing/queries.py",
         "resolution = $7, resolved_at = now()\n        WHERE generation_id = $1 AND state = 'held'",

@@ -156,6 +156,12 @@ def test_every_bad_amount_is_named_with_its_place(amount: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("nothing", ["0", "0.000000"])
+def test_a_cost_of_nothing_is_named_with_its_place(nothing: str) -> None:
+    text = f"[USD]\nmargin_percent = '{nothing}'\n" + ROW.replace('"1.0"', f'"{nothing}"') + f"price = '{nothing}'\n"
+    assert problems(text) == ["USD: rows[0].cost: must be more than nothing"]
+
+
 @pytest.mark.parametrize("amount", ["1000000.000001", "9999999"])
 def test_an_amount_above_a_million_is_named_with_its_place(amount: str) -> None:
     says = "must be at most 1000000"
@@ -254,7 +260,7 @@ def test_a_price_that_is_the_cost_is_in_order_and_the_margin_leaves_it_alone() -
         assert rate == (Rate(1_000_000, 1_000_000) if use.service_tier == "default" else Rate(1_500_000, 1_000_000))
 
 
-@given(cost=st.integers(0, 10**12), margin=st.integers(0, 10**12))
+@given(cost=st.integers(1, 10**12), margin=st.integers(0, 10**12))
 @settings(max_examples=50)
 def test_a_margin_never_makes_a_price_below_the_cost_and_rounds_up(cost: int, margin: int) -> None:
     text = f'[USD]\nmargin_percent = "{margin / Decimal(MICRO):f}"\n' + ROW.replace(

@@ -81,8 +81,10 @@ def grant_holds(
         for before, limit in after:
             now[limit.subject, limit.period] = limit
             touched.add((limit.subject, limit.period))
-            if limit.warned > before.warned or (limit.refused > before.refused and limit.warned < 100):
-                verdict.warned.append(Warned(limit=limit, reached=limit.refused or limit.warned == 100))
+            if limit.warned > before.warned:
+                verdict.warned.append(Warned(limit=limit, reached=limit.warned == 100))
+            elif limit.refused > before.refused and limit.warned < 100:
+                verdict.warned.append(Warned(limit=limit, reached=True))
     verdict.limits.extend(now[key] for key in sorted(touched))
     return verdict
 
