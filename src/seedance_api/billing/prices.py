@@ -152,7 +152,10 @@ def _read_currency(name: str, part: object) -> Currency:
 def _wrong_amounts(part: Currency) -> Iterator[str]:
     fields = [("margin_percent", part.margin_percent)]
     for at, row in enumerate(part.rows):
-        fields += [(f"rows[{at}].cost", row.cost), *([(f"rows[{at}].price", row.price)] if row.price else [])]
+        fields += [
+            (f"rows[{at}].cost", row.cost),
+            *([(f"rows[{at}].price", row.price)] if row.price is not None else []),
+        ]
     for place, text in fields:
         try:
             if not parse_amount(text) and place.endswith("cost"):
