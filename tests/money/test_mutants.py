@@ -74,7 +74,7 @@ MUTANTS = {
 def test_without_the_guard_the_test_fails(postgres: str, tmp_path: Path, name: str) -> None:
     mutant = MUTANTS[name]
     copy = tmp_path / "seedance_api"
-    shutil.copytree(_SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(_SOURCE, copy)
     file = copy / mutant.file
     assert file.read_text().count(mutant.guard) == 1, "the guard has moved"
     file.write_text(file.read_text().replace(mutant.guard, mutant.instead))
@@ -83,12 +83,11 @@ def test_without_the_guard_the_test_fails(postgres: str, tmp_path: Path, name: s
         "-m",
         "pytest",
         "-x",
-        "-p",
-        "no:cacheprovider",
+        *("-p", "no:cacheprovider", "-p", "pytest_timeout", "-p", "xdist"),
         str(_TESTS / mutant.test),
     ]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment = kept | {"PYTHONPATH": str(tmp_path), "TEST_POSTGRES": postgres, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = kept | {"PYTHONPATH": str(tmp_path), "TEST_POSTGRES": postgres, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         command, env=environment, cwd=_TESTS.parent, capture_output=True, text=True, timeout=120, check=False
     )
