@@ -42,7 +42,7 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.write import Created, NewGeneration, Writer
 
-EXAMPLES, STEPS = 70, 30
+EXAMPLES, STEPS = 60, 30
 T = TypeVar("T")
 
 # Money moves in units, the price of 50,000 tokens, so that holds, grants and limits often meet exactly.
@@ -304,10 +304,10 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize(
         units=st.sampled_from([0, 2, 10, 30]),
-        gifts=st.lists(st.integers(1, 3), max_size=2),
+        gifts=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), max_size=3),
         bounds=st.lists(st.tuples(SUBJECTS, PERIODS, BOUNDS), max_size=2),
     )
-    def open(self, units: int, gifts: list[int], bounds: list[tuple[int, Period, int | None]]) -> None:
+    def open(self, units: int, gifts: list[tuple[int, int]], bounds: list[tuple[int, Period, int | None]]) -> None:
         type(self).tried += 1
         self.owners = self.runner.run(self.make_account())
         self.account_id = self.owners[0].account_id
@@ -317,8 +317,8 @@ class Ledger(RuleBasedStateMachine):
         self.order = some_order()
         if units:
             self.add_credit(units * UNIT, None)
-        for gift in gifts:
-            self.give(gift * UNIT, 5)
+        for gift, days in gifts:
+            self.give(gift * UNIT, days)
         for bound in bounds:
             self.set_limit_of(*bound)
 
@@ -559,6 +559,8 @@ class Ledger(RuleBasedStateMachine):
         wallet = await queries.wallet_of(self.db, self.account_id)
         money = (wallet.available, wallet.held, wallet.granted) if wallet else (0, 0, 0)
         assert money == (model.available, model.held, model.granted)
+        grants = await self.db.fetch("SELECT remaining FROM credit_grant ORDER BY expires_at, id")
+        assert [one["remaining"] for one in grants] == [gift.left for gift in model.gifts]
         found = await self.db.fetch("SELECT kind, source, target, amount, generation_id FROM transfer")
         assert Counter((one["kind"], one["amount"], one["generation_id"]) for one in found) == model.transfers
         assert all((one["source"], one["target"]) == TRANSFERS[TransferKind(one["kind"])] for one in found)
