@@ -233,9 +233,10 @@ async def servers(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
         wire.touched += 1
         writer.transport.abort()
 
-    server = await asyncio.start_server(public, "127.0.0.2", 0, ssl=tls)
-    wire = Wire(server.sockets[0].getsockname()[1])
-    async with server, await asyncio.start_server(inside, "127.0.0.1", wire.port):
+    trip = await asyncio.start_server(inside, "127.0.0.1", 0)
+    wire = Wire(trip.sockets[0].getsockname()[1])
+    # the one on 127.0.0.1 first: there other tests' servers take ports by chance, and on 127.0.0.2 hardly anybody
+    async with trip, await asyncio.start_server(public, "127.0.0.2", wire.port, ssl=tls):
         yield wire
 
 
