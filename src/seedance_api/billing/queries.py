@@ -301,6 +301,7 @@ async def open_grants(connection: Connection, account_id: str) -> list[Grant]:
         SELECT g.id, g.remaining, g.expires_at, g.expires_at <= now() AS expired, (
             SELECT coalesce(sum(amount), 0)::bigint FROM hold h
             WHERE h.account_id = g.account_id AND h.state = 'held' AND h.created_at < g.expires_at
+              AND h.counted_on > current_date - 10  -- no hold is older: the longest deadline is a week
         ) AS held
         FROM credit_grant g WHERE account_id = $1 AND remaining > 0 ORDER BY expires_at, id
         """,

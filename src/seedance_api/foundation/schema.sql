@@ -440,7 +440,7 @@ ALTER TABLE ONLY public.price_book
 ALTER TABLE ONLY public.spending_limit
     ADD CONSTRAINT spending_limit_pkey PRIMARY KEY (subject, period);
 ALTER TABLE ONLY public.transfer
-    ADD CONSTRAINT transfer_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT transfer_pkey PRIMARY KEY (account_id, created_at, id);
 ALTER TABLE ONLY public.usage
     ADD CONSTRAINT usage_pkey PRIMARY KEY (account_id, livemode, day, model, key_id);
 ALTER TABLE ONLY public.wallet
@@ -462,7 +462,6 @@ CREATE INDEX generation_media_file ON public.generation_media USING btree (file_
 CREATE INDEX generation_page ON public.generation USING btree (account_id, livemode, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX generation_queue ON public.generation USING btree (provider, account_id, id) WHERE (state = 'queued'::text);
 CREATE INDEX hold_counted ON public.hold USING btree (account_id, counted_on);
-CREATE INDEX hold_open ON public.hold USING btree (account_id, created_at) WHERE (state = 'held'::text);
 CREATE INDEX idempotency_expiry ON public.idempotency USING btree (expires_at);
 CREATE INDEX notice_open ON public.notice USING btree (due_at) WHERE (closed_at IS NULL);
 CREATE INDEX pgqueuer_ep_ea_idx ON public.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::public.pgqueuer_status);
@@ -479,7 +478,6 @@ CREATE UNIQUE INDEX pgqueuer_statistics_unique_count ON public.pgqueuer_statisti
 CREATE UNIQUE INDEX pgqueuer_unique_dedupe_key ON public.pgqueuer USING btree (dedupe_key) WHERE ((status = ANY (ARRAY['queued'::public.pgqueuer_status, 'picked'::public.pgqueuer_status])) AND (dedupe_key IS NOT NULL));
 CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated, id DESC) INCLUDE (id) WHERE (status = 'picked'::public.pgqueuer_status);
 CREATE INDEX spending_limit_account ON public.spending_limit USING btree (account_id);
-CREATE INDEX transfer_account ON public.transfer USING btree (account_id, created_at, id);
 CREATE UNIQUE INDEX transfer_once ON public.transfer USING btree (generation_id, kind) WHERE (kind = ANY (ARRAY['hold'::text, 'release'::text, 'charge'::text, 'waiver'::text]));
 CREATE UNIQUE INDEX transfer_reference ON public.transfer USING btree (account_id, kind, reference) WHERE (reference IS NOT NULL);
 CREATE TRIGGER price_book_immutable BEFORE DELETE OR UPDATE ON public.price_book FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
@@ -509,13 +507,7 @@ ALTER TABLE ONLY public.generation_media
 ALTER TABLE ONLY public.generation_media
     ADD CONSTRAINT generation_media_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.hold
-    ADD CONSTRAINT hold_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
-ALTER TABLE ONLY public.hold
     ADD CONSTRAINT hold_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
-ALTER TABLE ONLY public.hold
-    ADD CONSTRAINT hold_key_id_fkey FOREIGN KEY (key_id) REFERENCES public.api_key(id);
-ALTER TABLE ONLY public.hold
-    ADD CONSTRAINT hold_price_version_fkey FOREIGN KEY (price_version) REFERENCES public.price_book(version);
 ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.notice

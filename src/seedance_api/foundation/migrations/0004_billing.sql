@@ -24,10 +24,11 @@ CREATE TABLE wallet (
 
 CREATE TABLE hold (
     generation_id text COLLATE "C" PRIMARY KEY REFERENCES generation (id),
-    account_id text COLLATE "C" NOT NULL REFERENCES account (id),
-    key_id text COLLATE "C" NOT NULL REFERENCES api_key (id),
+    -- account and key are the generation's, and price books stay: to ask for them again costs every create
+    account_id text COLLATE "C" NOT NULL,
+    key_id text COLLATE "C" NOT NULL,
     currency text NOT NULL,
-    price_version integer NOT NULL REFERENCES price_book (version),
+    price_version integer NOT NULL,
     rate bigint NOT NULL CHECK (rate >= 0),
     quoted_tokens bigint NOT NULL CHECK (quoted_tokens >= 0),
     quoted bigint NOT NULL CHECK (quoted >= 0),
@@ -50,7 +51,6 @@ CREATE TABLE hold (
 ) WITH (fillfactor = 80);
 
 CREATE INDEX hold_counted ON hold (account_id, counted_on);
-CREATE INDEX hold_open ON hold (account_id, created_at) WHERE state = 'held';
 
 CREATE TABLE credit_grant (
     id text COLLATE "C" PRIMARY KEY,
@@ -67,7 +67,7 @@ CREATE INDEX credit_grant_expiry ON credit_grant (expires_at) WHERE remaining > 
 -- The ledger. A transfer takes from one account of the ledger what it gives to another, so the sum is always zero.
 -- `available` and `held` are those of the customer that the row names; the others are the operator's.
 CREATE TABLE transfer (
-    id text COLLATE "C" PRIMARY KEY,
+    id text COLLATE "C" NOT NULL,
     kind text NOT NULL,
     account_id text COLLATE "C" NOT NULL REFERENCES account (id),
     currency text NOT NULL,
@@ -81,6 +81,7 @@ CREATE TABLE transfer (
     author text NOT NULL,
     -- the moment under the wallet's lock, so that a statement is in the order in which the money moved
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (account_id, created_at, id),
     CONSTRAINT transfer_kind_check CHECK ((kind, source, target) IN (
         ('credit', 'payments', 'available'),
         ('grant', 'grants', 'available'),
@@ -99,7 +100,6 @@ CREATE TABLE transfer (
     )
 );
 
-CREATE INDEX transfer_account ON transfer (account_id, created_at, id);
 CREATE UNIQUE INDEX transfer_once ON transfer (generation_id, kind)
     WHERE kind IN ('hold', 'release', 'charge', 'waiver');
 CREATE UNIQUE INDEX transfer_reference ON transfer (account_id, kind, reference) WHERE reference IS NOT NULL;
