@@ -117,7 +117,7 @@ def test_the_database_itself_refuses_the_worst(database_url: str) -> None:
             """
             INSERT INTO transfer (id, kind, account_id, currency, source, target, amount, generation_id, author)
             SELECT 'trf_3', kind, account_id, currency, source, target, amount, generation_id, 'x' FROM transfer
-            WHERE kind = 'hold' LIMIT 1
+            WHERE kind = 'charge' LIMIT 1
             """,
         ):
             with pytest.raises(Exception, match=r"violates|never changed"):

@@ -168,3 +168,25 @@ def test_a_refused_twin_leaves_the_note_of_the_one_that_was_made(database_url: s
         assert (again.generation_id, again.replayed) == (made.generation_id, True)
 
     with_database(database_url, verb)
+
+
+def test_a_reference_of_a_refund_is_that_of_its_video(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        bank = await Bank.open(db, 1000)
+        videos = [await bank.create(quoted=400, most=400) for _ in range(2)]
+        for made in videos:
+            async with db.transaction() as connection:
+                await settle(connection, bank.sale(made, 400), made.order, Books(db))
+            await bank.end(made.id, "completed")
+
+        async def refund(video: str) -> bool:
+            moved = await credit.refund(db, video, None, reason="x", author="test", reference="ticket 7")
+            return moved.repeated
+
+        assert [await refund(videos[0].id), await refund(videos[0].id)] == [False, True]
+        with pytest.raises(AppError, match="invalid_request"):
+            await refund(videos[1].id)
+        assert (await bank.wallet()).available == 600
+        await bank.is_sound()
+
+    with_database(database_url, verb)

@@ -61,6 +61,8 @@ def test_credit_grant_adjust_and_limits(service: Service) -> None:
     assert (code, "no account" in said) == (1, True)
     code, said = run(service, "account", "refund", "vid_nothing", "--reason", "x")
     assert (code, "no such video" in said) == (1, True)
+    code, said = run(service, "account", "credit", EMAIL, "11", "--reason", "bank", "--reference", "tx-1")
+    assert (code, "stands for 10.000000 USD already" in said) == (1, True)
     code, said = run(service, "account", "statement", EMAIL)
     assert code == 0
     assert [line.split(",")[2] for line in said.splitlines()[2:]] == ["credit", "grant", "adjustment"]

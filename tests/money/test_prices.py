@@ -222,7 +222,13 @@ def test_every_use_that_no_row_prices_is_named() -> None:
     with_video = '[[USD.rows]]\nmodels = ["seedance-2.5"]\ninput_video = false\ncost = "1"'
     assert problems(with_video)[0] == "USD: no row prices seedance-2.5, 480p, default, silent, video input"
     assert len(problems(with_video)) == 3 * 2
-    assert len(problems('[[USD.rows]]\nmodels = ["seedance-2.5"]\nresolutions = []\ncost = "1"')) == len(uses_of(M25))
+    nothing = problems('[[USD.rows]]\nmodels = ["seedance-2.5"]\nresolutions = []\ncost = "1"')
+    assert nothing[0] == "USD: rows[0]: it prices nothing that there is"
+    assert len(nothing) == 1 + len(uses_of(M25))
+    assert problems("[USD]\nrows = []") == ["USD: rows: there is no price"]
+    assert problems('[[USD.rows]]\nmodels = ["seedance-2.5", "seedance-2.5"]\ncost = "1"') == [
+        "USD: rows[0].models: seedance-2.5 twice"
+    ]
 
 
 def test_every_use_that_two_rows_price_is_named_with_the_rows() -> None:

@@ -38,7 +38,7 @@ async def credit(
     db: Database, account_id: str, amount: int, *, reason: str, author: str, reference: str | None = None
 ) -> Moved:
     """Add money that was paid. Raises AppError."""
-    _check(amount, reason)
+    _check(amount, reason, reference)
     move = Move(TransferKind.CREDIT, amount, reason, author, reference)
     async with db.transaction() as connection:
         wallet = await _open(connection, account_id)
@@ -49,7 +49,7 @@ async def grant(
     db: Database, account_id: str, amount: int, *, days: int, reason: str, author: str, reference: str | None = None
 ) -> Moved:
     """Add money as a gift that ends in so many days. It is spent before paid money. Raises AppError."""
-    _check(amount, reason)
+    _check(amount, reason, reference)
     if not 1 <= days <= _DAYS_MOST:
         raise AppError("invalid_request", f"A grant lasts 1 to {_DAYS_MOST} days.", param="days")
     move = Move(TransferKind.GRANT, amount, reason, author, reference)
@@ -68,7 +68,7 @@ async def adjust(
     db: Database, account_id: str, amount: int, *, reason: str, author: str, reference: str | None = None
 ) -> Moved:
     """Take paid money away, to correct a mistake: never what is on hold or granted. Raises AppError."""
-    _check(amount, reason)
+    _check(amount, reason, reference)
     move = Move(TransferKind.ADJUSTMENT, amount, reason, author, reference)
     async with db.transaction() as connection:
         wallet = await _open(connection, account_id)
@@ -79,7 +79,7 @@ async def refund(
     db: Database, generation_id: str, amount: int | None, *, reason: str, author: str, reference: str | None = None
 ) -> Moved:
     """Give back what a video cost, or a part of it; None gives back what is left. Raises AppError."""
-    _check(1 if amount is None else amount, reason)
+    _check(1 if amount is None else amount, reason, reference)
     async with db.transaction() as connection:
         hold = await queries.lock_hold(connection, generation_id)
         if hold is None or hold.state is not HoldState.SETTLED:
@@ -87,7 +87,7 @@ async def refund(
         left = (hold.charged or 0) - hold.refunded
         move = Move(TransferKind.REFUND, left if amount is None else amount, reason, author, reference)
         wallet = await _open(connection, hold.account_id)
-        if done := await _repeated(connection, wallet, move, any_amount=amount is None):
+        if done := await _repeated(connection, wallet, move, generation_id=generation_id, any_amount=amount is None):
             return done
         if not 0 < move.amount <= left:
             message = f"Of this video's charge {format_amount(left)} {hold.currency} can still be refunded."
@@ -107,16 +107,25 @@ async def _open(connection: Connection, account_id: str) -> Wallet:
     return wallet
 
 
-async def _repeated(connection: Connection, wallet: Wallet, move: Move, *, any_amount: bool = False) -> Moved | None:
+async def _repeated(
+    connection: Connection,
+    wallet: Wallet,
+    move: Move,
+    *,
+    generation_id: str | None = None,
+    any_amount: bool = False,
+) -> Moved | None:
     if move.reference is None:
         return None
-    there = await queries.amount_under(connection, wallet.account_id, move.kind, move.reference)
+    there = await queries.moved_under(connection, wallet.account_id, move.kind, move.reference)
     if there is None:
         return None
-    if there != move.amount and not any_amount:
-        message = f"That reference stands for {format_amount(there)} {wallet.currency} already."
+    amount, video = there
+    if video != generation_id or (amount != move.amount and not any_amount):
+        whose = f" for {video}" if video else ""
+        message = f"That reference stands for {format_amount(amount)} {wallet.currency}{whose} already."
         raise AppError("invalid_request", message, param="reference")
-    return Moved(wallet.account_id, there, wallet.currency, wallet.available, repeated=True)
+    return Moved(wallet.account_id, amount, wallet.currency, wallet.available, repeated=True)
 
 
 async def _move(
@@ -147,9 +156,12 @@ async def _move(
     return Moved(wallet.account_id, transfer.amount, wallet.currency, wallet.available + change)
 
 
-def _check(amount: int, reason: str) -> None:
+def _check(amount: int, reason: str, reference: str | None) -> None:
     if amount <= 0:
         raise AppError("invalid_request", "The amount must be more than nothing.", param="amount")
     if not reason.strip() or len(reason) > _REASON_MOST or not reason.isprintable():
         message = f"A reason is needed, of up to {_REASON_MOST} printable characters."
         raise AppError("invalid_request", message, param="reason")
+    if reference is not None and not (reference.strip() and len(reference) <= _REASON_MOST and reference.isprintable()):
+        message = f"A reference has up to {_REASON_MOST} printable characters."
+        raise AppError("invalid_request", message, param="reference")

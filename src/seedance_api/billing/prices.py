@@ -115,6 +115,8 @@ def read_book(text: str) -> Book:
         said = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"not TOML: {error}") from None
+    except RecursionError:
+        raise ValueError("not TOML: it is nested too deeply") from None
     currencies: dict[str, Currency] = {}
     problems: list[str] = []
     for name, part in said.items():
@@ -166,7 +168,10 @@ def _wrong_amounts(part: Currency) -> Iterator[str]:
 
 def _wrong_names(part: Currency) -> Iterator[str]:
     known = {model.name: model for model in MODELS}
+    if not part.rows:
+        yield "rows: there is no price"
     for at, row in enumerate(part.rows):
+        yield from (f"rows[{at}].models: {one} twice" for one in sorted(set(row.models)) if row.models.count(one) > 1)
         models = [known[one] for one in row.models if one in known]
         if not row.models:
             yield f"rows[{at}].models: names no model"
@@ -180,6 +185,9 @@ def _wrong_names(part: Currency) -> Iterator[str]:
 
 
 def _overlaps(part: Currency) -> Iterator[str]:
+    for at, row in enumerate(part.rows):
+        if not any(row.covers(use) for model in MODELS for use in uses(model)):
+            yield f"rows[{at}]: it prices nothing that there is"
     priced = {name for row in part.rows for name in row.models}
     for model in MODELS:
         for use in uses(model) if model.name in priced else ():

@@ -267,14 +267,17 @@ async def insert_transfers(connection: Connection, transfers: Sequence[Transfer]
     return affected(tag) == len(moved)
 
 
-async def amount_under(connection: Connection, account_id: str, kind: TransferKind, reference: str) -> int | None:
-    """What was moved under a reference; None for a new one. The wallet is locked by the caller."""
-    return await connection.fetchval(
-        "SELECT amount FROM transfer WHERE account_id = $1 AND kind = $2 AND reference = $3",
+async def moved_under(
+    connection: Connection, account_id: str, kind: TransferKind, reference: str
+) -> tuple[int, str | None] | None:
+    """What was moved under a reference, and for which generation; None for a new one. The caller locks the wallet."""
+    found = await connection.fetchrow(
+        "SELECT amount, generation_id FROM transfer WHERE account_id = $1 AND kind = $2 AND reference = $3",
         account_id,
         kind.value,
         reference,
     )
+    return (found["amount"], found["generation_id"]) if found else None
 
 
 # Grants

@@ -125,7 +125,7 @@ def _cells(one: Movement, available: int, held: int) -> tuple[str, ...]:
 
 def _plain(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) else text
 
 
 def _line(cells: tuple[str, ...]) -> str:

@@ -69,7 +69,7 @@ CREATE INDEX credit_grant_expiry ON credit_grant (expires_at) WHERE remaining > 
 CREATE TABLE transfer (
     id text COLLATE "C" NOT NULL,
     kind text NOT NULL,
-    account_id text COLLATE "C" NOT NULL REFERENCES account (id),
+    account_id text COLLATE "C" NOT NULL,
     currency text NOT NULL,
     source text NOT NULL,
     target text NOT NULL,
@@ -100,8 +100,8 @@ CREATE TABLE transfer (
     )
 );
 
-CREATE UNIQUE INDEX transfer_once ON transfer (generation_id, kind)
-    WHERE kind IN ('hold', 'release', 'charge', 'waiver');
+-- that of a hold is written in one statement with its hold, which is there once
+CREATE UNIQUE INDEX transfer_once ON transfer (generation_id, kind) WHERE kind IN ('release', 'charge', 'waiver');
 CREATE UNIQUE INDEX transfer_reference ON transfer (account_id, kind, reference) WHERE reference IS NOT NULL;
 
 -- Every transfer from both sides: its entries, which sum to zero.
