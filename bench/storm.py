@@ -142,18 +142,19 @@ class Storm:
         rich, poor = clients
         creators = [asyncio.create_task(self._create_on(rich, pause=0.1, most=_UNFINISHED)) for _ in range(_CREATORS)]
         creators.append(asyncio.create_task(self._create_on(poor, pause=0.4, most=_UNFINISHED + 2)))
-        telling = asyncio.create_task(self._tell())
+        telling, reviving = asyncio.create_task(self._tell()), None
         try:
             await self._kill_on()
             self._over.set()
             self._stage.say("calm; waiting until everything is final")
+            reviving = asyncio.create_task(self._revive_on())  # a crash loop may end it just after the last kill
             await asyncio.wait_for(asyncio.gather(*creators), max(1.0, self._until - time.monotonic()))
             while self._watching and time.monotonic() < self._until:
                 await asyncio.wait(self._watching, timeout=5)
         except TimeoutError:
             self._seen.wrong.append("creates had no answer although the service was up again")
         finally:
-            tasks = [*creators, telling, *self._watching]
+            tasks = [*creators, telling, *([reviving] if reviving else []), *self._watching]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -296,6 +297,11 @@ class Storm:
             self._seen.kills[f"at {point}"] += 1
             if point not in _CREATING:
                 self._spare_the_worker()
+
+    async def _revive_on(self) -> None:
+        while True:
+            await self._revive()
+            await asyncio.sleep(1)
 
     async def _revive(self) -> None:
         """Start `serve` if it is not there: a supervisor's part. It ends by itself when its children die too often."""
