@@ -508,14 +508,10 @@ ALTER TABLE ONLY public.generation_media
     ADD CONSTRAINT generation_media_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.hold
     ADD CONSTRAINT hold_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
-ALTER TABLE ONLY public.idempotency
-    ADD CONSTRAINT idempotency_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.notice
     ADD CONSTRAINT notice_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.spending_limit
     ADD CONSTRAINT spending_limit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
-ALTER TABLE ONLY public.transfer
-    ADD CONSTRAINT transfer_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.transfer
     ADD CONSTRAINT transfer_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES public.credit_grant(id);
 ALTER TABLE ONLY public.usage
