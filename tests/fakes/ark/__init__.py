@@ -1,0 +1,1 @@
+"""A fake of ByteDance's Ark video API, for tests, demonstrations and benchmarks."""

@@ -1,0 +1,49 @@
+"""`make serve FAKE_ARK=1`: the service with the fake as its upstream, to see the whole real path without a key."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from fakes.ark.run import FakeArk
+
+_UPSTREAM = """
+# A fake of the vendor on this machine: its videos are test pictures. Made by `make serve FAKE_ARK=1`.
+[upstreams.fake-ark]
+kind = "ark"
+cloud = "byteplus"
+base_url = "{url}"
+region = "this machine"
+data_region = "local"
+legal_entity = "nobody: a fake"
+key_env = "FAKE_ARK_KEY"
+allow_networks = ["127.0.0.0/8"]
+models = ["seedance-2.5", "seedance-2.0", "seedance-2.0-fast", "seedance-2.0-mini", "seedance-1.0-pro"]
+"""
+
+
+def main() -> int:
+    """Start both, and stay until Ctrl-C."""
+    port = os.environ.get("SEEDANCE_PORT", "8000")
+    with tempfile.TemporaryDirectory(prefix="fake-ark-") as name, FakeArk(speed=10) as fake:
+        file = Path(name) / "upstreams.toml"
+        file.write_text(_UPSTREAM.format(url=fake.url))
+        environment = {
+            "SEEDANCE_UPSTREAMS": str(file),
+            "SEEDANCE_PORT": port,
+            "SEEDANCE_PUBLIC_URL": os.environ.get("SEEDANCE_PUBLIC_URL", f"http://127.0.0.1:{port}"),
+            "FAKE_ARK_KEY": fake.key,
+        }
+        sys.stderr.write(f"FAKE_ARK: live keys use a fake of the vendor at {fake.url}, ten times as fast.\n")
+        sys.stderr.write("          Make an account, credit it, and make a live key: docs/upstreams.md.\n")
+        process = subprocess.Popen([sys.executable, "-m", "seedance_api", "serve"], env=os.environ | environment)
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:  # the terminal tells the service, too
+                continue
+
+
+if __name__ == "__main__":
+    sys.exit(main())
