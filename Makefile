@@ -7,8 +7,8 @@ setup: ## make the environment in .venv
 demo: setup ## make a first video, demo.mp4, and stop
 	@.venv/bin/python demo.py
 
-serve: setup ## run the API and a worker until Ctrl-C
-	@.venv/bin/seedance-api serve
+serve: setup ## run the API and a worker until Ctrl-C; FAKE_ARK=1: with a fake of the vendor as upstream
+	@$(if $(FAKE_ARK),PYTHONPATH=tests .venv/bin/python -m fakes.ark.serve,.venv/bin/seedance-api serve)
 
 test: setup ## every test
 	@.venv/bin/python -m pytest -n 2 --dist worksteal

@@ -74,8 +74,11 @@ async def make_template(url: str) -> None:
 class Service:
     """A running `seedance-api serve`, with a test key for one account."""
 
-    def __init__(self, database_url: str, folder: Path, *, started: bool = True, **settings: str) -> None:
+    def __init__(
+        self, database_url: str, folder: Path, *, started: bool = True, port: int = 0, **settings: str
+    ) -> None:
         self.folder = folder
+        self.port = port
         self.database_url = database_url
         self.environment = os.environ | {
             "SEEDANCE_DATABASE_URL": database_url,
@@ -95,7 +98,7 @@ class Service:
         """Start it and wait until it answers."""
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "seedance_api", "serve", "--port", "0", "--json"],
+                [sys.executable, "-m", "seedance_api", "serve", "--port", str(self.port), "--json"],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=self.environment,

@@ -58,6 +58,8 @@ class FakeService:
         self.timeline = [("queued", 0), ("in_progress", 0), ("in_progress", 40), ("completed", 100)]
         self.failure = {"code": "moderation", "message": "the prompt was refused"}
         self.livemode = False
+        self.extra: dict = {}
+        self.places: list[int | None] = []
         self.pace_seconds = 0.0
         self.lock = threading.RLock()
         self.server = Server(("127.0.0.1", 0), Handler)
@@ -102,7 +104,7 @@ class FakeService:
                 "error": None, "metadata": body.get("metadata", {}), "livemode": self.livemode,
                 "sandbox": True,
                 "ai_generated": True, "something_new": {"a": 1},
-            }  # fmt: skip
+            } | self.extra  # fmt: skip
             self.advance(video_id)
             return self.videos[video_id]
 
@@ -115,6 +117,8 @@ class FakeService:
             video = self.videos[video_id] | {"status": status, "progress": progress}
             video["error"] = self.failure if status == "failed" else None
             video["cost"] = cost(self, status)
+            if self.places:
+                video["queue_position"] = self.places.pop(0)
             self.videos[video_id] = video
             return True
 

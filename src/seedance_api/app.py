@@ -1,27 +1,34 @@
 """The composition root: builds everything once and hands it out. Nothing else constructs."""
 
 import gc
-from collections.abc import AsyncGenerator
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from litestar import Litestar
 from litestar.types import ASGIApp
+from obstore.store import ObjectStore
 
 from seedance_api import worker
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.create import check_pepper
 from seedance_api.api import billing, docs, files, health, models, videos
 from seedance_api.api.body import FILE_MOST
+from seedance_api.api.callbacks import receive_callback
 from seedance_api.api.content import serve_content
 from seedance_api.api.errors import handle
 from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
+from seedance_api.api.media import serve_media
 from seedance_api.api.parts import Parts
-from seedance_api.billing.books import Books
+from seedance_api.billing.books import Books, Costs
 from seedance_api.billing.notify import Notifier
+from seedance_api.billing.prices import Use
+from seedance_api.catalog.models import MODELS
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation import log
+from seedance_api.foundation.call import Caller
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.listen import Listener
@@ -30,14 +37,24 @@ from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.process import die_with_parent
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.foundation.secrets import load_pepper
+from seedance_api.foundation.turn import Turns
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.create import Creating
+from seedance_api.generations.route import Offer, Router
+from seedance_api.generations.seal import Seals
 from seedance_api.generations.write import Writer
+from seedance_api.providers.ark.ark import Ark
+from seedance_api.providers.provider import Input
 from seedance_api.providers.sandbox.sandbox import Sandbox
+from seedance_api.providers.upstreams import Upstream, load_upstreams
 from seedance_api.references.admit import References
+from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read
 
 _CONFINED = 2
+_LINK_SECONDS = 6 * 3600.0
+"""An upstream fetches the inputs while it takes the work."""
+_CHECK_SECONDS = 1.0
 
 ROUTES = [
     videos.create_video,
@@ -54,6 +71,8 @@ ROUTES = [
     files.upload_file,
     files.retrieve_file,
     files.delete_file,
+    serve_media,
+    receive_callback,
     models.list_models,
     models.retrieve_model,
     health.healthz,
@@ -122,7 +141,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
             writer=Writer(db),
             books=books,
             references=references,
-            live_provider="sandbox" if settings.live_sandbox else None,
+            router=router_of(settings, read_upstreams_of(settings)),
             retention_seconds=settings.retention_seconds,
             deadline_seconds=settings.deadline_seconds,
         ),
@@ -157,32 +176,119 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
 
 async def work(settings: Settings) -> None:
     """Run a worker until it is told to stop."""
-    url = database_url(settings)
-    db = await Database.connect(url, most=settings.database_connections)
+    async with open_engine(settings) as engine:
+        outbound = open_outbound(settings)
+        notifier = Notifier(db=engine.db, outbound=outbound, url=settings.notice_url)
+        structlog.get_logger().info("worker.ready", providers=sorted(engine.providers))
+        try:
+            await worker.run(
+                database_url(settings),
+                worker.Tasks(engine=engine, notifier=notifier),
+                drain_seconds=settings.drain_seconds,
+            )
+        finally:
+            await outbound.aclose()
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
+    """What the steps of generations need, opened and closed. Raises ValueError for upstreams that cannot be used."""
+    upstreams = read_upstreams_of(settings)
+    db = await Database.connect(database_url(settings), most=settings.database_connections)
     store = open_store(settings.object_store_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
-    sandbox = Sandbox(store=store, scratch=scratch.path, renderers=settings.sandbox_renderers)
-    engine = Engine(
-        db=db,
-        providers={sandbox.name: sandbox},
-        storage=Storage(store=store, scratch=scratch.path, confine=Confine(slots=_CONFINED)),
-        books=Books(db),
-        lease_seconds=settings.lease_seconds,
+    sandbox = Sandbox(
+        store=store, scratch=scratch.path, renderers=settings.sandbox_renderers, at_once=settings.sandbox_slots
     )
-    outbound = open_outbound(settings)
-    tasks = worker.Tasks(
-        engine=engine,
-        slots={sandbox.name: settings.sandbox_slots},
-        notifier=Notifier(db=db, outbound=outbound, url=settings.notice_url),
-    )
-    structlog.get_logger().info("worker.ready")
+    arks = [open_ark(one, db, store, settings) for one in upstreams]
     try:
-        await worker.run(url, tasks, drain_seconds=settings.drain_seconds)
+        yield Engine(
+            db=db,
+            providers={one.name: one for one in (sandbox, *arks)},
+            router=router_of(settings, upstreams),
+            seals=Seals(pepper_of(settings), settings.public_url),
+            storage=Storage(store=store, scratch=scratch.path, confine=Confine(slots=_CONFINED)),
+            books=Books(db, costs_of(upstreams)),
+            lease_seconds=settings.lease_seconds,
+            an_account=settings.account_at_once,
+        )
     finally:
-        await outbound.aclose()
-        await sandbox.close()
+        for one in (sandbox, *arks):
+            await one.close()
         await db.close()
         scratch.close()
+
+
+def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Settings) -> Ark:
+    """One upstream, with the key that the environment holds."""
+    key = os.environ.get(upstream.key_env, "").strip()
+    return Ark(
+        name=upstream.name,
+        caller=Caller(base_url=upstream.base_url, bearer=key),
+        models=upstream.models,
+        store=store,
+        results=Outbound(
+            allow_http=upstream.allow_http,
+            extra_ports=upstream.result_ports,
+            allow_networks=upstream.allow_networks,
+        ),
+        link=_linker(settings),
+        media=upstream.media,
+        callbacks=upstream.callbacks,
+        region=upstream.data_region,
+        result_hosts=upstream.result_hosts,
+        list_a_second=upstream.list_a_second,
+        check_seconds=_CHECK_SECONDS,
+        turn=Turns(db, f"list {upstream.name}", 1 / upstream.list_a_second).turn,
+    )
+
+
+def _linker(settings: Settings) -> Callable[[Input], str] | None:
+    public_url, key = settings.public_url, link_key(pepper_of(settings))
+    if public_url is None:
+        return None
+
+    def make(one: Input) -> str:
+        assert one.object_key is not None, "what is linked to is in our store"
+        return link(public_url, key, one.object_key, one.media_type or "", _LINK_SECONDS)
+
+    return make
+
+
+def read_upstreams_of(settings: Settings) -> tuple[Upstream, ...]:
+    """The upstreams of the settings' file. Raises ValueError that lists everything that is wrong, with its place."""
+    file = settings.upstreams or settings.data_dir / "upstreams.toml"
+    if settings.upstreams is None and not file.exists():
+        return ()
+    found = load_upstreams(file, os.environ)
+    for warning in found.warnings:
+        structlog.get_logger().warning("upstreams.warning", text=warning)
+    return found.upstreams
+
+
+def costs_of(upstreams: Sequence[Upstream]) -> Costs:
+    """What the operator has agreed with the upstreams, where that is not what the price book says."""
+    agreed = {one.name: one for one in upstreams}
+
+    def cost(provider: str, currency: str, use: Use) -> int | None:
+        upstream = agreed.get(provider)
+        return upstream.cost(use.model, currency, **use.facts()) if upstream else None
+
+    return cost
+
+
+def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
+    """Who makes live videos. The sandbox does instead of upstreams where that is asked for."""
+    if settings.live_sandbox:
+        return Router(offers={"sandbox": Offer(models={model.name: None for model in MODELS}, assets=False)})
+    return Router(
+        offers={
+            one.name: Offer(
+                models={name: served.ends_at for name, served in one.models.items()}, region=one.data_region
+            )
+            for one in upstreams
+        }
+    )
 
 
 def open_outbound(settings: Settings) -> Outbound:

@@ -79,6 +79,18 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting("FILE_RETENTION_SECONDS", "259200", "How long an uploaded reference file is kept.", 3600, 604_800),
     Setting(
+        "UPSTREAMS",
+        "",
+        "The file that names the upstreams of live keys (docs/upstreams.md). Empty: `upstreams.toml` in the data folder, if it is there.",
+    ),
+    Setting(
+        "ACCOUNT_AT_ONCE",
+        "8",
+        "Generations of one account under way at once at each upstream; more wait in the queue.",
+        1,
+        100_000,
+    ),
+    Setting(
         "LIVE_SANDBOX",
         "false",
         "Whether live keys use the sandbox, at the price book's prices: to try everything about money. Every answer says `sandbox: true`.",
@@ -117,6 +129,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: int
     retention_seconds: int
     file_retention_seconds: int
+    upstreams: Path | None
+    account_at_once: int
     live_sandbox: bool
     notice_url: str | None
     fetch_http: bool
@@ -193,6 +207,7 @@ def _database(text: str) -> str | None:
 
 _READERS: dict[str, Callable[[str], object]] = {
     "DATA_DIR": lambda text: Path(text).expanduser().resolve(),
+    "UPSTREAMS": lambda text: Path(text).expanduser().resolve() if text else None,
     "FETCH_HTTP": _boolean,
     "LIVE_SANDBOX": _boolean,
     "FETCH_ALLOW_NETWORKS": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),

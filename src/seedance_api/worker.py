@@ -18,28 +18,29 @@ from seedance_api.foundation.jobs import prune_log
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
+from seedance_api.generations.reconcile import reconcile
 from seedance_api.generations.sweep import purge_due, sweep
 from seedance_api.generations.tidy import expire, tidy
-from seedance_api.generations.watch import watch
+from seedance_api.generations.watch import look, watch
 
 _log = structlog.get_logger()
 
 
 class Tasks(msgspec.Struct, frozen=True, kw_only=True):
-    """What the jobs need. `slots` bounds the generations under way at each provider."""
+    """What the jobs need."""
 
     engine: Engine
-    slots: dict[str, int]
     notifier: Notifier
 
 
 def build(connection: "asyncpg.Connection[asyncpg.Record]", tasks: Tasks) -> PgQueuer:
     """Every job and every schedule there is."""
     queue = PgQueuer.from_asyncpg_connection(connection)
-    engine, slots = tasks.engine, tasks.slots
-    _job(queue, "dispatch", lambda provider: dispatch(provider, slots=slots[provider], db=engine.db))
+    engine = tasks.engine
+    _job(queue, "dispatch", lambda provider: dispatch(provider, engine))
     _job(queue, "advance", lambda generation_id: advance(generation_id, engine))
     _job(queue, "watch", lambda provider: watch(provider, engine))
+    _job(queue, "look", lambda attempt_id: look(attempt_id, engine))
     _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine))
     _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
@@ -49,6 +50,8 @@ def build(connection: "asyncpg.Connection[asyncpg.Record]", tasks: Tasks) -> PgQ
     _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))
     _schedule(queue, "prune", "23 * * * *", lambda: prune_log(engine.db))
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
+    _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
+    _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 48))
     return queue
 
 

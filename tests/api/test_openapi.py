@@ -20,8 +20,8 @@ from seedance_api.catalog.models import DEFAULT
 from seedance_api.generations.states import FAILURES
 from stage import Service, finished
 
-PLAIN = {("GET", "/openapi.json"), ("GET", "/docs")}
-"""They are the document and its page, and no part of the API."""
+PLAIN = {("GET", "/openapi.json"), ("GET", "/docs"), ("POST", "/v1/callbacks/{attempt}/{token}")}
+"""They are the document and its page, and what an upstream calls at an address of its own: no part of the API."""
 
 
 def operations() -> dict[tuple[str, str], dict[str, Any]]:
@@ -92,9 +92,9 @@ def test_every_path_parameter_is_described() -> None:
         assert named == set(re.findall(r"\{(\w+)\}", path))
 
 
-def test_only_health_needs_no_key() -> None:
+def test_only_health_and_signed_links_need_no_key() -> None:
     is_open = {path for (_, path), one in operations().items() if one.get("security") == []}
-    assert is_open == {"/healthz", "/readyz"}
+    assert is_open == {"/healthz", "/readyz", "/v1/media/{token}"}
 
 
 def test_every_field_of_a_create_has_a_sentence() -> None:
@@ -207,13 +207,14 @@ UNKNOWN = "0" * 26
         ("GET", "/v1/videos/{video_id}/events", {}),
         ("GET", "/v1/files/{file_id}", {}),
         ("DELETE", "/v1/files/{file_id}", {}),
+        ("GET", "/v1/media/{token}", {}),
         ("GET", "/v1/models/{model}", {}),
     ],
 )
 def test_a_refusal_has_the_shape_status_and_code_that_the_document_says(
     service: Service, method: str, path: str, body: dict[str, Any]
 ) -> None:
-    place = path.format(video_id=f"vid_{UNKNOWN}", file_id=f"file_{UNKNOWN}", model="seedance-9")
+    place = path.format(video_id=f"vid_{UNKNOWN}", file_id=f"file_{UNKNOWN}", model="seedance-9", token="x")
     with service.client() as client:
         answer = client.request(method, place, **body)
         error = check("ErrorView", answer)["error"]
@@ -222,7 +223,10 @@ def test_a_refusal_has_the_shape_status_and_code_that_the_document_says(
     assert f"`{error['code']}`" in operations()[method, path]["responses"][str(answer.status_code)]["description"]
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(one for one in operations() if one[1].startswith("/v1/")))
+@pytest.mark.parametrize(
+    ("method", "path"),
+    sorted(one for one, says in operations().items() if one[1].startswith("/v1/") and says.get("security") != []),
+)
 def test_nobody_gets_in_without_a_key(service: Service, method: str, path: str) -> None:
     answer = httpx.request(method, service.url + path, trust_env=False)
     assert answer.status_code == 401

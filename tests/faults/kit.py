@@ -13,13 +13,12 @@ import asyncpg
 import httpx
 import psutil
 
+from generations.kit import engine
 from security.attack import rows
-from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
-from seedance_api.generations.advance import Engine
 from seedance_api.generations.collect import collect
 from stage import Service, until
 
@@ -253,7 +252,7 @@ def collected(service: Service) -> None:
         store = open_store(None, service.folder / "data" / "objects")
         confine = Confine(slots=1)
         storage = Storage(store=store, scratch=service.folder, confine=confine)
-        await collect(Engine(db=db, providers={}, storage=storage, books=Books(db), lease_seconds=1), age=timedelta(0))
+        await collect(engine(db, storage=storage), age=timedelta(0))
         await db.close()
 
     asyncio.run(run())

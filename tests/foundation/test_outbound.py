@@ -275,7 +275,8 @@ def opened(wire: Wire, **options: object) -> Outbound:
 
 async def fetched(wire: Wire, to: Path, url: str = "", **options: object) -> object:
     limits = {"max_bytes": 1_000_000, "total_seconds": 5.0}
-    limits |= {key: options.pop(key) for key in ("max_bytes", "total_seconds", "max_redirects") if key in options}
+    named = ("max_bytes", "total_seconds", "max_redirects", "resumes", "least_bytes_a_second", "window_seconds")
+    limits |= {key: options.pop(key) for key in named if key in options}
     outbound = opened(wire, **options)
     try:
         return await outbound.download(url or wire.url(), to, **limits)  # pyright: ignore[reportArgumentType]
@@ -653,3 +654,117 @@ def test_https_never_becomes_http(tmp_path: Path) -> None:
             return outcome
 
     assert asyncio.run(run()) == Blocked("downgrade", UNREACHABLE, "127.0.0.2")
+
+
+# --- resumption and the floor on speed ---
+
+TAG = b'ETag: "v1"\r\n'
+
+
+def asked_range(head: bytes) -> int | None:
+    lines = [line for line in head.lower().split(b"\r\n") if line.startswith(b"range:")]
+    return int(lines[0].split(b"=")[1].rstrip(b"-")) if lines else None
+
+
+def cutting(body: bytes, cuts: list[int], *, tag: bytes = TAG, ranges: bool = True) -> Handler:
+    """Serves `body`, breaking off so many bytes into it the first times; then whole."""
+    left = list(cuts)
+
+    async def handler(head: bytes, writer: asyncio.StreamWriter) -> None:
+        start = asked_range(head) if ranges and tag and tag.split()[1] in head else None
+        part = body[start or 0 :]
+        if start is None:
+            writer.write(OK + tag + b"Content-Length: %d\r\n\r\n" % len(part))
+        else:
+            where = b"Content-Range: bytes %d-%d/%d\r\n" % (start, len(body) - 1, len(body))
+            writer.write(b"HTTP/1.1 206 Partial Content\r\n" + where + b"Content-Length: %d\r\n\r\n" % len(part))
+        until = left.pop(0) if left else len(part)
+        writer.write(part[:until])
+        await writer.drain()
+        await asyncio.sleep(0.05)  # for the bytes to be read before the reset
+
+    return handler
+
+
+BIG = bytes(range(256)) * 12_000
+
+
+@pytest.mark.parametrize(("ranges", "tag"), [(True, TAG), (False, TAG), (True, b""), (True, b'ETag: W/"v1"\r\n')])
+def test_a_cut_download_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranges: bool, tag: bytes) -> None:
+    """By the rest of the file where the server says which file it is, else from the beginning."""
+    monkeypatch.setattr("seedance_api.foundation.outbound.RESUME_SECONDS", 0.01)
+    handler = cutting(BIG, [1_500_000, 700_000, 10], tag=tag, ranges=ranges)
+    outcome, wire = try_one(handler, tmp_path / "a", max_bytes=2**23, resumes=3)
+    assert isinstance(outcome, Downloaded)
+    assert (outcome.bytes, outcome.sha256) == (len(BIG), sha256(BIG).hexdigest())
+    assert (tmp_path / "a").read_bytes() == BIG
+    starts = [asked_range(head) for head in wire.requests]
+    if tag != TAG:
+        assert starts == [None, None, None, None]
+    elif ranges:
+        assert starts == [None, 1_500_000, 2_200_000, 2_200_010]
+    else:
+        assert starts == [None, 1_500_000, 700_000, 10]
+
+
+def test_resumes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seedance_api.foundation.outbound.RESUME_SECONDS", 0.01)
+    outcome, wire = try_one(cutting(BIG, [10] * 9), tmp_path / "a", max_bytes=2**23, resumes=2)
+    assert outcome == Unreachable("broken", UNREACHABLE)
+    assert len(wire.requests) == 3
+    assert not (tmp_path / "a").exists()
+    _, wire = try_one(cutting(BIG, [10] * 9), tmp_path / "a", max_bytes=2**23)
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "where", [b"bytes 5-99/100", b"bytes 10-3071999/99", b"bytes */3072000", b"items 10-3071999/3072000", b""]
+)
+def test_a_part_of_another_file_is_not_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: bytes) -> None:
+    monkeypatch.setattr("seedance_api.foundation.outbound.RESUME_SECONDS", 0.01)
+    first = cutting(BIG, [10])
+
+    async def handler(head: bytes, writer: asyncio.StreamWriter) -> None:
+        if asked_range(head) is None:
+            await first(head, writer)
+        else:
+            writer.write(b"HTTP/1.1 206 Partial\r\nContent-Range: " + where + b"\r\nContent-Length: 4\r\n\r\nevil")
+            await writer.drain()
+
+    outcome, wire = try_one(handler, tmp_path / "a", max_bytes=2**23, resumes=3)
+    assert isinstance(outcome, Downloaded)
+    assert outcome.sha256 == sha256(BIG).hexdigest()
+    assert [asked_range(head) for head in wire.requests] == [None, 10, None]
+
+
+def test_the_cap_holds_over_all_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seedance_api.foundation.outbound.RESUME_SECONDS", 0.01)
+    handler = cutting(BIG, [1_500_000])
+    outcome, _ = try_one(handler, tmp_path / "a", max_bytes=len(BIG) - 1, resumes=3)
+    assert isinstance(outcome, TooLarge)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_trickle_is_ended_early(tmp_path: Path) -> None:
+    async def trickle(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK + b"Content-Length: 1000000\r\n\r\n" + bytes(200_000))
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    started = time.monotonic()
+    outcome, wire = try_one(
+        trickle, tmp_path / "a", total_seconds=20.0, least_bytes_a_second=10_000, window_seconds=0.3, resumes=5
+    )
+    assert outcome == TooSlow(0.3, "the server sent less than 10000 bytes a second")
+    assert time.monotonic() - started < 5
+    assert len(wire.requests) == 1
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_file_that_is_there_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"not ours")
+    with pytest.raises(FileExistsError):
+        try_one(whole(), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"not ours"

@@ -1,19 +1,29 @@
 """A database with an account and helpers to fill it; used by the tests of generations."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
+from obstore.store import MemoryStore
 
 from seedance_api.accounts import create
 from seedance_api.accounts.keys import KeyMode
+from seedance_api.billing.books import Books
 from seedance_api.catalog.check import Accepted, check
 from seedance_api.catalog.request import Request
+from seedance_api.delivery.store import Storage
+from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
+from seedance_api.generations.advance import Engine
+from seedance_api.generations.route import Router
+from seedance_api.generations.seal import Seals
 from seedance_api.generations.write import NewGeneration
+from seedance_api.providers.provider import Provider
+from seedance_api.providers.sandbox.sandbox import Sandbox
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -41,6 +51,31 @@ async def owner(db: Database, email: str = "one@example.org", mode: KeyMode = Ke
     account = await create.create_account(db, email)
     key = await create.create_key(db, b"p" * 32, email=email, mode=mode)
     return Owner(account.id, key.id)
+
+
+def engine(db: Database, *, providers: Mapping[str, Provider] | None = None, **changes: Any) -> Engine:
+    """What the steps of a generation need: an installation with the sandbox alone, and no scratch folder."""
+    store = MemoryStore()
+    nowhere = Path("/nonexistent")
+    made = Engine(
+        db=db,
+        providers=dict(providers or {"sandbox": sandbox("sandbox", 8)}),
+        router=Router(),
+        seals=Seals(b"p" * 32, None),
+        storage=Storage(store=store, scratch=nowhere, confine=Confine(slots=1)),
+        books=Books(db),
+        lease_seconds=5,
+        an_account=100,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def sandbox(name: str, at_once: int, **capabilities: Any) -> Sandbox:
+    """A sandbox under some name that takes so much at once. It renders nothing before it is started."""
+    made = Sandbox(store=MemoryStore(), scratch=Path("/nonexistent"), renderers=1, at_once=at_once)
+    made.name = name
+    made.capabilities = msgspec.structs.replace(made.capabilities, **capabilities)
+    return made
 
 
 def new(owner: Owner, *, key: str | None = None, body: bytes = b"body", **changes: Any) -> NewGeneration:

@@ -4,15 +4,13 @@ from pathlib import Path
 import obstore
 from obstore.store import MemoryStore
 
-from generations.kit import new, owner, with_database
-from seedance_api.billing.books import Books
+from generations.kit import engine, new, owner, with_database
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
 from seedance_api.generations.collect import collect
 from seedance_api.generations.write import Writer
 from seedance_api.references.queries import NewFile
@@ -31,9 +29,9 @@ def test_objects_without_a_row_go_when_they_are_old(database_url: str, tmp_path:
         for key in (f"files/{file_id}", "files/orphan", "content/vid_x/1/video.mp4"):
             await obstore.put_async(store, key, b"x")
         storage = Storage(store=store, scratch=tmp_path, confine=Confine(slots=1))
-        engine = Engine(db=db, providers={}, storage=storage, books=Books(db), lease_seconds=5)
-        assert await collect(engine) == 0
-        assert await collect(engine, age=timedelta(seconds=-5)) == 2
+        parts = engine(db, storage=storage)
+        assert await collect(parts) == 0
+        assert await collect(parts, age=timedelta(seconds=-5)) == 2
         left = [meta["path"] for meta in await obstore.list(store).collect_async()]
         assert left == [f"files/{file_id}"]
 

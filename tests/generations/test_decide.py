@@ -9,9 +9,10 @@ from seedance_api.catalog.check import Accepted, check
 from seedance_api.catalog.request import Request
 from seedance_api.delivery.store import Stored, Unstored
 from seedance_api.generations import decide
-from seedance_api.generations.rows import Attempt, Claimed
+from seedance_api.generations.rows import Claimed, Opened
 from seedance_api.generations.states import FAILURES, AttemptState, State
 from seedance_api.providers.provider import (
+    Busy,
     Done,
     Failed,
     Lost,
@@ -21,6 +22,7 @@ from seedance_api.providers.provider import (
     Pending,
     Refused,
     Started,
+    StartOutcome,
     Unclear,
 )
 
@@ -32,21 +34,22 @@ def generation(*, past: bool = False, canceled: bool = False, tries: int = 0) ->
     assert isinstance(accepted, Accepted)
     return Claimed(
         id="vid_1", account_id="acc_1", key_id="key_1", livemode=False, provider="sandbox", model="seedance-2.0-mini",
-        params=accepted.order, metadata={}, keep_seconds=3600, quoted_tokens=1, state=State.SUBMITTING, version=3,
-        tries=tries, progress=0, output=None, error_code=None, error_message=None,
+        params=accepted.order, metadata={}, keep_seconds=3600, quoted_tokens=1, draft_id=None, state=State.SUBMITTING,
+        version=3, tries=tries, progress=0, output=None, error_code=None, error_message=None,
         cancel_requested_at=NOW if canceled else None, due_at=NOW, claimed_until=None, deadline_at=NOW, created_at=NOW,
         started_at=None, finished_at=None, deleted_at=None, past_deadline=past,
+        seconds_left=60, regions=None,
     )  # fmt: skip
 
 
-def attempt(state: AttemptState = AttemptState.SENT) -> Attempt:
-    return Attempt(
-        id="att_1", generation_id="vid_1", state=state, operation=None, reason=None, created_at=NOW, sent_at=None,
-        resolved_at=None,
+def attempt(state: AttemptState = AttemptState.SENT, number: int = 1) -> Opened:
+    return Opened(
+        id="att_1", generation_id="vid_1", provider="sandbox", state=state, operation=None, told=None, reason=None,
+        seconds_left=None, created_at=NOW, sent_at=None, resolved_at=None, seconds_since=None, number=number,
     )  # fmt: skip
 
 
-STARTS = [Started({}), Refused("x", "m"), Refused("x", "m", retryable=True), NotSent("dns"), Unclear("timeout")]
+STARTS = [Started({}), Refused("x", "m"), Busy("full", wait_seconds=3), NotSent("dns"), Unclear("timeout")]
 
 
 @pytest.mark.parametrize(("answer", "past"), list(itertools.product(STARTS, [False, True])))
@@ -57,11 +60,27 @@ def test_no_clear_answer_is_never_sent_again_nor_failed_before_the_deadline(answ
             assert isinstance(step, decide.StayUnknown)
         case Started():
             assert isinstance(step, decide.Acknowledge)
-        case NotSent() | Refused(retryable=True):
+        case NotSent() | Busy():
             assert isinstance(step, decide.TryAgain)
             assert step.attempt_state is AttemptState.REJECTED
         case _:
             assert isinstance(step, decide.Fail)
+
+
+@pytest.mark.parametrize("answer", STARTS)
+def test_only_what_was_surely_not_taken_goes_to_another_provider(answer: StartOutcome) -> None:
+    step = decide.after_sending(generation(), attempt(), answer, "other")
+    assert isinstance(step, decide.Requeue) == isinstance(answer, NotSent | Busy)
+
+
+def test_what_a_list_did_not_show_is_tried_once_more_and_no_oftener() -> None:
+    unsure = NotMade(certain=False)
+    assert isinstance(decide.after_looking(generation(), attempt(), unsure), decide.TryAgain)
+    assert isinstance(decide.after_looking(generation(), attempt(), unsure, "other"), decide.Requeue)
+    again = decide.after_looking(generation(), attempt(number=2), unsure, "other")
+    assert isinstance(again, decide.Fail)
+    assert (again.code, again.attempt_state) == ("provider_unclear", AttemptState.LOST)
+    assert isinstance(decide.after_looking(generation(), attempt(number=9), NotMade()), decide.TryAgain)
 
 
 def test_an_unknown_attempt_is_planned_anew_only_when_it_is_certainly_not_there() -> None:

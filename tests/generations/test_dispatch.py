@@ -1,6 +1,6 @@
 import asyncio
 
-from generations.kit import new, owner, with_database
+from generations.kit import engine, new, owner, sandbox, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.write import Writer
@@ -11,7 +11,9 @@ def test_slots_are_never_overrun_by_parallel_dispatches(database_url: str) -> No
         me = await owner(db)
         write = Writer(db)
         await asyncio.gather(*(write(new(me)) for _ in range(30)))
-        moved = await asyncio.gather(*(dispatch("sandbox", slots=8, db=db) for _ in range(6)))
+        moved = await asyncio.gather(
+            *(dispatch("sandbox", engine(db, providers={"sandbox": sandbox("sandbox", 8)})) for _ in range(6))
+        )
         assert sum(moved) == 8
         assert await db.fetchval("SELECT count(*) FROM generation WHERE state = 'submitting'") == 8
         assert await db.fetchval("SELECT count(*) FROM attempt WHERE state = 'planned'") == 8
@@ -27,7 +29,7 @@ def test_one_account_with_a_long_queue_does_not_hold_up_another(database_url: st
             await write(new(many))
         for _ in range(2):
             await write(new(few))
-        await dispatch("sandbox", slots=4, db=db)
+        await dispatch("sandbox", engine(db, providers={"sandbox": sandbox("sandbox", 4)}))
         rows = await db.fetch("SELECT account_id, count(*) FROM generation WHERE state = 'submitting' GROUP BY 1")
         assert {row["account_id"]: row["count"] for row in rows} == {many.account_id: 2, few.account_id: 2}
 
@@ -39,7 +41,7 @@ def test_within_an_account_the_oldest_goes_first(database_url: str) -> None:
         me = await owner(db)
         write = Writer(db)
         ids = [(await write(new(me))).generation_id for _ in range(5)]
-        await dispatch("sandbox", slots=3, db=db)
+        await dispatch("sandbox", engine(db, providers={"sandbox": sandbox("sandbox", 3)}))
         rows = await db.fetch("SELECT id FROM generation WHERE state = 'submitting' ORDER BY id")
         assert [row["id"] for row in rows] == ids[:3]
 
@@ -51,7 +53,7 @@ def test_another_provider_has_its_own_slots(database_url: str) -> None:
         me = await owner(db)
         write = Writer(db)
         await asyncio.gather(write(new(me)), write(new(me, provider="other")))
-        assert await dispatch("sandbox", slots=1, db=db) == 1
-        assert await dispatch("other", slots=1, db=db) == 1
+        assert await dispatch("sandbox", engine(db, providers={"sandbox": sandbox("sandbox", 1)})) == 1
+        assert await dispatch("other", engine(db, providers={"other": sandbox("other", 1)})) == 1
 
     with_database(database_url, verb)

@@ -9,7 +9,7 @@ from seedance_api.catalog.request import Facts
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.write import Writer
+from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.references.queries import NewFile, delete_file
 
 
@@ -101,10 +101,10 @@ def test_deleting_an_input_of_a_draft_ends_the_draft_and_a_needed_file_stays_who
             id=file_id, account_id=me.account_id, livemode=False, inline=False, kind=Kind.IMAGE, object_key="k",
             sha256="0", facts=Facts(media_type="image/png", bytes=1), keep_seconds=60,
         )  # fmt: skip
-        draft = new(me, new_files=(file,), media=((Role.FIRST_FRAME, file_id),))
+        draft = new(me, new_files=(file,), media=(NewMedium(role=Role.FIRST_FRAME, file_id=file_id),))
         draft = structs.replace(draft, order=structs.replace(draft.order, draft=True))
         await Writer(db)(draft)
-        await Writer(db)(new(me, media=((Role.FIRST_FRAME, file_id),)))
+        await Writer(db)(new(me, media=(NewMedium(role=Role.FIRST_FRAME, file_id=file_id),)))
         await db.execute("UPDATE generation SET state = 'canceled', finished_at = now() WHERE id = $1", draft.id)
         for needed in (True, False):
             async with db.transaction() as connection:

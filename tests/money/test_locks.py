@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from obstore.store import MemoryStore
 
-from generations.kit import with_database
+from generations.kit import engine, with_database
 from money.bank import Bank
 from seedance_api.billing import credit
 from seedance_api.billing.books import Books
@@ -18,12 +17,9 @@ from seedance_api.billing.expire import expire_grants
 from seedance_api.billing.limits import set_limits
 from seedance_api.billing.rows import HoldState, Period
 from seedance_api.billing.settle import release, settle
-from seedance_api.delivery.store import Storage
-from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Kind, forget_expired
-from seedance_api.generations.advance import Engine
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.write import NewGeneration, Writer
 
@@ -41,8 +37,7 @@ def test_creates_sweeps_settles_refunds_and_credits_do_not_deadlock(
             await set_limits(db, bank.me.account_id, None, {Period.DAY: 10**9, Period.TOTAL: 10**9})
         pools = [await Database.connect(database_url, most=8) for _ in range(3)]
         writers = [Writer(pool) for pool in pools]
-        storage = Storage(store=MemoryStore(), scratch=tmp_path, confine=Confine(slots=1))
-        engine = Engine(db=pools[0], providers={}, storage=storage, books=Books(pools[0]), lease_seconds=5)
+        parts = engine(pools[0])
         settled: list[tuple[Bank, NewGeneration]] = []
         for _ in range(_ROUNDS):
             overdue = [await bank.create(quoted=500, most=900) for bank in chance.choices(banks, k=12)]
@@ -62,7 +57,7 @@ def test_creates_sweeps_settles_refunds_and_credits_do_not_deadlock(
                 await bank.end(made.id, "completed")
 
             work: list[Coroutine[Any, Any, object]] = [writers[at % 3](new) for at, new in enumerate(news)]
-            work += [sweep(engine), sweep(engine), expire_grants(pools[2]), forget_expired(pools[2])]
+            work += [sweep(parts), sweep(parts), expire_grants(pools[2]), forget_expired(pools[2])]
             work += [finish(bank, made) for bank, made in to_settle]
             work += [
                 credit.refund(pools[2], made.id, 1, reason="a test", author="test")

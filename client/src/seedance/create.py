@@ -22,7 +22,10 @@ OnMediaUpload: TypeAlias = Callable[[str, int, int | None], object]
 
 
 class Reference(TypedDict, total=False):
-    """A reference with a role; exactly one of `url`, `file_id` and `file` says which."""
+    """A reference with a role; exactly one of `url`, `file_id` and `file` says which.
+
+    With a live key a `url` may also be `asset://` and the id of an asset that the upstream keeps.
+    """
 
     url: str
     file_id: str

@@ -20,7 +20,7 @@ SILENCE_SECONDS = 45
 
 
 def stream_events(video_id: str, retries: Retries) -> Flow[None]:
-    """Emit each change of state or progress, the present state first, up to a final one."""
+    """Emit each change of state, progress or place in the queue, the present state first, up to a final one."""
     stream = EventStream(video_id, retries)
     try:
         while (event := (yield from stream.next())) is not None:
@@ -129,4 +129,4 @@ def is_change(last: VideoEvent | None, event: VideoEvent) -> bool:
     """After a reconnection the present state is sent again; only news is passed on."""
     if last is None:
         return True
-    return (event.video.status, event.video.progress) != (last.video.status, last.video.progress)
+    return event.video.standing != last.video.standing

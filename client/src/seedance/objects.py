@@ -33,14 +33,26 @@ class VideoURLs(msgspec.Struct, frozen=True, kw_only=True):
     events: str | None = None
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that will not stay as it is: the code `model_retiring` tells of a model that the vendor ends."""
+
+    code: str = "unknown"
+    message: str = ""
+
+
 class Video(Answer, frozen=True, kw_only=True):
-    """A video, asked for or made. `status` is queued, in_progress, completed, failed or canceled."""
+    """A video, asked for or made. `status` is queued, in_progress, completed, failed or canceled.
+
+    `queue_position`, `eta` (Unix seconds) and mostly `progress` are estimates, None where there is none to give.
+    """
 
     id: str
     status: str
     object: str = "video"
     model: str = ""
     progress: int | float = 0
+    queue_position: int | None = None
+    eta: int | None = None
     created_at: int | None = None
     started_at: int | None = None
     completed_at: int | None = None
@@ -58,10 +70,16 @@ class Video(Answer, frozen=True, kw_only=True):
     cost: Cost | None = None
     urls: VideoURLs = VideoURLs()
     error: VideoError | None = None
+    warnings: tuple[Notice, ...] = ()
     metadata: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     livemode: bool | None = None
     sandbox: bool | None = None
     ai_generated: bool | None = None
+
+    @property
+    def standing(self) -> tuple[str, float, int | None]:
+        """What a waiting person wants to hear of: status, progress, place in the queue."""
+        return self.status, self.progress, self.queue_position
 
     @property
     def final(self) -> bool:
@@ -70,7 +88,7 @@ class Video(Answer, frozen=True, kw_only=True):
 
 
 class VideoEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of a video's state or progress: `type` is video.queued, video.in_progress, …"""
+    """A change of a video's state, progress or place in the queue: `type` is video.queued, video.in_progress, …"""
 
     type: str
     video: Video
@@ -96,6 +114,7 @@ class Quote(Answer, frozen=True, kw_only=True):
     ratio: str | None = None
     tokens: QuoteTokens | None = None
     cost: QuoteCost | None = None
+    warnings: tuple[Notice, ...] = ()
     livemode: bool | None = None
     sandbox: bool | None = None
 

@@ -83,7 +83,7 @@ class Watch:
 
     def _see(self, video: Video) -> Flow[None]:
         last, self.seen = self.seen, video
-        if last is None or (last.status, last.progress) != (video.status, video.progress):
+        if last is None or last.standing != video.standing:
             yield from tell(self._on_change, video)
 
 

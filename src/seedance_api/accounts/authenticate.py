@@ -23,13 +23,15 @@ class Principal(msgspec.Struct, frozen=True):
     key_id: str
     livemode: bool
     currency: str = "USD"
+    regions: tuple[str, ...] | None = None
+    """Where its prompts and media may be sent; None allows every region."""
 
 
 class Authenticator:
     """Turns bearer tokens into principals.
 
     A mistyped key costs no query. A good one is remembered for 5 seconds and forgotten at once when it is revoked
-    (NOTIFY), or when notifications may have been missed. At most 10,000 keys are remembered.
+    (NOTIFY) or its account changes, or when notifications may have been missed. At most 10,000 keys are remembered.
     """
 
     def __init__(self, *, db: Database, pepper: bytes) -> None:
@@ -50,7 +52,7 @@ class Authenticator:
         return await self._look_up(token)
 
     def forget(self, key_id: str) -> None:
-        """A key was revoked."""
+        """A key was revoked, or its account was changed."""
         self._epoch += 1
         for token in [token for token, (principal, _) in self._known.items() if principal.key_id == key_id]:
             del self._known[token]
@@ -70,7 +72,7 @@ class Authenticator:
         matches = same(key.digest if key else _ABSENT, digest(self._pepper, token))
         if key is None or not matches or key.revoked_at is not None or key.mode != plain.mode:
             raise _refusal()
-        principal = Principal(key.account_id, key.id, key.mode is KeyMode.LIVE, key.currency)
+        principal = Principal(key.account_id, key.id, key.mode is KeyMode.LIVE, key.currency, key.regions)
         if epoch == self._epoch:  # no revocation came in while the row was on its way
             if len(self._known) >= _CACHE_MOST:
                 self._known.clear()

@@ -1,6 +1,7 @@
 """Accounts and keys: made and revoked by the operator's commands."""
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -15,6 +16,8 @@ from seedance_api.foundation.secrets import digest
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)*\Z")
 _EMAIL_MOST = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+_REGION = re.compile(r"[^\x00-\x1f\x7f]{1,200}\Z")
+_REGIONS_MOST = 20
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -41,6 +44,23 @@ async def create_account(db: Database, email: str, currency: str = "USD") -> Acc
     if account is None:
         raise AppError("invalid_request", "There is an account with that address already.", param="email")
     return account
+
+
+async def set_regions(db: Database, email: str, regions: Sequence[str] | None) -> Account:
+    """Say where an account's prompts and media may be sent, at once and everywhere; None allows every region.
+
+    Raises AppError, 404 when there is no such account. A region in which there is no upstream allows none.
+    """
+    wanted = None if regions is None else tuple(sorted(set(regions)))
+    if wanted is not None and (not 0 < len(wanted) <= _REGIONS_MOST or not all(map(_REGION.match, wanted))):
+        message = f"Name 1 to {_REGIONS_MOST} regions as the upstreams' `data_region` does."
+        raise AppError("invalid_request", message, param="regions")
+    account = await queries.account_by_email(db, email)
+    if account is None:
+        raise AppError("not_found", "There is no account with that address.", param="email")
+    async with db.transaction() as connection:
+        await queries.set_regions(connection, account.id, wanted)
+    return msgspec.structs.replace(account, regions=wanted)
 
 
 async def create_key(db: Database, pepper: bytes, *, email: str, mode: KeyMode, name: str | None = None) -> NewKey:

@@ -15,6 +15,8 @@ class Account(msgspec.Struct, frozen=True):
     email: str
     currency: str
     created_at: datetime
+    regions: tuple[str, ...] | None
+    """Where its prompts and media may be sent; None allows every region."""
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -31,9 +33,10 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class KnownKey(ApiKey, frozen=True):
-    """A key with the currency of its account."""
+    """A key with what of its account every request needs."""
 
     currency: str
+    regions: tuple[str, ...] | None
 
 
 async def insert_account(db: Database, account_id: str, email: str, currency: str) -> Account | None:
@@ -53,6 +56,17 @@ async def account_by_email(db: Database, email: str) -> Account | None:
     return row(Account, found) if found else None
 
 
+async def accounts_behind(db: Database, account_id: str, limit: int) -> list[Account]:
+    """Accounts by id, which is by age, behind the given one."""
+    return rows(Account, await db.fetch("SELECT * FROM account WHERE id > $1 ORDER BY id LIMIT $2", account_id, limit))
+
+
+async def set_regions(connection: Connection, account_id: str, regions: tuple[str, ...] | None) -> None:
+    """Note where an account's prompts and media may be sent, and let every process forget its keys."""
+    await connection.execute("UPDATE account SET regions = $2 WHERE id = $1", account_id, regions)
+    await connection.execute("SELECT pg_notify('key_revoked', id) FROM api_key WHERE account_id = $1", account_id)
+
+
 async def insert_key(
     db: Database, key_id: str, account_id: str, handle: str, mode: KeyMode, name: str | None, digest: bytes
 ) -> None:
@@ -70,8 +84,12 @@ async def insert_key(
 
 async def keys_by_handle(db: Database, handles: list[str]) -> list[KnownKey]:
     """The keys with these handles, revoked ones too."""
-    sql = "SELECT k.*, a.currency FROM api_key k JOIN account a ON a.id = k.account_id WHERE handle = ANY ($1)"
-    return rows(KnownKey, await db.fetch(sql, handles))
+    return rows(KnownKey, await db.fetch(
+        """
+        SELECT k.*, a.currency, a.regions FROM api_key k JOIN account a ON a.id = k.account_id WHERE handle = ANY ($1)
+        """,
+        handles,
+    ))  # fmt: skip
 
 
 async def keys_of_account(db: Database, account_id: str) -> list[ApiKey]:

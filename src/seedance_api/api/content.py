@@ -1,23 +1,17 @@
-"""`/v1/videos/{id}/content`: the bytes, with Range, HEAD and ETag, streamed from the object store."""
+"""`/v1/videos/{id}/content`: the bytes of a finished video."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC
-from email.utils import format_datetime
-from pathlib import Path
-from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from litestar import HttpMethod, route
 from litestar.params import FromPath
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.parts import Parts, parts_of, principal_of
+from seedance_api.api.send import Sendable, send_object
 from seedance_api.delivery import queries
 from seedance_api.delivery.queries import Held
-from seedance_api.delivery.serve import Part, choose
-from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 
 VARIANTS = ("video", "last_frame", "thumbnail")
@@ -30,61 +24,16 @@ async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
     parts, principal = parts_of(request), principal_of(request)
     variant = read_variant(request.url.query)
     held = await _find(parts, principal, video_id, variant)
-    etag = f'"{held.sha256}"'
-    part = choose(
-        held.bytes,
-        etag,
-        wanted=request.headers.get("range") if request.method == "GET" else None,
-        if_range=request.headers.get("if-range"),
-        if_none_match=request.headers.get("if-none-match"),
+    found = Sendable(
+        object_key=held.object_key,
+        bytes=held.bytes,
+        media_type=held.media_type,
+        etag=f'"{held.sha256}"',
+        name=f"{video_id}-{variant}.{_EXTENSIONS[held.media_type]}",
+        modified_at=held.finished_at,
     )
-    name = f"{video_id}-{variant}.{_EXTENSIONS[held.media_type]}"
-    headers = _headers(held, part, etag, name)
-    if part is None or request.method == "HEAD":
-        return _nothing(part.status if part else 304, headers)
-    file = objects.local_file(parts.store, held.object_key) if part.status == 200 else None
-    extensions: dict[str, Any] = cast("dict[str, Any]", request.scope).get("extensions") or {}
-    if file is not None and "http.response.pathsend" in extensions:
-        return _whole_file(file, headers)
-    chunks = await _open(parts, held, part)
-
-    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
-        await send({"type": "http.response.start", "status": part.status, "headers": headers})
-        async for chunk in chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return stream
-
-
-def _nothing(status: int, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return answer
-
-
-def _whole_file(file: Path, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
-    """The web server sends a local file by itself, in a third of the time and with no memory of ours."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        path: Any = {
-            "type": "http.response.pathsend",
-            "path": str(file),
-        }  # ASGI's extension, not in the framework's types
-        await send(path)
-
-    return answer
-
-
-async def _open(parts: Parts, held: Held, part: Part) -> AsyncIterator[bytes]:
     try:
-        return await objects.open_range(parts.store, held.object_key, part.start, part.end)
+        return await send_object(request, parts.store, found)
     except FileNotFoundError:  # purged between the look at the row and this
         raise AppError("content_gone") from None
 
@@ -112,24 +61,3 @@ async def _find(parts: Parts, principal: Principal, video_id: str, variant: str)
     if seen.purge_at is not None:
         raise AppError("content_gone")
     raise AppError("not_ready", "This video has no content: it is not completed.", param="video_id")
-
-
-def _headers(held: Held, part: Part | None, etag: str, name: str) -> list[tuple[bytes, bytes]]:
-    headers = {
-        "etag": etag,
-        "accept-ranges": "bytes",
-        "last-modified": format_datetime(held.finished_at.astimezone(UTC), usegmt=True),
-        "cache-control": "private, no-store",
-        "content-security-policy": "default-src 'none'; sandbox",
-        "referrer-policy": "no-referrer",
-        "cross-origin-resource-policy": "same-origin",
-    }
-    if part is not None:
-        headers |= {
-            "content-type": held.media_type,
-            "content-length": str(part.length),
-            "content-disposition": f'attachment; filename="{name}"',
-        }
-        if part.status == 206:
-            headers["content-range"] = f"bytes {part.start}-{part.end - 1}/{part.size}"
-    return [(key.encode(), value.encode("latin-1")) for key, value in headers.items()]

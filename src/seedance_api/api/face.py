@@ -13,6 +13,7 @@ import structlog
 from litestar import Litestar
 from litestar.types import Message, Receive, Scope, Send
 
+from seedance_api.api import callbacks, media
 from seedance_api.api.errors import as_app_error, send_error
 from seedance_api.api.parts import Parts
 from seedance_api.api.videos import retrieve
@@ -68,7 +69,7 @@ class Face:
         if "//" in path:
             # the framework would take it for the same path with one slash, and our check for the prefix would not
             raise AppError("not_found", "There is nothing at this address.")
-        if path.startswith("/v1/") or path == "/v1":
+        if (path.startswith("/v1/") or path == "/v1") and not _is_link(path):
             parts: Parts = self._app.state["parts"]
             headers: list[tuple[bytes, bytes]] = scope["headers"]
             token = next((value for name, value in headers if name == b"authorization"), None)
@@ -79,6 +80,13 @@ class Face:
                 await _send_json(send, body, extra)
                 return
         await self._app(scope, receive, send)
+
+
+def _is_link(path: str) -> bool:
+    """Whether it is the address of a signed link or of a callback, which stands for a key."""
+    if path.startswith(callbacks.PLACE):
+        return path.count("/") == callbacks.PLACE.count("/") + 1
+    return path.startswith(media.PLACE) and "/" not in path.removeprefix(media.PLACE)
 
 
 async def _send_json(send: Send, body: bytes, extra: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made of the structs that the handlers decode and encode, and of the table below."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -11,12 +12,13 @@ from seedance_api.api.errors import ErrorView
 from seedance_api.api.files import FileDeleted, FileView
 from seedance_api.api.health import Health
 from seedance_api.api.models import ModelList
+from seedance_api.api.quotes import QuoteView
 from seedance_api.api.understand import CreateVideo, MediaItem
-from seedance_api.api.videos import QuoteView
 from seedance_api.api.view import Video, VideoDeleted, VideoList
 from seedance_api.catalog.models import MODELS, ModelView
 from seedance_api.foundation.errors import CODES
 from seedance_api.generations.states import PUBLIC
+from seedance_api.references.link import EXTENSIONS
 
 VERSION = "0.1.0"
 
@@ -30,7 +32,7 @@ NOTES: dict[str, str] = {
     "aspect_ratio": "Another name for `ratio`.",
     "size": "OpenAI's way to say resolution and ratio: `1280x720`.",
     "images": "Reference images with the role `first_frame`, `last_frame` or `reference`. One image without a role is the first frame.",
-    "videos": "Reference videos.",
+    "videos": "Reference videos. With a live key, images, videos and sounds may be `asset://` and the id of an asset of the upstream.",
     "audios": "Reference sounds.",
     "input_reference": "OpenAI's name for the first frame; several are references.",
     "seed": "-1 to 2147483647; the same request with the same seed gives the same sandbox video. -1, the default, takes any.",
@@ -98,16 +100,17 @@ def document() -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    video, file = _path("video_id"), _path("file_id")
+    video, file, token = _path("video_id"), _path("file_id"), _path("token")
     video["description"] = "The id of a video, `vid_…`."
     file["description"] = "The id of a file, `file_…`."
+    token["description"] = "What we signed: the object, its type and until when."
     return {
         "/v1/videos": {
-            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy"], parameters=[_KEY, _RETRY], body=_create_body()),
+            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy"], parameters=[_KEY, _RETRY], body=_create_body()),
             "get": _operation("listVideos", "List videos", "Videos", "VideoList", ["invalid_request"], parameters=_page_parameters()),
         },
         "/v1/videos/quote": {
-            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "max_cost_exceeded", "no_price", "too_busy"], parameters=[_KEY], body=_create_body()),
+            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "max_cost_exceeded", "no_price", "too_busy"], parameters=[_KEY], body=_create_body()),
         },
         "/v1/videos/{video_id}": {
             "parameters": [video],
@@ -128,6 +131,7 @@ def _paths() -> dict[str, Any]:
             "get": _operation("retrieveFile", "Retrieve a file", "Files", "FileView", ["not_found"]),
             "delete": _operation("deleteFile", "Delete a file", "Files", "FileDeleted", ["not_found", "file_in_use"]),
         },
+        "/v1/media/{token}": {"parameters": [token], "get": _media("get"), "head": _media("head")},
         "/v1/models": {"get": _operation("listModels", "List models", "Models", "ModelList", [])},
         "/v1/models/{model}": {
             "parameters": [_path("model")],
@@ -237,14 +241,35 @@ def _statement() -> dict[str, Any]:
 
 
 def _content(method: str) -> dict[str, Any]:
-    found = {
-        kind: {"schema": {"type": "string", "contentMediaType": kind}}
-        for kind in ("video/mp4", "image/png", "image/jpeg", "image/webp")
-    }
-    body = {"content": found} if method == "get" else {}
-    codes = ["invalid_request", "not_found", "not_ready", "content_gone"] + (
-        ["range_not_satisfiable"] if method == "get" else []
+    variant = _query("variant", {"enum": list(VARIANTS), "default": "video"}, "Which file.")
+    return {
+        "operationId": "retrieveContent" if method == "get" else "inspectContent",
+        "summary": "Download" if method == "get" else "Size and type of a download",
+        "tags": ["Videos"],
+    } | _file(
+        method,
+        ("video/mp4", "image/png", "image/jpeg", "image/webp"),
+        ["invalid_request", "not_found", "not_ready", "content_gone"],
+        [variant],
+        open_to_all=False,
     )
+
+
+def _media(method: str) -> dict[str, Any]:
+    return {
+        "operationId": "retrieveMedia" if method == "get" else "inspectMedia",
+        "summary": "Fetch a linked medium" if method == "get" else "Size and type of a linked medium",
+        "tags": ["Files"],
+        "security": [],
+    } | _file(method, tuple(EXTENSIONS), ["not_found"], [], open_to_all=True)
+
+
+def _file(
+    method: str, types: Sequence[str], codes: list[str], parameters: list[dict[str, Any]], *, open_to_all: bool
+) -> dict[str, Any]:
+    """What an address that sends a file takes and answers."""
+    found = {kind: {"schema": {"type": "string", "contentMediaType": kind}} for kind in types}
+    body = {"content": found} if method == "get" else {}
     whole = {"200": {"description": "The whole file.", **body}, "304": {"description": "You have it."}}
     part = {"206": {"description": "The range asked for.", **body}} if method == "get" else {}
     header = {
@@ -254,13 +279,10 @@ def _content(method: str) -> dict[str, Any]:
         "schema": _TEXT,
         "description": "One range of bytes.",
     }
-    return {
-        "operationId": "retrieveContent" if method == "get" else "inspectContent",
-        "summary": "Download" if method == "get" else "Size and type of a download",
-        "tags": ["Videos"],
-        "parameters": [_query("variant", {"enum": list(VARIANTS), "default": "video"}, "Which file.")] + ([header] if method == "get" else []),
-        "responses": whole | part | _errors(codes, open_to_all=False),
-    }  # fmt: skip
+    if method == "get":
+        codes, parameters = [*codes, "range_not_satisfiable"], [*parameters, header]
+    responses = {"responses": whole | part | _errors(codes, open_to_all=open_to_all)}
+    return ({"parameters": parameters} if parameters else {}) | responses
 
 
 def _events() -> dict[str, Any]:

@@ -19,7 +19,9 @@ from seedance_api.foundation.idempotency import Finder
 from seedance_api.foundation.ids import is_id, new_id
 from seedance_api.generations import queries
 from seedance_api.generations.create import Creating
+from seedance_api.generations.places import Places
 from seedance_api.generations.rows import Seen
+from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
 
 
@@ -78,14 +80,16 @@ class Parts:
         self.file_retention_seconds = file_retention_seconds
         self.public_url = public_url
         self.pepper = pepper
+        self.seals = Seals(pepper, public_url)
         self.budget = Budget()
         self.find = Finder(db)
         self.changes = Changes()
+        self.places = Places(db)
         self._seen: Batch[str, Seen | None] = Batch(self._load, most=500)
 
     def is_sandbox(self, principal: Principal) -> bool:
         """Whether this key's videos are previews by the sandbox."""
-        return not principal.livemode or self.creating.live_provider == "sandbox"
+        return not principal.livemode or "sandbox" in self.creating.router.offers
 
     async def seen(self, principal: Principal, video_id: str) -> Seen:
         """A generation of the caller's account and mode. Raises AppError 404: another's is as if it were not there."""
@@ -105,7 +109,8 @@ class Parts:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _load(self, ids: list[str]) -> list[Seen | None | Exception]:
-        found = {seen.id: seen for seen in await queries.seen_by_ids(self.db, list(set(ids)))}
+        rows = await self.places.mark(await queries.seen_by_ids(self.db, list(set(ids))))
+        found = {seen.id: seen for seen in rows}
         return [found.get(one) for one in ids]
 
 

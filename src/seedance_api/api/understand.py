@@ -13,15 +13,16 @@ from seedance_api.catalog.request import Media, Request
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.money import amount_of_number
-from seedance_api.generations.create import CreateGeneration, refusal
-from seedance_api.references.admit import Source
+from seedance_api.generations.accept import refusal
+from seedance_api.generations.create import CreateGeneration
+from seedance_api.references.admit import ASSET, Source, is_asset
 from seedance_api.references.inspect import Staged
 
 _MEDIA_MOST = 64
 
 
 class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A reference medium: exactly one of `url` (https or data URL) and `file_id`, and what it is for."""
+    """A reference medium: exactly one of `url` (https, data URL or `asset://`) and `file_id`, and what it is for."""
 
     url: str | None = None
     file_id: str | None = None
@@ -130,7 +131,14 @@ def _media(form: CreateVideo, body: Body, problems: list[Problem]) -> tuple[Requ
         if item is None:
             continue
         url, file_id, upload, own_role = item
-        sources.append(Source(path=path, kind=kind, url=url, file_id=file_id, upload=upload))
+        asset = url if url is not None and url.startswith(ASSET) else None
+        if asset is not None and not is_asset(asset):
+            message = f"`{path}` must read asset:// and an asset's id: up to 128 letters, digits, - and _."
+            problems.append(Problem(path=path, code="bad_media", message=message))
+            continue
+        sources.append(
+            Source(path=path, kind=kind, url=None if asset else url, file_id=file_id, upload=upload, asset=asset)
+        )
         media[kind].append(Media(kind=kind, role=own_role or role, path=path))
     request = Request(
         model=form.model,

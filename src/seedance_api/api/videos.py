@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from email.utils import format_datetime
+from typing import Any, cast
 
 import msgspec
 from litestar import Response, delete, get, post
@@ -14,53 +15,24 @@ from seedance_api.api.body import AnyRequest, Body, read_body
 from seedance_api.api.decode import decode
 from seedance_api.api.once import once_by_content, once_by_key, seal
 from seedance_api.api.parts import Parts, base_of, parts_of, principal_of
+from seedance_api.api.quotes import quote_view
 from seedance_api.api.understand import Asked, understand, what_it_says
-from seedance_api.api.view import NOTHING, VideoDeleted, VideoList, video
-from seedance_api.billing.quote import Price
+from seedance_api.api.view import VideoDeleted, VideoList, unix, video
 from seedance_api.catalog import models
-from seedance_api.catalog.tokens import Tokens
+from seedance_api.catalog.retirement import retirement
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Done, Kind, Once, take
 from seedance_api.foundation.ids import is_id
-from seedance_api.foundation.money import format_amount
 from seedance_api.generations import cancel as verbs
 from seedance_api.generations import queries
-from seedance_api.generations.create import Quote, create, quote, refusal
+from seedance_api.generations.accept import refusal
+from seedance_api.generations.create import create, quote
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
 from seedance_api.generations.write import Created
 
 POLL_MILLISECONDS = 2000
 REPLAYED = {"Idempotent-Replayed": "true"}
-
-
-class QuoteCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a create of this would cost: decimal strings. `hold` is set aside until the video is finished, and `most` is
-    the most that can be charged. With a test key it is `free`, and `expected` is what a live key would pay."""
-
-    currency: str
-    price_version: int
-    price_per_million_tokens: str
-    expected: str
-    hold: str
-    most: str
-    free: bool
-
-
-class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a quote. `tokens.most` is what no generation of this request exceeds."""
-
-    object: Literal["quote"] = "quote"
-    model: str
-    mode: str
-    size: str
-    seconds: str
-    resolution: str
-    ratio: str
-    tokens: Tokens
-    cost: QuoteCost | None
-    livemode: bool
-    sandbox: bool
 
 
 @post("/v1/videos", status_code=200)
@@ -75,7 +47,7 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
         seen = _fresh(created)
     else:
         seen = await _replayed(parts, principal, created)
-    headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen)
+    headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen) | retirement_headers(seen.model)
     if created.replayed:
         headers |= REPLAYED
     return json_response(video(seen, base_of_request(parts, request), principal.currency), headers)
@@ -112,48 +84,20 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
         once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
         if done := await parts.find(once):
             return _quoted_before(done)
-        view = _quote_view(await quote(asked.wish, principal=principal, folder=folder, parts=parts.creating), principal)
+        found = await quote(asked.wish, principal=principal, folder=folder, parts=parts.creating)
+    view, headers = quote_view(found, principal), retirement_headers(found.accepted.order.model)
     if once.kind is not Kind.KEY:
-        return json_response(view)
+        return json_response(view, headers)
     async with parts.db.transaction() as connection:
         (mine,) = await take(connection, [once], [msgspec.to_builtins(view)])
-    if mine:
-        return json_response(view)
-    done = await parts.find(once)
-    return _quoted_before(done) if done else json_response(view)
+    done = None if mine else await parts.find(once)
+    return _quoted_before(done) if done else json_response(view, headers)
 
 
 def _quoted_before(done: Done) -> Response[bytes]:
-    return Response(msgspec.json.encode(done.answer), media_type="application/json", headers=REPLAYED)
-
-
-def _quote_view(found: Quote, principal: Principal) -> QuoteView:
-    order = found.accepted.order
-    return QuoteView(
-        model=order.model,
-        mode=order.mode.value,
-        size=f"{order.width}x{order.height}",
-        seconds=f"{order.seconds:g}",
-        resolution=order.resolution,
-        ratio=order.ratio,
-        tokens=found.tokens,
-        cost=_quote_cost(found.price, free=not principal.livemode) if found.price else None,
-        livemode=principal.livemode,
-        sandbox=found.provider == "sandbox",
-    )
-
-
-def _quote_cost(price: Price, *, free: bool) -> QuoteCost:
-    most = NOTHING if free else format_amount(price.most)
-    return QuoteCost(
-        currency=price.currency,
-        price_version=price.version,
-        price_per_million_tokens=format_amount(price.rate.price),
-        expected=format_amount(price.expected),
-        hold=most,
-        most=most,
-        free=free,
-    )
+    answer = cast("dict[str, Any]", done.answer)
+    headers = REPLAYED | retirement_headers(answer["model"])
+    return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
 
 
 async def _once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
@@ -181,6 +125,7 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
         since=moment(asked.created_after),
         before=moment(asked.created_before),
     )
+    found = await parts.places.mark(found)
     base = base_of_request(parts, request)
     data = [video(seen, base, principal.currency) for seen in found[: asked.limit]]
     page = VideoList(
@@ -246,6 +191,15 @@ def base_of_request(parts: Parts, request: AnyRequest) -> str:
 def poll_hint(seen: Seen) -> dict[str, str]:
     """How long OpenAI's clients should wait before they ask again."""
     return {} if seen.finished_at else {"openai-poll-after-ms": str(POLL_MILLISECONDS)}
+
+
+def retirement_headers(model: str) -> dict[str, str]:
+    """When a model that is being retired ends: RFC 9745 and RFC 8594."""
+    ending = retirement(model, models.today_utc())
+    if ending is None:
+        return {}
+    sunset = format_datetime(ending.sunset_at, usegmt=True)
+    return {"Deprecation": f"@{unix(ending.deprecated_at)}", "Sunset": sunset}
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,11 @@ from typing import Literal
 import msgspec
 
 from seedance_api.billing.rows import HoldState
+from seedance_api.catalog.models import today_utc
+from seedance_api.catalog.retirement import Notice, retirement
 from seedance_api.catalog.tokens import nominal_seconds
 from seedance_api.foundation.money import format_amount
+from seedance_api.generations.estimate import eta, progress
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import FAILURES, PUBLIC, State
 
@@ -74,6 +77,8 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     status: Literal["queued", "in_progress", "completed", "failed", "canceled"]
     progress: int
+    queue_position: int | None
+    eta: int | None
     created_at: int
     started_at: int | None
     completed_at: int | None
@@ -95,6 +100,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     cost: Cost
     urls: Urls
     error: VideoError | None
+    warnings: list[Notice]
     metadata: dict[str, str]
     remixed_from_video_id: None = None
     livemode: bool
@@ -133,7 +139,9 @@ def video(seen: Seen, base: str, currency: str) -> Video:
         id=seen.id,
         model=seen.model,
         status=PUBLIC[seen.state],
-        progress=seen.progress,
+        progress=_progress(seen),
+        queue_position=seen.queue_position,
+        eta=eta(seen.course),
         created_at=unix(seen.created_at),
         started_at=unix(seen.started_at) if seen.started_at else None,
         completed_at=unix(seen.finished_at) if seen.finished_at and done else None,
@@ -155,10 +163,23 @@ def video(seen: Seen, base: str, currency: str) -> Video:
         cost=_cost(seen, f"{length:g}", currency),
         urls=_urls(seen, base),
         error=_error(seen),
+        warnings=warnings(seen.model),
         metadata=seen.metadata,
         livemode=seen.livemode,
         sandbox=seen.provider == "sandbox",
     )
+
+
+def _progress(seen: Seen) -> int:
+    """The sandbox tells its own progress; what upstreams do not tell is estimated."""
+    estimated = seen.state is State.RUNNING and seen.provider != "sandbox"
+    return progress(seen.course, seen.progress) if estimated else seen.progress
+
+
+def warnings(model: str) -> list[Notice]:
+    """What the customer should know of a model before it happens."""
+    ending = retirement(model, today_utc())
+    return [ending.notice] if ending else []
 
 
 def unix(moment: datetime) -> int:

@@ -1,6 +1,7 @@
 """The price books in the database: every version that ever was, and the one that holds now."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,10 @@ from seedance_api.foundation.db import Connection, Database
 
 STANDARD = Path(__file__).with_name("prices.toml")
 """The book of a new installation: the vendor's list prices and a margin."""
+
+
+Costs = Callable[[str, str, Use], int | None]
+"""What a provider asks for a million tokens, by its name, the currency and the use; None where the book says it."""
 
 
 class PriceBook(msgspec.Struct, frozen=True):
@@ -26,10 +31,14 @@ class PriceBook(msgspec.Struct, frozen=True):
 
 
 class Books:
-    """Reads price books and remembers them: a version never changes. As many are kept as there are versions in use."""
+    """Reads price books and remembers them: a version never changes. As many are kept as there are versions in use.
 
-    def __init__(self, db: Database) -> None:
+    `costs` are those that the operator has agreed with a provider.
+    """
+
+    def __init__(self, db: Database, costs: Costs | None = None) -> None:
         self._db = db
+        self.costs: Costs = costs or _as_the_book_says
         self._known: dict[int, PriceBook] = {}
         self._latest: PriceBook | None = None
         self._epoch = 0
@@ -64,6 +73,10 @@ class Books:
             book = decode_book(await queries.book_text(connection or self._db, version))
             self._known[version] = PriceBook(version, book, every_rate(book))
         return self._known[version]
+
+
+def _as_the_book_says(provider: str, currency: str, use: Use) -> None:
+    del provider, currency, use
 
 
 async def load_book(db: Database, text: str, *, author: str) -> tuple[int, bool]:

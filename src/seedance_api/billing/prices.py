@@ -24,6 +24,10 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     audio: bool
     service_tier: str
 
+    def facts(self) -> dict[str, Any]:
+        """What it depends on beside the model."""
+        return {name: getattr(self, name) for name in ("resolution", "input_video", "audio", "service_tier")}
+
     def __str__(self) -> str:
         words = [self.model, self.resolution, self.service_tier, "with sound" if self.audio else "silent"]
         return ", ".join([*words, *(["video input"] if self.input_video else [])])

@@ -143,6 +143,7 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     key_id: str
     livemode: bool
+    provider: str = ""
     model: str
     resolution: str
     seconds: float

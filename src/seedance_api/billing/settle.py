@@ -63,13 +63,16 @@ async def book_cost(connection: Connection, sale: Sale, order: Order, attempt_id
     if hold is None:
         return
     book = await books.at(hold.price_version, connection)
-    rate = book.rate(hold.currency, use_of(order, sale.resolution)) or book.rate(hold.currency, use_of(order))
+    use = use_of(order, sale.resolution)
+    rate = book.rate(hold.currency, use) or book.rate(hold.currency, use_of(order))
+    agreed = books.costs(sale.provider, hold.currency, use)
+    cost = agreed if agreed is not None else rate.cost if rate else 0
     tokens = _believed(sale.tokens)
     transfer = Transfer(
         kind=TransferKind.UPSTREAM,
         account_id=hold.account_id,
         currency=hold.currency,
-        amount=cost_of(hold.quoted_tokens if tokens is None else tokens, rate.cost if rate else 0),
+        amount=cost_of(hold.quoted_tokens if tokens is None else tokens, cost),
         generation_id=hold.generation_id,
         reference=attempt_id,
     )

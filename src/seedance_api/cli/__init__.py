@@ -12,14 +12,20 @@ from seedance_api.cli.accounts import accounts
 from seedance_api.cli.doctor import doctor
 from seedance_api.cli.keys import keys
 from seedance_api.cli.prices import prices
-from seedance_api.cli.run import AsJson, DataDir, show, started
+from seedance_api.cli.regions import account_list, account_regions
+from seedance_api.cli.run import AsJson, DataDir, fail, show, started
+from seedance_api.cli.upstreams import upstreams
 from seedance_api.foundation.migrations import migrate as run_migrations
 from seedance_api.foundation.process import die_with_parent
+from seedance_api.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+accounts.command("list")(account_list)
+accounts.command("regions")(account_regions)
 cli.add_typer(accounts, name="account")
 cli.add_typer(keys, name="key")
 cli.add_typer(prices, name="prices")
+cli.add_typer(upstreams, name="upstream")
 cli.command()(doctor)
 
 
@@ -43,6 +49,7 @@ def serve(
 ) -> None:
     """Run the API and a worker."""
     with started(data_dir, host=host, port=port, workers=workers) as settings:
+        _check_upstreams(settings)
         server.serve(
             host=settings.host,
             port=settings.port,
@@ -60,7 +67,16 @@ def worker(data_dir: DataDir = None) -> None:
     if parent is not None:
         die_with_parent(int(parent))
     with started(data_dir) as settings:
+        _check_upstreams(settings)
         asyncio.run(root.work(settings))
+
+
+def _check_upstreams(settings: Settings) -> None:
+    """Better told here than by each process of its own."""
+    try:
+        root.read_upstreams_of(settings)
+    except ValueError as error:
+        fail(str(error), 2)
 
 
 @cli.command()

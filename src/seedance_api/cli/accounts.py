@@ -55,8 +55,12 @@ def account_create(
         return await create.create_account(db, email, currency or (await Books(db).latest()).book.default_currency)
 
     account = in_database(data_dir, verb)
-    fields = {"id": account.id, "email": account.email, "currency": account.currency}
-    show(fields, as_json, f"Account {account.id} for {account.email}, in {account.currency}.")
+    show(account_fields(account), as_json, f"Account {account.id} for {account.email}, in {account.currency}.")
+
+
+def account_fields(account: Account) -> dict[str, Any]:
+    """An account for a program."""
+    return {"id": account.id, "email": account.email, "currency": account.currency, "regions": account.regions}
 
 
 @accounts.command("credit")

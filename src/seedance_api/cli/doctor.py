@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from seedance_api import app as root
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
+from seedance_api.cli.upstreams import reconcile_now
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import Remark, inspect
+from seedance_api.doctor.installation import LiveSide, Remark, inspect
 from seedance_api.doctor.invariants import Finding
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
@@ -21,11 +23,17 @@ def doctor(
     accepted: Annotated[
         Path | None, typer.Option(help="With --invariants: a file of video ids that a client was given, a line each.")
     ] = None,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Compare our books with those of the upstreams, and show what differs.")
+    ] = False,
+    hours: Annotated[float, typer.Option(help="With --reconcile: how far back.", min=0.1, max=168)] = 48,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Look at the installation, or with --invariants at all that it holds. Exit code 1 when anything is wrong."""
-    if invariants:
+    if reconcile:
+        reconcile_now(hours, data_dir, as_json)
+    elif invariants:
         _check_invariants(_ids_of(accepted), data_dir, as_json)
     else:
         _inspect(data_dir, as_json)
@@ -50,7 +58,7 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
 def _inspect(data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
         store = open_store(settings.object_store_url, settings.data_dir / "objects")
-        return await inspect(db, store, live_sandbox=settings.live_sandbox)
+        return await inspect(db, store, live=_live(settings))
 
     remarks = in_database(data_dir, verb)
     text = "\n".join(f"{one.status:<8}{one.name:<10}{one.message}" for one in remarks)
@@ -58,6 +66,19 @@ def _inspect(data_dir: Path | None, as_json: bool) -> None:
     show({"ok": is_well, "remarks": remarks}, as_json, text)
     if not is_well:
         raise typer.Exit(1)
+
+
+def _live(settings: Settings) -> LiveSide:
+    try:
+        found = root.read_upstreams_of(settings)
+    except ValueError as error:
+        return LiveSide(sandbox=settings.live_sandbox, problem=str(error))
+    return LiveSide(
+        sandbox=settings.live_sandbox,
+        upstreams=tuple(one.name for one in found),
+        reachable=settings.public_url is not None,
+        calls_back=any(one.callbacks for one in found),
+    )
 
 
 def _ids_of(file: Path | None) -> list[str] | None:

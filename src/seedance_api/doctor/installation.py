@@ -13,8 +13,10 @@ from seedance_api.catalog.models import MODELS
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
+from seedance_api.generations import discrepancies, gates
 
 _SECONDS = 10.0
+_HOURS_MOST = 24
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,9 +27,22 @@ class Remark(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-async def inspect(db: Database, store: ObjectStore, *, live_sandbox: bool) -> list[Remark]:
+class LiveSide(msgspec.Struct, frozen=True, kw_only=True):
+    """What live keys use, as it is configured. `problem` says why it cannot be used."""
+
+    sandbox: bool
+    upstreams: tuple[str, ...] = ()
+    reachable: bool = False
+    calls_back: bool = False
+    problem: str | None = None
+
+
+async def inspect(db: Database, store: ObjectStore, *, live: LiveSide) -> list[Remark]:
     """Look at the database, the object store, the price book and what live keys use."""
-    return [await _database(db), await _store(store), await _prices(db), _upstream(live_sandbox=live_sandbox)]
+    remarks = [await _database(db), await _store(store), await _prices(db), _upstream(live)]
+    if live.upstreams:
+        remarks += [await _gates(db, live.upstreams), await _books(db)]
+    return remarks
 
 
 async def _database(db: Database) -> Remark:
@@ -72,8 +87,33 @@ async def _prices(db: Database) -> Remark:
     return Remark(name="prices", status="ok", message=said)
 
 
-def _upstream(*, live_sandbox: bool) -> Remark:
-    if live_sandbox:
+def _upstream(live: LiveSide) -> Remark:
+    if live.problem is not None:
+        return Remark(name="upstream", status="error", message=live.problem)
+    if live.sandbox:
         message = "SEEDANCE_LIVE_SANDBOX is on: live keys are charged for previews of the sandbox"
         return Remark(name="upstream", status="warning", message=message)
-    return Remark(name="upstream", status="warning", message="none is configured: live keys are refused")
+    if not live.upstreams:
+        return Remark(name="upstream", status="warning", message="none is configured: live keys are refused")
+    names = ", ".join(live.upstreams)
+    if not live.reachable:
+        said = "without SEEDANCE_PUBLIC_URL they cannot fetch input videos, nor call back"
+        return Remark(name="upstream", status="warning", message=f"{names}; {said}")
+    return Remark(name="upstream", status="ok", message=f"{names}; ask them with: seedance-api upstream list --check")
+
+
+async def _gates(db: Database, upstreams: tuple[str, ...]) -> Remark:
+    shut = [gate for gate in await gates.of_providers(db, upstreams) if gate.closed_seconds > 0]
+    if not shut:
+        return Remark(name="gates", status="ok", message="every upstream takes work")
+    said = "; ".join(f"{one.provider} {one.model}: {one.reason}" for one in shut)
+    return Remark(name="gates", status="warning", message=f"closed for now: {said}")
+
+
+async def _books(db: Database) -> Remark:
+    count, oldest = await discrepancies.count_open(db)
+    if not count:
+        return Remark(name="books", status="ok", message="no difference with an upstream is open")
+    said = f"{count} differences with upstreams are open, the oldest for {oldest:.0f} hours"
+    status = "error" if oldest >= _HOURS_MOST else "warning"
+    return Remark(name="books", status=status, message=f"{said}; see them with: seedance-api doctor --reconcile")

@@ -173,8 +173,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         sql=(
             """
             SELECT format('attempts %s: one operation', string_agg(a.id, ', ')) FROM attempt a
-            JOIN generation g ON g.id = a.generation_id WHERE a.operation IS NOT NULL
-            GROUP BY g.provider, a.operation HAVING count(*) > 1
+            WHERE a.operation IS NOT NULL GROUP BY a.provider, a.operation ->> 'id' HAVING count(*) > 1
             """,
             """
             SELECT format('attempt %s: %s, its generation is %s', a.id, a.state, g.state)
@@ -209,10 +208,12 @@ INVARIANTS: tuple[Invariant, ...] = (
             WHERE a.state = 'succeeded' AND h.amount > 0 GROUP BY a.id HAVING count(t.id) <> 1
             """,
             """
-            SELECT format('transfer %s: a cost of no attempt that succeeded', t.id) FROM transfer t
+            SELECT format('transfer %s: a cost of no attempt that succeeded, nor of one that did too late', t.id)
+            FROM transfer t
             WHERE t.kind = 'upstream' AND NOT EXISTS (
                 SELECT 1 FROM attempt a
-                WHERE a.id = t.reference AND a.generation_id = t.generation_id AND a.state = 'succeeded')
+                WHERE a.id = t.reference AND a.generation_id = t.generation_id AND (a.state = 'succeeded' OR EXISTS (
+                    SELECT 1 FROM discrepancy d WHERE d.attempt_id = a.id AND d.kind = 'late')))
             """,
         ),
     ),

@@ -58,6 +58,9 @@ CODES: dict[str, Code] = {
     ),
     "no_price": Code(403, "billing_error", False, "The price book has no price for this in the account's currency."),
     "live_unavailable": Code(403, "permission_error", False, "This installation has no live upstream; use a test key."),
+    "model_unavailable": Code(
+        403, "permission_error", False, "No upstream of this installation serves that model for this account."
+    ),
     "not_found": Code(404, "not_found_error", False, "There is no such thing in this account."),
     "method_not_allowed": Code(405, "invalid_request_error", False, "This address does not take that method."),
     "not_ready": Code(404, "not_found_error", True, "The video is not finished, so it has no content yet."),
@@ -107,6 +110,7 @@ PROBLEMS: dict[str, str] = {
     "wrong_type": "The value is of another kind than the field: text for a number, say.",
     "insufficient_balance": "The account has less than is needed: `value` is what the video may cost, `allowed` the rest.",
     "limit_reached": "A spending limit leaves less than is needed: `value` is what the video may cost, `allowed` the rest.",
+    "model_unavailable": "No upstream of this installation serves the model where this account's data may go.",
     "max_cost_exceeded": "The video may cost `value`, more than the `max_cost` of the request, `allowed`.",
 }
 """The codes of problems that decoding and billing find; the catalogue has its own."""

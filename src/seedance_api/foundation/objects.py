@@ -38,6 +38,11 @@ async def exists(store: ObjectStore, key: str) -> bool:
     return True
 
 
+async def size_of(store: ObjectStore, key: str) -> int:
+    """The bytes of an object. Raises FileNotFoundError."""
+    return (await obstore.head_async(store, key))["size"]
+
+
 async def get_file(store: ObjectStore, key: str, to: Path) -> int:
     """Copy an object to a file; returns its bytes. Raises FileNotFoundError when there is none."""
     found = await obstore.get_async(store, key)

@@ -7,7 +7,6 @@ time and bytes, and refusals whose text and timing do not tell a forbidden addre
 """
 
 import asyncio
-import hashlib
 import logging
 import socket
 import ssl
@@ -15,7 +14,7 @@ import threading
 from concurrent.futures import Future
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import httpx
 import msgspec
@@ -23,13 +22,14 @@ import ssrfguard
 from ssrfguard.httpx import AsyncClient
 
 from seedance_api.foundation.address import UNREACHABLE, Blocked, next_hop, policy, port_of, vet
+from seedance_api.foundation.transfer import Floor, Transfer
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 DNS_SECONDS = 5.0
 DNS_SLOTS = 32
 FAILURE_STEP_SECONDS = 0.5
-CHUNK_BYTES = 1 << 20
+RESUME_SECONDS = 0.5
 
 _Answer = tuple[int, int, int, str, tuple[Any, ...]]  # a row of getaddrinfo
 
@@ -65,7 +65,7 @@ class TooLarge(msgspec.Struct, frozen=True):
 
 
 class TooSlow(msgspec.Struct, frozen=True):
-    """The whole exchange did not end within its time."""
+    """The exchange did not end within its time, or for `seconds` less came than the caller puts up with."""
 
     seconds: float
     message: str
@@ -121,17 +121,30 @@ class Outbound:
         return vetted if isinstance(vetted, Blocked) else Allowed(vetted.host, port_of(vetted))
 
     async def download(
-        self, url: str, to: Path, *, max_bytes: int, total_seconds: float, max_redirects: int = 3
+        self,
+        url: str,
+        to: Path,
+        *,
+        max_bytes: int,
+        total_seconds: float,
+        max_redirects: int = 3,
+        resumes: int = 0,
+        least_bytes_a_second: float = 0,
+        window_seconds: float = 10,
     ) -> Download:
         """Stream the body of `url` into the new file `to`; on anything but `Downloaded` there is no file.
 
         `total_seconds` covers redirects and lookups too; a name server that does not answer can hold it up by
-        `dns_seconds` more, at most. Raises `OSError` when the file cannot be made or written.
+        `dns_seconds` more, at most. A connection that breaks off is continued `resumes` times, or begun anew where
+        the server cannot continue. A server that sends less than `least_bytes_a_second` over `window_seconds` is
+        given up. Raises `OSError` when the file cannot be made or written.
         """
         started = asyncio.get_running_loop().time()
+        transfer = Transfer(to, max_bytes=max_bytes, floor=Floor(least_bytes_a_second, window_seconds))
         try:
-            async with asyncio.timeout(total_seconds):
-                outcome = await self._follow(url, to, max_bytes, max_redirects)
+            with transfer:
+                async with asyncio.timeout(total_seconds):
+                    outcome = await self._follow(url, transfer, max_redirects, resumes)
         except TimeoutError:
             return TooSlow(total_seconds, f"the server did not finish sending within {total_seconds:g} s")
         if isinstance(outcome, Blocked | Unreachable):
@@ -163,21 +176,25 @@ class Outbound:
         except (httpx.HTTPError, httpx.InvalidURL):
             return Unreachable("broken", UNREACHABLE)
 
-    async def _follow(self, url: str, to: Path, max_bytes: int, max_redirects: int) -> Download:
+    async def _follow(self, url: str, transfer: Transfer, max_redirects: int, resumes: int) -> Download:
         vetted = vet(url, self._policy)
         for _ in range(max_redirects + 1):
             if isinstance(vetted, Blocked):
                 return vetted
-            outcome = await self._get(vetted, to, max_bytes)
+            outcome = await self._get(vetted, transfer)
+            while resumes and transfer.started and isinstance(outcome, Unreachable) and outcome.code in _CUT:
+                resumes -= 1
+                await asyncio.sleep(RESUME_SECONDS)
+                outcome = await self._get(vetted, transfer)
             if not isinstance(outcome, str):
                 return outcome
             vetted = next_hop(vetted, outcome, self._policy)
         return Blocked("redirects", f"the server redirects more often than {max_redirects} times")
 
-    async def _get(self, url: httpx.URL, to: Path, max_bytes: int) -> Download | str:
+    async def _get(self, url: httpx.URL, transfer: Transfer) -> Download | str:
         try:
-            async with self._client.stream("GET", url) as response:
-                return await _read(response, to, max_bytes)
+            async with self._client.stream("GET", url, headers=transfer.headers()) as response:
+                return await _read(response, transfer)
         except ssrfguard.SSRFGuardError:  # its text has the URL, query and all
             return Blocked("address", UNREACHABLE, url.host)
         except httpx.ConnectError:
@@ -186,6 +203,10 @@ class Outbound:
             return Unreachable("timeout", UNREACHABLE)
         except (httpx.HTTPError, httpx.InvalidURL):
             return Unreachable("broken", UNREACHABLE)
+
+
+# What a new connection may mend, once the body has begun.
+_CUT = frozenset({"connect", "timeout", "broken"})
 
 
 def _timed(lookup: ssrfguard.Resolver, seconds: float) -> ssrfguard.Resolver:
@@ -233,36 +254,26 @@ def _client(policy: ssrfguard.Policy, lookup: ssrfguard.Resolver, tls: ssl.SSLCo
     )
 
 
-async def _read(response: httpx.Response, to: Path, max_bytes: int) -> Downloaded | Unreachable | TooLarge | str:
+async def _read(response: httpx.Response, transfer: Transfer) -> Download | str:
     """Save the answer, or say why not, or say where to look instead."""
     status = response.status_code
     if response.has_redirect_location:
         return response.headers["location"]
-    if status != 200:
+    if status != 200 and not (status == 206 and transfer.headers()):
         return Unreachable("status", f"the server answered with status {status}", status)
     if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         return Unreachable("encoding", "the server sent a compressed answer, though none was asked for")
-    return await _save(response, to, max_bytes)
-
-
-async def _save(response: httpx.Response, to: Path, max_bytes: int) -> Downloaded | TooLarge:
-    too_large = TooLarge(max_bytes, f"the file is larger than {max_bytes / 1e6:g} MB")
-    declared = response.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        return too_large
-    digest, received, whole = hashlib.sha256(), 0, False
-    file = await asyncio.to_thread(to.open, "xb")
-    try:
-        async for chunk in response.aiter_raw(CHUNK_BYTES):
-            received += len(chunk)
-            if received > max_bytes:
-                return too_large
-            await asyncio.to_thread(file.write, chunk)
-            digest.update(chunk)
-        whole = True
-    finally:
-        file.close()  # waits for the write a cancellation left behind: buffered files have a lock
-        if not whole:
-            to.unlink(missing_ok=True)  # noqa: ASYNC240 – one system call, and no await may come between
-    content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
-    return Downloaded(received, content_type or None, digest.hexdigest())
+    progress = await transfer.take(response)
+    match progress:
+        case "whole":
+            done = await transfer.finish()
+            return Downloaded(done.bytes, done.content_type, done.sha256)
+        case "large":
+            return TooLarge(transfer.max_bytes, f"the file is larger than {transfer.max_bytes / 1e6:g} MB")
+        case "slow":
+            floor = transfer.floor
+            return TooSlow(floor.seconds, f"the server sent less than {floor.bytes_a_second:g} bytes a second")
+        case "cut" | "other":
+            return Unreachable("broken", UNREACHABLE)
+        case _:
+            assert_never(progress)

@@ -59,6 +59,7 @@ CREATE TABLE public.account (
     email text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     currency text DEFAULT 'USD'::text NOT NULL,
+    regions text[],
     CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
 );
 CREATE TABLE public.api_key (
@@ -91,6 +92,12 @@ CREATE TABLE public.attempt (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     sent_at timestamp with time zone,
     resolved_at timestamp with time zone,
+    provider text NOT NULL,
+    seconds_left double precision,
+    told text,
+    check_at timestamp with time zone DEFAULT now() NOT NULL,
+    begun_at timestamp with time zone,
+    original jsonb,
     CONSTRAINT acknowledged_attempts_have_their_operation CHECK (((state <> ALL (ARRAY['acknowledged'::text, 'succeeded'::text])) OR (operation IS NOT NULL))),
     CONSTRAINT attempt_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'rejected'::text, 'unknown'::text, 'succeeded'::text, 'failed'::text, 'lost'::text]))),
     CONSTRAINT final_attempts_have_their_time CHECK (((state = ANY (ARRAY['rejected'::text, 'succeeded'::text, 'failed'::text, 'lost'::text])) = (resolved_at IS NOT NULL)))
@@ -114,6 +121,33 @@ CREATE TABLE public.credit_grant (
     CONSTRAINT credit_grant_amount_check CHECK ((amount > 0)),
     CONSTRAINT credit_grant_check CHECK (((remaining >= 0) AND (remaining <= amount)))
 );
+CREATE TABLE public.discrepancy (
+    id text NOT NULL COLLATE pg_catalog."C",
+    provider text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL,
+    operation_id text NOT NULL COLLATE pg_catalog."C",
+    attempt_id text COLLATE pg_catalog."C",
+    detail jsonb NOT NULL,
+    owner text DEFAULT 'operator'::text NOT NULL,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    resolved_at timestamp with time zone,
+    resolution text,
+    CONSTRAINT discrepancy_kind_check CHECK ((kind = ANY (ARRAY['orphan'::text, 'late'::text, 'missing'::text, 'tokens'::text, 'state'::text]))),
+    CONSTRAINT resolved_ones_say_how CHECK (((resolved_at IS NULL) = (resolution IS NULL)))
+);
+CREATE TABLE public.duration (
+    provider text NOT NULL COLLATE pg_catalog."C",
+    model text NOT NULL COLLATE pg_catalog."C",
+    resolution text NOT NULL COLLATE pg_catalog."C",
+    seconds integer NOT NULL,
+    samples integer NOT NULL,
+    p10 real NOT NULL,
+    p50 real NOT NULL,
+    p90 real NOT NULL,
+    CONSTRAINT duration_samples_check CHECK ((samples > 0))
+)
+WITH (fillfactor='50');
 CREATE TABLE public.file (
     id text NOT NULL COLLATE pg_catalog."C",
     account_id text NOT NULL COLLATE pg_catalog."C",
@@ -127,6 +161,18 @@ CREATE TABLE public.file (
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT file_kind_check CHECK ((kind = ANY (ARRAY['image'::text, 'video'::text, 'audio'::text])))
 );
+CREATE TABLE public.gate (
+    provider text NOT NULL COLLATE pg_catalog."C",
+    model text NOT NULL COLLATE pg_catalog."C",
+    failures integer DEFAULT 0 NOT NULL,
+    closed_until timestamp with time zone,
+    reason text,
+    share real DEFAULT 1 NOT NULL,
+    next_start_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT gate_failures_check CHECK ((failures >= 0)),
+    CONSTRAINT gate_share_check CHECK (((share >= (0.05)::double precision) AND (share <= (1)::double precision)))
+)
+WITH (fillfactor='50');
 CREATE TABLE public.generation (
     id text NOT NULL COLLATE pg_catalog."C",
     account_id text NOT NULL COLLATE pg_catalog."C",
@@ -153,6 +199,7 @@ CREATE TABLE public.generation (
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     deleted_at timestamp with time zone,
+    draft_id text COLLATE pg_catalog."C",
     CONSTRAINT failures_have_their_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT final_states_have_their_time CHECK (((state = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT generation_keep_seconds_check CHECK (((keep_seconds >= 3600) AND (keep_seconds <= 604800))),
@@ -169,7 +216,11 @@ CREATE TABLE public.generation_media (
     generation_id text NOT NULL COLLATE pg_catalog."C",
     "position" smallint NOT NULL,
     role text NOT NULL,
-    file_id text NOT NULL COLLATE pg_catalog."C",
+    file_id text COLLATE pg_catalog."C",
+    asset text,
+    kind text,
+    CONSTRAINT an_input_is_a_file_or_an_asset CHECK (((num_nonnulls(file_id, asset) = 1) AND ((asset IS NULL) = (kind IS NULL)))),
+    CONSTRAINT generation_media_kind_check CHECK ((kind = ANY (ARRAY['image'::text, 'video'::text, 'audio'::text]))),
     CONSTRAINT generation_media_role_check CHECK ((role = ANY (ARRAY['first_frame'::text, 'last_frame'::text, 'reference'::text])))
 );
 CREATE TABLE public.hold (
@@ -366,6 +417,11 @@ CREATE TABLE public.spending_limit (
     CONSTRAINT spending_limit_warned_check CHECK ((warned = ANY (ARRAY[0, 80, 100])))
 )
 WITH (fillfactor='50');
+CREATE TABLE public.turn (
+    name text NOT NULL COLLATE pg_catalog."C",
+    next_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE public.usage (
     account_id text NOT NULL COLLATE pg_catalog."C",
     livemode boolean NOT NULL,
@@ -409,8 +465,16 @@ ALTER TABLE ONLY public.content
     ADD CONSTRAINT content_pkey PRIMARY KEY (generation_id);
 ALTER TABLE ONLY public.credit_grant
     ADD CONSTRAINT credit_grant_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.discrepancy
+    ADD CONSTRAINT discrepancy_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.discrepancy
+    ADD CONSTRAINT discrepancy_provider_operation_id_kind_key UNIQUE (provider, operation_id, kind);
+ALTER TABLE ONLY public.duration
+    ADD CONSTRAINT duration_pkey PRIMARY KEY (provider, model, resolution, seconds);
 ALTER TABLE ONLY public.file
     ADD CONSTRAINT file_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.gate
+    ADD CONSTRAINT gate_pkey PRIMARY KEY (provider, model);
 ALTER TABLE ONLY public.generation_input
     ADD CONSTRAINT generation_input_pkey PRIMARY KEY (generation_id);
 ALTER TABLE ONLY public.generation_media
@@ -441,6 +505,8 @@ ALTER TABLE ONLY public.spending_limit
     ADD CONSTRAINT spending_limit_pkey PRIMARY KEY (subject, period);
 ALTER TABLE ONLY public.transfer
     ADD CONSTRAINT transfer_pkey PRIMARY KEY (account_id, created_at, id);
+ALTER TABLE ONLY public.turn
+    ADD CONSTRAINT turn_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.usage
     ADD CONSTRAINT usage_pkey PRIMARY KEY (account_id, livemode, day, model, key_id);
 ALTER TABLE ONLY public.wallet
@@ -448,11 +514,14 @@ ALTER TABLE ONLY public.wallet
 CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 CREATE INDEX api_key_account ON public.api_key USING btree (account_id, id);
 CREATE INDEX asset_object ON public.asset USING btree (object_key);
+CREATE INDEX attempt_check ON public.attempt USING btree (provider, check_at) WHERE (state = 'acknowledged'::text);
 CREATE INDEX attempt_generation ON public.attempt USING btree (generation_id, id);
 CREATE UNIQUE INDEX attempt_open ON public.attempt USING btree (generation_id) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'unknown'::text]));
+CREATE UNIQUE INDEX attempt_operation ON public.attempt USING btree (provider, ((operation ->> 'id'::text))) WHERE (operation IS NOT NULL);
 CREATE INDEX content_purge ON public.content USING btree (purge_at) WHERE (state <> 'purged'::text);
 CREATE INDEX credit_grant_expiry ON public.credit_grant USING btree (expires_at) WHERE (remaining > 0);
 CREATE INDEX credit_grant_open ON public.credit_grant USING btree (account_id, expires_at, id) WHERE (remaining > 0);
+CREATE INDEX discrepancy_open ON public.discrepancy USING btree (found_at) WHERE (resolved_at IS NULL);
 CREATE INDEX file_expiry ON public.file USING btree (expires_at);
 CREATE INDEX file_object ON public.file USING btree (object_key);
 CREATE INDEX generation_busy ON public.generation USING btree (provider, id) WHERE (state = ANY (ARRAY['submitting'::text, 'running'::text]));
@@ -460,7 +529,7 @@ CREATE INDEX generation_deadline ON public.generation USING btree (deadline_at) 
 CREATE INDEX generation_due ON public.generation USING btree (due_at) WHERE ((finished_at IS NULL) AND (state <> 'queued'::text));
 CREATE INDEX generation_media_file ON public.generation_media USING btree (file_id);
 CREATE INDEX generation_page ON public.generation USING btree (account_id, livemode, id DESC) WHERE (deleted_at IS NULL);
-CREATE INDEX generation_queue ON public.generation USING btree (provider, account_id, id) WHERE (state = 'queued'::text);
+CREATE INDEX generation_queue ON public.generation USING btree (provider, account_id, model, id) WHERE (state = 'queued'::text);
 CREATE INDEX hold_counted ON public.hold USING btree (account_id, counted_on);
 CREATE INDEX idempotency_expiry ON public.idempotency USING btree (expires_at);
 CREATE INDEX notice_open ON public.notice USING btree (due_at) WHERE (closed_at IS NULL);
@@ -494,6 +563,8 @@ ALTER TABLE ONLY public.content
     ADD CONSTRAINT content_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.credit_grant
     ADD CONSTRAINT credit_grant_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.discrepancy
+    ADD CONSTRAINT discrepancy_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES public.attempt(id);
 ALTER TABLE ONLY public.file
     ADD CONSTRAINT file_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.generation

@@ -4,6 +4,7 @@ Decide, act, record. The network is used with no transaction open; what a step l
 """
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import assert_never
@@ -16,24 +17,43 @@ from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage, StoreOutcome, Unstored, discard
 from seedance_api.foundation import kill
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide, queries
+from seedance_api.generations import decide, gates, queries
+from seedance_api.generations.permit import learn, permit
 from seedance_api.generations.record import record
-from seedance_api.generations.rows import Attempt, Claimed
+from seedance_api.generations.route import Router
+from seedance_api.generations.rows import Claimed, Opened
+from seedance_api.generations.seal import Seals
 from seedance_api.generations.states import AttemptState, State
-from seedance_api.providers.provider import Commission, Input, Operation, Provider, Unclear
+from seedance_api.providers.provider import (
+    Busy,
+    Commission,
+    Input,
+    NotMade,
+    NotSent,
+    Operation,
+    Provider,
+    Search,
+    StartOutcome,
+    Unclear,
+)
 
 _CALL_SECONDS = 60.0
+_PATIENCE_SECONDS = 5.0
+"""A longer wait at one provider is a reason to ask another."""
 _log = structlog.get_logger()
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """What the steps of a generation need."""
+    """What the steps of a generation need. `an_account` bounds what one account has under way at a provider."""
 
     db: Database
     providers: dict[str, Provider]
+    router: Router
+    seals: Seals
     storage: Storage
     books: Books
     lease_seconds: float
+    an_account: int
 
 
 async def advance(generation_id: str, engine: Engine) -> None:
@@ -62,7 +82,10 @@ async def advance(generation_id: str, engine: Engine) -> None:
 
 
 async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
-    provider = engine.providers[generation.provider]
+    provider = engine.providers.get(generation.provider)
+    if provider is None:
+        _log.error("provider.gone", provider=generation.provider, generation_id=generation.id)
+        return decide.without_provider(generation)
     match generation.state:
         case State.SUBMITTING:
             return await _submit(generation, provider, engine)
@@ -84,28 +107,90 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
     attempt = await queries.open_attempt(engine.db, generation.id)
     assert attempt is not None, "submitting generations have an open attempt"
     if attempt.state is not AttemptState.PLANNED:
-        # sent without an answer, by us or by a worker that died: look for it, never send it again blindly
-        try:
-            async with asyncio.timeout(_CALL_SECONDS):
-                found = await provider.find(attempt.id)
-        except TimeoutError:
-            found = Unclear("timeout")
-        return decide.after_looking(generation, attempt, found)
+        return await _look_for(generation, attempt, provider, engine)
     refusal = decide.before_sending(generation, attempt)
     if refusal is not None:
         return refusal
     commission = await _commission(generation, attempt, engine)
-    async with engine.db.transaction() as connection:
-        if not await queries.attempt_sent(connection, attempt.id):
-            return decide.PutOff(decide.backoff(generation.tries))
+    wait = await _send(generation, attempt, provider, engine)
+    if wait is not None:
+        return await _wait(generation, attempt, wait, engine)
     kill.reach("advance.sent")
+    answer = await _start(provider, commission)
+    kill.reach("advance.started")
+    trouble = await learn(engine.db, provider.name, generation.model, answer)
+    if trouble is not None:
+        _log.warning(
+            "provider.trouble",
+            provider=provider.name,
+            model=generation.model,
+            attempt_id=attempt.id,
+            reason=trouble.reason,
+            closed_seconds=trouble.closed_seconds,
+            operator_must_act=isinstance(answer, Busy) and answer.operator,
+        )
+    elsewhere = await _elsewhere(generation, engine) if isinstance(answer, Busy | NotSent) else None
+    return decide.after_sending(generation, attempt, answer, elsewhere)
+
+
+async def _send(generation: Claimed, attempt: Opened, provider: Provider, engine: Engine) -> float | None:
+    """planned → sent, if the provider may be given it now; else the seconds to wait."""
+    async with engine.db.transaction() as connection:
+        capacity = provider.capabilities.models.get(generation.model)
+        wait = await permit(connection, provider.name, generation.model, capacity)
+        if wait > 0:
+            return wait
+        if await queries.attempt_sent(connection, attempt.id, generation.seconds_left):
+            return None
+    return decide.backoff(generation.tries)
+
+
+async def _wait(generation: Claimed, attempt: Opened, seconds: float, engine: Engine) -> decide.Step:
+    if seconds > _PATIENCE_SECONDS and (elsewhere := await _elsewhere(generation, engine)):
+        return decide.Requeue(attempt.id, AttemptState.REJECTED, "the provider's gate is closed", elsewhere)
+    return decide.PutOff(min(seconds, 60.0) + random.uniform(0, 0.2))  # noqa: S311 it only spreads them
+
+
+async def _start(provider: Provider, commission: Commission) -> StartOutcome:
     try:
         async with asyncio.timeout(_CALL_SECONDS):
-            answer = await provider.start(commission)
+            return await provider.start(commission)
     except TimeoutError:
-        answer = Unclear("timeout")
-    kill.reach("advance.started")
-    return decide.after_sending(generation, attempt, answer)
+        return Unclear("timeout")
+
+
+async def _look_for(generation: Claimed, attempt: Opened, provider: Provider, engine: Engine) -> decide.Step:
+    """It was sent without an answer, by us or by a worker that died: look for it, never send it again blindly."""
+    assert attempt.sent_at is not None, "it was sent"
+    search = Search(
+        attempt_id=attempt.id,
+        order=generation.params,
+        customer=engine.seals.customer(generation.account_id),
+        sent_at=attempt.sent_at,
+        seconds_since=attempt.seconds_since or 0.0,
+        seconds_left=attempt.seconds_left or 0.0,
+        told=attempt.told,
+        others=await queries.other_operations(engine.db, attempt),
+    )
+    try:
+        async with asyncio.timeout(_CALL_SECONDS):
+            found = await provider.find(search)
+    except TimeoutError:
+        found = Unclear("timeout")
+    elsewhere = await _elsewhere(generation, engine) if isinstance(found, NotMade) else None
+    return decide.after_looking(generation, attempt, found, elsewhere)
+
+
+async def _elsewhere(generation: Claimed, engine: Engine) -> str | None:
+    """Another provider that may make it and that nothing is known against, by the operator's preference."""
+    if generation.draft_id is not None:  # only the draft's own provider knows the draft
+        return None
+    able = [name for name in engine.router.able(generation.params, generation.regions) if name != generation.provider]
+    if not able or not generation.livemode:
+        return None
+    known = await gates.of_providers(engine.db, able)
+    shut = {gate.provider for gate in known if gate.closed_seconds > 0 and gate.model in ("", generation.model)}
+    return next((name for name in able if name not in shut), None)
 
 
 async def _stop(generation: Claimed, provider: Provider, engine: Engine) -> decide.Step:
@@ -131,7 +216,7 @@ async def _store(generation: Claimed, provider: Provider, operation: Operation, 
         return Unstored("output_unavailable")
 
 
-async def _commission(generation: Claimed, attempt: Attempt, engine: Engine) -> Commission:
+async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> Commission:
     media = await queries.media_of(engine.db, generation.id)
     return Commission(
         attempt_id=attempt.id,
@@ -142,6 +227,7 @@ async def _commission(generation: Claimed, attempt: Attempt, engine: Engine) -> 
                 kind=medium.kind,
                 role=medium.role,
                 object_key=medium.object_key,
+                asset=medium.asset,
                 media_type=medium.media_type,
                 width=medium.width,
                 height=medium.height,
@@ -149,7 +235,11 @@ async def _commission(generation: Claimed, attempt: Attempt, engine: Engine) -> 
             )
             for medium in media
         ),
+        customer=engine.seals.customer(generation.account_id),
+        draft=await queries.draft_operation(engine.db, generation.id) if generation.draft_id else None,
+        callback_url=engine.seals.callback_url(attempt.id),
         deadline_at=generation.deadline_at,
+        seconds_left=generation.seconds_left,
     )
 
 

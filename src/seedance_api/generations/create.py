@@ -1,7 +1,6 @@
 """Create: from a decoded request to a queued generation that is there for good."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
@@ -11,20 +10,20 @@ from seedance_api.accounts.authenticate import Principal
 from seedance_api.billing.books import Books
 from seedance_api.billing.quote import Price, price
 from seedance_api.catalog import check as catalog
-from seedance_api.catalog import tokens
-from seedance_api.catalog.order import Kind, Mode, Order
-from seedance_api.catalog.request import Facts, Media, Request
+from seedance_api.catalog import models, tokens
+from seedance_api.catalog.order import Mode, Order
+from seedance_api.catalog.request import Request
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Once, claimed
-from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.money import format_amount
-from seedance_api.generations import queries
+from seedance_api.generations.accept import Understood, accept
+from seedance_api.generations.route import Router
 from seedance_api.generations.rows import Seen
-from seedance_api.generations.states import State
-from seedance_api.generations.write import Created, NewGeneration, Writer
-from seedance_api.references.admit import Admitted, References, Source
-from seedance_api.references.queries import NewFile, files_of_account
+from seedance_api.generations.write import Created, NewGeneration, NewMedium, Writer
+from seedance_api.references.admit import References, Source
+from seedance_api.references.queries import NewFile
 
 _GRACE_SECONDS = 86_400
 
@@ -54,13 +53,13 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Creating(msgspec.Struct, frozen=True, kw_only=True):
-    """What a create needs. `live_provider` is None where no upstream is configured."""
+    """What a create needs. `router` knows the providers of live keys; it is empty where no upstream is configured."""
 
     db: Database
     writer: Writer
     books: Books
     references: References
-    live_provider: str | None
+    router: Router
     retention_seconds: int
     deadline_seconds: int
 
@@ -70,7 +69,7 @@ async def create(wish: CreateGeneration, *, principal: Principal, once: Once, fo
 
     Raises AppError with every problem of the request; nothing is kept then.
     """
-    if any(one.file_id is None for one in wish.sources):  # looking into media takes a while
+    if any(one.arrives for one in wish.sources):  # looking into media takes a while
         return await _create_slowly(wish, principal, once, folder, parts)
     try:
         return await _create(wish, principal, once, folder, parts)
@@ -93,8 +92,9 @@ async def _create_slowly(
 
 
 async def _create(wish: CreateGeneration, principal: Principal, once: Once, folder: Path, parts: Creating) -> Created:
-    provider = choose_provider(principal, parts)
+    _refuse_without_upstream(principal, parts)
     understood = await _understand(wish, principal, folder, parts)
+    provider = choose_provider(understood.accepted.order, understood.draft, principal, parts)
     counted = tokens.estimate(understood.accepted.order)
     priced = await _price(wish, understood.accepted.order, counted, principal, parts)
     files = await _store_inline(understood, principal, parts)
@@ -113,8 +113,10 @@ async def _create(wish: CreateGeneration, principal: Principal, once: Once, fold
 
 async def quote(wish: CreateGeneration, *, principal: Principal, folder: Path, parts: Creating) -> Quote:
     """The same checks and the same numbers as a create; nothing is kept."""
-    provider = choose_provider(principal, parts)
-    accepted = (await _understand(wish, principal, folder, parts)).accepted
+    _refuse_without_upstream(principal, parts)
+    understood = await _understand(wish, principal, folder, parts)
+    accepted = understood.accepted
+    provider = choose_provider(accepted.order, understood.draft, principal, parts)
     counted = tokens.estimate(accepted.order)
     return Quote(
         accepted=accepted,
@@ -146,117 +148,60 @@ def _too_dear(found: Price, most: int) -> AppError:
     return AppError("max_cost_exceeded", message, problems=[problem])
 
 
-def choose_provider(principal: Principal, parts: Creating) -> str:
-    """Test keys always use the sandbox. Raises AppError 403 when there is nothing for a live key to use."""
+def _refuse_without_upstream(principal: Principal, parts: Creating) -> None:
+    """Before anything is fetched. Raises AppError 403 when there is nothing for a live key to use."""
+    if principal.livemode and not parts.router.offers:
+        raise AppError("live_unavailable")
+
+
+def choose_provider(order: Order, draft: Seen | None, principal: Principal, parts: Creating) -> str:
+    """Test keys always use the sandbox, live ones the first upstream that serves the model where the data may go.
+
+    A final take is made where its draft was made, for no other provider knows it. Raises AppError 403 when there is
+    none.
+    """
     if not principal.livemode:
         return "sandbox"
-    if parts.live_provider is None:
-        raise AppError("live_unavailable")
-    return parts.live_provider
+    able = parts.router.able(order, principal.regions)
+    if order.mode is Mode.FINAL and draft is not None:
+        able = [name for name in able if name == draft.provider]
+    if able:
+        return able[0]
+    raise _unavailable(order, principal, parts)
 
 
-class _Understood(msgspec.Struct, frozen=True):
-    """An accepted request with where each medium, by its path, comes from: a file's id, or what was just admitted."""
-
-    accepted: catalog.Accepted
-    uploaded: dict[str, str]
-    admitted: dict[str, Admitted]
-    draft: Seen | None
-
-
-async def _understand(wish: CreateGeneration, principal: Principal, folder: Path, parts: Creating) -> _Understood:
-    draft = await _find_draft(wish, principal, parts) if wish.draft_id is not None else None
-    request = msgspec.structs.replace(wish.request, final_of=draft.params if draft else None)
-    first = catalog.check(request)
-    if not isinstance(first, catalog.Accepted):
-        raise refusal(first)
-    uploaded, facts = await _find_uploads(wish.sources, principal, parts)
-    admitted = await parts.references.admit([one for one in wish.sources if one.file_id is None], folder)
-    facts |= {path: one.inspected.facts for path, one in admitted.items()}
-    if not facts:
-        return _Understood(first, uploaded, admitted, draft)
-    second = catalog.check(_with_facts(request, facts))
-    if not isinstance(second, catalog.Accepted):
-        raise refusal(second)
-    return _Understood(second, uploaded, admitted, draft)
-
-
-def refusal(problems: Sequence[Problem | catalog.Problem]) -> AppError:
-    """One error that lists every problem."""
-    shown = [one if isinstance(one, Problem) else _public(one) for one in problems]
-    message = shown[0].message if len(shown) == 1 else f"{len(shown)} things are wrong with the request; see `errors`."
-    return AppError("invalid_request", message, problems=shown)
-
-
-def _public(problem: catalog.Problem) -> Problem:
-    public = msgspec.convert(msgspec.to_builtins(problem), Problem)
-    # the catalogue knows a draft by its order, the customer by its id
-    return msgspec.structs.replace(public, path="draft_id") if public.path == "final_of" else public
-
-
-async def _find_draft(wish: CreateGeneration, principal: Principal, parts: Creating) -> Seen:
-    found: list[Seen] = []
-    if is_id("vid", wish.draft_id or ""):
-        found = await queries.seen_by_ids(parts.db, [wish.draft_id or ""])
-    draft = found[0] if found else None
-    mine = draft and draft.account_id == principal.account_id and draft.livemode == principal.livemode
-    reason = None
-    if draft is None or not mine:
-        reason = "There is no such video in this account."
-    elif draft.state is not State.COMPLETED or not draft.params.draft:
-        reason = "That video is not a completed draft."
-    elif draft.prompt is None:
-        reason = "The inputs of that draft are deleted by now; a final take must follow within a day."
-    if reason is not None or draft is None:
-        raise refusal([Problem(path="draft_id", code="unsupported_value", message=reason or "")])
-    return draft
-
-
-async def _find_uploads(
-    sources: Sequence[Source], principal: Principal, parts: Creating
-) -> tuple[dict[str, str], dict[str, Facts]]:
-    wanted = {one.path: one for one in sources if one.file_id is not None}
-    ids = [file_id for file_id in {one.file_id or "" for one in wanted.values()} if is_id("file", file_id)]
-    files = (
-        {file.id: file for file in await files_of_account(parts.db, principal.account_id, principal.livemode, ids)}
-        if ids
-        else {}
+def _unavailable(order: Order, principal: Principal, parts: Creating) -> AppError:
+    model = models.find(order.model)
+    served = [known.name for known in models.MODELS if parts.router.sells(known.name)]
+    if parts.router.sells(order.model):
+        where = ", ".join(principal.regions or ())
+        message = f"No upstream serves {order.model} in the regions where this account's data may go ({where})."
+        if order.mode is Mode.FINAL:
+            message = "The upstream that made the draft does not serve its model any more."
+    else:
+        message = f"No upstream of this installation serves {order.model}."
+        if model is not None and model.replacement in served:
+            message += f" Its successor is {model.replacement}."
+    problem = Problem(
+        path="model", code="model_unavailable", message=message, value=order.model, allowed=", ".join(served)
     )
-    problems: list[Problem] = []
-    for path, one in wanted.items():
-        file = files.get(one.file_id or "")
-        if file is None:
-            problems.append(
-                Problem(
-                    path=path,
-                    code="bad_media",
-                    message="There is no such file in this account, or it has expired.",
-                )
-            )
-        elif one.kind is not None and file.kind is not one.kind:
-            message = f"That file is not {_A[one.kind]} but {_A[file.kind]}."
-            problems.append(Problem(path=path, code="bad_media", message=message))
-    if problems:
-        raise refusal(problems)
-    return (
-        {path: one.file_id or "" for path, one in wanted.items()},
-        {path: files[one.file_id or ""].facts for path, one in wanted.items()},
+    return AppError("model_unavailable", message, param="model", problems=[problem])
+
+
+async def _understand(wish: CreateGeneration, principal: Principal, folder: Path, parts: Creating) -> Understood:
+    return await accept(
+        wish.request,
+        wish.sources,
+        wish.draft_id,
+        principal=principal,
+        folder=folder,
+        db=parts.db,
+        references=parts.references,
+        assets=principal.livemode and any(offer.assets for offer in parts.router.offers.values()),
     )
 
 
-_A = {Kind.IMAGE: "an image", Kind.VIDEO: "a video", Kind.AUDIO: "a sound"}
-
-
-def _with_facts(request: Request, facts: dict[str, Facts]) -> Request:
-    def known(media: Sequence[Media]) -> list[Media]:
-        return [msgspec.structs.replace(one, facts=facts.get(one.path)) for one in media]
-
-    return msgspec.structs.replace(
-        request, images=known(request.images), videos=known(request.videos), audios=known(request.audios)
-    )
-
-
-async def _store_inline(understood: _Understood, principal: Principal, parts: Creating) -> dict[str, NewFile]:
+async def _store_inline(understood: Understood, principal: Principal, parts: Creating) -> dict[str, NewFile]:
     keep = parts.deadline_seconds + _GRACE_SECONDS
     stored: dict[str, NewFile] = {}
     try:
@@ -272,7 +217,7 @@ async def _store_inline(understood: _Understood, principal: Principal, parts: Cr
 
 def _compose(
     wish: CreateGeneration,
-    understood: _Understood,
+    understood: Understood,
     files: dict[str, NewFile],
     principal: Principal,
     provider: str,
@@ -282,7 +227,13 @@ def _compose(
     parts: Creating,
 ) -> NewGeneration:
     accepted, draft = understood.accepted, understood.draft
-    media = tuple((one.role, understood.uploaded.get(one.path) or files[one.path].id) for one in accepted.media)
+    assets = {one.path: one.asset for one in wish.sources if one.asset is not None}
+    media = tuple(
+        NewMedium(role=one.role, asset=assets[one.path], kind=one.kind)
+        if one.path in assets
+        else NewMedium(role=one.role, file_id=understood.uploaded.get(one.path) or files[one.path].id)
+        for one in accepted.media
+    )
     return NewGeneration(
         id=new_id("vid"),
         account_id=principal.account_id,

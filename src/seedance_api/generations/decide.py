@@ -5,9 +5,10 @@ from typing import assert_never
 import msgspec
 
 from seedance_api.delivery.store import Stored, StoreOutcome, Unstored
-from seedance_api.generations.rows import Attempt, Claimed
+from seedance_api.generations.rows import Attempt, Claimed, Opened
 from seedance_api.generations.states import FAILURES, AttemptState
 from seedance_api.providers.provider import (
+    Busy,
     Done,
     Failed,
     FindOutcome,
@@ -15,6 +16,7 @@ from seedance_api.providers.provider import (
     NotMade,
     NotSent,
     Operation,
+    Original,
     Output,
     Pending,
     Refused,
@@ -42,12 +44,23 @@ class StayUnknown(msgspec.Struct, frozen=True):
 
 
 class TryAgain(msgspec.Struct, frozen=True):
-    """This attempt certainly made nothing; plan another."""
+    """This attempt made nothing; plan another, at the same provider."""
 
     attempt_id: str | None
     attempt_state: AttemptState
     reason: str
     seconds: float
+    original: Original | None = None
+
+
+class Requeue(msgspec.Struct, frozen=True):
+    """This attempt made nothing, and another provider can make it: submitting → queued, there."""
+
+    attempt_id: str
+    attempt_state: AttemptState
+    reason: str
+    provider: str
+    original: Original | None = None
 
 
 class PutOff(msgspec.Struct, frozen=True):
@@ -81,6 +94,7 @@ class Fail(msgspec.Struct, frozen=True):
     message: str
     attempt_id: str | None = None
     attempt_state: AttemptState = AttemptState.FAILED
+    original: Original | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True):
@@ -90,7 +104,7 @@ class Cancel(msgspec.Struct, frozen=True):
     attempt_state: AttemptState = AttemptState.REJECTED
 
 
-Step = Acknowledge | StayUnknown | TryAgain | PutOff | LeaveRunning | Store | Complete | Fail | Cancel
+Step = Acknowledge | StayUnknown | TryAgain | Requeue | PutOff | LeaveRunning | Store | Complete | Fail | Cancel
 
 
 def before_sending(generation: Claimed, attempt: Attempt) -> Step | None:
@@ -103,37 +117,60 @@ def before_sending(generation: Claimed, attempt: Attempt) -> Step | None:
     return None
 
 
-def after_sending(generation: Claimed, attempt: Attempt, outcome: StartOutcome) -> Step:
-    """What the answer to a start means."""
+def without_provider(generation: Claimed) -> Step:
+    """The operator took the provider out of the configuration: it may come back."""
+    return _fail("provider_lost") if generation.past_deadline else PutOff(60.0)
+
+
+def after_sending(generation: Claimed, attempt: Attempt, outcome: StartOutcome, elsewhere: str | None = None) -> Step:
+    """What the answer to a start means. `elsewhere` is another provider that could make it now."""
     match outcome:
         case Started(operation):
             return Acknowledge(attempt.id, operation)
-        case Refused(code, message, retryable):
-            if retryable:
-                return TryAgain(attempt.id, AttemptState.REJECTED, code, backoff(generation.tries))
+        case Refused(code, message, original):
             known = code if code in FAILURES else "invalid_for_provider"
-            return Fail(known, message, attempt.id, AttemptState.REJECTED)
+            return Fail(known, message, attempt.id, AttemptState.REJECTED, original)
+        case Busy(reason, original=original):
+            return _another(generation, attempt.id, AttemptState.REJECTED, reason, elsewhere, original)
         case NotSent(reason):
-            return TryAgain(attempt.id, AttemptState.REJECTED, reason, backoff(generation.tries))
+            return _another(generation, attempt.id, AttemptState.REJECTED, reason, elsewhere)
         case Unclear(reason):
             return StayUnknown(attempt.id, reason, backoff(generation.tries))
         case _:
             assert_never(outcome)
 
 
-def after_looking(generation: Claimed, attempt: Attempt, outcome: FindOutcome) -> Step:
-    """What a search for an attempt without an answer means."""
+def after_looking(generation: Claimed, attempt: Opened, outcome: FindOutcome, elsewhere: str | None = None) -> Step:
+    """What a search for an attempt without an answer means.
+
+    Where the provider's list is all there is to go by, the work may still turn up: one more attempt is the most then.
+    """
     match outcome:
         case Started(operation):
             return Acknowledge(attempt.id, operation)
-        case NotMade():
-            return TryAgain(attempt.id, AttemptState.LOST, "not made", backoff(generation.tries))
+        case NotMade(certain):
+            if not certain and attempt.number > 1:
+                return _fail("provider_unclear", attempt.id, AttemptState.LOST)
+            return _another(generation, attempt.id, AttemptState.LOST, "not made", elsewhere)
         case Unclear(reason):
             if generation.past_deadline:
                 return _fail("provider_unclear", attempt.id, AttemptState.LOST)
             return StayUnknown(attempt.id, reason, backoff(generation.tries))
         case _:
             assert_never(outcome)
+
+
+def _another(
+    generation: Claimed,
+    attempt_id: str,
+    state: AttemptState,
+    reason: str,
+    elsewhere: str | None,
+    original: Original | None = None,
+) -> TryAgain | Requeue:
+    if elsewhere is not None:
+        return Requeue(attempt_id, state, reason, elsewhere, original)
+    return TryAgain(attempt_id, state, reason, backoff(generation.tries), original)
 
 
 def after_check(attempt_id: str, check: Done | Failed | Lost) -> Step:
@@ -143,8 +180,9 @@ def after_check(attempt_id: str, check: Done | Failed | Lost) -> Step:
             return Store(attempt_id, output)
         case Failed("canceled"):  # a worker died between the cancel and its record
             return Cancel(attempt_id, AttemptState.FAILED)
-        case Failed(code, message):
-            return Fail(code if code in FAILURES else "provider_failed", message, attempt_id, AttemptState.FAILED)
+        case Failed(code, message, original):
+            known = code if code in FAILURES else "provider_failed"
+            return Fail(known, message, attempt_id, AttemptState.FAILED, original)
         case Lost():
             return _fail("provider_lost", attempt_id, AttemptState.LOST)
         case _:

@@ -1,20 +1,80 @@
-"""Dispatch: give a provider's free slots to the queue, fairly among accounts."""
+"""Dispatch: give a provider's free slots to the queue, fairly among accounts; what it cannot take goes elsewhere."""
 
+from collections.abc import Sequence
+
+from seedance_api.catalog.models import MODELS
 from seedance_api.foundation import jobs, kill
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import Connection
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import queries
+from seedance_api.generations import gates, health, queries
+from seedance_api.generations.advance import Engine
+from seedance_api.generations.record import dispatch_soon
+from seedance_api.generations.rows import Gate
+from seedance_api.providers.provider import Capabilities
+
+_PATIENCE_SECONDS = 5.0
+_ALL = 1_000_000
 
 
-async def dispatch(provider: str, *, slots: int, db: Database) -> int:
+async def dispatch(name: str, engine: Engine) -> int:
     """Move queued generations to `submitting`, each with a planned attempt and a job; returns how many moved."""
-    async with db.transaction() as connection:
-        await queries.lock_dispatch(connection, provider)
-        ids = await queries.to_submitting(connection, await queries.next_in_queue(connection, provider, slots))
+    provider = engine.providers.get(name)
+    if provider is None:  # the operator took it out of the configuration
+        async with engine.db.transaction() as connection:
+            await _reroute(connection, name, [model.name for model in MODELS], [], engine)
+        return 0
+    capabilities = provider.capabilities
+    async with engine.db.transaction() as connection:
+        await queries.lock_dispatch(connection, name)
+        known = await gates.of_providers(connection, list(engine.router.offers) or [name])
+        mine = [gate for gate in known if gate.provider == name]
+        slots = slots_of(capabilities, mine)
+        ids = await queries.to_submitting(
+            connection,
+            await queries.next_in_queue(
+                connection,
+                name,
+                slots,
+                capabilities.at_once or _ALL,
+                engine.an_account if capabilities.region else _ALL,
+            ),
+        )
         if ids:
-            await queries.plan_attempts(connection, [new_id("att") for _ in ids], ids)
+            await queries.plan_attempts(connection, name, [new_id("att") for _ in ids], ids)
             await queries.announce(connection, ids)
             await jobs.enqueue(connection, "advance", ids)
             kill.reach("dispatch.planned")
+        shut = [model for model, free in slots.items() if not free and closed(mine, model) > _PATIENCE_SECONDS]
+        if shut:
+            await _reroute(connection, name, shut, known, engine)
     kill.reach("dispatch.committed")
     return len(ids)
+
+
+def slots_of(capabilities: Capabilities, known: Sequence[Gate]) -> dict[str, int]:
+    """How many operations of each model the provider may have at once, as it is now; none behind a closed gate."""
+    return {
+        model: 0
+        if closed(known, model) > 0
+        else health.room(capacity.at_once, min((gate.share for gate in known if gate.model in ("", model)), default=1))
+        for model, capacity in capabilities.models.items()
+    }
+
+
+def closed(known: Sequence[Gate], model: str) -> float:
+    """Seconds for which nothing of a model may be started."""
+    return max((gate.closed_seconds for gate in known if gate.model in ("", model)), default=0.0)
+
+
+async def _reroute(
+    connection: Connection, name: str, models: Sequence[str], known: Sequence[Gate], engine: Engine
+) -> None:
+    """Hand the queue of models that this provider does not take now to others that do, where the data may go."""
+    for other, offer in engine.router.offers.items():
+        open_there = [
+            model
+            for model in models
+            if model in offer.models and not closed([gate for gate in known if gate.provider == other], model)
+        ]
+        if other != name and open_there and await queries.reroute(connection, name, other, open_there, offer.region):
+            await dispatch_soon(connection, other)

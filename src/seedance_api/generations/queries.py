@@ -4,15 +4,15 @@ Each move says which state and version it expects. When it touches no row the cl
 caller then writes nothing at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from seedance_api.billing.rows import Sale
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.tokens import nominal_seconds
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
-from seedance_api.generations.rows import Attempt, Claimed, Generation, Leftovers, Medium, Running, Seen, Step
-from seedance_api.providers.provider import Operation, Output
+from seedance_api.generations.rows import Called, Claimed, Generation, Leftovers, Medium, Opened, Running, Seen, Step
+from seedance_api.providers.provider import Operation, Original, Output
 
 
 async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
@@ -23,7 +23,22 @@ async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
                g.error_code, g.error_message, g.created_at, g.started_at, g.finished_at,
                i.prompt, c.purge_at, c.state AS content_state,
                ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
-               CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
+               CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold,
+               CASE WHEN g.state IN ('running', 'storing') THEN (
+                   SELECT ARRAY[
+                       extract(epoch FROM s.since), extract(epoch FROM now() - s.since), d.p50, d.p90
+                   ]::float8[]
+                   FROM duration d
+                   CROSS JOIN LATERAL (
+                       SELECT coalesce((
+                           SELECT begun_at FROM attempt t
+                           WHERE t.generation_id = g.id AND t.state IN ('acknowledged', 'succeeded')
+                           ORDER BY t.id DESC LIMIT 1
+                       ), g.started_at) AS since
+                   ) s
+                   WHERE d.provider = g.provider AND d.model = g.model AND d.resolution = g.params ->> 'resolution'
+                     AND d.seconds = round((g.params ->> 'seconds')::float8)::int
+               ) END AS course
         FROM generation g
         LEFT JOIN generation_input i ON i.generation_id = g.id
         LEFT JOIN content c ON c.generation_id = g.id
@@ -65,7 +80,20 @@ async def page(
 _PAGE_DOWN = """
     SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
            ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
-           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
+           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold,
+           CASE WHEN g.state IN ('running', 'storing') THEN (
+               SELECT ARRAY[extract(epoch FROM s.since), extract(epoch FROM now() - s.since), d.p50, d.p90]::float8[]
+               FROM duration d
+               CROSS JOIN LATERAL (
+                   SELECT coalesce((
+                       SELECT begun_at FROM attempt t
+                       WHERE t.generation_id = g.id AND t.state IN ('acknowledged', 'succeeded')
+                       ORDER BY t.id DESC LIMIT 1
+                   ), g.started_at) AS since
+               ) s
+               WHERE d.provider = g.provider AND d.model = g.model AND d.resolution = g.params ->> 'resolution'
+                 AND d.seconds = round((g.params ->> 'seconds')::float8)::int
+           ) END AS course
     FROM (
         SELECT * FROM generation
         WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL AND id < coalesce($3, '~')
@@ -80,7 +108,20 @@ _PAGE_DOWN = """
 _PAGE_UP = """
     SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
            ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
-           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
+           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold,
+           CASE WHEN g.state IN ('running', 'storing') THEN (
+               SELECT ARRAY[extract(epoch FROM s.since), extract(epoch FROM now() - s.since), d.p50, d.p90]::float8[]
+               FROM duration d
+               CROSS JOIN LATERAL (
+                   SELECT coalesce((
+                       SELECT begun_at FROM attempt t
+                       WHERE t.generation_id = g.id AND t.state IN ('acknowledged', 'succeeded')
+                       ORDER BY t.id DESC LIMIT 1
+                   ), g.started_at) AS since
+               ) s
+               WHERE d.provider = g.provider AND d.model = g.model AND d.resolution = g.params ->> 'resolution'
+                 AND d.seconds = round((g.params ->> 'seconds')::float8)::int
+           ) END AS course
     FROM (
         SELECT * FROM generation
         WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL AND id > coalesce($3, '')
@@ -103,7 +144,9 @@ async def claim(db: Database, generation_id: str, lease_seconds: float) -> Claim
         WHERE id = $1 AND state IN ('submitting', 'running', 'storing')
           AND due_at <= now()
           AND (claimed_until IS NULL OR claimed_until <= now())
-        RETURNING *, deadline_at <= now() AS past_deadline
+        RETURNING *, deadline_at <= now() AS past_deadline,
+            extract(epoch FROM deadline_at - now())::float8 AS seconds_left,
+            (SELECT regions FROM account WHERE id = account_id) AS regions
         """,
         generation_id,
         lease_seconds,
@@ -131,26 +174,55 @@ async def media_of(db: Database, generation_id: str) -> list[Medium]:
     """The inputs in the order they were given."""
     return rows(Medium, await db.fetch(
         """
-        SELECT m.role, f.kind, f.object_key, f.facts ->> 'media_type' AS media_type,
+        SELECT m.role, coalesce(m.kind, f.kind) AS kind, f.object_key, m.asset, f.facts ->> 'media_type' AS media_type,
                (f.facts ->> 'width')::int AS width, (f.facts ->> 'height')::int AS height,
                (f.facts ->> 'seconds')::float8 AS seconds
-        FROM generation_media m JOIN file f ON f.id = m.file_id
+        FROM generation_media m LEFT JOIN file f ON f.id = m.file_id
         WHERE m.generation_id = $1 ORDER BY m.position
         """,
         generation_id,
     ))  # fmt: skip
 
 
-async def open_attempt(db: Database, generation_id: str) -> Attempt | None:
+async def open_attempt(db: Database, generation_id: str) -> Opened | None:
     """The attempt under way."""
     found = await db.fetchrow(
         """
-        SELECT * FROM attempt
+        SELECT a.*, extract(epoch FROM now() - a.sent_at)::float8 AS seconds_since, 1 + (
+            SELECT count(*) FROM attempt b WHERE b.generation_id = a.generation_id AND b.state = 'lost'
+        ) AS number
+        FROM attempt a
         WHERE generation_id = $1 AND state IN ('planned', 'sent', 'acknowledged', 'unknown')
         """,
         generation_id,
     )
-    return row(Attempt, found) if found else None
+    return row(Opened, found) if found else None
+
+
+async def other_operations(db: Database, attempt: Opened) -> frozenset[str]:
+    """Ids of the operations of other attempts at the same provider that may be of the same time."""
+    found = await db.fetch(
+        """
+        SELECT operation ->> 'id' AS id FROM attempt
+        WHERE provider = $1 AND id <> $2 AND operation IS NOT NULL
+          AND sent_at BETWEEN $3::timestamptz - interval '1 hour' AND $3::timestamptz + interval '1 hour'
+        """,
+        attempt.provider,
+        attempt.id,
+        attempt.sent_at,
+    )
+    return frozenset(record["id"] for record in found)
+
+
+async def draft_operation(db: Database, generation_id: str) -> Operation | None:
+    """The operation that made the draft that this is the final take of; None when there is no draft."""
+    return await db.fetchval(
+        """
+        SELECT a.operation FROM generation g JOIN attempt a ON a.generation_id = g.draft_id
+        WHERE g.id = $1 AND a.state = 'succeeded'
+        """,
+        generation_id,
+    )
 
 
 async def last_operation(db: Database, generation_id: str) -> Operation | None:
@@ -161,20 +233,72 @@ async def last_operation(db: Database, generation_id: str) -> Operation | None:
     )
 
 
-async def running_of(db: Database, provider: str, behind: str, limit: int) -> list[Running]:
-    """Running generations of a provider that nobody is cancelling now, by id, behind the given one."""
+async def claim_checks(db: Database, provider: str, limit: int, seconds: float) -> list[Running]:
+    """Take the running generations whose check is due longest, so that no other asks about them for a while.
+
+    Those that somebody is cancelling now are left alone.
+    """
     return rows(Running, await db.fetch(
         """
-        SELECT g.id, g.version, g.progress, a.id AS attempt_id, a.operation
-        FROM generation g JOIN attempt a ON a.generation_id = g.id AND a.state = 'acknowledged'
-        WHERE g.provider = $1 AND g.state = 'running' AND g.id > $2
-          AND (g.claimed_until IS NULL OR g.claimed_until <= now())
-        ORDER BY g.id LIMIT $3
+        WITH due AS (
+            SELECT id FROM attempt WHERE provider = $1 AND state = 'acknowledged' AND check_at <= now()
+            ORDER BY check_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        ), taken AS (
+            UPDATE attempt a SET check_at = now() + $3 * interval '1 second' FROM due WHERE a.id = due.id
+            RETURNING a.*
+        )
+        SELECT g.id, g.version, g.progress, g.model, g.params, a.id AS attempt_id, a.operation,
+               a.begun_at IS NOT NULL AS begun,
+               extract(epoch FROM now() - coalesce(a.begun_at, a.sent_at))::float8 AS seconds
+        FROM taken a JOIN generation g ON g.id = a.generation_id
+        WHERE g.state = 'running' AND (g.claimed_until IS NULL OR g.claimed_until <= now())
         """,
         provider,
-        behind,
         limit,
+        seconds,
     ))  # fmt: skip
+
+
+async def running_attempt(db: Database, attempt_id: str) -> tuple[str, Running] | None:
+    """The provider and the running generation of an attempt, unless it is over or somebody is cancelling it."""
+    found = await db.fetchrow(
+        """
+        SELECT g.id, g.version, g.progress, g.model, g.params, a.id AS attempt_id, a.operation,
+               a.begun_at IS NOT NULL AS begun,
+               extract(epoch FROM now() - coalesce(a.begun_at, a.sent_at))::float8 AS seconds, a.provider
+        FROM attempt a JOIN generation g ON g.id = a.generation_id
+        WHERE a.id = $1 AND a.state = 'acknowledged' AND g.state = 'running'
+          AND (g.claimed_until IS NULL OR g.claimed_until <= now())
+        """,
+        attempt_id,
+    )
+    return (found["provider"], row(Running, found)) if found else None
+
+
+async def put_off_checks(db: Database, ids: Sequence[str], seconds: Sequence[float], begun: Sequence[bool]) -> None:
+    """When to ask about these attempts next, and which of them have begun."""
+    await db.execute(
+        """
+        UPDATE attempt a SET check_at = now() + n.seconds * interval '1 second',
+            begun_at = CASE WHEN n.begun THEN coalesce(a.begun_at, now()) END
+        FROM unnest($1::text[], $2::float8[], $3::bool[]) AS n (id, seconds, begun)
+        WHERE a.id = n.id AND a.state = 'acknowledged'
+        """,
+        ids,
+        seconds,
+        begun,
+    )
+
+
+async def seconds_to_check(db: Database, provider: str) -> float | None:
+    """Seconds until the next check is due; None when nothing runs."""
+    return await db.fetchval(
+        """
+        SELECT extract(epoch FROM min(check_at) - now())::float8 FROM attempt
+        WHERE provider = $1 AND state = 'acknowledged'
+        """,
+        provider,
+    )
 
 
 async def lock_dispatch(connection: Connection, provider: str) -> None:
@@ -182,32 +306,99 @@ async def lock_dispatch(connection: Connection, provider: str) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('dispatch ' || $1, 0))", provider)
 
 
-async def next_in_queue(connection: Connection, provider: str, slots: int) -> list[str]:
-    """The queued generations to start now: fair among accounts, oldest first within one."""
+async def next_in_queue(
+    connection: Connection, provider: str, slots: Mapping[str, int], at_once: int, an_account: int
+) -> list[str]:
+    """The queued generations to start now: fair among accounts, oldest first within one.
+
+    `slots` by model, `at_once` of all models, and `an_account` bound what is under way at the provider.
+    """
     found = await connection.fetch(
         """
         WITH busy AS (
-            SELECT account_id, count(*) AS under_way FROM generation
-            WHERE provider = $1 AND state IN ('submitting', 'running') GROUP BY account_id
-        ),
-        free AS (SELECT greatest(0, $2 - coalesce(sum(under_way), 0))::bigint AS slots FROM busy)
-        SELECT next.id
-        FROM (SELECT DISTINCT account_id FROM generation WHERE provider = $1 AND state = 'queued') waiting
-        CROSS JOIN LATERAL (
-            SELECT id, row_number() OVER (ORDER BY id) AS turn FROM (
+            SELECT account_id, model, count(*) AS under_way FROM generation
+            WHERE provider = $1 AND state IN ('submitting', 'running') GROUP BY account_id, model
+        ), by_account AS (
+            SELECT account_id, sum(under_way)::bigint AS under_way FROM busy GROUP BY account_id
+        ), free AS (
+            SELECT s.model, least(
+                s.slots - coalesce((SELECT sum(under_way) FROM busy WHERE busy.model = s.model), 0),
+                $4 - coalesce((SELECT sum(under_way) FROM busy), 0)
+            )::bigint AS slots
+            FROM unnest($2::text[], $3::int[]) AS s (model, slots)
+        ), oldest AS (
+            SELECT next.id, waiting.account_id, waiting.model
+            FROM (SELECT DISTINCT account_id, model FROM generation WHERE provider = $1 AND state = 'queued') waiting
+            JOIN free ON free.model = waiting.model AND free.slots > 0
+            CROSS JOIN LATERAL (
                 SELECT id FROM generation
                 WHERE provider = $1 AND state = 'queued' AND account_id = waiting.account_id
-                ORDER BY id LIMIT (SELECT slots FROM free)
-            ) oldest
-        ) next
-        LEFT JOIN busy ON busy.account_id = waiting.account_id
-        ORDER BY next.turn + coalesce(busy.under_way, 0), next.id
-        LIMIT (SELECT slots FROM free)
+                  AND model = waiting.model
+                ORDER BY id LIMIT free.slots
+            ) next
+        ), turns AS (
+            SELECT o.id, o.model, coalesce(b.under_way, 0) + row_number() OVER (PARTITION BY o.account_id ORDER BY o.id)
+                AS turn
+            FROM oldest o LEFT JOIN by_account b ON b.account_id = o.account_id
+        ), places AS (
+            SELECT id, model, turn, row_number() OVER (PARTITION BY model ORDER BY turn, id) AS place
+            FROM turns WHERE turn <= $5
+        )
+        SELECT id FROM places JOIN free USING (model) WHERE place <= slots
+        ORDER BY turn, id
+        LIMIT greatest(0, $4 - coalesce((SELECT sum(under_way) FROM busy), 0)::bigint)
         """,
         provider,
-        slots,
+        list(slots),
+        list(slots.values()),
+        at_once,
+        an_account,
     )
     return [record["id"] for record in found]
+
+
+async def reroute(connection: Connection, name: str, other: str, models: Sequence[str], region: str | None) -> int:
+    """Move queued generations to another provider, where their accounts' data may go; returns how many."""
+    tag = await connection.execute(
+        """
+        UPDATE generation g SET provider = $2, version = g.version + 1
+        FROM account a
+        WHERE g.provider = $1 AND g.state = 'queued' AND g.model = ANY ($3) AND g.draft_id IS NULL
+          AND a.id = g.account_id AND ($4::text IS NULL OR a.regions IS NULL OR $4 = ANY (a.regions))
+        """,
+        name,
+        other,
+        models,
+        region,
+    )
+    return affected(tag)
+
+
+async def note_callback(connection: Connection, attempt_id: str, told: str | None) -> Called | None:
+    """Note what a callback said, and that the attempt is due; None when it is over or none of ours."""
+    # the generation first, as everybody locks them
+    await connection.execute(
+        """
+        SELECT FROM generation WHERE id = (SELECT generation_id FROM attempt WHERE id = $1) FOR NO KEY UPDATE
+        """,
+        attempt_id,
+    )
+    found = await connection.fetchrow(
+        """
+        WITH called AS (
+            UPDATE attempt SET told = coalesce(told, $2), check_at = now()
+            WHERE id = $1 AND state IN ('sent', 'unknown', 'acknowledged')
+            RETURNING generation_id, state = 'acknowledged' AS acknowledged
+        ), due AS (
+            UPDATE generation g SET due_at = now() FROM called
+            WHERE g.id = called.generation_id AND NOT called.acknowledged AND g.state = 'submitting'
+        )
+        SELECT * FROM called
+        """,
+        attempt_id,
+        told,
+    )
+    return row(Called, found) if found else None
 
 
 async def to_submitting(connection: Connection, ids: list[str]) -> list[str]:
@@ -220,6 +411,21 @@ async def to_submitting(connection: Connection, ids: list[str]) -> list[str]:
         ids,
     )
     return [record["id"] for record in found]
+
+
+async def to_queued(connection: Connection, generation_id: str, version: int, provider: str) -> bool:
+    """submitting → queued, at another provider."""
+    tag = await connection.execute(
+        """
+        UPDATE generation SET state = 'queued', version = version + 1, tries = 0, claimed_until = NULL,
+            due_at = now(), provider = $3
+        WHERE id = $1 AND version = $2 AND state = 'submitting'
+        """,
+        generation_id,
+        version,
+        provider,
+    )
+    return affected(tag) == 1
 
 
 async def to_running(connection: Connection, generation_id: str, version: int) -> bool:
@@ -367,19 +573,23 @@ async def announce(connection: Connection, ids: Sequence[str]) -> None:
     await connection.execute("SELECT pg_notify('generation', id) FROM unnest($1::text[]) AS id", ids)
 
 
-async def plan_attempts(connection: Connection, ids: list[str], generation_ids: list[str]) -> None:
-    """New attempts, planned."""
+async def plan_attempts(connection: Connection, provider: str, ids: list[str], generation_ids: list[str]) -> None:
+    """New attempts at a provider, planned."""
     await connection.execute(
-        "INSERT INTO attempt (id, generation_id) SELECT * FROM unnest($1::text[], $2::text[])",
+        "INSERT INTO attempt (id, generation_id, provider) SELECT n.id, n.g, $3 FROM unnest($1::text[], $2::text[])"
+        " AS n (id, g)",
         ids,
         generation_ids,
+        provider,
     )
 
 
-async def attempt_sent(connection: Connection, attempt_id: str) -> bool:
+async def attempt_sent(connection: Connection, attempt_id: str, seconds_left: float) -> bool:
     """planned → sent, before a byte leaves."""
     tag = await connection.execute(
-        "UPDATE attempt SET state = 'sent', sent_at = now() WHERE id = $1 AND state = 'planned'", attempt_id
+        "UPDATE attempt SET state = 'sent', sent_at = now(), seconds_left = $2 WHERE id = $1 AND state = 'planned'",
+        attempt_id,
+        seconds_left,
     )
     return affected(tag) == 1
 
@@ -402,15 +612,16 @@ async def attempt_unknown(connection: Connection, attempt_id: str, reason: str) 
     )
 
 
-async def attempt_rejected(connection: Connection, attempt_id: str, reason: str) -> None:
+async def attempt_rejected(connection: Connection, attempt_id: str, reason: str, original: Original | None) -> None:
     """planned or sent → rejected."""
     await connection.execute(
         """
-        UPDATE attempt SET state = 'rejected', reason = $2, resolved_at = now()
+        UPDATE attempt SET state = 'rejected', reason = $2, original = $3, resolved_at = now()
         WHERE id = $1 AND state IN ('planned', 'sent')
         """,
         attempt_id,
         reason,
+        original,
     )
 
 
@@ -422,15 +633,16 @@ async def attempt_succeeded(connection: Connection, attempt_id: str) -> None:
     )
 
 
-async def attempt_failed(connection: Connection, attempt_id: str, reason: str) -> None:
+async def attempt_failed(connection: Connection, attempt_id: str, reason: str, original: Original | None) -> None:
     """acknowledged → failed."""
     await connection.execute(
         """
-        UPDATE attempt SET state = 'failed', reason = $2, resolved_at = now()
+        UPDATE attempt SET state = 'failed', reason = $2, original = $3, resolved_at = now()
         WHERE id = $1 AND state = 'acknowledged'
         """,
         attempt_id,
         reason,
+        original,
     )
 
 
@@ -457,6 +669,7 @@ async def sale_of(connection: Connection, generation_id: str) -> tuple[Sale, Ord
         account_id=made.account_id,
         key_id=made.key_id,
         livemode=made.livemode,
+        provider=made.provider,
         model=made.model,
         resolution=output.resolution or made.params.resolution,
         seconds=made.params.seconds if output.frames is None else nominal_seconds(output.frames),
@@ -470,9 +683,11 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
     """What a finished generation may have left at its provider; None while it is unfinished."""
     found = await db.fetchrow(
         """
-        SELECT provider, deleted_at IS NOT NULL AS deleted,
-               ARRAY(
-                   SELECT operation FROM attempt a WHERE a.generation_id = g.id AND operation IS NOT NULL
+        SELECT deleted_at IS NOT NULL AS deleted,
+               EXISTS (SELECT 1 FROM content c WHERE c.generation_id = g.id AND c.state = 'purged') AS purged,
+               (
+                   SELECT coalesce(jsonb_agg(jsonb_build_array(provider, operation)), '[]') FROM attempt a
+                   WHERE a.generation_id = g.id AND operation IS NOT NULL
                ) AS operations
         FROM generation g WHERE id = $1 AND finished_at IS NOT NULL
         """,
@@ -482,8 +697,15 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
 
 
 async def delete_prompt(db: Database, generation_id: str) -> None:
-    """Forget the prompt of a generation."""
-    await db.execute("DELETE FROM generation_input WHERE generation_id = $1", generation_id)
+    """Forget the prompt of a generation, which assets of its upstream it names, and what that said of them."""
+    await db.execute(
+        """
+        WITH prompts AS (DELETE FROM generation_input WHERE generation_id = $1),
+            words AS (UPDATE attempt SET original = NULL WHERE generation_id = $1 AND original IS NOT NULL)
+        DELETE FROM generation_media WHERE generation_id = $1 AND asset IS NOT NULL
+        """,
+        generation_id,
+    )
 
 
 async def shorten_inline_files(db: Database, generation_id: str) -> None:
@@ -498,16 +720,24 @@ async def shorten_inline_files(db: Database, generation_id: str) -> None:
 
 
 async def delete_old_prompts(db: Database) -> int:
-    """Forget the prompts of generations that have been finished for a day; returns how many."""
-    tag = await db.execute(
+    """Forget the prompts of generations that have been finished for a day, as `delete_prompt`; returns how many."""
+    return await db.fetchval(
         """
-        DELETE FROM generation_input WHERE generation_id IN (
-            SELECT i.generation_id FROM generation_input i JOIN generation g ON g.id = i.generation_id
-            WHERE g.finished_at < now() - interval '24 hours' LIMIT 1000
+        WITH prompts AS (
+            DELETE FROM generation_input WHERE generation_id IN (
+                SELECT i.generation_id FROM generation_input i JOIN generation g ON g.id = i.generation_id
+                WHERE g.finished_at < now() - interval '24 hours' LIMIT 1000
+            ) RETURNING generation_id
+        ), assets AS (
+            DELETE FROM generation_media m USING prompts p
+            WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL
+        ), words AS (
+            UPDATE attempt a SET original = NULL FROM prompts p
+            WHERE a.generation_id = p.generation_id AND a.original IS NOT NULL
         )
+        SELECT count(*) FROM prompts
         """
     )
-    return affected(tag)
 
 
 async def uncovered_steps(connection: Connection, limit: int) -> list[Step]:

@@ -6,6 +6,7 @@ import msgspec
 
 from seedance_api.billing.rows import Hold
 from seedance_api.catalog.order import Kind, Order, Role
+from seedance_api.generations.estimate import Course
 from seedance_api.generations.states import AttemptState, State
 from seedance_api.providers.provider import Operation, Output
 
@@ -23,6 +24,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str]
     keep_seconds: int
     quoted_tokens: int
+    draft_id: str | None
     state: State
     version: int
     tries: int
@@ -64,12 +66,17 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     variants: list[str]
     hold: Hold | None
     """None for a generation that costs nothing."""
+    course: Course | None = None
+    """None for one that is not under way, or like none that was made before."""
+    queue_position: int | None = None
 
 
 class Claimed(Generation, frozen=True, kw_only=True):
-    """A generation whose next step is ours."""
+    """A generation whose next step is ours. `seconds_left` until its deadline, by the database's clock."""
 
     past_deadline: bool
+    seconds_left: float
+    regions: list[str] | None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,31 +84,73 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     generation_id: str
+    provider: str
     state: AttemptState
     operation: Operation | None
+    told: str | None
     reason: str | None
+    seconds_left: float | None
     created_at: datetime
     sent_at: datetime | None
     resolved_at: datetime | None
 
 
+class Opened(Attempt, frozen=True, kw_only=True):
+    """An attempt that is under way. `seconds_since` it was sent, by the database's clock; `number` counts from 1."""
+
+    seconds_since: float | None
+    number: int
+
+
+class Called(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that its provider called back about."""
+
+    generation_id: str
+    acknowledged: bool
+
+
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """A running generation, as `watch` sees it."""
+    """A running generation, as `watch` sees it. `seconds` it runs for, without the wait at the provider."""
 
     id: str
     version: int
     progress: int
+    model: str
+    params: Order
     attempt_id: str
     operation: Operation
+    begun: bool
+    seconds: float
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `gate`, or what one that is not there would say. `closed_seconds` until starts are allowed again."""
+
+    provider: str
+    model: str
+    failures: int = 0
+    share: float = 1.0
+    closed_seconds: float = 0.0
+    was_closed: bool = False
+    reason: str | None = None
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a kind of order takes at a provider: seconds that a tenth, half and nine tenths of them stay below."""
+
+    p10: float
+    p50: float
+    p90: float
 
 
 class Medium(msgspec.Struct, frozen=True, kw_only=True):
-    """One input of a generation, with the facts of its file."""
+    """One input of a generation, with the facts of its file; of a provider's own asset nothing is known."""
 
     role: Role
     kind: Kind
-    object_key: str
-    media_type: str
+    object_key: str | None
+    asset: str | None
+    media_type: str | None
     width: int | None
     height: int | None
     seconds: float | None
@@ -110,9 +159,10 @@ class Medium(msgspec.Struct, frozen=True, kw_only=True):
 class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished generation may have left behind."""
 
-    provider: str
     deleted: bool
-    operations: list[Operation]
+    purged: bool
+    operations: list[tuple[str, Operation]]
+    """Each with the provider that has it."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

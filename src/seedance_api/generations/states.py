@@ -24,7 +24,8 @@ class State(StrEnum):
 
 MOVES: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.SUBMITTING, State.FAILED, State.CANCELED}),
-    State.SUBMITTING: frozenset({State.RUNNING, State.FAILED, State.CANCELED}),
+    # back to queued when another provider is to make it: that one's queue has an order and bounds of its own
+    State.SUBMITTING: frozenset({State.QUEUED, State.RUNNING, State.FAILED, State.CANCELED}),
     State.RUNNING: frozenset({State.STORING, State.FAILED, State.CANCELED}),
     State.STORING: frozenset({State.COMPLETED, State.FAILED}),
     State.COMPLETED: frozenset(),

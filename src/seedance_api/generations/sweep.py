@@ -7,7 +7,7 @@ from seedance_api.delivery.queries import due_for_purge
 from seedance_api.foundation import jobs
 from seedance_api.generations import decide, queries
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.record import record
+from seedance_api.generations.record import dispatch_soon, record, watch_soon
 from seedance_api.generations.states import FAILURES
 
 _MOST = 500
@@ -25,9 +25,9 @@ async def sweep(engine: Engine) -> None:
             keys=[f"advance {one.id} {one.version}" for one in steps],
         )
         for provider in await queries.providers_with_queue(connection):
-            await jobs.enqueue(connection, "dispatch", [provider], keys=[f"dispatch {provider}"])
+            await dispatch_soon(connection, provider)
         for provider in await queries.providers_at_work(connection):
-            await jobs.enqueue(connection, "watch", [provider], keys=[f"watch {provider}"])
+            await watch_soon(connection, provider)
     await _fail_overdue(engine)
     if steps:
         _log.info("sweep.found", count=len(steps))
@@ -53,4 +53,6 @@ async def purge_due(engine: Engine) -> None:
         except Exception:  # noqa: BLE001 one object that cannot be deleted must not keep the others
             _log.error("purge.failed", generation_id=generation_id, exc_info=True)
     if due:
+        async with engine.db.transaction() as connection:
+            await jobs.enqueue(connection, "tidy", due)
         _log.info("purge.done", count=len(due))

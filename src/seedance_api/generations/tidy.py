@@ -19,8 +19,10 @@ async def tidy(generation_id: str, engine: Engine) -> None:
     found = await queries.leftovers(engine.db, generation_id)
     if found is None:
         return
-    for operation in found.operations:
-        await engine.providers[found.provider].forget(operation)
+    for name, operation in found.operations:
+        provider = engine.providers.get(name)  # it may have been taken out of the configuration
+        if provider is not None and (found.deleted or found.purged or not provider.capabilities.keeps):
+            await provider.forget(operation)
     kill.reach("tidy.forgotten")
     await queries.shorten_inline_files(engine.db, generation_id)
     if found.deleted:

@@ -1,65 +1,102 @@
-"""Watch: one lap over everything a provider is working on, one call for up to 500 operations."""
+"""Watch: ask a provider about what it is working on, many operations in one call, and record what changed."""
 
-import time
 from typing import assert_never
 
 import structlog
 
-from seedance_api.foundation import jobs, kill
+from seedance_api.foundation import kill
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide, queries
+from seedance_api.generations import decide, gates, queries
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.record import record
-from seedance_api.generations.rows import Running
-from seedance_api.providers.provider import Check, Done, Failed, Lost, Pending, Provider
+from seedance_api.generations.record import record, watch_soon
+from seedance_api.generations.rows import Pace, Running
+from seedance_api.providers.provider import Check, Done, Failed, Lost, Pending, Provider, Unseen
 
-_MOST = 500
+_LEASE_SECONDS = 15.0
+"""How long the operations of one lap are left to it; a lap that died is taken up then."""
+_LONGEST_PAUSE = 30.0
 _log = structlog.get_logger()
 
 
 async def watch(name: str, engine: Engine) -> None:
-    """Ask about every running operation, record what changed, and come back while anything runs."""
-    provider = engine.providers[name]
-    behind = ""
-    seen = False
-    while running := await queries.running_of(engine.db, name, behind, _MOST):
-        seen = True
-        behind = running[-1].id
-        checks = await provider.check_many([one.operation for one in running])
-        kill.reach("watch.checked")
-        await _note_progress(engine.db, running, checks)
-        for one, check in zip(running, checks, strict=True):
-            try:
-                await _finish(one, check, provider, engine)
-            except Exception:  # noqa: BLE001 one row must not hold up those behind it
-                _log.error("watch.failed", generation_id=one.id, exc_info=True)
-        if len(running) < _MOST:
-            break
-    if seen:
-        await _come_back(provider, engine.db)
+    """One lap: ask about what is due, record what changed, and come back while anything runs.
+
+    A lap asks about as many operations as the provider takes in one call, so its memory is bounded by that number.
+    """
+    provider = engine.providers.get(name)
+    if provider is None:  # the operator took it out of the configuration; `advance` has the last word
+        return
+    due = await queries.claim_checks(engine.db, name, provider.capabilities.checks, _LEASE_SECONDS)
+    if due:
+        await _check(due, provider, engine)
+    seconds = await queries.seconds_to_check(engine.db, name)
+    if seconds is not None:
+        await _come_back(provider, engine.db, seconds)
 
 
-async def _note_progress(db: Database, running: list[Running], checks: list[Check]) -> None:
-    ids: list[str] = []
-    progress: list[int] = []
-    for one, check in zip(running, checks, strict=True):
-        if isinstance(check, Pending):
-            now = decide.pending_progress(check)
-            if now is not None and now > one.progress:
-                ids.append(one.id)
-                progress.append(now)
-    if ids:
-        await queries.set_progress(db, ids, progress)
+async def look(attempt_id: str, engine: Engine) -> None:
+    """Ask about one operation now, because its provider called."""
+    found = await queries.running_attempt(engine.db, attempt_id)
+    if found is not None and found[0] in engine.providers:
+        name, running = found
+        await _check([running], engine.providers[name], engine)
 
 
-async def _finish(one: Running, check: Check, provider: Provider, engine: Engine) -> None:
-    match check:
-        case Pending():
-            return
-        case Done() | Failed() | Lost():
-            step = decide.after_check(one.attempt_id, check)
-        case _:
-            assert_never(check)
+async def _check(asked: list[Running], provider: Provider, engine: Engine) -> None:
+    checks = await provider.check_many([one.operation for one in asked])
+    kill.reach("watch.checked")
+    unfinished: list[tuple[Running, Check]] = []
+    for one, check in zip(asked, checks, strict=True):
+        match check:
+            case Pending() | Unseen():
+                unfinished.append((one, check))
+            case Done() | Failed() | Lost():
+                try:
+                    await _finish(one, check, provider, engine)
+                except Exception:  # noqa: BLE001 one row must not hold up those behind it
+                    _log.error("watch.failed", generation_id=one.id, exc_info=True)
+            case _:
+                assert_never(check)
+    await _put_off(unfinished, provider, engine.db)
+
+
+async def _put_off(unfinished: list[tuple[Running, Check]], provider: Provider, db: Database) -> None:
+    """Note the progress, and when to ask again: often when it is about to be finished, seldom before."""
+    if not unfinished:
+        return
+    progress: dict[str, int] = {}
+    for one, check in unfinished:
+        told = decide.pending_progress(check) if isinstance(check, Pending) else None
+        if told is not None and told > one.progress:
+            progress[one.id] = told
+    if progress:
+        await queries.set_progress(db, list(progress), list(progress.values()))
+    paces = await gates.paces_of(db, provider.name)
+    await queries.put_off_checks(
+        db,
+        [one.attempt_id for one, _ in unfinished],
+        [next_check(one, check, _pace(one, paces), provider.capabilities.check_seconds) for one, check in unfinished],
+        [one.begun or (isinstance(check, Pending) and check.begun) for one, check in unfinished],
+    )
+
+
+def _pace(one: Running, paces: dict[tuple[str, str, int], Pace]) -> Pace | None:
+    return paces.get((one.model, one.params.resolution, round(one.params.seconds)))
+
+
+def next_check(one: Running, check: Check, pace: Pace | None, least: float) -> float:
+    """Seconds until it is worth while to ask again. A provider that tells progress is asked as often as it likes."""
+    if isinstance(check, Pending) and check.progress is not None:
+        return least
+    if pace is None:
+        return max(least, min(5.0, one.seconds / 4))
+    if one.seconds < pace.p10 and isinstance(check, Pending) and check.begun:
+        return max(least, min(_LONGEST_PAUSE, pace.p10 - one.seconds))
+    return max(least, min(10.0, (pace.p90 - pace.p10) / 20))
+
+
+async def _finish(one: Running, check: Done | Failed | Lost, provider: Provider, engine: Engine) -> None:
+    step = decide.after_check(one.attempt_id, check)
     async with engine.db.transaction() as connection:
         written = await record(
             connection,
@@ -69,20 +106,14 @@ async def _finish(one: Running, check: Check, provider: Provider, engine: Engine
             provider=provider.name,
             books=engine.books,
         )
+        if written and isinstance(check, Done):
+            await gates.learn_duration(connection, one.attempt_id, one.params)
         kill.reach("watch.recorded")
     kill.reach("watch.committed")
     if not written:  # a cancel or another watcher was quicker; the next lap sees what is left
         _log.info("watch.overtaken", generation_id=one.id)
 
 
-async def _come_back(provider: Provider, db: Database) -> None:
-    # the key is the next tick of the clock, so that several chains of laps melt into one
-    tick = int(time.time() / provider.check_interval_seconds) + 1
+async def _come_back(provider: Provider, db: Database, seconds: float) -> None:
     async with db.transaction() as connection:
-        await jobs.enqueue(
-            connection,
-            "watch",
-            [provider.name],
-            after_seconds=provider.check_interval_seconds,
-            keys=[f"watch {provider.name} {tick}"],
-        )
+        await watch_soon(connection, provider.name, max(provider.capabilities.check_seconds, min(seconds, 5.0)))

@@ -10,6 +10,7 @@ import msgspec
 from seedance_api.billing.decide import NewHold
 from seedance_api.billing.hold import take_holds, write_holds
 from seedance_api.billing.quote import Price
+from seedance_api.catalog import order as catalog
 from seedance_api.catalog.order import Order, Role
 from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.batch import Batch
@@ -22,6 +23,15 @@ from seedance_api.references.queries import NewFile, hold_files, insert_files
 _FIND_OUT_SECONDS = 5.0
 
 
+class NewMedium(msgspec.Struct, frozen=True, kw_only=True):
+    """An input in its role: a file of ours, or an upstream's asset and what kind of medium that is said to be."""
+
+    role: Role
+    file_id: str | None = None
+    asset: str | None = None
+    kind: catalog.Kind | None = None
+
+
 class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     """A checked request, with a place in the catalogue and its media in the store."""
 
@@ -32,7 +42,7 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     order: Order
     prompt: str
-    media: tuple[tuple[Role, str], ...]
+    media: tuple[NewMedium, ...]
     new_files: tuple[NewFile, ...]
     draft_id: str | None
     metadata: dict[str, str]
@@ -46,7 +56,7 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def uploads(self) -> set[str]:
         """The files it uses that were uploaded before."""
-        return {file_id for _, file_id in self.media} - {file.id for file in self.new_files}
+        return {one.file_id for one in self.media if one.file_id} - {file.id for file in self.new_files}
 
     @property
     def hold(self) -> NewHold | None:
@@ -209,14 +219,14 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
         """
         WITH n AS (
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
-                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[])
-                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt)
+                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[])
+                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft)
         ), inputs AS (
             INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM n
         )
         INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
-                                quoted_tokens, deadline_at)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w FROM n RETURNING *
+                                quoted_tokens, deadline_at, draft_id)
+        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft FROM n RETURNING *
         """,
         [new.id for new in news],
         [new.account_id for new in news],
@@ -230,11 +240,19 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
         [new.quoted_tokens for new in news],
         [timedelta(seconds=new.deadline_seconds) for new in news],
         [new.prompt for new in news],
+        [new.draft_id for new in news],
     )
-    media = [(new.id, at, role.value, file_id) for new in news for at, (role, file_id) in enumerate(new.media)]
+    media = [
+        (new.id, at, one.role.value, one.file_id, one.asset, one.kind.value if one.kind else None)
+        for new in news
+        for at, one in enumerate(new.media)
+    ]
     if media:
         await connection.executemany(
-            "INSERT INTO generation_media (generation_id, position, role, file_id) VALUES ($1, $2, $3, $4)",
+            """
+            INSERT INTO generation_media (generation_id, position, role, file_id, asset, kind)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            """,
             media,
         )
     await _inherit_media(connection, [new for new in news if new.draft_id])
@@ -246,8 +264,8 @@ async def _inherit_media(connection: Connection, finals: list[NewGeneration]) ->
     if finals:
         await connection.execute(
             """
-            INSERT INTO generation_media (generation_id, position, role, file_id)
-            SELECT n.id, m.position, m.role, m.file_id
+            INSERT INTO generation_media (generation_id, position, role, file_id, asset, kind)
+            SELECT n.id, m.position, m.role, m.file_id, m.asset, m.kind
             FROM unnest($1::text[], $2::text[]) AS n (id, draft_id)
             JOIN generation_media m ON m.generation_id = n.draft_id
             """,

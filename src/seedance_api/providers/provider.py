@@ -1,29 +1,35 @@
 """What a provider is: it starts operations and checks on them. It never waits and never touches the database.
 
-How to add one: a folder beside this file with a class that satisfies `Provider`, a line in `app.py`, and the
-conformance suite in `tests/providers/`.
+How to add one: docs/providers.md, and the conformance suite in `tests/providers/`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from seedance_api.catalog.order import Kind, Order, Role
 
 Operation = dict[str, Any]
-"""A provider's own note about work it was given: opaque JSON, stored on the attempt and handed back as it was."""
+"""A provider's own note about work it was given: opaque JSON, stored on the attempt and handed back as it was.
+
+Its `id` is the provider's name for the work, the same for no other work of that provider.
+"""
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of input media, in our object store. Sizes in pixels and seconds, where they apply."""
+    """One piece of input media: in our object store, or the provider's own by its `asset://` address.
+
+    Sizes in pixels and seconds, where they apply and are known.
+    """
 
     kind: Kind
     role: Role
-    object_key: str
-    media_type: str
+    object_key: str | None = None
+    asset: str | None = None
+    media_type: str | None = None
     width: int | None = None
     height: int | None = None
     seconds: float | None = None
@@ -36,7 +42,31 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True):
     order: Order
     prompt: str
     inputs: tuple[Input, ...] = ()
+    customer: str = ""
+    """Names the customer to the provider without saying who it is: a keyed hash, always the same for one account."""
+    draft: Operation | None = None
+    """The finished draft that this is the final take of."""
+    callback_url: str | None = None
     deadline_at: datetime
+    seconds_left: float = 0.0
+    """Until the deadline, by the database's clock."""
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of an attempt that got no clear answer."""
+
+    attempt_id: str
+    order: Order
+    customer: str
+    sent_at: datetime
+    seconds_since: float
+    """Since it was sent, by the database's clock."""
+    seconds_left: float
+    """What the commission said when it was sent."""
+    told: str | None = None
+    """The operation's id according to a callback on this attempt's own address."""
+    others: frozenset[str] = frozenset()
+    """Ids of operations that belong to other attempts."""
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -45,12 +75,36 @@ class Started(msgspec.Struct, frozen=True, tag=True):
     operation: Operation
 
 
+class Original(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider itself said, for the operator: `message` may repeat the customer's words."""
+
+    status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
+    request_id: str | None = None
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """A definite no: nothing was made and nothing will be billed. `message` is fit for the customer."""
 
     code: str
     message: str
-    retryable: bool = False
+    original: Original | None = None
+
+
+class Busy(msgspec.Struct, frozen=True, tag=True):
+    """Surely not taken, for a reason that has nothing to do with the request: another time, or another provider.
+
+    `wait_seconds` is what the provider asks for. `model_only` says that its other models may be free. `operator` says
+    that it will stay so until a person acts: a key, an unpaid bill, a model that was not ordered.
+    """
+
+    reason: str
+    wait_seconds: float | None = None
+    model_only: bool = False
+    operator: bool = False
+    original: Original | None = None
 
 
 class NotSent(msgspec.Struct, frozen=True, tag=True):
@@ -66,10 +120,12 @@ class Unclear(msgspec.Struct, frozen=True, tag=True):
 
 
 class NotMade(msgspec.Struct, frozen=True, tag=True):
-    """Looked for and certainly not there."""
+    """Looked for and not there. Not `certain` where the provider promises no more than what its list showed."""
+
+    certain: bool = True
 
 
-StartOutcome = Started | Refused | NotSent | Unclear
+StartOutcome = Started | Refused | Busy | NotSent | Unclear
 FindOutcome = Started | NotMade | Unclear
 
 
@@ -88,9 +144,10 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pending(msgspec.Struct, frozen=True, tag=True):
-    """Still working. `progress` is 0–99 where the provider tells it."""
+    """Still working. `progress` is 0–99 where the provider tells it; `begun` is False while it only waits there."""
 
     progress: int | None = None
+    begun: bool = True
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
@@ -104,13 +161,20 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
     code: str
     message: str
+    original: Original | None = None
 
 
 class Lost(msgspec.Struct, frozen=True, tag=True):
     """The provider no longer knows this operation."""
 
 
-Check = Pending | Done | Failed | Lost
+class Unseen(msgspec.Struct, frozen=True, tag=True):
+    """No usable answer about this operation now; nothing follows from that but to ask again."""
+
+    reason: str
+
+
+Check = Pending | Done | Failed | Lost | Unseen
 
 
 class Fetched(msgspec.Struct, frozen=True, tag=True):
@@ -129,18 +193,59 @@ class Unfetched(msgspec.Struct, frozen=True, tag=True):
 FetchOutcome = Fetched | Unfetched
 
 
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that a provider knows of, for reconciliation. Times are the provider's."""
+
+    operation: Operation
+    check: Check
+    customer: str | None = None
+    created_at: datetime
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a model can be called. `message` is for the operator."""
+
+    status: Literal["ready", "refused", "unreachable"]
+    message: str = ""
+
+
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider takes of one model: operations under way at once, and starts a minute."""
+
+    at_once: int
+    a_minute: int | None = None
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider declares of itself."""
+
+    models: Mapping[str, Capacity]
+    at_once: int | None = None
+    """Operations of all models together."""
+    checks: int = 500
+    """Operations in one call of `check_many`."""
+    check_seconds: float
+    """The least time between two calls of `check_many` in the whole installation."""
+    region: str | None = None
+    """Where customers' data goes; None where it stays on this machine."""
+    lists: bool = False
+    """Whether `known_since` tells of everything."""
+    keeps: bool = False
+    """Whether its copy is left there until ours is purged: reconciliation, and a copy of ours that breaks, need it."""
+
+
 class Provider(Protocol):
     """The protocol. Expected trouble is a returned outcome; an exception is a bug."""
 
     name: str
-    check_interval_seconds: float
+    capabilities: Capabilities
 
     async def start(self, commission: Commission) -> StartOutcome:
         """Hand the work over, once."""
         ...
 
-    async def find(self, attempt_id: str) -> FindOutcome:
-        """Say whether the work of this attempt was taken. For attempts that never got a clear answer."""
+    async def find(self, search: Search) -> FindOutcome:
+        """Say whether the work of an attempt was taken that never got a clear answer."""
         ...
 
     async def check_many(self, operations: Sequence[Operation]) -> list[Check]:
@@ -157,4 +262,8 @@ class Provider(Protocol):
 
     async def forget(self, operation: Operation) -> None:
         """Delete the provider's own copy, if it can; never raises for one that is gone."""
+        ...
+
+    async def known_since(self, moment: datetime) -> list[Known] | None:
+        """Everything it was given since a moment; None when it cannot tell now. Only where `capabilities.lists`."""
         ...

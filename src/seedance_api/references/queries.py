@@ -107,8 +107,13 @@ async def delete_file(connection: Connection, file_id: str) -> bool:
     # a draft without all its inputs is no draft any more: without its prompt no final take is made of it
     await connection.execute(
         """
-        DELETE FROM generation_input i USING generation_media m, generation g
-        WHERE m.file_id = $1 AND g.id = m.generation_id AND i.generation_id = g.id AND (g.params ->> 'draft')::bool
+        WITH prompts AS (
+            DELETE FROM generation_input i USING generation_media m, generation g
+            WHERE m.file_id = $1 AND g.id = m.generation_id AND i.generation_id = g.id AND (g.params ->> 'draft')::bool
+            RETURNING i.generation_id
+        )
+        DELETE FROM generation_media m USING prompts p
+        WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL
         """,
         file_id,
     )

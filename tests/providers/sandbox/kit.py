@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from seedance_api.catalog.order import Kind, Mode, Order, Role
-from seedance_api.providers.provider import Check, Commission, Input, Operation, Pending, Provider
+from seedance_api.providers.provider import Check, Commission, Input, Operation, Pending, Provider, Search
 from seedance_api.providers.sandbox.child import Job, Result
 from seedance_api.providers.sandbox.produce import produce
 
@@ -161,3 +161,15 @@ async def finished(provider: Provider, operation: Operation, seconds=30.0) -> Ch
         while isinstance(check := (await provider.check_many([operation]))[0], Pending):
             await asyncio.sleep(0.02)
     return check
+
+
+def search(attempt_id: str) -> Search:
+    """What is known of an attempt without an answer."""
+    return Search(
+        attempt_id=attempt_id,
+        order=order(),
+        customer="",
+        sent_at=datetime(2026, 1, 1, tzinfo=UTC),
+        seconds_since=1.0,
+        seconds_left=60.0,
+    )

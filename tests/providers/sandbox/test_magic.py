@@ -8,8 +8,9 @@ import av
 import pytest
 from obstore.store import LocalStore
 
-from providers.sandbox.kit import PROMPT, commission, finished
+from providers.sandbox.kit import PROMPT, commission, finished, search
 from seedance_api.providers.provider import (
+    Busy,
     Done,
     Failed,
     Fetched,
@@ -60,7 +61,6 @@ def test_an_unknown_value_is_refused_with_the_known_ones(text):
     refused = read_magic(f"x [sandbox:{text}]")
     assert isinstance(refused, Refused)
     assert refused.code == "invalid_sandbox_value"
-    assert not refused.retryable
     assert all(spell.value in refused.message for spell in Spell)
 
 
@@ -96,8 +96,8 @@ def test_input_moderated(tmp_path):
     async def story(sandbox):
         refused = await sandbox.start(magic("input_moderated"))
         assert isinstance(refused, Refused)
-        assert (refused.code, refused.retryable) == ("input_moderated", False)
-        assert await sandbox.find("att_1") == NotMade()
+        assert refused.code == "input_moderated"
+        assert await sandbox.find(search("att_1")) == NotMade()
 
     run(tmp_path, story)
 
@@ -120,10 +120,9 @@ def test_overloaded_until_three_seconds_have_passed(tmp_path):
         for attempt, at in enumerate((1000.0, 1002.9)):
             now[0] = at
             refused = await sandbox.start(magic("overloaded", f"att_{attempt}", deadline_seconds=1e9))
-            assert isinstance(refused, Refused)
-            assert (refused.code, refused.retryable) == ("provider_overloaded", True)
+            assert isinstance(refused, Busy)
         other = await sandbox.start(magic("overloaded", "att_other", seed=99, deadline_seconds=1e9))
-        assert isinstance(other, Refused)
+        assert isinstance(other, Busy)
         now[0] = 1003.0
         assert isinstance(await sandbox.start(magic("overloaded", "att_3", deadline_seconds=1e9)), Started)
 
@@ -132,9 +131,9 @@ def test_overloaded_until_three_seconds_have_passed(tmp_path):
 
 def test_unclear_work_is_found(tmp_path):
     async def story(sandbox):
-        assert await sandbox.find("att_1") == NotMade()
+        assert await sandbox.find(search("att_1")) == NotMade()
         assert isinstance(await sandbox.start(magic("unclear")), Unclear)
-        found = await sandbox.find("att_1")
+        found = await sandbox.find(search("att_1"))
         assert isinstance(found, Started)
         assert isinstance(await finished(sandbox, found.operation), Done)
         assert await sandbox.start(magic("unclear")) == found

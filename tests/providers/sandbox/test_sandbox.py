@@ -14,7 +14,7 @@ import psutil
 import pytest
 from obstore.store import LocalStore
 
-from providers.sandbox.kit import PROMPT, boxes, commission, finished, image, landscape, render
+from providers.sandbox.kit import PROMPT, boxes, commission, finished, image, landscape, render, search
 from seedance_api.catalog.order import Role
 from seedance_api.providers.provider import (
     Done,
@@ -73,7 +73,7 @@ def test_a_video_from_start_to_fetch(tmp_path, make, store):
         sandbox = make()
         work = commission(inputs=[image(Role.FIRST_FRAME)], return_last_frame=True, generate_audio=True)
         started = await sandbox.start(work)
-        assert started == Started({"attempt_id": "att_1"})
+        assert started == Started({"id": "att_1"})
         check = await finished(sandbox, started.operation)
         assert isinstance(check, Done)
         assert check.output.last_frame
@@ -107,7 +107,7 @@ def test_an_attempt_is_started_once(make):
     async def story():
         sandbox, other = make(), make()
         outcomes = await asyncio.gather(*(s.start(commission(prompt=SLOW)) for s in [sandbox] * 5 + [other] * 5))
-        assert outcomes == [Started({"attempt_id": "att_1"})] * 10
+        assert outcomes == [Started({"id": "att_1"})] * 10
         await until(lambda: len(children()) == 1)
         await asyncio.sleep(0.3)
         assert len(children()) == 1
@@ -139,7 +139,7 @@ def test_a_refusal_leaves_no_trace(tmp_path, make):
         sandbox = make()
         refused = await sandbox.start(commission(prompt="[sandbox:nonsense]"))
         assert isinstance(refused, Refused)
-        assert await sandbox.find("att_1") == NotMade()
+        assert await sandbox.find(search("att_1")) == NotMade()
         await sandbox.close()
 
     asyncio.run(story())
@@ -151,7 +151,7 @@ def test_five_hundred_operations_are_checked_together(make):
         sandbox, other = make(), make()
         mine = (await sandbox.start(commission(prompt="[sandbox:stall]"))).operation
         theirs = (await other.start(commission(attempt_id="att_2", prompt="[sandbox:stall]"))).operation
-        unknown = [{"attempt_id": f"att_none_{i}"} for i in range(498)]
+        unknown = [{"id": f"att_none_{i}"} for i in range(498)]
         checks = await sandbox.check_many([mine, *unknown, theirs])
         assert checks == [Pending(0), *[Lost()] * 498, Pending(0)]
         await asyncio.gather(sandbox.close(), other.close())
@@ -246,7 +246,7 @@ def test_two_processes_that_take_up_the_same_work_agree(make, store):
         await records.take(commission(prompt=SLOW))
         await records.note("att_1", State(state="running", progress=5, heartbeat_at=0, owner="dead"))
         sandboxes = [make(), make()]
-        operation = {"attempt_id": "att_1"}
+        operation = {"id": "att_1"}
         await asyncio.gather(*(s.check_many([operation]) for s in sandboxes))
         await until(lambda: len(children()) >= 1)
         await asyncio.sleep(0.5)
@@ -341,7 +341,7 @@ def test_the_work_of_a_killed_process_is_finished_by_another(tmp_path, make):
 
     async def story():
         sandbox = make()
-        operation = {"attempt_id": "att_1"}
+        operation = {"id": "att_1"}
         assert isinstance((await sandbox.check_many([operation]))[0], Pending)
         assert isinstance(await finished(sandbox, operation), Done)
         assert isinstance(await sandbox.fetch(operation, "video", tmp_path / "v.mp4"), Fetched)

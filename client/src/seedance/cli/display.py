@@ -61,7 +61,8 @@ class Bar:
         if video.status == "in_progress":
             self._show("rendering", video.progress, 100)
         else:
-            self._show(video.status, None, None)
+            place = f", {video.queue_position} in the queue" if video.queue_position else ""
+            self._show(video.status + place, None, None)
 
     def downloading(self, received: int, total: int | None) -> None:
         self._show("downloading", received, total)

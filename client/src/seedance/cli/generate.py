@@ -18,7 +18,7 @@ from seedance.objects import Download, Video
 
 
 def generate(
-    prompt: opt.Prompt,
+    prompt: opt.Prompt = None,
     *,
     image: opt.Images = None,
     first_frame: opt.FirstFrame = None,
@@ -33,6 +33,7 @@ def generate(
     camera_fixed: opt.CameraFixed = None,
     watermark: opt.Watermark = None,
     draft: opt.Draft = None,
+    final_of: opt.FinalOf = None,
     metadata: opt.Metadata = None,
     max_cost: opt.MaxCost = None,
     last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well.")] = None,
@@ -40,10 +41,11 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Make a video and save it."""
+    opt.check_prompt(prompt, final_of)
     request = opt.video_options(
         images=image, first_frame=first_frame, last_frame=last_frame, references=reference, metadata=metadata,
         model=model, duration=duration, resolution=resolution, ratio=ratio, seed=seed, generate_audio=audio,
-        camera_fixed=camera_fixed, watermark=watermark, draft=draft, max_cost=max_cost,
+        camera_fixed=camera_fixed, watermark=watermark, draft=draft, draft_id=final_of, max_cost=max_cost,
         return_last_frame=True if last_frame_out else None,
     )  # fmt: skip
     for option, path in (("--output", output), ("--last-frame-out", last_frame_out)):
@@ -63,12 +65,14 @@ class Generation:
         self._last_frame_out = last_frame_out
         self._video: Video | None = None
 
-    def run(self, prompt: str, request: VideoOptions) -> None:
+    def run(self, prompt: str | None, request: VideoOptions) -> None:
         try:
             with open_display(self._out) as display:
                 video = self._video = self._client.videos.create(prompt, on_upload=display.uploading, **request)
                 # From here on the user has something to lose: every error names the id.
                 self._out.video_id = video.id
+                for warning in video.warnings:
+                    self._out.note(warning.message, "yellow")
                 display.changed(video)
                 video = self._video = self._client.videos.wait(video, on_change=display.changed)
                 download = self._save(video, display)

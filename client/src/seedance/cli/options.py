@@ -15,7 +15,9 @@ from seedance.create import Media, Reference, Role, VideoOptions
 
 PICTURE = "PATH|URL|file_id"
 
-Prompt: TypeAlias = Annotated[str, typer.Argument(metavar="PROMPT", help="What the video shows.")]
+Prompt: TypeAlias = Annotated[
+    str | None, typer.Argument(metavar="PROMPT", help="What the video shows; none with --final-of.")
+]
 Images: TypeAlias = Annotated[
     list[str] | None, typer.Option("--image", metavar=PICTURE, help="An image to start from. Repeatable.")
 ]
@@ -38,6 +40,9 @@ Watermark: TypeAlias = Annotated[
     bool | None, typer.Option("--watermark/--no-watermark", help="Put a visible mark on the video.")
 ]
 Draft: TypeAlias = Annotated[bool | None, typer.Option("--draft/--no-draft", help="A quick preview.")]
+FinalOf: TypeAlias = Annotated[
+    str | None, typer.Option("--final-of", metavar="VIDEO_ID", help="Make the full-quality take of a draft.")
+]
 Metadata: TypeAlias = Annotated[
     list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Kept with the video. Repeatable.")
 ]
@@ -55,6 +60,12 @@ MaxCost: TypeAlias = Annotated[
         "--max-cost", metavar="AMOUNT", callback=checked_amount, help="Refuse it if it could cost more, such as 0.50."
     ),
 ]
+
+
+def check_prompt(prompt: str | None, final_of: str | None) -> None:
+    """A video is of a prompt, or of a draft that has one."""
+    if (prompt is None) == (final_of is None):
+        raise typer.BadParameter("give either a prompt or --final-of VIDEO_ID", param_hint="PROMPT")
 
 
 def video_options(

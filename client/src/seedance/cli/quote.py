@@ -11,7 +11,7 @@ from seedance.objects import Quote
 
 
 def quote(
-    prompt: opt.Prompt,
+    prompt: opt.Prompt = None,
     *,
     image: opt.Images = None,
     first_frame: opt.FirstFrame = None,
@@ -26,13 +26,15 @@ def quote(
     camera_fixed: opt.CameraFixed = None,
     watermark: opt.Watermark = None,
     draft: opt.Draft = None,
+    final_of: opt.FinalOf = None,
     as_json: Json = False,
 ) -> None:
     """Show what a video would take, without making it. Local files are uploaded for the check."""
+    opt.check_prompt(prompt, final_of)
     request = opt.video_options(
         images=image, first_frame=first_frame, last_frame=last_frame, references=reference, metadata=None,
         model=model, duration=duration, resolution=resolution, ratio=ratio, seed=seed, generate_audio=audio,
-        camera_fixed=camera_fixed, watermark=watermark, draft=draft,
+        camera_fixed=camera_fixed, watermark=watermark, draft=draft, draft_id=final_of,
     )  # fmt: skip
     with session(as_json) as (client, out):
         answer = client.videos.quote(prompt, **request)
@@ -54,6 +56,7 @@ def facts(quote: Quote) -> list[tuple[str, str]]:
         found += priced(quote.cost)
     elif quote.livemode is False:
         found.append(("cost", "free with a test key; there is no price for a live key"))
+    found += [("warning", one.message) for one in quote.warnings]
     found += [(name, listed(value)) for name, value in quote.extra.items() if value is not None]
     return [(name, value) for name, value in found if value]
 

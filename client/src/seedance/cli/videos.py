@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, TypeAlias
@@ -97,6 +98,8 @@ def facts(video: Video) -> list[tuple[str, object]]:
     return [
         ("id", video.id),
         ("status", video.status + progress),
+        ("place", place_in_words(video.queue_position)),
+        ("expected", eta_in_words(video.eta)),
         ("error", f"{video.error.message} ({video.error.code})" if video.error else None),
         ("", advice_in_words(video) if video.status == "failed" else None),
         ("model", video.model),
@@ -110,7 +113,23 @@ def facts(video: Video) -> list[tuple[str, object]]:
         ("tokens", video.usage.total_tokens if video.usage else None),
         *(cost_facts(video.cost) if video.cost else [("cost", outcome(video))]),
         ("metadata", ", ".join(f"{key}={value}" for key, value in video.metadata.items())),
+        *(("warning", one.message) for one in video.warnings),
     ]
+
+
+def place_in_words(place: int | None) -> str | None:
+    """The service counts up to 1000."""
+    if place is None:
+        return None
+    return f"{place} in the queue" if place < 1000 else "beyond 1000 in the queue"
+
+
+def eta_in_words(eta: int | None) -> str | None:
+    """An estimate, so it is rounded."""
+    if eta is None:
+        return None
+    seconds = max(0, eta - int(time.time()))
+    return f"in {seconds} s or so" if seconds < 90 else f"in {round(seconds / 60)} min or so"
 
 
 def show_table(videos: list[Video], out: Output) -> None:

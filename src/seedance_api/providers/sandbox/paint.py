@@ -37,7 +37,7 @@ class Material:
 
     def open(self) -> Image.Image:
         """Read it as a picture."""
-        return open_picture(self.path, self.input.media_type)
+        return open_picture(self.path, self.input.media_type or "")
 
 
 class Painter:

@@ -6,12 +6,17 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 from obstore.store import ObjectStore
 
+from seedance_api.catalog.models import MODELS
 from seedance_api.providers.provider import (
+    Busy,
+    Capabilities,
+    Capacity,
     Check,
     Commission,
     Done,
@@ -19,12 +24,14 @@ from seedance_api.providers.provider import (
     Fetched,
     FetchOutcome,
     FindOutcome,
+    Known,
     Lost,
     NotMade,
     NotSent,
     Operation,
     Pending,
     Refused,
+    Search,
     Started,
     StartOutcome,
     Unclear,
@@ -51,7 +58,6 @@ class Sandbox:
     """
 
     name = "sandbox"
-    check_interval_seconds = 0.5
 
     def __init__(
         self,
@@ -59,11 +65,15 @@ class Sandbox:
         store: ObjectStore,
         scratch: Path,
         renderers: int,
+        at_once: int = 8,
         heartbeat_seconds: float = 2.0,
         stale_seconds: float = 10.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         owner = uuid.uuid4().hex
+        self.capabilities = Capabilities(
+            models={model.name: Capacity(at_once=at_once) for model in MODELS}, at_once=at_once, check_seconds=0.5
+        )
         self._records = Records(store)
         self._stale_seconds, self._clock = stale_seconds, clock
         self._overloaded: dict[str, float] = {}
@@ -93,13 +103,13 @@ class Sandbox:
             return NotSent(f"the object store cannot be read: {type(trouble).__name__}")
         return refusal or await self._accept(commission, magic)
 
-    async def find(self, attempt_id: str) -> FindOutcome:
+    async def find(self, search: Search) -> FindOutcome:
         """Say whether the work of an attempt was taken."""
         try:
-            taken = await self._records.is_taken(_checked(attempt_id))
+            taken = await self._records.is_taken(_checked(search.attempt_id))
         except StoreTrouble as trouble:
             return Unclear(f"the object store cannot be read: {type(trouble).__name__}")
-        return Started(_operation(attempt_id)) if taken else NotMade()
+        return Started(_operation(search.attempt_id)) if taken else NotMade()
 
     async def check_many(self, operations: Sequence[Operation]) -> list[Check]:
         """Say how each stands: our own from memory, the others' from the store."""
@@ -153,13 +163,20 @@ class Sandbox:
         except StoreTrouble:
             return
 
+    async def known_since(self, moment: datetime) -> list[Known] | None:
+        """It keeps no list: each record goes with its attempt."""
+        del moment
+        return None
+
     async def close(self) -> None:
         """Stop the renders of this process and hand their work back."""
         await self._studio.close()
 
-    def _refuse(self, commission: Commission, magic: Magic) -> Refused | None:
+    def _refuse(self, commission: Commission, magic: Magic) -> Refused | Busy | None:
         if Spell.INPUT_MODERATED in magic:
             return Refused("input_moderated", "The input was refused by moderation (sandbox).")
+        if any(one.object_key is None for one in commission.inputs):
+            return Refused("input_unreadable", "The sandbox has no assets of its own.")
         if Spell.OVERLOADED not in magic:
             return None
         fingerprint = _fingerprint(commission)
@@ -167,7 +184,7 @@ class Sandbox:
             self._overloaded.clear()
         now = self._clock()
         if now - self._overloaded.setdefault(fingerprint, now) < OVERLOADED_SECONDS:
-            return Refused("provider_overloaded", "The sandbox is overloaded (sandbox). Try again.", retryable=True)
+            return Busy("the sandbox plays an overload")
         del self._overloaded[fingerprint]
         return None
 
@@ -213,11 +230,11 @@ def _as_check(outcome: Outcome) -> Check:
 
 
 def _operation(attempt_id: str) -> Operation:
-    return {"attempt_id": _checked(attempt_id)}
+    return {"id": _checked(attempt_id)}
 
 
 def _attempt_id(operation: Operation) -> str:
-    return _checked(str(operation.get("attempt_id")))
+    return _checked(str(operation.get("id")))
 
 
 def _checked(attempt_id: str) -> str:
@@ -229,5 +246,5 @@ def _checked(attempt_id: str) -> str:
 
 def _fingerprint(commission: Commission) -> str:
     """Names the same request across attempts without saying what it holds."""
-    parts = [commission.prompt, str(commission.order.seed), *(i.object_key for i in commission.inputs)]
+    parts = [commission.prompt, str(commission.order.seed), *(i.object_key or "" for i in commission.inputs)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

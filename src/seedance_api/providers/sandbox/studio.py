@@ -132,6 +132,8 @@ class Studio:
         files = [room / f"input-{i}" for i in range(len(commission.inputs))]
         try:
             for given, file in zip(commission.inputs, files, strict=True):
+                if given.object_key is None:  # somebody else's asset: `start` refuses those
+                    return _NO_INPUT
                 await self._records.download(given.object_key, file)
         except FileNotFoundError:
             return _NO_INPUT

@@ -1,0 +1,51 @@
+"""`/v1/callbacks/{attempt}/{token}`: where an upstream may call back about an attempt. It has no key of ours; the
+address is the secret, and what the body says is a hint at most."""
+
+import msgspec
+import structlog
+from litestar import post
+from litestar.params import FromPath
+
+from seedance_api.api.body import AnyRequest
+from seedance_api.api.parts import parts_of
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.ids import is_id
+from seedance_api.generations.hear import hear
+
+PLACE = "/v1/callbacks/"
+_BYTES_MOST = 256 * 1024
+_ID_MOST = 200
+_log = structlog.get_logger()
+
+
+class _Said(msgspec.Struct, frozen=True):
+    id: str | None = None
+
+
+@post("/v1/callbacks/{attempt:str}/{token:str}", status_code=200)
+async def receive_callback(request: AnyRequest, attempt: FromPath[str], token: FromPath[str]) -> dict[str, bool]:
+    """Have the attempt looked at. Raises AppError 404 for an address that we gave nobody."""
+    parts = parts_of(request)
+    if not is_id("att", attempt) or not parts.seals.is_callback(attempt, token):
+        _log.warning("security.forged_callback")
+        raise AppError("not_found", "There is nothing at this address.")
+    await hear(parts.db, attempt, _told(await _read(request)))
+    return {"received": True}
+
+
+async def _read(request: AnyRequest) -> bytes:
+    """The body, as far as it is of use: a longer one is none that an upstream sends."""
+    read = bytearray()
+    async for chunk in request.stream():
+        read += chunk
+        if len(read) > _BYTES_MOST:
+            return b""
+    return bytes(read)
+
+
+def _told(body: bytes) -> str | None:
+    try:
+        told = msgspec.json.decode(body, type=_Said).id
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    return told if told and len(told) <= _ID_MOST and told.isascii() and told.isprintable() else None

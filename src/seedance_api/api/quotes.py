@@ -1,0 +1,74 @@
+"""What customers see of a quote."""
+
+from typing import Literal
+
+import msgspec
+
+from seedance_api.accounts.authenticate import Principal
+from seedance_api.api.view import NOTHING, warnings
+from seedance_api.billing.quote import Price
+from seedance_api.catalog.retirement import Notice
+from seedance_api.catalog.tokens import Tokens
+from seedance_api.foundation.money import format_amount
+from seedance_api.generations.create import Quote
+
+
+class QuoteCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a create of this would cost: decimal strings. `hold` is set aside until the video is finished, and `most` is
+    the most that can be charged. With a test key it is `free`, and `expected` is what a live key would pay."""
+
+    currency: str
+    price_version: int
+    price_per_million_tokens: str
+    expected: str
+    hold: str
+    most: str
+    free: bool
+
+
+class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a quote. `tokens.most` is what no generation of this request exceeds."""
+
+    object: Literal["quote"] = "quote"
+    model: str
+    mode: str
+    size: str
+    seconds: str
+    resolution: str
+    ratio: str
+    tokens: Tokens
+    cost: QuoteCost | None
+    warnings: list[Notice]
+    livemode: bool
+    sandbox: bool
+
+
+def quote_view(found: Quote, principal: Principal) -> QuoteView:
+    """A quote as its caller sees it."""
+    order = found.accepted.order
+    return QuoteView(
+        model=order.model,
+        mode=order.mode.value,
+        size=f"{order.width}x{order.height}",
+        seconds=f"{order.seconds:g}",
+        resolution=order.resolution,
+        ratio=order.ratio,
+        tokens=found.tokens,
+        cost=_cost(found.price, free=not principal.livemode) if found.price else None,
+        warnings=warnings(order.model),
+        livemode=principal.livemode,
+        sandbox=found.provider == "sandbox",
+    )
+
+
+def _cost(price: Price, *, free: bool) -> QuoteCost:
+    most = NOTHING if free else format_amount(price.most)
+    return QuoteCost(
+        currency=price.currency,
+        price_version=price.version,
+        price_per_million_tokens=format_amount(price.rate.price),
+        expected=format_amount(price.expected),
+        hold=most,
+        most=most,
+        free=free,
+    )

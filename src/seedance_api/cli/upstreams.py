@@ -1,0 +1,146 @@
+"""`seedance-api upstream …`: who makes live videos, and how they are doing."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from seedance_api import app as root
+from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
+from seedance_api.foundation.db import Database
+from seedance_api.generations import discrepancies, gates
+from seedance_api.generations.discrepancies import Discrepancy
+from seedance_api.generations.reconcile import Reconciled, reconcile
+from seedance_api.generations.rows import Gate
+from seedance_api.providers.provider import Readiness
+from seedance_api.providers.upstreams import Upstream
+from seedance_api.settings import Settings
+
+upstreams = typer.Typer(no_args_is_help=True, help="The upstreams of live keys.")
+_MARKS = {"ready": "ok  ", "unreachable": "BAD ", "refused": "BAD "}
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """An upstream with what is known of it; `checks` by model where they were asked for."""
+
+    name: str
+    region: str
+    data_region: str
+    legal_entity: str
+    models: dict[str, dict[str, Any]]
+    gates: list[Gate]
+    checks: dict[str, Readiness] | None
+
+
+@upstreams.command("list")
+def upstream_list(
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask each upstream whether each model can be called; it bills nothing.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every upstream in the order of preference, its models and its health. Exit code 1 when a check fails."""
+
+    async def verb(db: Database, settings: Settings) -> list[Standing]:
+        found = root.read_upstreams_of(settings)
+        known = await gates.of_providers(db, [one.name for one in found])
+        return [await _stand(one, known, db, settings, check=check) for one in found]
+
+    try:
+        found = in_database(data_dir, verb)
+    except ValueError as error:
+        fail(str(error), 1)
+    none = "There is no upstream: live keys are refused. See docs/upstreams.md."
+    show({"upstreams": found}, as_json, "\n\n".join(_text(one) for one in found) or none)
+    if any(state.status != "ready" for one in found for state in (one.checks or {}).values()):
+        raise typer.Exit(1)
+
+
+@upstreams.command("resolve")
+def upstream_resolve(
+    discrepancy: Annotated[str, typer.Argument(help="The id that `doctor --reconcile` shows.")],
+    reason: Annotated[str, typer.Option(help="What was done about it.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close a difference between an upstream's books and ours."""
+
+    async def verb(db: Database, _: Settings) -> bool:
+        return await discrepancies.resolve_by_id(db, discrepancy, reason)
+
+    if not in_database(data_dir, verb):
+        fail("there is no such difference, or it is closed", 1)
+    show({"id": discrepancy, "resolution": reason}, as_json, "Closed.")
+
+
+def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
+    """`doctor --reconcile`. Exit code 1 while any difference is open."""
+
+    async def verb(_: Database, settings: Settings) -> tuple[list[Reconciled], list[Discrepancy]]:
+        async with root.open_engine(settings) as engine:
+            done = await reconcile(engine, hours)
+            return done, await discrepancies.open_ones(engine.db)
+
+    try:
+        done, still_open = in_database(data_dir, verb)
+    except ValueError as error:
+        fail(str(error), 1)
+    lines = [f"{one.provider}: {one.tasks} tasks there, {one.attempts} attempts here, since {one.since:%Y-%m-%d %H:%M}"
+             for one in done]  # fmt: skip
+    if not done:
+        lines.append("No upstream told its tasks; nothing was compared.")
+    lines += [_line(one) for one in still_open] or ["Everything adds up."]
+    show({"reconciled": done, "open": still_open}, as_json, "\n".join(lines))
+    if still_open:
+        raise typer.Exit(1)
+
+
+async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Settings, *, check: bool) -> Standing:
+    checks: dict[str, Readiness] | None = None
+    if check:
+        ark = root.open_ark(
+            one, db, root.open_store(settings.object_store_url, settings.data_dir / "objects"), settings
+        )
+        try:
+            checks = {model: await ark.probe(model) for model in one.models}
+        finally:
+            await ark.close()
+    return Standing(
+        name=one.name,
+        region=one.region,
+        data_region=one.data_region,
+        legal_entity=one.legal_entity,
+        models={
+            name: {
+                "id": served.ids[-1],
+                "at_once": served.at_once,
+                "a_minute": served.a_minute,
+                "ends_at": served.ends_at,
+            }
+            for name, served in one.models.items()
+        },
+        gates=[gate for gate in known if gate.provider == one.name and (gate.failures or gate.share < 1)],
+        checks=checks,
+    )
+
+
+def _text(one: Standing) -> str:
+    lines = [f"{one.name}  ({one.legal_entity}, {one.region}; data go to {one.data_region})"]
+    for name, facts in one.models.items():
+        state = one.checks[name] if one.checks else None
+        mark = f"{_MARKS[state.status]}" if state else ""
+        ends = f", ends on {facts['ends_at']:%Y-%m-%d}" if facts["ends_at"] else ""
+        said = f": {state.message}" if state and state.status != "ready" else ""
+        lines.append(f"  {mark}{name:<22}{facts['at_once']} at once, {facts['a_minute']} a minute{ends}{said}")
+    for gate in one.gates:
+        closed = f"closed for {gate.closed_seconds:.0f} s" if gate.closed_seconds else "open again"
+        lines.append(f"  trouble  {gate.model or 'all models'}: {gate.reason} ({gate.failures} times; {closed})")
+    return "\n".join(lines)
+
+
+def _line(one: Discrepancy) -> str:
+    since = f"{one.found_at:%Y-%m-%d %H:%M}" if one.found_at else ""
+    detail = ", ".join(f"{name} {value}" for name, value in one.detail.items())
+    return f"{one.id}  {one.kind:<8}{one.provider}  {one.operation_id}  since {since}, {one.owner}'s: {detail}"

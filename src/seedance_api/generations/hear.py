@@ -1,0 +1,17 @@
+"""Hear: a provider called back. What it says is a hint to ask about that attempt now, and nothing else."""
+
+from seedance_api.foundation import jobs
+from seedance_api.foundation.db import Database
+from seedance_api.generations import queries
+
+
+async def hear(db: Database, attempt_id: str, told: str | None) -> None:
+    """Have the attempt looked at. `told` is the operation's id, for an attempt that we know none of."""
+    async with db.transaction() as connection:
+        attempt = await queries.note_callback(connection, attempt_id, told)
+        if attempt is None:
+            return
+        if attempt.acknowledged:
+            await jobs.enqueue(connection, "look", [attempt_id], keys=[f"look {attempt_id}"])
+        else:
+            await jobs.enqueue(connection, "advance", [attempt.generation_id], keys=[f"hear {attempt_id}"])

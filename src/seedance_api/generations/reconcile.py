@@ -1,0 +1,157 @@
+"""Reconcile: compare what an upstream says it was given with what we know. What does not add up becomes a row.
+
+An `orphan` is a task that none of our attempts has; `late` one that belongs to an attempt we had given up and that was
+made after all, so that the operator pays for it; `missing` one that we believe to run and the upstream does not know;
+`tokens` and `state` are those that both know, otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import msgspec
+import structlog
+
+from seedance_api.billing.settle import book_cost
+from seedance_api.foundation import jobs
+from seedance_api.foundation.ids import new_id
+from seedance_api.generations import discrepancies, queries
+from seedance_api.generations.advance import Engine
+from seedance_api.generations.discrepancies import Discrepancy, Ours
+from seedance_api.generations.states import AttemptState
+from seedance_api.providers.provider import Check, Done, Failed, Known, Lost, Operation, Pending, Unseen
+
+_SETTLED = timedelta(minutes=5)
+"""Younger tasks and attempts may still be on their way into the other's books."""
+_log = structlog.get_logger()
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a comparison of one upstream came to."""
+
+    provider: str
+    since: datetime
+    tasks: int
+    attempts: int
+    found: list[Discrepancy]
+
+
+async def reconcile(engine: Engine, hours: float, provider: str | None = None) -> list[Reconciled]:
+    """Compare every upstream that lists its tasks, for the last hours; returns what was found, which is stored, too."""
+    results: list[Reconciled] = []
+    for name, one in engine.providers.items():
+        if not one.capabilities.lists or provider not in (None, name):
+            continue
+        now = await discrepancies.now(engine.db)
+        since = now - timedelta(hours=hours)
+        known = await one.known_since(since)
+        if known is None:
+            _log.warning("reconcile.unanswered", provider=name)
+            continue
+        ours = await discrepancies.ours_since(engine.db, name, since, [_id(task.operation) for task in known])
+        found = compare(name, known, ours, since=since, now=now)
+        await discrepancies.store(engine.db, found, [_id(task.operation) for task in known], name)
+        await _write_off(found, engine)
+        await _ask_again(found, engine)
+        results.append(Reconciled(provider=name, since=since, tasks=len(known), attempts=len(ours), found=found))
+        if found:
+            _log.warning(
+                "reconcile.differs", provider=name, count=len(found), kinds=sorted({one.kind for one in found})
+            )
+    return results
+
+
+def compare(
+    provider: str, known: Sequence[Known], ours: Sequence[Ours], *, since: datetime, now: datetime
+) -> list[Discrepancy]:
+    """What does not add up. Pure."""
+    mine = {attempt.operation_id: attempt for attempt in ours if attempt.operation_id is not None}
+    theirs = {_id(task.operation): task for task in known}
+    found: list[Discrepancy] = []
+    for operation_id, task in theirs.items():
+        attempt = mine.get(operation_id)
+        if attempt is None:
+            if now - task.created_at > _SETTLED:
+                found.append(_discrepancy(provider, "orphan", operation_id, None, {"is": _says(task.check)}))
+            continue
+        kind = _difference(attempt, task.check)
+        if kind is not None:
+            detail = {"is": _says(task.check), "ours": attempt.state.value, "tokens": _tokens(task.check)}
+            found.append(
+                _discrepancy(provider, kind, operation_id, attempt.id, detail | {"our_tokens": attempt.tokens})
+            )
+    for operation_id, attempt in mine.items():
+        young = attempt.sent_at is None or attempt.sent_at < since or now - attempt.sent_at < _SETTLED
+        if operation_id not in theirs and attempt.state is AttemptState.ACKNOWLEDGED and not young:
+            found.append(_discrepancy(provider, "missing", operation_id, attempt.id, {"ours": attempt.state.value}))
+    return found
+
+
+def _difference(attempt: Ours, check: Check) -> str | None:
+    match attempt.state, check:
+        case AttemptState.LOST | AttemptState.FAILED, Done():
+            return None if attempt.costed else "late"
+        case AttemptState.SUCCEEDED, Done(output):
+            return "tokens" if output.tokens is not None and output.tokens != attempt.tokens else None
+        case AttemptState.SUCCEEDED, Failed():
+            return "state"
+        case _:
+            return None
+
+
+async def _write_off(found: Sequence[Discrepancy], engine: Engine) -> None:
+    """A video that came too late was billed to the operator: book it once, and close the matter."""
+    for one in found:
+        if one.kind != "late" or one.attempt_id is None:
+            continue
+        async with engine.db.transaction() as connection:
+            generation_id = await discrepancies.generation_of(connection, one.attempt_id)
+            sale, order = await queries.sale_of(connection, generation_id)
+            sale = msgspec.structs.replace(sale, tokens=one.detail.get("tokens"), provider=one.provider)
+            await book_cost(connection, sale, order, one.attempt_id, engine.books)
+            await discrepancies.resolve(connection, one, "made too late: the upstream's bill is the operator's")
+
+
+async def _ask_again(found: Sequence[Discrepancy], engine: Engine) -> None:
+    """What the upstream does not list is asked for by its id at once: only that answer counts."""
+    missing = [one.attempt_id for one in found if one.kind == "missing" and one.attempt_id is not None]
+    if missing:
+        async with engine.db.transaction() as connection:
+            await jobs.enqueue(connection, "look", missing, keys=[f"look {one}" for one in missing])
+
+
+def _discrepancy(
+    provider: str, kind: str, operation_id: str, attempt_id: str | None, detail: Mapping[str, object]
+) -> Discrepancy:
+    return Discrepancy(
+        id=new_id("dis"),
+        provider=provider,
+        kind=kind,
+        operation_id=operation_id,
+        attempt_id=attempt_id,
+        detail={name: value for name, value in detail.items() if value is not None},
+    )
+
+
+def _id(operation: Operation) -> str:
+    return str(operation.get("id"))
+
+
+def _tokens(check: Check) -> int | None:
+    return check.output.tokens if isinstance(check, Done) else None
+
+
+def _says(check: Check) -> str:
+    match check:
+        case Pending():
+            return "unfinished"
+        case Done():
+            return "made"
+        case Failed(code):
+            return code
+        case Lost():
+            return "gone"
+        case Unseen():
+            return "unreadable"
+        case _:
+            assert_never(check)

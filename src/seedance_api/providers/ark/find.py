@@ -1,0 +1,145 @@
+"""Find the task of an attempt that never got a clear answer, or say that there is none.
+
+The vendor takes no idempotency key. It echoes the customer's hash and `execution_expires_after`, a part of which is the
+attempt's own; with the model and the time of creation that tells a task from all others (82379/1521309).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+
+import msgspec
+
+from seedance_api.catalog.models import find as find_model
+from seedance_api.providers.ark.note import write_note
+from seedance_api.providers.ark.read import Task
+from seedance_api.providers.ark.scan import Listed, ahead_of, scan
+from seedance_api.providers.ark.wire import Gone, Seen, Trouble, Wire
+from seedance_api.providers.ark.write import expires_after, tier_of
+from seedance_api.providers.provider import FindOutcome, NotMade, Operation, Search, Started, Unclear
+
+SLACK_SECONDS = 120
+"""How far a task's time may lie outside of the search. The vendor's clock is read from its answers, to the second."""
+
+RECORD_SECONDS = 7 * 86_400 - 3600
+"""Records are kept for seven days (82379/1521675); of an older attempt nothing can be said."""
+
+_LOOKS = 8
+
+
+class Match(Enum):
+    """Whether a task is the one that is looked for; PERHAPS where it does not say enough."""
+
+    YES = auto()
+    PERHAPS = auto()
+    NO = auto()
+
+
+class Sought(msgspec.Struct, frozen=True, kw_only=True):
+    """What the task must look like. Times are Unix seconds by our clock; `now` is the time of the search."""
+
+    model: str
+    vendor_ids: frozenset[str]
+    customer: str
+    expires_after: int
+    since: float
+    now: float
+    others: frozenset[str]
+
+
+def sought(search: Search, vendor_ids: Sequence[str]) -> Sought:
+    """What the task of a search must look like."""
+    sent = search.sent_at.timestamp()
+    return Sought(
+        model=search.order.model,
+        vendor_ids=frozenset(vendor_ids),
+        customer=search.customer,
+        expires_after=expires_after(search.attempt_id, search.seconds_left),
+        since=sent - SLACK_SECONDS,
+        now=sent + search.seconds_since,
+        others=search.others,
+    )
+
+
+def match(task: Task, like: Sought, ahead: float = 0.0) -> Match:
+    """Whether this is the task. What contradicts decides at once; what is missing leaves a doubt."""
+    latest = like.now + SLACK_SECONDS
+    signs = (
+        None if task.customer is None else task.customer == like.customer,
+        None if task.expires_after is None else task.expires_after == like.expires_after,
+        None if task.created_at is None else like.since <= task.created_at - ahead <= latest,
+        _is_model(task.model, like),
+    )
+    if task.id in like.others or False in signs:
+        return Match.NO
+    return Match.PERHAPS if None in signs else Match.YES
+
+
+def _is_model(said: str | None, like: Sought) -> bool | None:
+    """An endpoint's name is answered with the model behind it; a name that is not in the catalogue says nothing."""
+    if said is None:
+        return None
+    if said in like.vendor_ids:
+        return True
+    known = find_model(said)
+    return None if known is None else known.name == like.model
+
+
+async def find(
+    search: Search, *, vendor_id: str | None, vendor_ids: Sequence[str], wire: Wire, settle_seconds: float
+) -> FindOutcome:
+    """Look for the task: first the one that a callback told of, then in the list."""
+    like = sought(search, vendor_ids)
+    doubt: str | None = None
+    if search.told is not None:
+        seen = await wire.get(search.told)
+        # the callback came to an address that only this attempt's create has named: no contradiction is enough
+        if isinstance(seen, Seen) and match(seen.task, like, ahead_of(seen.now, like.now)) is not Match.NO:
+            return Started(_note(seen.task, search, vendor_id))
+        doubt = seen.reason if isinstance(seen, Trouble) else None
+    listed = await scan(wire, tier=tier_of(search.order), model=vendor_id, since=like.since, our_now=like.now)
+    if isinstance(listed, Trouble):
+        return Unclear(listed.reason)
+    sure = await _made_sure(listed, like, wire)
+    found = _choose(sure)
+    if isinstance(found, Task):
+        return Started(_note(found, search, vendor_id))
+    reason = found or doubt or _too_soon_or_late(search, settle_seconds)
+    return NotMade(certain=False) if reason is None else Unclear(reason)
+
+
+def _note(task: Task, search: Search, vendor_id: str | None) -> Operation:
+    return write_note(task.id, tier=tier_of(search.order), model=vendor_id, at=task.created_at)
+
+
+def _choose(sure: Mapping[Match, list[Task]]) -> Task | str | None:
+    """The one task, or why it cannot be told which, or nothing."""
+    ours = sure[Match.YES]
+    if len(ours) == 1:
+        return ours[0]
+    if ours:
+        return "several tasks of the provider look like this one"
+    return "a task of the provider may be this one, but does not say enough" if sure[Match.PERHAPS] else None
+
+
+def _too_soon_or_late(search: Search, settle_seconds: float) -> str | None:
+    if search.seconds_since < settle_seconds:
+        return "not in the provider's list, but it was sent too short a time ago"
+    return "older than the provider's records" if search.seconds_since > RECORD_SECONDS else None
+
+
+async def _made_sure(listed: Listed, like: Sought, wire: Wire) -> Mapping[Match, list[Task]]:
+    """Sort the tasks, asking by id about those that say too little: a list's entries have fewer fields."""
+    sorted_: dict[Match, list[Task]] = {kind: [] for kind in Match}
+    for task in listed.tasks:
+        sorted_[match(task, like, listed.ahead)].append(task)
+    if sorted_[Match.YES]:
+        return sorted_
+    vague, sorted_[Match.PERHAPS] = sorted_[Match.PERHAPS], []
+    answers = await asyncio.gather(*(wire.get(task.id) for task in vague[:_LOOKS]))
+    for task, answer in zip(vague, [*answers, *[None] * len(vague[_LOOKS:])], strict=True):
+        if isinstance(answer, Gone):
+            continue
+        known = answer.task if isinstance(answer, Seen) else task
+        sorted_[match(known, like, listed.ahead)].append(known)
+    return sorted_

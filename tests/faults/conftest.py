@@ -1,0 +1,33 @@
+"""One live installation for the faults of upstreams that do not disturb each other."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from faults.upstream import MAIN, Live, fast_fake, table
+from stage import fresh_database
+
+
+@pytest.fixture(scope="session")
+def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Upstreams of one fake with different models, so that trouble with one is none of the others'."""
+    with fresh_database(postgres) as url, fast_fake() as fake:
+        tables = [
+            table("main", fake.url, MAIN),
+            table("slow", fake.url, "seedance-2.0-fast"),
+            table("busy", fake.url, "seedance-1.0-pro"),
+            table("stormy", fake.url, "seedance-1.0-pro-fast"),
+        ]
+        live = Live(url, tmp_path_factory.mktemp("live"), "".join(tables), fake)
+        try:
+            yield live
+        finally:
+            live.stop()
+
+
+@pytest.fixture
+def live(shared: Live) -> Iterator[Live]:
+    """The installation, with its gates open; after the test the invariants hold and nothing has crashed."""
+    shared.reopen("main", forget=True)
+    yield shared
+    shared.is_sound()

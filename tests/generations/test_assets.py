@@ -1,0 +1,219 @@
+"""`asset://` inputs: an upstream's own media, of which nothing is known here."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from obstore.store import MemoryStore
+
+from generations.kit import Owner, new, owner, with_database
+from seedance_api.accounts.authenticate import Principal
+from seedance_api.accounts.keys import KeyMode
+from seedance_api.api.body import Body
+from seedance_api.api.understand import Asked, understand
+from seedance_api.billing.books import Books
+from seedance_api.billing.credit import credit
+from seedance_api.catalog.models import MODELS
+from seedance_api.catalog.order import Kind, Mode, Role
+from seedance_api.catalog.request import Facts
+from seedance_api.foundation.confine import Confine
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.idempotency import Once
+from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.generations import queries
+from seedance_api.generations.create import Creating, create, quote
+from seedance_api.generations.route import Offer, Router
+from seedance_api.generations.rows import Medium
+from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.references.admit import References
+from seedance_api.references.queries import NewFile, delete_file
+
+EVERY = {model.name: None for model in MODELS}
+UPSTREAM = Router(offers={"up": Offer(models=EVERY)})
+SANDBOX = Router(offers={"sandbox": Offer(models=EVERY, assets=False)})
+WISH: dict[str, Any] = {
+    "model": "seedance-2.5",
+    "prompt": "The two meet",
+    "duration": 5,
+    "images": [{"url": "asset://asset-1_A", "role": "reference"}],
+    "videos": ["asset://clip"],
+    "audios": ["asset://voice"],
+}
+
+
+def parts_of(db: Database, router: Router) -> Creating:
+    """What a create needs. Nothing is fetched: the door to the outside is shut by being asked for no address."""
+    references = References(store=MemoryStore(), confine=Confine(slots=1), outbound=Outbound())
+    return Creating(
+        db=db, writer=Writer(db), books=Books(db), references=references, router=router, retention_seconds=3600,
+        deadline_seconds=600,
+    )  # fmt: skip
+
+
+def asked(**fields: Any) -> Asked:
+    """A create that came as JSON."""
+    return understand(Body(values=WISH | fields, files=[], typed=True))
+
+
+def live(me: Owner) -> Principal:
+    return Principal(me.account_id, me.key_id, livemode=True)
+
+
+def once(me: Owner, key: str) -> Once:
+    return Once(account_id=me.account_id, route="live POST /v1/videos", key=key, fingerprint=b"x")
+
+
+def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db, mode=KeyMode.LIVE)
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        made = await create(
+            asked(draft=True).wish,
+            principal=live(me),
+            once=once(me, "a"),
+            folder=tmp_path,
+            parts=parts_of(db, UPSTREAM),
+        )
+        assert made.row is not None
+        nothing = {"object_key": None, "media_type": None, "width": None, "height": None, "seconds": None}
+        wanted = [
+            Medium(role=Role.REFERENCE, kind=kind, asset=f"asset://{name}", **nothing)
+            for kind, name in ((Kind.IMAGE, "asset-1_A"), (Kind.VIDEO, "clip"), (Kind.AUDIO, "voice"))
+        ]
+        assert await queries.media_of(db, made.generation_id) == wanted
+        final = msgspec.structs.replace(made.row.params, mode=Mode.FINAL, draft=False)
+        take = await Writer(db)(new(me, livemode=True, provider="up", order=final, draft_id=made.generation_id))
+        assert await queries.media_of(db, take.generation_id) == wanted
+        # what is not known counts with the longest that the model takes
+        assert made.row.params.input_video_seconds == 30
+        assert made.row.params.mode is Mode.REFERENCE
+
+    with_database(database_url, verb)
+
+
+def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db, mode=KeyMode.LIVE)
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        parts = parts_of(db, UPSTREAM)
+        ids = [
+            (await create(asked().wish, principal=live(me), once=once(me, key), folder=tmp_path, parts=parts))
+            .generation_id
+            for key in "abc"
+        ]  # fmt: skip
+        await db.execute(
+            """
+            UPDATE generation SET state = 'canceled', finished_at = now() - interval '25 hours' * (id <> $1)::int
+            """,
+            ids[0],
+        )
+        assert [len(await queries.media_of(db, one)) for one in ids] == [3, 3, 3]
+        await queries.delete_prompt(db, ids[1])
+        assert [len(await queries.media_of(db, one)) for one in ids] == [3, 0, 3]
+        assert await queries.delete_old_prompts(db) == 1
+        assert [len(await queries.media_of(db, one)) for one in ids] == [3, 0, 0]
+        assert [await queries.prompt_of(db, one) is None for one in ids] == [False, True, True]
+
+    with_database(database_url, verb)
+
+
+@pytest.mark.parametrize(("livemode", "router"), [(False, UPSTREAM), (True, SANDBOX)])
+def test_the_sandbox_has_no_assets(database_url: str, tmp_path: Path, livemode: bool, router: Router) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        principal, parts = msgspec.structs.replace(live(me), livemode=livemode), parts_of(db, router)
+        for act in (
+            create(asked().wish, principal=principal, once=once(me, "a"), folder=tmp_path, parts=parts),
+            quote(asked().wish, principal=principal, folder=tmp_path, parts=parts),
+        ):
+            with pytest.raises(AppError) as error:
+                await act
+            assert error.value.status == 400
+            assert [(one.path, one.code) for one in error.value.problems] == [
+                ("images[0]", "bad_media"),
+                ("videos[0]", "bad_media"),
+                ("audios[0]", "bad_media"),
+            ]
+            assert "the sandbox has no assets" in error.value.problems[0].message
+            assert "asset-1_A" not in str(error.value.problems)
+        assert await db.fetchval("SELECT count(*) FROM generation") == 0
+
+    with_database(database_url, verb)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["asset://", "asset://" + "a" * 129, "asset://a b", "asset://a/b", "asset://a?b", "asset://ä", "asset://a\n",
+     "asset://../x", "asset://a#b", "asset://a%41"],
+)  # fmt: skip
+def test_what_is_no_asset_s_address_is_told_at_its_place(url: str) -> None:
+    with pytest.raises(AppError) as error:
+        asked(images=["asset://ok", {"url": url, "role": "reference"}])
+    assert "images[1]" in [one.path for one in error.value.problems]
+    (problem,) = [one for one in error.value.problems if one.path == "images[1]"]
+    assert problem.code == "bad_media"
+    assert problem.value is None
+
+
+def test_an_asset_counts_for_what_a_request_says() -> None:
+    said = [asked(images=[f"asset://{name}"]).fields["images"] for name in ("a", "b")]
+    assert said == [["asset://a"], ["asset://b"]]
+    (image, *_) = asked(images=["asset://" + "a" * 128]).wish.sources
+    assert (image.url, image.file_id, image.arrives) == (None, None, False)
+
+
+def test_a_draft_ends_with_one_of_its_files_and_its_assets_go(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db, mode=KeyMode.LIVE)
+        file = NewFile(
+            id=new_id("file"), account_id=me.account_id, livemode=True, inline=False, kind=Kind.IMAGE, object_key="k",
+            sha256="0", facts=Facts(media_type="image/png", bytes=1), keep_seconds=60,
+        )  # fmt: skip
+        media = (
+            NewMedium(role=Role.REFERENCE, file_id=file.id),
+            NewMedium(role=Role.REFERENCE, asset="asset://a", kind=Kind.IMAGE),
+        )
+        draft = new(me, livemode=True, new_files=(file,), media=media)
+        draft = msgspec.structs.replace(draft, order=msgspec.structs.replace(draft.order, draft=True))
+        await Writer(db)(draft)
+        await db.execute("UPDATE generation SET state = 'canceled', finished_at = now()")
+        assert [one.asset for one in await queries.media_of(db, draft.id)] == [None, "asset://a"]
+        async with db.transaction() as connection:
+            assert await delete_file(connection, file.id)
+        assert await queries.media_of(db, draft.id) == []
+
+    with_database(database_url, verb)
+
+
+def test_a_row_is_a_file_or_an_asset(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        made = await Writer(db)(new(await owner(db)))
+        for file_id, asset, kind in ((None, None, None), (None, "asset://a", None), ("file_x", "asset://a", "image")):
+            with pytest.raises(Exception, match="an_input_is_a_file_or_an_asset"):
+                await db.execute(
+                    "INSERT INTO generation_media VALUES ($1, 0, 'reference', $2, $3, $4)",
+                    made.generation_id, file_id, asset, kind,
+                )  # fmt: skip
+
+    with_database(database_url, verb)
+
+
+def test_concurrent_creates_with_assets_are_as_many_generations(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db, mode=KeyMode.LIVE)
+        await credit(db, me.account_id, 1_000_000_000, reason="a test", author="test")
+        parts = parts_of(db, UPSTREAM)
+        await asyncio.gather(
+            *(
+                create(asked().wish, principal=live(me), once=once(me, str(n % 4)), folder=tmp_path, parts=parts)
+                for n in range(12)
+            )
+        )
+        assert await db.fetchval("SELECT count(*) FROM generation") == 4
+        assert await db.fetchval("SELECT count(*) FROM generation_media") == 12
+
+    with_database(database_url, verb)

@@ -1,0 +1,110 @@
+"""The estimate as it is read: what a row, its attempt and the table of durations say together."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from generations.kit import new, owner, with_database
+from seedance_api.api.view import Video, video
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.ids import new_id
+from seedance_api.generations import queries
+from seedance_api.generations.rows import Seen
+from seedance_api.generations.write import Writer
+
+RUN = """
+UPDATE generation SET state = $2, started_at = now() - $3 * interval '1 second', progress = $4 WHERE id = $1
+"""
+ATTEMPT = """
+INSERT INTO attempt (id, generation_id, provider, state, operation, begun_at, resolved_at)
+VALUES ($1, $2, 'up', $3, '{"id": "x"}', now() - $4 * interval '1 second', $5)
+"""
+DURATION = "INSERT INTO duration VALUES ('up', 'seedance-2.0-mini', '480p', 4, 1, 50, 60, 100)"
+
+
+async def read(db: Database, generation_id: str) -> Seen:
+    """As a GET does; a list says the same."""
+    (seen,) = await queries.seen_by_ids(db, [generation_id])
+    for ascending in (True, False):
+        (listed,) = await queries.page(
+            db, seen.account_id, seen.livemode, after=None, ascending=ascending, limit=5, states=None, model=None,
+            since=None, before=None,
+        )  # fmt: skip
+        assert (listed.course is None) == (seen.course is None)
+    return seen
+
+
+def shown(seen: Seen) -> Video:
+    """As it is shown."""
+    return video(seen, "", "USD")
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt", "elapsed", "progress"),
+    [("running", "acknowledged", 40, 40), ("running", None, 20, 20), ("storing", "succeeded", 40, 99)],
+)
+def test_one_under_way_is_compared_with_its_like(
+    database_url: str, state: str, attempt: str | None, elapsed: float, progress: int
+) -> None:
+    async def verb(db: Database) -> None:
+        made = await Writer(db)(new(await owner(db), provider="up"))
+        one = made.generation_id
+        assert (await read(db, one)).course is None
+        await db.execute(RUN, one, state, 20.0, 99 if state == "storing" else 0)
+        assert (await read(db, one)).course is None  # like none that was made before
+        assert shown(await read(db, one)).eta is None
+        await db.execute(DURATION)
+        if attempt is not None:
+            now = await db.fetchval("SELECT now()")
+            await db.execute(ATTEMPT, new_id("att"), one, attempt, 40.0, now if attempt == "succeeded" else None)
+        seen = await read(db, one)
+        assert seen.course is not None
+        assert elapsed <= seen.course.elapsed < elapsed + 10
+        assert (seen.course.p50, seen.course.p90) == (60, 100)
+        assert abs(seen.course.since + elapsed - seen.created_at.timestamp()) < 10
+        assert progress <= shown(seen).progress <= progress + 10
+        assert shown(seen).eta == pytest.approx(seen.created_at.timestamp() - elapsed + 60, abs=10)
+        assert shown(msgspec.structs.replace(seen, provider="sandbox")).progress == seen.progress
+
+    with_database(database_url, verb)
+
+
+def test_a_finished_one_asks_for_nothing(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        one = (await Writer(db)(new(await owner(db), provider="up"))).generation_id
+        await db.execute(DURATION)
+        await db.execute("UPDATE generation SET state = 'canceled', started_at = now(), finished_at = now()")
+        seen = await read(db, one)
+        assert (seen.course, shown(seen).eta, shown(seen).queue_position) == (None, None, None)
+
+    with_database(database_url, verb)
+
+
+def test_the_comparison_walks_indexes_and_is_not_made_for_finished_ones(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        one = (await Writer(db)(new(me, provider="up"))).generation_id
+        await db.pool.execute(
+            """
+            INSERT INTO duration
+            SELECT 'up', 'seedance-2.0-mini', '480p', n, 1, 50, 60, 100 FROM generate_series(1, 20000) AS n
+            """
+        )
+        await db.pool.execute("ANALYZE")
+        for state, loops in (("queued", "never executed"), ("running", "loops=1")):
+            await db.execute("UPDATE generation SET state = $2, started_at = now() WHERE id = $1", one, state)
+            found = await _plan(db, one)
+            (line,) = [line for line in found if "on duration" in line]
+            assert "Index Scan using duration_pkey" in line
+            assert loops in line
+
+    with_database(database_url, verb)
+
+
+async def _plan(db: Database, one: str) -> list[str]:
+    from generations.test_plans import statement
+
+    async with db.pool.acquire() as connection:
+        lines: list[Any] = await connection.fetch(f"EXPLAIN (ANALYZE) {statement('seen_by_ids')}", [one])
+    return [line[0] for line in lines]
