@@ -1,18 +1,22 @@
 """The estimate as it is read: what a row, its attempt and the table of durations say together."""
 
-from typing import Any
+import asyncio
+import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from generations.kit import new, owner, with_database
+from generations.test_plans import plan
 from seedance_api.api.view import Video, video
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import queries
+from seedance_api.generations import courses, queries
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Writer
 
+SOURCE = Path(courses.__file__).read_text()
 RUN = """
 UPDATE generation SET state = $2, started_at = now() - $3 * interval '1 second', progress = $4 WHERE id = $1
 """
@@ -24,14 +28,8 @@ DURATION = "INSERT INTO duration VALUES ('up', 'seedance-2.0-mini', '480p', 4, 1
 
 
 async def read(db: Database, generation_id: str) -> Seen:
-    """As a GET does; a list says the same."""
-    (seen,) = await queries.seen_by_ids(db, [generation_id])
-    for ascending in (True, False):
-        (listed,) = await queries.page(
-            db, seen.account_id, seen.livemode, after=None, ascending=ascending, limit=5, states=None, model=None,
-            since=None, before=None,
-        )  # fmt: skip
-        assert (listed.course is None) == (seen.course is None)
+    """As a GET and a list do."""
+    (seen,) = await courses.mark(db, await queries.seen_by_ids(db, [generation_id]))
     return seen
 
 
@@ -81,10 +79,11 @@ def test_a_finished_one_asks_for_nothing(database_url: str) -> None:
     with_database(database_url, verb)
 
 
-def test_the_comparison_walks_indexes_and_is_not_made_for_finished_ones(database_url: str) -> None:
+def test_the_comparison_walks_indexes(database_url: str) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db)
         one = (await Writer(db)(new(me, provider="up"))).generation_id
+        await db.execute("UPDATE generation SET state = 'running', started_at = now()")
         await db.pool.execute(
             """
             INSERT INTO duration
@@ -92,19 +91,16 @@ def test_the_comparison_walks_indexes_and_is_not_made_for_finished_ones(database
             """
         )
         await db.pool.execute("ANALYZE")
-        for state, loops in (("queued", "never executed"), ("running", "loops=1")):
-            await db.execute("UPDATE generation SET state = $2, started_at = now() WHERE id = $1", one, state)
-            found = await _plan(db, one)
-            (line,) = [line for line in found if "on duration" in line]
-            assert "Index Scan using duration_pkey" in line
-            assert loops in line
+        (sql,) = re.findall(r'"""\n( +SELECT.*?)"""', SOURCE, re.DOTALL)
+        found = await plan(db, sql, [one])
+        assert "Index Scan using duration_pkey" in found, found
 
     with_database(database_url, verb)
 
 
-async def _plan(db: Database, one: str) -> list[str]:
-    from generations.test_plans import statement
+def test_nothing_is_asked_where_nothing_is_under_way() -> None:
+    class Nothing:
+        def __getattr__(self, name: str) -> None:
+            raise AssertionError("the database was asked")
 
-    async with db.pool.acquire() as connection:
-        lines: list[Any] = await connection.fetch(f"EXPLAIN (ANALYZE) {statement('seen_by_ids')}", [one])
-    return [line[0] for line in lines]
+    assert asyncio.run(courses.mark(Nothing(), [])) == []  # pyright: ignore[reportArgumentType]

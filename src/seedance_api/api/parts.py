@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Finder
 from seedance_api.foundation.ids import is_id, new_id
-from seedance_api.generations import queries
+from seedance_api.generations import courses, queries
 from seedance_api.generations.create import Creating
 from seedance_api.generations.places import Places
 from seedance_api.generations.rows import Seen
@@ -98,6 +98,10 @@ class Parts:
             raise AppError("not_found", "There is no such video in this account.", param="video_id")
         return found
 
+    async def estimated(self, found: Sequence[Seen]) -> list[Seen]:
+        """The same generations, unfinished ones with what can be said of their end."""
+        return await self.places.mark(await courses.mark(self.db, found))
+
     @asynccontextmanager
     async def folder(self) -> AsyncGenerator[Path, None]:
         """The place of a scratch folder for one request; who needs it makes it. Most creates bring no file."""
@@ -109,7 +113,7 @@ class Parts:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _load(self, ids: list[str]) -> list[Seen | None | Exception]:
-        rows = await self.places.mark(await queries.seen_by_ids(self.db, list(set(ids))))
+        rows = await self.estimated(await queries.seen_by_ids(self.db, list(set(ids))))
         found = {seen.id: seen for seen in rows}
         return [found.get(one) for one in ids]
 

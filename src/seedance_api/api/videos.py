@@ -125,7 +125,7 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
         since=moment(asked.created_after),
         before=moment(asked.created_before),
     )
-    found = await parts.places.mark(found)
+    found = await parts.estimated(found)
     base = base_of_request(parts, request)
     data = [video(seen, base, principal.currency) for seen in found[: asked.limit]]
     page = VideoList(

@@ -11,8 +11,9 @@ from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.foundation.db import Database
 from seedance_api.generations import discrepancies, gates
 from seedance_api.generations.discrepancies import Discrepancy
+from seedance_api.generations.queries import attempts_of
 from seedance_api.generations.reconcile import Reconciled, reconcile
-from seedance_api.generations.rows import Gate
+from seedance_api.generations.rows import Gate, Tried
 from seedance_api.providers.provider import Readiness
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.settings import Settings
@@ -56,6 +57,21 @@ def upstream_list(
     show({"upstreams": found}, as_json, "\n\n".join(_text(one) for one in found) or none)
     if any(state.status != "ready" for one in found for state in (one.checks or {}).values()):
         raise typer.Exit(1)
+
+
+@upstreams.command("attempts")
+def upstream_attempts(
+    video: Annotated[str, typer.Argument(help="A video's id.")], data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """Show every attempt at a video: where, what became of it, and what the upstream itself said."""
+
+    async def verb(db: Database, _: Settings) -> list[Tried]:
+        return await attempts_of(db, video)
+
+    found = in_database(data_dir, verb)
+    if not found:
+        fail("there is no such video, or it was never given to a provider", 1)
+    show({"attempts": found}, as_json, "\n".join(_tried(one) for one in found))
 
 
 @upstreams.command("resolve")
@@ -137,6 +153,13 @@ def _text(one: Standing) -> str:
     for gate in one.gates:
         closed = f"closed for {gate.closed_seconds:.0f} s" if gate.closed_seconds else "open again"
         lines.append(f"  trouble  {gate.model or 'all models'}: {gate.reason} ({gate.failures} times; {closed})")
+    return "\n".join(lines)
+
+
+def _tried(one: Tried) -> str:
+    task = str((one.operation or {}).get("id") or "no task")
+    lines = [f"{one.id}  {one.state:<13}{one.provider}  {task}  {one.created_at:%Y-%m-%d %H:%M:%S}  {one.reason or ''}"]
+    lines += [f"    {name:<12}{value}" for name, value in (one.original or {}).items() if value is not None]
     return "\n".join(lines)
 
 

@@ -13,10 +13,11 @@ _THUMBNAIL = 640
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the file is and where its thumbnail goes."""
+    """Where the file is and where its thumbnail goes; where the picture of its last frame is, if there is one."""
 
     video: str
     thumbnail: str
+    last_frame: str | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     codec: str
     audio: bool
+    last_frame: str | None = None
+    """Its media type, when it is a whole picture of the video's size."""
 
 
 def main() -> None:
@@ -35,6 +38,9 @@ def main() -> None:
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     try:
         answer = measure(Path(question.video), Path(question.thumbnail))
+        if answer is not None and question.last_frame is not None:
+            kind = look(Path(question.last_frame), (answer.width, answer.height))
+            answer = msgspec.structs.replace(answer, last_frame=kind)
     except (av.error.FFmpegError, OSError, ValueError):
         answer = None
     sys.stdout.buffer.write(msgspec.json.encode(answer))
@@ -65,6 +71,18 @@ def measure(video: Path, thumbnail: Path) -> Measured | None:
             codec=stream.codec_context.name,
             audio=bool(container.streams.audio),
         )
+
+
+def look(picture: Path, size: tuple[int, int]) -> str | None:
+    """The media type of a picture that is whole and of this size. Vendors have sent PNG and JPEG under one name."""
+    try:
+        with Image.open(picture, formats=("PNG", "JPEG", "WEBP")) as image:
+            if image.size != size:
+                return None
+            image.load()
+            return Image.MIME[image.format or ""]
+    except (OSError, ValueError, SyntaxError, KeyError):  # Pillow has raised each of them for a damaged file
+        return None
 
 
 def _decode_end(container: av.container.InputContainer, index: int, last: int) -> bool:

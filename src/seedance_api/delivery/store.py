@@ -19,6 +19,8 @@ from seedance_api.providers.provider import Operation, Output, Provider, Unfetch
 _SECONDS = 120.0
 _CPU_SECONDS = 90
 _MEMORY = 3 << 30
+_SHORT_SECONDS = 0.5
+"""A video may be this much shorter than ordered, or a twentieth. A longer one is the customer's: he pays no more."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -72,15 +74,16 @@ class Storage:
         fetched = await provider.fetch(operation, "video", video)
         if isinstance(fetched, Unfetched):
             return Unstored("output_unavailable", fetched.gone)
-        found = await self._measure(video, thumbnail)
-        if not isinstance(found, measure.Measured) or not is_as_ordered(order, found):
-            return Unstored("output_invalid")
-        files = [("video", video, "video/mp4"), ("thumbnail", thumbnail, "image/webp")]
         if order.return_last_frame:
             fetched = await provider.fetch(operation, "last_frame", last_frame)
             if isinstance(fetched, Unfetched):
                 return Unstored("output_unavailable", fetched.gone)
-            files.append(("last_frame", last_frame, _picture_type(last_frame)))
+        found = await self._measure(video, thumbnail, last_frame if order.return_last_frame else None)
+        if not isinstance(found, measure.Measured) or not is_as_ordered(order, found):
+            return Unstored("output_invalid")
+        files = [("video", video, "video/mp4"), ("thumbnail", thumbnail, "image/webp")]
+        if found.last_frame is not None:
+            files.append(("last_frame", last_frame, found.last_frame))
         assets = [await self._put(prefix, variant, path, media_type) for variant, path, media_type in files]
         output = msgspec.structs.replace(
             said,
@@ -94,8 +97,14 @@ class Storage:
         )
         return Stored(assets, output)
 
-    async def _measure(self, video: Path, thumbnail: Path) -> measure.Measured | Failure | None:
-        question = msgspec.json.encode(measure.Question(video=str(video), thumbnail=str(thumbnail)))
+    async def _measure(
+        self, video: Path, thumbnail: Path, last_frame: Path | None
+    ) -> measure.Measured | Failure | None:
+        question = msgspec.json.encode(
+            measure.Question(
+                video=str(video), thumbnail=str(thumbnail), last_frame=str(last_frame) if last_frame else None
+            )
+        )
         answer = await self._confine.run(
             "seedance_api.delivery.measure",
             question,
@@ -120,8 +129,10 @@ async def discard(stored: Stored, storage: Storage) -> None:
 
 
 def is_as_ordered(order: Order, found: measure.Measured) -> bool:
-    """Whether a playable file is near enough: at least half as long, and of its shape unless that was left open."""
-    if found.seconds < order.seconds / 2 and order.duration != -1:
+    """Whether a playable file is near enough: as long and of the shape that was ordered, and whole."""
+    if order.duration != -1 and found.seconds < order.seconds - max(_SHORT_SECONDS, order.seconds / 20):
+        return False
+    if order.return_last_frame and found.last_frame is None:
         return False
     return order.ratio == "adaptive" or abs(found.width / found.height - order.width / order.height) < 0.1
 
@@ -141,9 +152,3 @@ def _weigh(path: Path) -> tuple[int, str]:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return file.tell(), sha256
-
-
-def _picture_type(path: Path) -> str:
-    # upstreams have sent PNG and JPEG under the same name
-    with path.open("rb") as file:
-        return "image/png" if file.read(8) == b"\x89PNG\r\n\x1a\n" else "image/jpeg"

@@ -26,6 +26,15 @@ class Discrepancy(msgspec.Struct, frozen=True, kw_only=True):
     resolution: str | None = None
 
 
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that was given up without ever having had an operation, and the account that it was made for."""
+
+    id: str
+    account_id: str
+    sent_at: datetime
+    costed: bool
+
+
 class Ours(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt as reconciliation sees it. `tokens` are those that we believe in; `costed`: its bill is booked."""
 
@@ -58,6 +67,22 @@ async def ours_since(db: Database, provider: str, since: datetime, operation_ids
         provider,
         since,
         list(operation_ids),
+    ))  # fmt: skip
+
+
+async def lost_since(db: Database, provider: str, since: datetime) -> list[Lost]:
+    """Attempts that were given up without an operation: their work may turn up."""
+    return rows(Lost, await db.fetch(
+        """
+        SELECT a.id, g.account_id, a.sent_at, EXISTS (
+                   SELECT 1 FROM transfer t
+                   WHERE t.account_id = g.account_id AND t.kind = 'upstream' AND t.reference = a.id
+               ) OR NOT g.livemode AS costed
+        FROM attempt a JOIN generation g ON g.id = a.generation_id
+        WHERE a.provider = $1 AND a.state = 'lost' AND a.operation IS NULL AND a.sent_at >= $2
+        """,
+        provider,
+        since,
     ))  # fmt: skip
 
 

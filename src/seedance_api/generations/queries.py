@@ -11,7 +11,18 @@ from seedance_api.billing.rows import Sale
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.tokens import nominal_seconds
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
-from seedance_api.generations.rows import Called, Claimed, Generation, Leftovers, Medium, Opened, Running, Seen, Step
+from seedance_api.generations.rows import (
+    Called,
+    Claimed,
+    Generation,
+    Leftovers,
+    Medium,
+    Opened,
+    Running,
+    Seen,
+    Step,
+    Tried,
+)
 from seedance_api.providers.provider import Operation, Original, Output
 
 
@@ -23,22 +34,7 @@ async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
                g.error_code, g.error_message, g.created_at, g.started_at, g.finished_at,
                i.prompt, c.purge_at, c.state AS content_state,
                ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
-               CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold,
-               CASE WHEN g.state IN ('running', 'storing') THEN (
-                   SELECT ARRAY[
-                       extract(epoch FROM s.since), extract(epoch FROM now() - s.since), d.p50, d.p90
-                   ]::float8[]
-                   FROM duration d
-                   CROSS JOIN LATERAL (
-                       SELECT coalesce((
-                           SELECT begun_at FROM attempt t
-                           WHERE t.generation_id = g.id AND t.state IN ('acknowledged', 'succeeded')
-                           ORDER BY t.id DESC LIMIT 1
-                       ), g.started_at) AS since
-                   ) s
-                   WHERE d.provider = g.provider AND d.model = g.model AND d.resolution = g.params ->> 'resolution'
-                     AND d.seconds = round((g.params ->> 'seconds')::float8)::int
-               ) END AS course
+               CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
         FROM generation g
         LEFT JOIN generation_input i ON i.generation_id = g.id
         LEFT JOIN content c ON c.generation_id = g.id
@@ -80,20 +76,7 @@ async def page(
 _PAGE_DOWN = """
     SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
            ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
-           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold,
-           CASE WHEN g.state IN ('running', 'storing') THEN (
-               SELECT ARRAY[extract(epoch FROM s.since), extract(epoch FROM now() - s.since), d.p50, d.p90]::float8[]
-               FROM duration d
-               CROSS JOIN LATERAL (
-                   SELECT coalesce((
-                       SELECT begun_at FROM attempt t
-                       WHERE t.generation_id = g.id AND t.state IN ('acknowledged', 'succeeded')
-                       ORDER BY t.id DESC LIMIT 1
-                   ), g.started_at) AS since
-               ) s
-               WHERE d.provider = g.provider AND d.model = g.model AND d.resolution = g.params ->> 'resolution'
-                 AND d.seconds = round((g.params ->> 'seconds')::float8)::int
-           ) END AS course
+           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
     FROM (
         SELECT * FROM generation
         WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL AND id < coalesce($3, '~')
@@ -108,20 +91,7 @@ _PAGE_DOWN = """
 _PAGE_UP = """
     SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
            ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
-           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold,
-           CASE WHEN g.state IN ('running', 'storing') THEN (
-               SELECT ARRAY[extract(epoch FROM s.since), extract(epoch FROM now() - s.since), d.p50, d.p90]::float8[]
-               FROM duration d
-               CROSS JOIN LATERAL (
-                   SELECT coalesce((
-                       SELECT begun_at FROM attempt t
-                       WHERE t.generation_id = g.id AND t.state IN ('acknowledged', 'succeeded')
-                       ORDER BY t.id DESC LIMIT 1
-                   ), g.started_at) AS since
-               ) s
-               WHERE d.provider = g.provider AND d.model = g.model AND d.resolution = g.params ->> 'resolution'
-                 AND d.seconds = round((g.params ->> 'seconds')::float8)::int
-           ) END AS course
+           CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
     FROM (
         SELECT * FROM generation
         WHERE account_id = $1 AND livemode = $2 AND deleted_at IS NULL AND id > coalesce($3, '')
@@ -197,6 +167,11 @@ async def open_attempt(db: Database, generation_id: str) -> Opened | None:
         generation_id,
     )
     return row(Opened, found) if found else None
+
+
+async def attempts_of(db: Database, generation_id: str) -> list[Tried]:
+    """Every attempt at a generation, the first first."""
+    return rows(Tried, await db.fetch("SELECT * FROM attempt WHERE generation_id = $1 ORDER BY id", generation_id))
 
 
 async def other_operations(db: Database, attempt: Opened) -> frozenset[str]:

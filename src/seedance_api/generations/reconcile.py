@@ -5,7 +5,7 @@ made after all, so that the operator pays for it; `missing` one that we believe 
 `tokens` and `state` are those that both know, otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -18,11 +18,13 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.generations import discrepancies, queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.discrepancies import Discrepancy, Ours
+from seedance_api.generations.discrepancies import Lost as LostAttempt
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Check, Done, Failed, Known, Lost, Operation, Pending, Unseen
 
 _SETTLED = timedelta(minutes=5)
 """Younger tasks and attempts may still be on their way into the other's books."""
+_BEFORE = timedelta(minutes=2)
 _log = structlog.get_logger()
 
 
@@ -49,6 +51,7 @@ async def reconcile(engine: Engine, hours: float, provider: str | None = None) -
             _log.warning("reconcile.unanswered", provider=name)
             continue
         ours = await discrepancies.ours_since(engine.db, name, since, [_id(task.operation) for task in known])
+        ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.seals.customer)
         found = compare(name, known, ours, since=since, now=now)
         await discrepancies.store(engine.db, found, [_id(task.operation) for task in known], name)
         await _write_off(found, engine)
@@ -59,6 +62,34 @@ async def reconcile(engine: Engine, hours: float, provider: str | None = None) -
                 "reconcile.differs", provider=name, count=len(found), kinds=sorted({one.kind for one in found})
             )
     return results
+
+
+def turned_up(
+    known: Sequence[Known], ours: Sequence[Ours], lost: Sequence[LostAttempt], customer: Callable[[str], str]
+) -> list[Ours]:
+    """Attempts given up as unknown whose work is there after all: same customer, same minutes, no other fits. Pure."""
+    taken = {attempt.operation_id for attempt in ours}
+    found: dict[str, Ours] = {}
+    for task in known:
+        if _id(task.operation) in taken or task.customer is None:
+            continue
+        fits = [
+            one
+            for one in lost
+            if one.id not in found
+            and one.sent_at - _BEFORE <= task.created_at <= one.sent_at + _SETTLED
+            and customer(one.account_id) == task.customer
+        ]
+        if len(fits) == 1:
+            found[fits[0].id] = Ours(
+                id=fits[0].id,
+                operation_id=_id(task.operation),
+                state=AttemptState.LOST,
+                sent_at=fits[0].sent_at,
+                tokens=None,
+                costed=fits[0].costed,
+            )
+    return list(found.values())
 
 
 def compare(
@@ -72,7 +103,11 @@ def compare(
         attempt = mine.get(operation_id)
         if attempt is None:
             if now - task.created_at > _SETTLED:
-                found.append(_discrepancy(provider, "orphan", operation_id, None, {"is": _says(task.check)}))
+                found.append(
+                    _discrepancy(
+                        provider, "orphan", operation_id, None, {"is": _says(task.check), "tokens": _tokens(task.check)}
+                    )
+                )
             continue
         kind = _difference(attempt, task.check)
         if kind is not None:

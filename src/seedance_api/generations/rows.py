@@ -95,6 +95,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     resolved_at: datetime | None
 
 
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt as the operator sees it. `original` is what the provider said, until the prompt is deleted."""
+
+    id: str
+    provider: str
+    state: AttemptState
+    operation: Operation | None
+    reason: str | None
+    original: dict[str, str | int | None] | None
+    created_at: datetime
+    sent_at: datetime | None
+    resolved_at: datetime | None
+
+
 class Opened(Attempt, frozen=True, kw_only=True):
     """An attempt that is under way. `seconds_since` it was sent, by the database's clock; `number` counts from 1."""
 

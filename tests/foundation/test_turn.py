@@ -1,0 +1,20 @@
+"""Turns of the whole installation, by the database's clock."""
+
+import asyncio
+import itertools
+
+from generations.kit import with_database
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.turn import Turns
+
+
+def test_turns_are_apart_whoever_takes_them(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        turns = [Turns(db, "list x", 10) for _ in range(4)]
+        other = Turns(db, "list y", 10)
+        waits = sorted(await asyncio.gather(*(one._reserve() for one in turns * 2)))
+        assert waits[0] == 0
+        assert all(later - earlier > 10 for earlier, later in itertools.pairwise(waits)), waits
+        assert await other._reserve() == 0
+
+    with_database(database_url, verb)
