@@ -40,6 +40,8 @@ from seedance_api.foundation.secrets import load_pepper
 from seedance_api.foundation.turn import Turns
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.create import Creating
+from seedance_api.generations.desk import Desk
+from seedance_api.generations.record import Recorder
 from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.seal import Seals
 from seedance_api.generations.write import Writer
@@ -201,6 +203,7 @@ async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
         store=store, scratch=scratch.path, renderers=settings.sandbox_renderers, at_once=settings.sandbox_slots
     )
     arks = [open_ark(one, db, store, settings) for one in upstreams]
+    books = Books(db, costs_of(upstreams))
     try:
         yield Engine(
             db=db,
@@ -208,7 +211,9 @@ async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
             router=router_of(settings, upstreams),
             seals=Seals(pepper_of(settings), settings.public_url),
             storage=Storage(store=store, scratch=scratch.path, confine=Confine(slots=_CONFINED)),
-            books=Books(db, costs_of(upstreams)),
+            books=books,
+            desk=Desk(db),
+            record=Recorder(db, books),
             lease_seconds=settings.lease_seconds,
             an_account=settings.account_at_once,
         )

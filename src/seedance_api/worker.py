@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -23,6 +23,7 @@ from seedance_api.generations.sweep import purge_due, sweep
 from seedance_api.generations.tidy import expire, tidy
 from seedance_api.generations.watch import look, watch
 
+_LANES = 3
 _log = structlog.get_logger()
 
 
@@ -33,12 +34,24 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     notifier: Notifier
 
 
-def build(connection: "asyncpg.Connection[asyncpg.Record]", tasks: Tasks) -> PgQueuer:
-    """Every job and every schedule there is."""
-    queue = PgQueuer.from_asyncpg_connection(connection)
+class Lane(msgspec.Struct, frozen=True):
+    """A queue of its own: it takes up to `batch` jobs at a time, and at most `most` at once."""
+
+    queue: PgQueuer
+    batch: int
+    most: int
+
+
+def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Tasks) -> list[Lane]:
+    """Every job and every schedule there is.
+
+    What takes long has lanes of its own: neither slow upstreams nor large files keep anybody from hearing of the rest.
+    """
+    queue, starting, storing = [PgQueuer.from_asyncpg_connection(one) for one in connections]
     engine = tasks.engine
     _job(queue, "dispatch", lambda provider: dispatch(provider, engine))
-    _job(queue, "advance", lambda generation_id: advance(generation_id, engine))
+    _job(starting, "advance", lambda generation_id: advance(generation_id, engine))
+    _job(storing, "store", lambda generation_id: advance(generation_id, engine))
     _job(queue, "watch", lambda provider: watch(provider, engine))
     _job(queue, "look", lambda attempt_id: look(attempt_id, engine))
     _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine))
@@ -51,31 +64,38 @@ def build(connection: "asyncpg.Connection[asyncpg.Record]", tasks: Tasks) -> PgQ
     _schedule(queue, "prune", "23 * * * *", lambda: prune_log(engine.db))
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
-    _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 48))
-    return queue
+    _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))
+    return [Lane(queue, 16, 64), Lane(starting, 64, 256), Lane(storing, 8, 32)]
 
 
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed."""
-    connection = await asyncpg.connect(url)
-    queue = build(connection, tasks)
+    connections = [await asyncpg.connect(url) for _ in range(_LANES)]
+    lanes = build(connections, tasks)
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, queue.shutdown.set)
-    working = asyncio.create_task(
-        queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=10, max_concurrent_tasks=64)
-    )
-    stopping = asyncio.create_task(queue.shutdown.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        loop.add_signal_handler(number, stop.set)
+    working = [asyncio.create_task(_run(lane)) for lane in lanes]
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     _log.info("worker.draining")
-    await asyncio.wait({working}, timeout=drain_seconds)
+    for lane in lanes:
+        lane.queue.shutdown.set()
+    await asyncio.wait(working, timeout=drain_seconds)
     stopping.cancel()
-    if not working.done():
-        working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    connection.terminate()
-    if working.done() and not working.cancelled() and (error := working.exception()):
-        raise error
+    for one in working:
+        one.cancel()
+    ended = await asyncio.gather(*working, return_exceptions=True)
+    for connection in connections:
+        connection.terminate()
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
+
+
+async def _run(lane: Lane) -> None:
+    await lane.queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=lane.batch, max_concurrent_tasks=lane.most)
 
 
 class JobError(Exception):

@@ -19,6 +19,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.desk import Desk
+from seedance_api.generations.record import Recorder
 from seedance_api.generations.route import Router
 from seedance_api.generations.seal import Seals
 from seedance_api.generations.write import NewGeneration
@@ -64,6 +66,8 @@ def engine(db: Database, *, providers: Mapping[str, Provider] | None = None, **c
         seals=Seals(b"p" * 32, None),
         storage=Storage(store=store, scratch=nowhere, confine=Confine(slots=1)),
         books=Books(db),
+        desk=Desk(db),
+        record=Recorder(db, Books(db)),
         lease_seconds=5,
         an_account=100,
     )

@@ -38,7 +38,7 @@ def generation(*, past: bool = False, canceled: bool = False, tries: int = 0) ->
         version=3, tries=tries, progress=0, output=None, error_code=None, error_message=None,
         cancel_requested_at=NOW if canceled else None, due_at=NOW, claimed_until=None, deadline_at=NOW, created_at=NOW,
         started_at=None, finished_at=None, deleted_at=None, past_deadline=past,
-        seconds_left=60, regions=None,
+        seconds_left=60, regions=None, pinned=False,
     )  # fmt: skip
 
 
@@ -116,9 +116,9 @@ def test_checks() -> None:
 
 def test_storing_is_tried_again_but_not_for_ever() -> None:
     assert isinstance(decide.after_storing(generation(), Stored([], Output())), decide.Complete)
-    assert isinstance(decide.after_storing(generation(), Unstored("output_invalid")), decide.PutOff)
+    assert isinstance(decide.after_storing(generation(), Unstored("output_invalid", wrong=True)), decide.PutOff)
     assert isinstance(decide.after_storing(generation(), Unstored("output_unavailable", gone=True)), decide.Fail)
-    assert isinstance(decide.after_storing(generation(tries=10), Unstored("output_invalid")), decide.Fail)
+    assert isinstance(decide.after_storing(generation(tries=10), Unstored("output_invalid", wrong=True)), decide.Fail)
 
 
 def test_every_failure_has_a_code_that_is_explained() -> None:
@@ -140,3 +140,34 @@ def test_progress_leaves_room_for_storing() -> None:
 def test_an_operation_found_canceled_is_a_canceled_generation() -> None:
     step = decide.after_check("att_1", Failed("canceled", "m"))
     assert step == decide.Cancel("att_1", AttemptState.FAILED)
+
+
+def test_a_finished_video_that_cannot_be_fetched_now_is_waited_for() -> None:
+    for tries in (0, 50, 900):
+        step = decide.after_storing(generation(tries=tries), Unstored("output_unavailable"))
+        assert isinstance(step, decide.PutOff)
+    late = decide.after_storing(generation(past=True, tries=900), Unstored("output_unavailable"))
+    assert isinstance(late, decide.Fail)
+
+
+def test_a_cancel_is_kept_when_another_provider_could_make_it() -> None:
+    step = decide.after_sending(generation(canceled=True), attempt(), Busy("full"), "other")
+    assert step == decide.Cancel("att_1", AttemptState.REJECTED)
+
+
+def test_what_was_not_sent_leaves_a_provider_that_was_taken_away() -> None:
+    planned, sent = attempt(AttemptState.PLANNED), attempt(AttemptState.SENT)
+    assert isinstance(decide.without_provider(generation(), planned, "other"), decide.Requeue)
+    assert isinstance(decide.without_provider(generation(), sent, "other"), decide.PutOff)
+    assert isinstance(decide.without_provider(generation(), planned, None), decide.PutOff)
+    late = decide.without_provider(generation(past=True), sent, None)
+    assert isinstance(late, decide.Fail)
+    assert (late.attempt_id, late.attempt_state) == ("att_1", AttemptState.LOST)
+    assert isinstance(decide.without_provider(generation(past=True), None, None), decide.Fail)
+
+
+def test_data_that_may_not_go_there_any_more_goes_elsewhere_or_nowhere() -> None:
+    assert isinstance(decide.out_of_region(attempt(AttemptState.PLANNED), "other"), decide.Requeue)
+    step = decide.out_of_region(attempt(AttemptState.PLANNED), None)
+    assert isinstance(step, decide.Fail)
+    assert (step.code, step.attempt_state) == ("region_unavailable", AttemptState.REJECTED)

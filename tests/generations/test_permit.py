@@ -8,7 +8,7 @@ from generations.kit import engine, new, owner, sandbox, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.generations import gates
 from seedance_api.generations.dispatch import dispatch
-from seedance_api.generations.permit import learn, permit
+from seedance_api.generations.permit import learn, permit, permits
 from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Busy, Capacity, Started
@@ -71,7 +71,7 @@ def test_the_queue_behind_a_closed_gate_goes_where_its_data_may(
         me = await owner(db)
         await db.execute("UPDATE account SET regions = $1", regions)
         for _ in range(3):
-            await Writer(db)(new(me, provider="one"))
+            await Writer(db)(new(me, provider="one", livemode=True))
         parts = engine(
             db,
             providers={"one": sandbox("one", 8), "two": sandbox("two", 8)},
@@ -91,10 +91,34 @@ def test_the_queue_behind_a_closed_gate_goes_where_its_data_may(
     with_database(database_url, verb)
 
 
+def test_what_needs_an_asset_or_a_draft_of_one_upstream_stays_there(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        made = [new(me, provider="one", livemode=True) for _ in range(3)]
+        for one in made:
+            await Writer(db)(one)
+        await db.execute("UPDATE generation SET draft_id = 'vid_draft' WHERE id = $1", made[0].id)
+        await db.execute(
+            "INSERT INTO generation_media (generation_id, position, role, asset, kind)"
+            " VALUES ($1, 0, 'reference', 'asset://x', 'image')",
+            made[1].id,
+        )
+        offers = {name: Offer(models={"seedance-2.0-mini": None}) for name in ("one", "two")}
+        parts = engine(
+            db, providers={"one": sandbox("one", 8), "two": sandbox("two", 8)}, router=Router(offers=offers)
+        )
+        await learn(db, "one", "seedance-2.0-mini", Busy("full", wait_seconds=30))
+        await dispatch("one", parts)
+        moved = await db.fetch("SELECT id FROM generation WHERE provider = 'two'")
+        assert [row["id"] for row in moved] == [made[2].id]
+
+    with_database(database_url, verb)
+
+
 def test_a_short_pause_moves_nothing(database_url: str) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db)
-        await Writer(db)(new(me, provider="one"))
+        await Writer(db)(new(me, provider="one", livemode=True))
         offers = {name: Offer(models={"seedance-2.0-mini": None}) for name in ("one", "two")}
         parts = engine(db, providers={"one": sandbox("one", 8), "two": sandbox("two", 8)}, router=Router(offers=offers))
         await learn(db, "one", "seedance-2.0-mini", Busy("full", wait_seconds=3))
@@ -107,7 +131,7 @@ def test_a_short_pause_moves_nothing(database_url: str) -> None:
 def test_what_waits_for_a_provider_that_was_taken_away_goes_to_another(database_url: str) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db)
-        await Writer(db)(new(me, provider="gone"))
+        await Writer(db)(new(me, provider="gone", livemode=True))
         offers = {"two": Offer(models={"seedance-2.0-mini": None})}
         parts = engine(db, providers={"two": sandbox("two", 8)}, router=Router(offers=offers))
         assert await dispatch("gone", parts) == 0
@@ -144,11 +168,45 @@ def test_durations_are_learnt(database_url: str) -> None:
                 await connection.execute(
                     "UPDATE attempt SET sent_at = now() - $1 * interval '1 second'", float(100 + at * 37 % 100)
                 )
-                await gates.learn_duration(connection, "att_1", made.order)
+                await gates.learn_durations(connection, [("att_1", made.order)])
         pace = await gates.pace_of(db, "one", made.order)
         assert pace is not None
         assert 100 < pace.p10 < 130, pace
         assert 130 < pace.p50 < 170, pace
         assert 170 < pace.p90 < 205, pace
+
+    with_database(database_url, verb)
+
+
+def test_an_older_answer_does_not_open_a_gate_that_was_closed_since(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        await learn(db, "ark", "m", Busy("slow down", wait_seconds=0))
+        async with db.transaction() as connection:
+            (given,) = await permits(connection, "ark", "m", None, 1)
+        await learn(db, "ark", "m", Busy("slow down", wait_seconds=60))
+        await learn(db, "ark", "m", Started({"id": "1"}), given.failures)
+        assert await ask(db) > 59
+        await learn(db, "ark", "m", Started({"id": "2"}), given.failures + 1)
+        assert await ask(db) == 0
+
+    with_database(database_url, verb)
+
+
+def test_a_model_that_has_ended_at_one_upstream_is_made_at_another(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        await Writer(db)(new(me, provider="one", livemode=True))
+        other = {"seedance-2.0": Capacity(at_once=1)}
+        offers = {
+            "one": Offer(models={"seedance-2.0": None}),
+            "two": Offer(models={"seedance-2.0-mini": None}),
+        }
+        parts = engine(
+            db,
+            providers={"one": sandbox("one", 8, models=other), "two": sandbox("two", 8)},
+            router=Router(offers=offers),
+        )
+        assert await dispatch("one", parts) == 0
+        assert await dispatch("two", parts) == 1
 
     with_database(database_url, verb)

@@ -42,7 +42,7 @@ def test_no_hot_statement_scans_a_table(database_url: str) -> None:
             "seen_by_ids": (["vid_" + "0" * 26],),
             "_PAGE_DOWN": page,
             "_PAGE_UP": page,
-            "claim": ("vid_x", 30.0),
+            "claim": (["vid_x"], 30.0),
             "claim_checks": ("sandbox", 500, 15.0),
             "running_attempt": ("att_x",),
             "seconds_to_check": ("sandbox",),

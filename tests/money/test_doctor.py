@@ -14,7 +14,7 @@ from seedance_api.billing.limits import set_limits
 from seedance_api.billing.rows import Period
 from seedance_api.billing.settle import book_cost, settle
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import inspect
+from seedance_api.doctor.installation import LiveSide, inspect
 from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
@@ -146,7 +146,7 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
         found = await examine(db, store, accepted=[video], tell=lambda _: None)
         assert sum(one.count for one in found) == 0
 
-        remarks = await inspect(db, open_store(None, tmp_path / "objects"), live_sandbox=True)
+        remarks = await inspect(db, open_store(None, tmp_path / "objects"), live=LiveSide(sandbox=True))
         assert {one.name: one.status for one in remarks} == {
             "database": "ok", "objects": "ok", "prices": "warning", "upstream": "warning",
         }  # fmt: skip

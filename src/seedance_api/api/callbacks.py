@@ -15,11 +15,19 @@ from seedance_api.generations.hear import hear
 PLACE = "/v1/callbacks/"
 _BYTES_MOST = 256 * 1024
 _ID_MOST = 200
+_GOES_ON = frozenset({"queued", "running"})
 _log = structlog.get_logger()
 
 
 class _Said(msgspec.Struct, frozen=True):
     id: str | None = None
+    status: str | None = None
+
+    @property
+    def told(self) -> str | None:
+        """The id, if it may be one."""
+        told = self.id
+        return told if told and len(told) <= _ID_MOST and told.isascii() and told.isprintable() else None
 
 
 @post("/v1/callbacks/{attempt:str}/{token:str}", status_code=200)
@@ -29,7 +37,8 @@ async def receive_callback(request: AnyRequest, attempt: FromPath[str], token: F
     if not is_id("att", attempt) or not parts.seals.is_callback(attempt, token):
         _log.warning("security.forged_callback")
         raise AppError("not_found", "There is nothing at this address.")
-    await hear(parts.db, attempt, _told(await _read(request)))
+    said = _said(await _read(request))
+    await hear(parts.db, attempt, said.told, goes_on=said.status in _GOES_ON)
     return {"received": True}
 
 
@@ -43,9 +52,8 @@ async def _read(request: AnyRequest) -> bytes:
     return bytes(read)
 
 
-def _told(body: bytes) -> str | None:
+def _said(body: bytes) -> _Said:
     try:
-        told = msgspec.json.decode(body, type=_Said).id
+        return msgspec.json.decode(body, type=_Said)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-    return told if told and len(told) <= _ID_MOST and told.isascii() and told.isprintable() else None
+        return _Said()

@@ -190,8 +190,15 @@ async def insert_holds(connection: Connection, holds: Sequence[NewHold], days: M
 
 async def lock_hold(connection: Connection, generation_id: str) -> Hold | None:
     """The hold of a generation, locked until the transaction ends; None for one that costs nothing."""
-    found = await connection.fetchrow("SELECT * FROM hold WHERE generation_id = $1 FOR NO KEY UPDATE", generation_id)
-    return row(Hold, found) if found else None
+    return (await lock_holds(connection, [generation_id])).get(generation_id)
+
+
+async def lock_holds(connection: Connection, ids: Sequence[str]) -> dict[str, Hold]:
+    """Those of several generations, locked in the order of their ids."""
+    found = await connection.fetch(
+        "SELECT * FROM hold WHERE generation_id = ANY ($1) ORDER BY generation_id FOR NO KEY UPDATE", ids
+    )
+    return {hold.generation_id: hold for hold in rows(Hold, found)}
 
 
 async def to_settled(connection: Connection, generation_id: str, made: Settlement, resolution: str) -> bool:

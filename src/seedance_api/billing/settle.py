@@ -1,5 +1,7 @@
 """Settle: charge for what was rendered and release the rest, or release all. Once, whoever comes first."""
 
+from collections.abc import Sequence
+
 from seedance_api.billing import decide, queries
 from seedance_api.billing.books import Books
 from seedance_api.billing.prices import cost_of, use_of
@@ -59,16 +61,30 @@ async def release(connection: Connection, generation_id: str) -> None:
 
 async def book_cost(connection: Connection, sale: Sale, order: Order, attempt_id: str, books: Books) -> None:
     """Note what the upstream bills for an attempt that made a video, whatever becomes of the video with us."""
-    hold = await queries.lock_hold(connection, sale.generation_id)
-    if hold is None:
-        return
+    await book_costs(connection, [(sale, order, attempt_id)], books)
+
+
+async def book_costs(connection: Connection, made: Sequence[tuple[Sale, Order, str]], books: Books) -> None:
+    """The same for several attempts, each of another generation."""
+    holds = await queries.lock_holds(connection, [sale.generation_id for sale, _, _ in made])
+    transfers = [
+        await _bill(connection, sale, order, attempt_id, holds[sale.generation_id], books)
+        for sale, order, attempt_id in made
+        if sale.generation_id in holds
+    ]
+    await queries.insert_transfers(connection, transfers)
+
+
+async def _bill(
+    connection: Connection, sale: Sale, order: Order, attempt_id: str, hold: Hold, books: Books
+) -> Transfer:
     book = await books.at(hold.price_version, connection)
     use = use_of(order, sale.resolution)
     rate = book.rate(hold.currency, use) or book.rate(hold.currency, use_of(order))
     agreed = books.costs(sale.provider, hold.currency, use)
     cost = agreed if agreed is not None else rate.cost if rate else 0
     tokens = _believed(sale.tokens)
-    transfer = Transfer(
+    return Transfer(
         kind=TransferKind.UPSTREAM,
         account_id=hold.account_id,
         currency=hold.currency,
@@ -76,7 +92,6 @@ async def book_cost(connection: Connection, sale: Sale, order: Order, attempt_id
         generation_id=hold.generation_id,
         reference=attempt_id,
     )
-    await queries.insert_transfers(connection, [transfer])
 
 
 async def _leave_held(connection: Connection, hold: Hold, charged: int) -> None:

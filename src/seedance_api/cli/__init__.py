@@ -5,6 +5,7 @@ import os
 from typing import Annotated
 
 import typer
+import uvloop
 
 from seedance_api import app as root
 from seedance_api import serve as server
@@ -68,7 +69,8 @@ def worker(data_dir: DataDir = None) -> None:
         die_with_parent(int(parent))
     with started(data_dir) as settings:
         _check_upstreams(settings)
-        asyncio.run(root.work(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(root.work(settings))
 
 
 def _check_upstreams(settings: Settings) -> None:

@@ -31,10 +31,11 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Unstored(msgspec.Struct, frozen=True):
-    """It could not be stored. `code` is a failure code; `gone` says that trying again is of no use."""
+    """It could not be stored. `code` is a failure code; `gone` and `wrong` are as for `Unfetched`."""
 
     code: str
     gone: bool = False
+    wrong: bool = False
 
 
 StoreOutcome = Stored | Unstored
@@ -73,14 +74,14 @@ class Storage:
         video, thumbnail, last_frame = folder / "video.mp4", folder / "thumbnail.webp", folder / "last_frame"
         fetched = await provider.fetch(operation, "video", video)
         if isinstance(fetched, Unfetched):
-            return Unstored("output_unavailable", fetched.gone)
+            return Unstored("output_unavailable", fetched.gone, fetched.wrong)
         if order.return_last_frame:
             fetched = await provider.fetch(operation, "last_frame", last_frame)
             if isinstance(fetched, Unfetched):
-                return Unstored("output_unavailable", fetched.gone)
+                return Unstored("output_unavailable", fetched.gone, fetched.wrong)
         found = await self._measure(video, thumbnail, last_frame if order.return_last_frame else None)
         if not isinstance(found, measure.Measured) or not is_as_ordered(order, found):
-            return Unstored("output_invalid")
+            return Unstored("output_invalid", wrong=True)
         files = [("video", video, "video/mp4"), ("thumbnail", thumbnail, "image/webp")]
         if found.last_frame is not None:
             files.append(("last_frame", last_frame, found.last_frame))

@@ -64,8 +64,8 @@ class Caller:
         tls = tls or httpx.create_ssl_context(trust_env=False)
         self._kept = _client(bearer, tls, keep=CONNECTIONS)
         # The other side may close a kept connection just as a request goes out on it; for one that must not be
-        # repeated, that would make "no clear answer" out of nothing.
-        self._fresh = _client(bearer, tls, keep=0)
+        # repeated, that would make "no clear answer" out of nothing. Who calls bounds their number.
+        self._fresh = _client(bearer, tls, keep=0, most=None)
 
     async def aclose(self) -> None:
         await self._kept.aclose()
@@ -121,7 +121,7 @@ _TIMEOUTS: dict[type[Exception], str] = {
 }
 
 
-def _client(bearer: str, tls: ssl.SSLContext, *, keep: int) -> httpx.AsyncClient:
+def _client(bearer: str, tls: ssl.SSLContext, *, keep: int, most: int | None = CONNECTIONS) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         verify=tls,
         trust_env=False,
@@ -130,7 +130,7 @@ def _client(bearer: str, tls: ssl.SSLContext, *, keep: int) -> httpx.AsyncClient
         http2=False,
         # reading and writing have the deadline of the whole
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
-        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=keep, keepalive_expiry=KEEP_SECONDS),
+        limits=httpx.Limits(max_connections=most, max_keepalive_connections=keep, keepalive_expiry=KEEP_SECONDS),
         headers={
             "authorization": f"Bearer {bearer}",
             "accept": "application/json",

@@ -92,7 +92,7 @@ CREATE TABLE public.attempt (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     sent_at timestamp with time zone,
     resolved_at timestamp with time zone,
-    provider text NOT NULL,
+    provider text DEFAULT 'sandbox'::text NOT NULL,
     seconds_left double precision,
     told text,
     check_at timestamp with time zone DEFAULT now() NOT NULL,

@@ -16,23 +16,28 @@ import structlog
 from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage, StoreOutcome, Unstored, discard
 from seedance_api.foundation import kill
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.generations import decide, gates, queries
-from seedance_api.generations.permit import learn, permit
-from seedance_api.generations.record import record
-from seedance_api.generations.route import Router
+from seedance_api.generations.desk import Desk, Sending
+from seedance_api.generations.permit import Permit, learn, rest
+from seedance_api.generations.record import Entry, Recorder
+from seedance_api.generations.route import Router, allowed
 from seedance_api.generations.rows import Claimed, Opened
 from seedance_api.generations.seal import Seals
 from seedance_api.generations.states import AttemptState, State
 from seedance_api.providers.provider import (
     Busy,
     Commission,
+    Done,
+    Failed,
     Input,
     NotMade,
     NotSent,
     Operation,
     Provider,
+    Refused,
     Search,
+    Started,
     StartOutcome,
     Unclear,
 )
@@ -44,7 +49,10 @@ _log = structlog.get_logger()
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """What the steps of a generation need. `an_account` bounds what one account has under way at a provider."""
+    """What the steps of a generation need. `an_account` bounds what one account has under way at a provider.
+
+    `laps` are the providers that this process is asking, `looks` the attempts it asks about singly.
+    """
 
     db: Database
     providers: dict[str, Provider]
@@ -52,29 +60,23 @@ class Engine(msgspec.Struct, frozen=True):
     seals: Seals
     storage: Storage
     books: Books
+    desk: Desk
+    record: Recorder
     lease_seconds: float
     an_account: int
+    laps: set[str] = msgspec.field(default_factory=set[str])
+    looks: set[str] = msgspec.field(default_factory=set[str])
 
 
 async def advance(generation_id: str, engine: Engine) -> None:
     """Take the step that is due, if any. Safe to call at any time, any number of times, from anywhere."""
-    generation = await queries.claim(engine.db, generation_id, engine.lease_seconds)
+    generation = await engine.desk.claim((generation_id, engine.lease_seconds))
     if generation is None:
         return
     kill.reach("advance.claimed")
     async with _kept(generation, engine):
         step = await _take_step(generation, engine)
-    async with engine.db.transaction() as connection:
-        written = await record(
-            connection,
-            step,
-            generation_id=generation.id,
-            version=generation.version,
-            provider=generation.provider,
-            books=engine.books,
-        )
-        kill.reach("advance.recorded")
-    kill.reach("advance.committed")
+    written = await engine.record(Entry(generation.id, generation.version, generation.provider, step))
     if not written:
         _log.warning("advance.claim_lost", generation_id=generation.id, state=generation.state)
         if isinstance(step, decide.Complete):
@@ -85,7 +87,9 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
     provider = engine.providers.get(generation.provider)
     if provider is None:
         _log.error("provider.gone", provider=generation.provider, generation_id=generation.id)
-        return decide.without_provider(generation)
+        return decide.without_provider(
+            generation, await engine.desk.open(generation.id), await _elsewhere(generation, engine)
+        )
     match generation.state:
         case State.SUBMITTING:
             return await _submit(generation, provider, engine)
@@ -104,45 +108,55 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
 
 
 async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> decide.Step:
-    attempt = await queries.open_attempt(engine.db, generation.id)
+    attempt = await engine.desk.open(generation.id)
     assert attempt is not None, "submitting generations have an open attempt"
     if attempt.state is not AttemptState.PLANNED:
         return await _look_for(generation, attempt, provider, engine)
     refusal = decide.before_sending(generation, attempt)
     if refusal is not None:
         return refusal
+    if generation.livemode and not allowed(provider.capabilities.region, generation.regions):
+        return decide.out_of_region(attempt, await _elsewhere(generation, engine))
+    if attempt.number > 1 and (seconds := await rest(engine.db, provider.name, generation.model)) > 0:
+        return await _wait(generation, attempt, seconds, engine)
     commission = await _commission(generation, attempt, engine)
-    wait = await _send(generation, attempt, provider, engine)
-    if wait is not None:
-        return await _wait(generation, attempt, wait, engine)
+    capacity = provider.capabilities.models.get(generation.model)
+    latest = asyncio.get_running_loop().time() + _CALL_SECONDS
+    permit = await engine.desk.send(
+        Sending(attempt.id, generation.seconds_left, provider.name, generation.model, capacity)
+    )
+    if permit.wait_seconds > 0:
+        return await _wait(generation, attempt, permit.wait_seconds, engine)
     kill.reach("advance.sent")
-    answer = await _start(provider, commission)
+    answer = await _start(provider, commission, latest)
     kill.reach("advance.started")
-    trouble = await learn(engine.db, provider.name, generation.model, answer)
-    if trouble is not None:
-        _log.warning(
-            "provider.trouble",
-            provider=provider.name,
-            model=generation.model,
-            attempt_id=attempt.id,
-            reason=trouble.reason,
-            closed_seconds=trouble.closed_seconds,
-            operator_must_act=isinstance(answer, Busy) and answer.operator,
-        )
-    elsewhere = await _elsewhere(generation, engine) if isinstance(answer, Busy | NotSent) else None
+    try:
+        elsewhere = await _learn(generation, attempt, provider, permit, answer, engine)
+    except (*UNREACHABLE, asyncpg.PostgresError):  # the answer is worth more than what follows from it
+        _log.warning("advance.learn_failed", generation_id=generation.id, exc_info=True)
+        elsewhere = None
     return decide.after_sending(generation, attempt, answer, elsewhere)
 
 
-async def _send(generation: Claimed, attempt: Opened, provider: Provider, engine: Engine) -> float | None:
-    """planned → sent, if the provider may be given it now; else the seconds to wait."""
-    async with engine.db.transaction() as connection:
-        capacity = provider.capabilities.models.get(generation.model)
-        wait = await permit(connection, provider.name, generation.model, capacity)
-        if wait > 0:
-            return wait
-        if await queries.attempt_sent(connection, attempt.id, generation.seconds_left):
-            return None
-    return decide.backoff(generation.tries)
+async def _learn(
+    generation: Claimed, attempt: Opened, provider: Provider, permit: Permit, answer: StartOutcome, engine: Engine
+) -> str | None:
+    """Note what the answer says about the provider's health; returns another provider where one is wanted."""
+    fine = permit.healthy and isinstance(answer, Started | Refused)  # then there is nothing to learn
+    # what stays on this machine is not shut for all by the test value of one
+    if not fine and provider.capabilities.region is not None:
+        trouble = await learn(engine.db, provider.name, generation.model, answer, permit.failures)
+        if trouble is not None:
+            _log.warning(
+                "provider.trouble",
+                provider=provider.name,
+                model=generation.model,
+                attempt_id=attempt.id,
+                reason=trouble.reason,
+                closed_seconds=trouble.closed_seconds,
+                operator_must_act=isinstance(answer, Busy) and answer.operator,
+            )
+    return await _elsewhere(generation, engine) if isinstance(answer, Busy | NotSent) else None
 
 
 async def _wait(generation: Claimed, attempt: Opened, seconds: float, engine: Engine) -> decide.Step:
@@ -151,9 +165,12 @@ async def _wait(generation: Claimed, attempt: Opened, seconds: float, engine: En
     return decide.PutOff(min(seconds, 60.0) + random.uniform(0, 0.2))  # noqa: S311 it only spreads them
 
 
-async def _start(provider: Provider, commission: Commission) -> StartOutcome:
+async def _start(provider: Provider, commission: Commission, latest: float) -> StartOutcome:
+    """Hand it over, unless this process was held up since it was marked as sent: another may look for it by now."""
+    if asyncio.get_running_loop().time() >= latest:
+        return Unclear("held up")
     try:
-        async with asyncio.timeout(_CALL_SECONDS):
+        async with asyncio.timeout_at(latest):
             return await provider.start(commission)
     except TimeoutError:
         return Unclear("timeout")
@@ -183,7 +200,7 @@ async def _look_for(generation: Claimed, attempt: Opened, provider: Provider, en
 
 async def _elsewhere(generation: Claimed, engine: Engine) -> str | None:
     """Another provider that may make it and that nothing is known against, by the operator's preference."""
-    if generation.draft_id is not None:  # only the draft's own provider knows the draft
+    if generation.pinned:
         return None
     able = [name for name in engine.router.able(generation.params, generation.regions) if name != generation.provider]
     if not able or not generation.livemode:
@@ -194,11 +211,15 @@ async def _elsewhere(generation: Claimed, engine: Engine) -> str | None:
 
 
 async def _stop(generation: Claimed, provider: Provider, engine: Engine) -> decide.Step:
-    attempt = await queries.open_attempt(engine.db, generation.id)
+    attempt = await engine.desk.open(generation.id)
     assert attempt is not None, "running generations have an acknowledged attempt"
     assert attempt.operation is not None, "running generations have an acknowledged attempt"
     try:
         async with asyncio.timeout(_CALL_SECONDS):
+            if generation.past_deadline:  # it may be done, and its news still on the way
+                (check,) = await provider.check_many([attempt.operation])
+                if isinstance(check, Done | Failed):
+                    return decide.after_check(attempt.id, check)
             stopped = await provider.cancel(attempt.operation)
     except Exception:  # noqa: BLE001 a deadline must come through whatever a provider does
         _log.warning("advance.stop_failed", generation_id=generation.id, exc_info=True)
@@ -217,11 +238,11 @@ async def _store(generation: Claimed, provider: Provider, operation: Operation, 
 
 
 async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> Commission:
-    media = await queries.media_of(engine.db, generation.id)
+    inputs = await engine.desk.inputs(generation.id)
     return Commission(
         attempt_id=attempt.id,
         order=generation.params,
-        prompt=await queries.prompt_of(engine.db, generation.id) or "",
+        prompt=inputs.prompt or "",
         inputs=tuple(
             Input(
                 kind=medium.kind,
@@ -233,7 +254,7 @@ async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> C
                 height=medium.height,
                 seconds=medium.seconds,
             )
-            for medium in media
+            for medium in inputs.media
         ),
         customer=engine.seals.customer(generation.account_id),
         draft=await queries.draft_operation(engine.db, generation.id) if generation.draft_id else None,

@@ -67,6 +67,7 @@ class PutOff(msgspec.Struct, frozen=True):
     """Do the same step later."""
 
     seconds: float
+    storing: bool = False
 
 
 class LeaveRunning(msgspec.Struct, frozen=True):
@@ -117,9 +118,22 @@ def before_sending(generation: Claimed, attempt: Attempt) -> Step | None:
     return None
 
 
-def without_provider(generation: Claimed) -> Step:
-    """The operator took the provider out of the configuration: it may come back."""
-    return _fail("provider_lost") if generation.past_deadline else PutOff(60.0)
+def without_provider(generation: Claimed, attempt: Attempt | None, elsewhere: str | None) -> Step:
+    """The operator took the provider out of the configuration: it may come back. What was not sent may go elsewhere."""
+    planned = attempt is not None and attempt.state is AttemptState.PLANNED
+    state = AttemptState.REJECTED if planned else AttemptState.LOST
+    if planned and attempt is not None and elsewhere is not None:
+        return Requeue(attempt.id, state, "the provider was taken away", elsewhere)
+    if generation.past_deadline:
+        return _fail("provider_lost", attempt.id if attempt else None, state)
+    return PutOff(60.0)
+
+
+def out_of_region(attempt: Attempt, elsewhere: str | None) -> Step:
+    """The account's data may not go to this provider any more."""
+    if elsewhere is not None:
+        return Requeue(attempt.id, AttemptState.REJECTED, "out of the account's regions", elsewhere)
+    return _fail("region_unavailable", attempt.id, AttemptState.REJECTED)
 
 
 def after_sending(generation: Claimed, attempt: Attempt, outcome: StartOutcome, elsewhere: str | None = None) -> Step:
@@ -167,7 +181,9 @@ def _another(
     reason: str,
     elsewhere: str | None,
     original: Original | None = None,
-) -> TryAgain | Requeue:
+) -> TryAgain | Requeue | Cancel:
+    if generation.cancel_requested_at is not None:
+        return Cancel(attempt_id, state)
     if elsewhere is not None:
         return Requeue(attempt_id, state, reason, elsewhere, original)
     return TryAgain(attempt_id, state, reason, backoff(generation.tries), original)
@@ -197,14 +213,19 @@ def after_stopping(generation: Claimed, attempt: Attempt, stopped: bool) -> Step
 
 
 def after_storing(generation: Claimed, outcome: StoreOutcome) -> Step:
-    """What an effort to fetch, check and store the file means. A damaged file may be a damaged transfer: try again."""
+    """What an effort to fetch, check and store the file means.
+
+    A damaged file may be a damaged transfer, a few times. What cannot be fetched or stored now is there for later: it
+    is paid for, and only its provider or the deadline can say that it is lost.
+    """
     match outcome:
         case Stored():
             return Complete(outcome, generation.keep_seconds)
-        case Unstored(code, gone):
-            if gone or generation.past_deadline or generation.tries + 1 >= _STORE_TRIES:
+        case Unstored(code, gone, wrong):
+            hopeless = wrong and generation.tries + 1 >= _STORE_TRIES
+            if gone or generation.past_deadline or hopeless:
                 return _fail(code)
-            return PutOff(backoff(generation.tries))
+            return PutOff(backoff(generation.tries), storing=True)
         case _:
             assert_never(outcome)
 

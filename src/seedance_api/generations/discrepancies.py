@@ -80,6 +80,10 @@ async def lost_since(db: Database, provider: str, since: datetime) -> list[Lost]
                ) OR NOT g.livemode AS costed
         FROM attempt a JOIN generation g ON g.id = a.generation_id
         WHERE a.provider = $1 AND a.state = 'lost' AND a.operation IS NULL AND a.sent_at >= $2
+          AND NOT EXISTS (  -- while another is being looked for, what turns up may be its work
+              SELECT 1 FROM attempt b JOIN generation h ON h.id = b.generation_id
+              WHERE b.provider = $1 AND b.state IN ('sent', 'unknown') AND h.account_id = g.account_id
+          )
         """,
         provider,
         since,

@@ -45,6 +45,8 @@ async def dispatch(name: str, engine: Engine) -> int:
             await jobs.enqueue(connection, "advance", ids)
             kill.reach("dispatch.planned")
         shut = [model for model, free in slots.items() if not free and closed(mine, model) > _PATIENCE_SECONDS]
+        if len(engine.router.offers) > 1:  # a model that has ended here, or was taken away
+            shut += [model.name for model in MODELS if model.name not in slots]
         if shut:
             await _reroute(connection, name, shut, known, engine)
     kill.reach("dispatch.committed")

@@ -1,10 +1,11 @@
 """SQL of gates and of durations: what is known of a provider's health and pace."""
 
+import math
 from collections.abc import Sequence
 
 from seedance_api.catalog.order import Order
 from seedance_api.foundation.db import Connection, Database, row, rows
-from seedance_api.generations.health import Trouble
+from seedance_api.generations.health import PATIENCE, Trouble
 from seedance_api.generations.rows import Gate, Pace
 
 
@@ -13,7 +14,8 @@ async def of_model(db: "Database | Connection", provider: str, model: str) -> li
     return rows(Gate, await db.fetch(
         """
         SELECT provider, model, failures, share, reason, closed_until IS NOT NULL AS was_closed,
-               greatest(0, extract(epoch FROM closed_until - now()))::float8 AS closed_seconds
+               greatest(0, extract(epoch FROM closed_until - now()))::float8 AS closed_seconds,
+               greatest(0, extract(epoch FROM now() - closed_until))::float8 AS open_seconds
         FROM gate WHERE provider = $1 AND model IN ('', $2)
         """,
         provider,
@@ -48,31 +50,35 @@ async def take_probe(connection: Connection, provider: str, model: str, seconds:
     return bool(found)
 
 
-async def take_start(connection: Connection, provider: str, model: str, step: float, tolerance: float) -> float:
-    """Take one of the starts that a minute has: 0, or the seconds until there is one. All in seconds."""
-    taken = await connection.fetchval(
+async def take_starts(
+    connection: Connection, provider: str, model: str, step: float, tolerance: float, most: int
+) -> tuple[int, float]:
+    """Take up to so many of the starts that a minute has: how many, and the seconds until there are more."""
+    await connection.execute(
         """
-        INSERT INTO gate AS g (provider, model, next_start_at) VALUES ($1, $2, now() + $3 * interval '1 second')
-        ON CONFLICT (provider, model) DO UPDATE
-            SET next_start_at = greatest(g.next_start_at, now()) + $3 * interval '1 second'
-            WHERE g.next_start_at <= now() + $4 * interval '1 second'
-        RETURNING true
+        INSERT INTO gate (provider, model, next_start_at) VALUES ($1, $2, now())
+        ON CONFLICT (provider, model) DO NOTHING
         """,
         provider,
         model,
-        step,
-        tolerance,
     )
+    lead = await connection.fetchval(
+        """
+        SELECT extract(epoch FROM greatest(next_start_at, now()) - now())::float8 FROM gate
+        WHERE provider = $1 AND model = $2 FOR NO KEY UPDATE
+        """,
+        provider,
+        model,
+    )
+    taken = max(0, min(most, math.floor((tolerance - lead) / step + 1e-9) + 1))
     if taken:
-        return 0.0
-    wait = await connection.fetchval(
-        """
-        SELECT extract(epoch FROM next_start_at - now())::float8 FROM gate WHERE provider = $1 AND model = $2
-        """,
-        provider,
-        model,
-    )
-    return max(0.05, wait - tolerance)
+        await connection.execute(
+            "UPDATE gate SET next_start_at = now() + $3 * interval '1 second' WHERE provider = $1 AND model = $2",
+            provider,
+            model,
+            lead + taken * step,
+        )
+    return taken, max(0.05, lead + taken * step - tolerance)
 
 
 async def close(db: Database, provider: str, trouble: Trouble) -> None:
@@ -82,7 +88,11 @@ async def close(db: Database, provider: str, trouble: Trouble) -> None:
         INSERT INTO gate AS g (provider, model, failures, closed_until, share, reason)
         VALUES ($1, $2, $3, CASE WHEN $4 > 0 THEN now() + $4 * interval '1 second' END, $5, $6)
         ON CONFLICT (provider, model) DO UPDATE SET failures = g.failures + 1, reason = excluded.reason,
-            share = least(g.share, excluded.share), closed_until = greatest(g.closed_until, excluded.closed_until)
+            share = least(g.share, excluded.share), closed_until = greatest(
+                g.closed_until,
+                excluded.closed_until,
+                CASE WHEN g.failures + 1 >= $7 THEN now() + interval '1 second' END  -- several at once, each the first
+            )
         """,
         provider,
         trouble.model,
@@ -90,18 +100,24 @@ async def close(db: Database, provider: str, trouble: Trouble) -> None:
         trouble.closed_seconds,
         trouble.share,
         trouble.reason,
+        PATIENCE,
     )
 
 
-async def recover(db: Database, provider: str, model: str) -> None:
-    """A start was taken, or refused in health: the gates on its way are open, and the provider gets more again."""
+async def recover(db: Database, provider: str, model: str, failures: int) -> None:
+    """A start was taken, or refused in health: the gates on its way are open, and the provider gets more again.
+
+    Unless there was trouble after that start was permitted, when there were so many `failures`.
+    """
     await db.execute(
         """
         UPDATE gate SET failures = 0, closed_until = NULL, reason = NULL, share = least(1, share + 0.05)
         WHERE provider = $1 AND model IN ('', $2) AND (failures > 0 OR share < 1)
+          AND failures <= $3
         """,
         provider,
         model,
+        failures,
     )
 
 
@@ -128,13 +144,14 @@ async def paces_of(db: Database, provider: str) -> dict[tuple[str, str, int], Pa
     return {(record["model"], record["resolution"], record["seconds"]): row(Pace, record) for record in found}
 
 
-async def learn_duration(connection: Connection, attempt_id: str, order: Order) -> None:
-    """Move the estimates a little towards how long this attempt took.
+async def learn_durations(connection: Connection, attempts: Sequence[tuple[str, Order]]) -> None:
+    """Move the estimates a little towards how long each of these attempts took.
 
     Robbins and Monro's way to a quantile: a step up with weight q, a step down with weight 1 − q; the steps shrink with
     the number of samples, and not below 2 %, so that the estimates follow a provider that changes.
     """
-    await connection.execute(
+    values = [(attempt_id, order.model, order.resolution, round(order.seconds)) for attempt_id, order in attempts]
+    await connection.executemany(
         """
         INSERT INTO duration AS d (provider, model, resolution, seconds, samples, p10, p50, p90)
         SELECT provider, $2, $3, $4, 1, 0.7 * took, took, 1.5 * took
@@ -148,8 +165,5 @@ async def learn_duration(connection: Connection, attempt_id: str, order: Order) 
             p50 = d.p50 * (1 + 2 * greatest(0.02, 1.0 / (d.samples + 2)) * (0.5 - (excluded.p50 < d.p50)::int)),
             p90 = d.p90 * (1 + 2 * greatest(0.02, 1.0 / (d.samples + 2)) * (0.9 - (excluded.p50 < d.p90)::int))
         """,
-        attempt_id,
-        order.model,
-        order.resolution,
-        round(order.seconds),
+        sorted(values, key=lambda one: one[1:]),  # in one order, so that two that learn cannot wait for each other
     )

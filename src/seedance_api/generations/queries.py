@@ -15,6 +15,7 @@ from seedance_api.generations.rows import (
     Called,
     Claimed,
     Generation,
+    Inputs,
     Leftovers,
     Medium,
     Opened,
@@ -105,23 +106,30 @@ _PAGE_UP = """
 """
 
 
-async def claim(db: Database, generation_id: str, lease_seconds: float) -> Claimed | None:
-    """Own the next step of a generation; None when none is due or somebody else owns it."""
-    found = await db.fetchrow(
+async def claim(db: Database, ids: Sequence[str], lease_seconds: float) -> dict[str, Claimed]:
+    """Own the next steps of those of these generations that one is due of and that nobody else owns."""
+    found = await db.fetch(
         """
+        WITH due AS (
+            SELECT id AS own_id FROM generation
+            WHERE id = ANY ($1) AND state IN ('submitting', 'running', 'storing') AND due_at <= now()
+              AND (claimed_until IS NULL OR claimed_until <= now())
+            ORDER BY id FOR NO KEY UPDATE
+        )
         UPDATE generation
         SET version = version + 1, claimed_until = now() + $2 * interval '1 second'
-        WHERE id = $1 AND state IN ('submitting', 'running', 'storing')
-          AND due_at <= now()
-          AND (claimed_until IS NULL OR claimed_until <= now())
-        RETURNING *, deadline_at <= now() AS past_deadline,
+        FROM due WHERE id = due.own_id
+        RETURNING generation.*, deadline_at <= now() AS past_deadline,
             extract(epoch FROM deadline_at - now())::float8 AS seconds_left,
-            (SELECT regions FROM account WHERE id = account_id) AS regions
+            (SELECT regions FROM account WHERE account.id = account_id) AS regions,
+            draft_id IS NOT NULL OR EXISTS (
+                SELECT 1 FROM generation_media m WHERE m.generation_id = generation.id AND m.asset IS NOT NULL
+            ) AS pinned
         """,
-        generation_id,
+        ids,
         lease_seconds,
     )
-    return row(Claimed, found) if found else None
+    return {one.id: one for one in rows(Claimed, found)}
 
 
 async def keep_claim(db: Database, generation_id: str, version: int, lease_seconds: float) -> bool:
@@ -154,19 +162,40 @@ async def media_of(db: Database, generation_id: str) -> list[Medium]:
     ))  # fmt: skip
 
 
-async def open_attempt(db: Database, generation_id: str) -> Opened | None:
-    """The attempt under way."""
-    found = await db.fetchrow(
+async def inputs_of(db: Database, ids: Sequence[str]) -> dict[str, Inputs]:
+    """What each of these generations is made from."""
+    found = await db.fetch(
+        """
+        SELECT g.id AS generation_id, i.prompt, coalesce(m.media, '[]') AS media
+        FROM unnest($1::text[]) AS g (id)
+        LEFT JOIN generation_input i ON i.generation_id = g.id
+        LEFT JOIN LATERAL (
+            SELECT jsonb_agg(jsonb_build_object(
+                'role', m.role, 'kind', coalesce(m.kind, f.kind), 'object_key', f.object_key, 'asset', m.asset,
+                'media_type', f.facts -> 'media_type', 'width', f.facts -> 'width', 'height', f.facts -> 'height',
+                'seconds', f.facts -> 'seconds'
+            ) ORDER BY m.position) AS media
+            FROM generation_media m LEFT JOIN file f ON f.id = m.file_id WHERE m.generation_id = g.id
+        ) m ON true
+        """,
+        ids,
+    )
+    return {one.generation_id: one for one in rows(Inputs, found)}
+
+
+async def attempts_under_way(db: Database, ids: Sequence[str]) -> dict[str, Opened]:
+    """The attempts under way, by their generations."""
+    found = await db.fetch(
         """
         SELECT a.*, extract(epoch FROM now() - a.sent_at)::float8 AS seconds_since, 1 + (
             SELECT count(*) FROM attempt b WHERE b.generation_id = a.generation_id AND b.state = 'lost'
         ) AS number
         FROM attempt a
-        WHERE generation_id = $1 AND state IN ('planned', 'sent', 'acknowledged', 'unknown')
+        WHERE generation_id = ANY ($1) AND state IN ('planned', 'sent', 'acknowledged', 'unknown')
         """,
-        generation_id,
+        ids,
     )
-    return row(Opened, found) if found else None
+    return {one.generation_id: one for one in rows(Opened, found)}
 
 
 async def attempts_of(db: Database, generation_id: str) -> list[Tried]:
@@ -251,13 +280,13 @@ async def running_attempt(db: Database, attempt_id: str) -> tuple[str, Running] 
 
 
 async def put_off_checks(db: Database, ids: Sequence[str], seconds: Sequence[float], begun: Sequence[bool]) -> None:
-    """When to ask about these attempts next, and which of them have begun."""
+    """When to ask about these attempts next, and which have begun. One called about meanwhile stays in front."""
     await db.execute(
         """
         UPDATE attempt a SET check_at = now() + n.seconds * interval '1 second',
             begun_at = CASE WHEN n.begun THEN coalesce(a.begun_at, now()) END
         FROM unnest($1::text[], $2::float8[], $3::bool[]) AS n (id, seconds, begun)
-        WHERE a.id = n.id AND a.state = 'acknowledged'
+        WHERE a.id = n.id AND a.state = 'acknowledged' AND a.check_at > to_timestamp(0)
         """,
         ids,
         seconds,
@@ -333,12 +362,16 @@ async def next_in_queue(
 
 
 async def reroute(connection: Connection, name: str, other: str, models: Sequence[str], region: str | None) -> int:
-    """Move queued generations to another provider, where their accounts' data may go; returns how many."""
+    """Move queued generations to another provider, where their accounts' data may go; returns how many.
+
+    Drafts and assets are known to their own provider only, so what needs one of those stays.
+    """
     tag = await connection.execute(
         """
         UPDATE generation g SET provider = $2, version = g.version + 1
         FROM account a
-        WHERE g.provider = $1 AND g.state = 'queued' AND g.model = ANY ($3) AND g.draft_id IS NULL
+        WHERE g.provider = $1 AND g.state = 'queued' AND g.livemode AND g.model = ANY ($3) AND g.draft_id IS NULL
+          AND NOT EXISTS (SELECT 1 FROM generation_media m WHERE m.generation_id = g.id AND m.asset IS NOT NULL)
           AND a.id = g.account_id AND ($4::text IS NULL OR a.regions IS NULL OR $4 = ANY (a.regions))
         """,
         name,
@@ -349,8 +382,13 @@ async def reroute(connection: Connection, name: str, other: str, models: Sequenc
     return affected(tag)
 
 
+async def is_acknowledged(db: Database, attempt_id: str) -> bool:
+    """Whether it is known that the provider has it."""
+    return await db.fetchval("SELECT state = 'acknowledged' FROM attempt WHERE id = $1", attempt_id) or False
+
+
 async def note_callback(connection: Connection, attempt_id: str, told: str | None) -> Called | None:
-    """Note what a callback said, and that the attempt is due; None when it is over or none of ours."""
+    """Note what a callback said, and that the attempt is due before all; None when it is over or none of ours."""
     # the generation first, as everybody locks them
     await connection.execute(
         """
@@ -361,9 +399,9 @@ async def note_callback(connection: Connection, attempt_id: str, told: str | Non
     found = await connection.fetchrow(
         """
         WITH called AS (
-            UPDATE attempt SET told = coalesce(told, $2), check_at = now()
+            UPDATE attempt SET told = coalesce(told, $2), check_at = to_timestamp(0)
             WHERE id = $1 AND state IN ('sent', 'unknown', 'acknowledged')
-            RETURNING generation_id, state = 'acknowledged' AS acknowledged
+            RETURNING generation_id, provider, state = 'acknowledged' AS acknowledged
         ), due AS (
             UPDATE generation g SET due_at = now() FROM called
             WHERE g.id = called.generation_id AND NOT called.acknowledged AND g.state = 'submitting'
@@ -403,34 +441,43 @@ async def to_queued(connection: Connection, generation_id: str, version: int, pr
     return affected(tag) == 1
 
 
-async def to_running(connection: Connection, generation_id: str, version: int) -> bool:
-    """submitting → running."""
-    tag = await connection.execute(
+async def lock_generations(connection: Connection, ids: Sequence[str]) -> None:
+    """Lock several in the order of their ids, so that two that lock several cannot wait for each other."""
+    await connection.execute("SELECT FROM generation WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
+
+
+async def to_running(connection: Connection, ids: Sequence[str], versions: Sequence[int]) -> set[str]:
+    """submitting → running; returns those that moved."""
+    found = await connection.fetch(
         """
-        UPDATE generation SET state = 'running', version = version + 1, tries = 0, claimed_until = NULL,
+        UPDATE generation SET state = 'running', version = generation.version + 1, tries = 0, claimed_until = NULL,
             due_at = CASE WHEN cancel_requested_at IS NULL THEN deadline_at ELSE now() END,
             started_at = coalesce(started_at, now())
-        WHERE id = $1 AND version = $2 AND state = 'submitting'
+        FROM unnest($1::text[], $2::int[]) AS n (own_id, expected)
+        WHERE id = n.own_id AND version = n.expected AND state = 'submitting' RETURNING id
         """,
-        generation_id,
-        version,
+        ids,
+        versions,
     )
-    return affected(tag) == 1
+    return {record["id"] for record in found}
 
 
-async def to_storing(connection: Connection, generation_id: str, version: int, output: Output) -> bool:
-    """running → storing."""
-    tag = await connection.execute(
+async def to_storing(
+    connection: Connection, ids: Sequence[str], versions: Sequence[int], outputs: Sequence[Output]
+) -> set[str]:
+    """running → storing; returns those that moved."""
+    found = await connection.fetch(
         """
-        UPDATE generation SET state = 'storing', version = version + 1, tries = 0, claimed_until = NULL,
-            due_at = now(), output = $3, progress = 99
-        WHERE id = $1 AND version = $2 AND state = 'running'
+        UPDATE generation SET state = 'storing', version = generation.version + 1, tries = 0, claimed_until = NULL,
+            due_at = now(), output = n.made, progress = 99
+        FROM unnest($1::text[], $2::int[], $3::jsonb[]) AS n (own_id, expected, made)
+        WHERE id = n.own_id AND version = n.expected AND state = 'running' RETURNING id
         """,
-        generation_id,
-        version,
-        output,
+        ids,
+        versions,
+        outputs,
     )
-    return affected(tag) == 1
+    return {record["id"] for record in found}
 
 
 async def to_completed(connection: Connection, generation_id: str, version: int, output: Output) -> bool:
@@ -559,22 +606,32 @@ async def plan_attempts(connection: Connection, provider: str, ids: list[str], g
     )
 
 
-async def attempt_sent(connection: Connection, attempt_id: str, seconds_left: float) -> bool:
-    """planned → sent, before a byte leaves."""
-    tag = await connection.execute(
-        "UPDATE attempt SET state = 'sent', sent_at = now(), seconds_left = $2 WHERE id = $1 AND state = 'planned'",
-        attempt_id,
+async def attempts_sent(connection: Connection, ids: Sequence[str], seconds_left: Sequence[float]) -> set[str]:
+    """planned → sent, before a byte leaves; returns those that moved."""
+    found = await connection.fetch(
+        """
+        UPDATE attempt SET state = 'sent', sent_at = now(), seconds_left = n.seconds_left
+        FROM unnest($1::text[], $2::float8[]) AS n (own_id, seconds_left)
+        WHERE id = n.own_id AND state = 'planned' RETURNING id
+        """,
+        ids,
         seconds_left,
     )
-    return affected(tag) == 1
+    return {record["id"] for record in found}
 
 
-async def attempt_acknowledged(connection: Connection, attempt_id: str, operation: Operation) -> None:
+async def attempts_acknowledged(
+    connection: Connection, attempt_ids: Sequence[str], operations: Sequence[Operation]
+) -> None:
     """sent or unknown → acknowledged."""
     await connection.execute(
-        "UPDATE attempt SET state = 'acknowledged', operation = $2 WHERE id = $1 AND state IN ('sent', 'unknown')",
-        attempt_id,
-        operation,
+        """
+        UPDATE attempt SET state = 'acknowledged', operation = n.operation
+        FROM unnest($1::text[], $2::jsonb[]) AS n (own_id, operation)
+        WHERE id = n.own_id AND state IN ('sent', 'unknown')
+        """,
+        attempt_ids,
+        operations,
     )
 
 
@@ -600,11 +657,11 @@ async def attempt_rejected(connection: Connection, attempt_id: str, reason: str,
     )
 
 
-async def attempt_succeeded(connection: Connection, attempt_id: str) -> None:
+async def attempts_succeeded(connection: Connection, attempt_ids: Sequence[str]) -> None:
     """acknowledged → succeeded."""
     await connection.execute(
-        "UPDATE attempt SET state = 'succeeded', resolved_at = now() WHERE id = $1 AND state = 'acknowledged'",
-        attempt_id,
+        "UPDATE attempt SET state = 'succeeded', resolved_at = now() WHERE id = ANY ($1) AND state = 'acknowledged'",
+        attempt_ids,
     )
 
 
@@ -635,11 +692,18 @@ async def attempt_lost(connection: Connection, attempt_id: str, reason: str) -> 
 
 async def sale_of(connection: Connection, generation_id: str) -> tuple[Sale, Order]:
     """A generation that its provider has finished, as billing counts it, with its order."""
-    found = await connection.fetchrow("SELECT * FROM generation WHERE id = $1", generation_id)
-    assert found is not None, "the caller has just moved it"
-    made = row(Generation, found)
+    return (await sales_of(connection, [generation_id]))[generation_id]
+
+
+async def sales_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Sale, Order]]:
+    """The same for several, all of which are there, by their ids."""
+    found = await connection.fetch("SELECT * FROM generation WHERE id = ANY ($1)", ids)
+    return {made.id: (_sale(made), made.params) for made in rows(Generation, found)}
+
+
+def _sale(made: Generation) -> Sale:
     output = made.output or Output()
-    sale = Sale(
+    return Sale(
         generation_id=made.id,
         account_id=made.account_id,
         key_id=made.key_id,
@@ -651,7 +715,6 @@ async def sale_of(connection: Connection, generation_id: str) -> tuple[Sale, Ord
         tokens=output.tokens,
         quoted_tokens=made.quoted_tokens,
     )
-    return sale, made.params
 
 
 async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
@@ -719,7 +782,7 @@ async def uncovered_steps(connection: Connection, limit: int) -> list[Step]:
     """Unfinished generations whose step is due and that nobody owns."""
     return rows(Step, await connection.fetch(
         """
-        SELECT id, version, provider FROM generation
+        SELECT id, version, provider, state FROM generation
         WHERE finished_at IS NULL AND state <> 'queued' AND due_at <= now()
           AND (claimed_until IS NULL OR claimed_until <= now())
         ORDER BY due_at LIMIT $1
@@ -732,7 +795,7 @@ async def overdue_in_queue(db: Database, limit: int) -> list[Step]:
     """Queued generations past their deadline."""
     return rows(Step, await db.fetch(
         """
-        SELECT id, version, provider FROM generation WHERE state = 'queued' AND deadline_at <= now()
+        SELECT id, version, provider, state FROM generation WHERE state = 'queued' AND deadline_at <= now()
         ORDER BY deadline_at LIMIT $1
         """,
         limit,

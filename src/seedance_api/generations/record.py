@@ -1,15 +1,19 @@
 """Record a step: state, attempt, content, money, announcement and the next job in one transaction, or nothing."""
 
 import time
+from collections.abc import Sequence
 from typing import assert_never
 
+import msgspec
+
 from seedance_api.billing.books import Books
-from seedance_api.billing.settle import book_cost, release, settle
+from seedance_api.billing.settle import book_costs, release, settle
 from seedance_api.delivery.queries import insert_content
-from seedance_api.foundation import jobs
-from seedance_api.foundation.db import Connection
+from seedance_api.foundation import jobs, kill
+from seedance_api.foundation.batch import Batch
+from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import decide, queries
+from seedance_api.generations import decide, gates, queries
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Original
 
@@ -17,31 +21,132 @@ _DISPATCH_TICK = 0.1
 _WATCH_TICK = 0.5
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """A step of one generation, to be recorded if the generation is still at this version."""
+
+    generation_id: str
+    version: int
+    provider: str
+    step: decide.Step
+
+
+class Recorder:
+    """Records steps. Up to 64 starts that come together share a transaction, and so do ends."""
+
+    def __init__(self, db: Database, books: Books) -> None:
+        self._db, self._books = db, books
+        self._starts: Batch[Entry, bool] = Batch(self._write, most=64, flights=2)
+        self._ends: Batch[Entry, bool] = Batch(self._write, most=64, flights=2)
+
+    async def __call__(self, entry: Entry) -> bool:
+        """Write the step; False, and nothing written, when the claim was lost."""
+        match entry.step:
+            case decide.Acknowledge():
+                return await self._starts(entry)
+            case decide.Store():
+                return await self._ends(entry)
+            case _:
+                return await self._write_one(entry)
+
+    async def _write(self, entries: list[Entry]) -> list[bool | Exception]:
+        try:
+            return [*await self._write_together(entries)]
+        except Exception:  # noqa: BLE001 one step with a fault must not take the others down with it
+            return [await self._write_alone(one) for one in entries]
+
+    async def _write_alone(self, entry: Entry) -> bool | Exception:
+        try:
+            return await self._write_one(entry)
+        except Exception as error:  # noqa: BLE001 its own caller hears of it
+            return error
+
+    async def _write_one(self, entry: Entry) -> bool:
+        return (await self._write_together([entry]))[0]
+
+    async def _write_together(self, entries: Sequence[Entry]) -> list[bool]:
+        is_end = isinstance(entries[0].step, decide.Store)
+        async with self._db.transaction() as connection:
+            written = await record_alike(connection, entries, self._books)
+            kill.reach("watch.recorded" if is_end else "advance.recorded")
+        kill.reach("watch.committed" if is_end else "advance.committed")
+        return written
+
+
 async def record(
     connection: Connection, step: decide.Step, *, generation_id: str, version: int, provider: str, books: Books
 ) -> bool:
     """Write the step; False, and nothing written, when the claim was lost."""
+    return (await record_alike(connection, [Entry(generation_id, version, provider, step)], books))[0]
+
+
+async def record_alike(connection: Connection, entries: Sequence[Entry], books: Books) -> list[bool]:
+    """Write steps: one of any kind, or several that are all starts or all ends. False for each claim that was lost."""
+    match entries[0].step:
+        case decide.Acknowledge():
+            moved = await _record_starts(connection, entries)
+        case decide.Store():
+            moved = await _record_ends(connection, entries, books)
+        case _:
+            (entry,) = entries
+            moved = await _record_other(connection, entry, books)
+    return [entry.generation_id in moved for entry in entries]
+
+
+async def _record_starts(connection: Connection, entries: Sequence[Entry]) -> set[str]:
+    ids = [one.generation_id for one in entries]
+    await queries.lock_generations(connection, ids)
+    moved = await queries.to_running(connection, ids, [one.version for one in entries])
+    steps = [one.step for one in entries if one.generation_id in moved and isinstance(one.step, decide.Acknowledge)]
+    await queries.attempts_acknowledged(connection, [one.attempt_id for one in steps], [one.operation for one in steps])
+    for provider in sorted({one.provider for one in entries if one.generation_id in moved}):
+        await watch_soon(connection, provider)
+    await queries.announce(connection, sorted(moved))
+    return moved
+
+
+async def _record_ends(connection: Connection, entries: Sequence[Entry], books: Books) -> set[str]:
+    entries = list({one.generation_id: one for one in entries}.values())  # a lap and a callback bring the same news
+    steps = {one.generation_id: one.step for one in entries if isinstance(one.step, decide.Store)}
+    await queries.lock_generations(connection, list(steps))
+    moved = await queries.to_storing(
+        connection, list(steps), [one.version for one in entries], [step.output for step in steps.values()]
+    )
+    ended = [one for one in entries if one.generation_id in moved]
+    attempts = {one.generation_id: steps[one.generation_id].attempt_id for one in ended}
+    await queries.attempts_succeeded(connection, list(attempts.values()))
+    await jobs.enqueue(
+        connection, "store", list(attempts), keys=[_advance_key(one.generation_id, one.version) for one in ended]
+    )
+    for provider in sorted({one.provider for one in ended}):
+        await dispatch_soon(connection, provider)
+    sales = await queries.sales_of(connection, list(attempts))
+    await book_costs(connection, [(*sales[own_id], attempts[own_id]) for own_id in attempts], books)
+    await queries.announce(connection, list(attempts))
+    await gates.learn_durations(connection, [(attempts[own_id], sales[own_id][1]) for own_id in attempts])
+    return moved
+
+
+async def _record_other(connection: Connection, entry: Entry, books: Books) -> set[str]:
+    step, generation_id, version = entry.step, entry.generation_id, entry.version
     if not await _move(connection, step, generation_id, version):
-        return False
-    await _follow(connection, step, generation_id, version, provider)
+        return set()
+    await _follow(connection, step, generation_id, version, entry.provider)
     await _account(connection, step, generation_id, books)
     if not isinstance(step, decide.PutOff | decide.StayUnknown | decide.TryAgain | decide.LeaveRunning):
         await queries.announce(connection, [generation_id])
-    return True
+    return {generation_id}
 
 
 async def _move(connection: Connection, step: decide.Step, generation_id: str, version: int) -> bool:
     match step:
-        case decide.Acknowledge():
-            return await queries.to_running(connection, generation_id, version)
-        case decide.StayUnknown(seconds=seconds) | decide.TryAgain(seconds=seconds) | decide.PutOff(seconds):
+        case decide.Acknowledge() | decide.Store():
+            raise AssertionError("these are recorded together")
+        case decide.StayUnknown(seconds=seconds) | decide.TryAgain(seconds=seconds) | decide.PutOff(seconds=seconds):
             return await queries.put_off(connection, generation_id, version, seconds)
         case decide.Requeue(provider=provider):
             return await queries.to_queued(connection, generation_id, version, provider)
         case decide.LeaveRunning():
             return await queries.wait_for_watch(connection, generation_id, version)
-        case decide.Store(_, output):
-            return await queries.to_storing(connection, generation_id, version, output)
         case decide.Complete(stored):
             return await queries.to_completed(connection, generation_id, version, stored.output)
         case decide.Fail(code, message):
@@ -54,9 +159,8 @@ async def _move(connection: Connection, step: decide.Step, generation_id: str, v
 
 async def _follow(connection: Connection, step: decide.Step, generation_id: str, version: int, provider: str) -> None:
     match step:
-        case decide.Acknowledge(attempt_id, operation):
-            await queries.attempt_acknowledged(connection, attempt_id, operation)
-            await watch_soon(connection, provider)
+        case decide.Acknowledge() | decide.Store():
+            raise AssertionError("these are recorded together")
         case decide.StayUnknown(attempt_id, reason, seconds):
             await queries.attempt_unknown(connection, attempt_id, reason)
             await advance_later(connection, generation_id, version, seconds)
@@ -66,16 +170,12 @@ async def _follow(connection: Connection, step: decide.Step, generation_id: str,
             await advance_later(connection, generation_id, version, seconds)
         case decide.Requeue(attempt_id, state, reason, other, original):
             await close_attempt(connection, attempt_id, state, reason, original)
-            await dispatch_soon(connection, provider)
-            await dispatch_soon(connection, other)
-        case decide.PutOff(seconds):
-            await advance_later(connection, generation_id, version, seconds)
+            for one in sorted({provider, other}):
+                await dispatch_soon(connection, one)
+        case decide.PutOff(seconds, storing):
+            await advance_later(connection, generation_id, version, seconds, job="store" if storing else "advance")
         case decide.LeaveRunning():
             pass
-        case decide.Store(attempt_id):
-            await queries.attempt_succeeded(connection, attempt_id)
-            await advance_later(connection, generation_id, version)
-            await dispatch_soon(connection, provider)
         case decide.Complete(stored, keep_seconds):
             await insert_content(connection, generation_id, keep_seconds, stored.assets)
             await jobs.enqueue(connection, "tidy", [generation_id])
@@ -91,9 +191,6 @@ async def _follow(connection: Connection, step: decide.Step, generation_id: str,
 async def _account(connection: Connection, step: decide.Step, generation_id: str, books: Books) -> None:
     """What the step means in money."""
     match step:
-        case decide.Store(attempt_id):
-            sale, order = await queries.sale_of(connection, generation_id)
-            await book_cost(connection, sale, order, attempt_id, books)
         case decide.Complete():
             sale, order = await queries.sale_of(connection, generation_id)
             await settle(connection, sale, order, books)
@@ -101,6 +198,7 @@ async def _account(connection: Connection, step: decide.Step, generation_id: str
             await release(connection, generation_id)
         case (
             decide.Acknowledge()
+            | decide.Store()
             | decide.StayUnknown()
             | decide.TryAgain()
             | decide.Requeue()
@@ -148,12 +246,18 @@ async def _in_a_tick(connection: Connection, job: str, provider: str, tick: floa
     )
 
 
-async def advance_later(connection: Connection, generation_id: str, version: int, seconds: float = 0.0) -> None:
+async def advance_later(
+    connection: Connection, generation_id: str, version: int, seconds: float, job: str = "advance"
+) -> None:
     """Enqueue the next step, once for this version of the row."""
     await jobs.enqueue(
         connection,
-        "advance",
+        job,
         [generation_id],
         after_seconds=seconds,
-        keys=[f"advance {generation_id} {version + 1}"],
+        keys=[_advance_key(generation_id, version)],
     )
+
+
+def _advance_key(generation_id: str, version: int) -> str:
+    return f"advance {generation_id} {version + 1}"

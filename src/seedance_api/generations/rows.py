@@ -72,11 +72,15 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claimed(Generation, frozen=True, kw_only=True):
-    """A generation whose next step is ours. `seconds_left` until its deadline, by the database's clock."""
+    """A generation whose next step is ours. `seconds_left` until its deadline, by the database's clock.
+
+    A `pinned` one needs what its provider alone has: a draft, or an asset.
+    """
 
     past_deadline: bool
     seconds_left: float
     regions: list[str] | None
+    pinned: bool
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +124,7 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that its provider called back about."""
 
     generation_id: str
+    provider: str
     acknowledged: bool
 
 
@@ -138,7 +143,10 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `gate`, or what one that is not there would say. `closed_seconds` until starts are allowed again."""
+    """A row of `gate`, or what one that is not there would say. `closed_seconds` until starts are allowed again.
+
+    `open_seconds` since its last trouble is over.
+    """
 
     provider: str
     model: str
@@ -146,6 +154,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 1.0
     closed_seconds: float = 0.0
     was_closed: bool = False
+    open_seconds: float = 0.0
     reason: str | None = None
 
 
@@ -170,6 +179,14 @@ class Medium(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None
 
 
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generation is made from. `prompt` is None once it is purged."""
+
+    generation_id: str
+    prompt: str | None
+    media: tuple[Medium, ...]
+
+
 class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished generation may have left behind."""
 
@@ -185,3 +202,4 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     version: int
     provider: str
+    state: State

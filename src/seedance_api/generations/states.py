@@ -141,6 +141,12 @@ FAILURES: dict[str, Failure] = {
     "output_unavailable": Failure(
         True, "operator", "The finished file could not be fetched from the provider.", _AGAIN
     ),
+    "region_unavailable": Failure(
+        False,
+        "nobody",
+        "No upstream serves the model in the regions where the account's data may go.",
+        "Allow another region, or use a model that is served in one that is allowed.",
+    ),
     "deadline_exceeded": Failure(True, "operator", "The video was not finished before its deadline.", _AGAIN),
     "canceled": Failure(True, "nobody", "The video was canceled.", "Nothing to do."),
 }

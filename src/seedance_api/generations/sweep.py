@@ -8,7 +8,7 @@ from seedance_api.foundation import jobs
 from seedance_api.generations import decide, queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.record import dispatch_soon, record, watch_soon
-from seedance_api.generations.states import FAILURES
+from seedance_api.generations.states import FAILURES, State
 
 _MOST = 500
 _log = structlog.get_logger()
@@ -18,12 +18,12 @@ async def sweep(engine: Engine) -> None:
     """Enqueue a job for each due step, each provider with a queue and each with something running."""
     async with engine.db.transaction() as connection:
         steps = await queries.uncovered_steps(connection, _MOST)
-        await jobs.enqueue(
-            connection,
-            "advance",
-            [one.id for one in steps],
-            keys=[f"advance {one.id} {one.version}" for one in steps],
-        )
+        for job, due in (
+            ("advance", [one for one in steps if one.state is not State.STORING]),
+            ("store", [one for one in steps if one.state is State.STORING]),
+        ):
+            keys = [f"advance {one.id} {one.version}" for one in due]
+            await jobs.enqueue(connection, job, [one.id for one in due], keys=keys)
         for provider in await queries.providers_with_queue(connection):
             await dispatch_soon(connection, provider)
         for provider in await queries.providers_at_work(connection):

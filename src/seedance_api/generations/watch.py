@@ -1,19 +1,23 @@
 """Watch: ask a provider about what it is working on, many operations in one call, and record what changed."""
 
+import asyncio
 from typing import assert_never
 
 import structlog
 
 from seedance_api.foundation import kill
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide, gates, queries
+from seedance_api.generations import decide, estimate, gates, queries
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.record import record, watch_soon
+from seedance_api.generations.estimate import Course
+from seedance_api.generations.record import Entry, watch_soon
 from seedance_api.generations.rows import Pace, Running
 from seedance_api.providers.provider import Check, Done, Failed, Lost, Pending, Provider, Unseen
 
 _LEASE_SECONDS = 15.0
 """How long the operations of one lap are left to it; a lap that died is taken up then."""
+_LOOKS_MOST = 8
+"""How many are asked about singly at once."""
 _LONGEST_PAUSE = 30.0
 _log = structlog.get_logger()
 
@@ -22,20 +26,37 @@ async def watch(name: str, engine: Engine) -> None:
     """One lap: ask about what is due, record what changed, and come back while anything runs.
 
     A lap asks about as many operations as the provider takes in one call, so its memory is bounded by that number.
+    A process has one lap of a provider at a time: others would only wait for their turn, with what they have claimed.
     """
     provider = engine.providers.get(name)
     if provider is None:  # the operator took it out of the configuration; `advance` has the last word
         return
-    due = await queries.claim_checks(engine.db, name, provider.capabilities.checks, _LEASE_SECONDS)
-    if due:
-        await _check(due, provider, engine)
+    if name in engine.laps:  # that one comes back
+        return
+    engine.laps.add(name)
+    try:
+        due = await queries.claim_checks(engine.db, name, provider.capabilities.checks, _LEASE_SECONDS)
+        if due:
+            await _check(due, provider, engine)
+    finally:
+        engine.laps.discard(name)
     seconds = await queries.seconds_to_check(engine.db, name)
     if seconds is not None:
-        await _come_back(provider, engine.db, seconds)
+        await _come_back(name, engine.db, seconds)
 
 
 async def look(attempt_id: str, engine: Engine) -> None:
-    """Ask about one operation now, because its provider called."""
+    """Ask about one operation now, because its provider called. In a rush the next lap does, for many in one call."""
+    if len(engine.looks) >= _LOOKS_MOST:
+        return
+    engine.looks.add(attempt_id)
+    try:
+        await _look(attempt_id, engine)
+    finally:
+        engine.looks.discard(attempt_id)
+
+
+async def _look(attempt_id: str, engine: Engine) -> None:
     found = await queries.running_attempt(engine.db, attempt_id)
     if found is not None and found[0] in engine.providers:
         name, running = found
@@ -46,32 +67,38 @@ async def _check(asked: list[Running], provider: Provider, engine: Engine) -> No
     checks = await provider.check_many([one.operation for one in asked])
     kill.reach("watch.checked")
     unfinished: list[tuple[Running, Check]] = []
+    finished: list[tuple[Running, Done | Failed | Lost]] = []
     for one, check in zip(asked, checks, strict=True):
         match check:
             case Pending() | Unseen():
                 unfinished.append((one, check))
             case Done() | Failed() | Lost():
-                try:
-                    await _finish(one, check, provider, engine)
-                except Exception:  # noqa: BLE001 one row must not hold up those behind it
-                    _log.error("watch.failed", generation_id=one.id, exc_info=True)
+                finished.append((one, check))
             case _:
                 assert_never(check)
+    await asyncio.gather(*(_try_to_finish(one, check, provider, engine) for one, check in finished))
     await _put_off(unfinished, provider, engine.db)
+
+
+async def _try_to_finish(one: Running, check: Done | Failed | Lost, provider: Provider, engine: Engine) -> None:
+    try:
+        await _finish(one, check, provider, engine)
+    except Exception:  # noqa: BLE001 one row must not hold up those behind it
+        _log.error("watch.failed", generation_id=one.id, exc_info=True)
 
 
 async def _put_off(unfinished: list[tuple[Running, Check]], provider: Provider, db: Database) -> None:
     """Note the progress, and when to ask again: often when it is about to be finished, seldom before."""
     if not unfinished:
         return
-    progress: dict[str, int] = {}
-    for one, check in unfinished:
-        told = decide.pending_progress(check) if isinstance(check, Pending) else None
-        if told is not None and told > one.progress:
-            progress[one.id] = told
+    paces = await gates.paces_of(db, provider.name)
+    progress = {
+        one.id: told
+        for one, check in unfinished
+        if isinstance(check, Pending) and (told := _progress(one, check, _pace(one, paces))) > one.progress
+    }
     if progress:
         await queries.set_progress(db, list(progress), list(progress.values()))
-    paces = await gates.paces_of(db, provider.name)
     await queries.put_off_checks(
         db,
         [one.attempt_id for one, _ in unfinished],
@@ -82,6 +109,17 @@ async def _put_off(unfinished: list[tuple[Running, Check]], provider: Provider, 
 
 def _pace(one: Running, paces: dict[tuple[str, str, int], Pace]) -> Pace | None:
     return paces.get((one.model, one.params.resolution, round(one.params.seconds)))
+
+
+def _progress(one: Running, check: Pending, pace: Pace | None) -> int:
+    """What the provider tells, or what the time says: written down, it never goes back, and listeners hear of it."""
+    told = decide.pending_progress(check)
+    if told is not None:
+        return told
+    if pace is None or not check.begun:
+        return one.progress
+    course = Course(since=0.0, elapsed=one.seconds, p50=pace.p50, p90=pace.p90)
+    return estimate.progress(course, one.progress)
 
 
 def next_check(one: Running, check: Check, pace: Pace | None, least: float) -> float:
@@ -97,23 +135,11 @@ def next_check(one: Running, check: Check, pace: Pace | None, least: float) -> f
 
 async def _finish(one: Running, check: Done | Failed | Lost, provider: Provider, engine: Engine) -> None:
     step = decide.after_check(one.attempt_id, check)
-    async with engine.db.transaction() as connection:
-        written = await record(
-            connection,
-            step,
-            generation_id=one.id,
-            version=one.version,
-            provider=provider.name,
-            books=engine.books,
-        )
-        if written and isinstance(check, Done):
-            await gates.learn_duration(connection, one.attempt_id, one.params)
-        kill.reach("watch.recorded")
-    kill.reach("watch.committed")
-    if not written:  # a cancel or another watcher was quicker; the next lap sees what is left
+    if not await engine.record(Entry(one.id, one.version, provider.name, step)):
+        # a cancel or another watcher was quicker; the next lap sees what is left
         _log.info("watch.overtaken", generation_id=one.id)
 
 
-async def _come_back(provider: Provider, db: Database, seconds: float) -> None:
+async def _come_back(name: str, db: Database, seconds: float) -> None:
     async with db.transaction() as connection:
-        await watch_soon(connection, provider.name, max(provider.capabilities.check_seconds, min(seconds, 5.0)))
+        await watch_soon(connection, name, max(0.0, min(seconds, 5.0)))

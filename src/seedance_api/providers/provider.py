@@ -184,10 +184,14 @@ class Fetched(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unfetched(msgspec.Struct, frozen=True, tag=True):
-    """The file could not be had now; `gone` says that it never will."""
+    """The file could not be had now; `gone` says that it never will.
+
+    `wrong` is an answer that is no such file, as opposed to none: it is not waited out for as long.
+    """
 
     reason: str
     gone: bool = False
+    wrong: bool = False
 
 
 FetchOutcome = Fetched | Unfetched

@@ -1,6 +1,7 @@
 """`make serve FAKE_ARK=1`: the service with the fake as its upstream, to see the whole real path without a key."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ def main() -> int:
         sys.stderr.write(f"FAKE_ARK: live keys use a fake of the vendor at {fake.url}, ten times as fast.\n")
         sys.stderr.write("          Make an account, credit it, and make a live key: docs/upstreams.md.\n")
         process = subprocess.Popen([sys.executable, "-m", "seedance_api", "serve"], env=os.environ | environment)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         while True:
             try:
                 return process.wait()

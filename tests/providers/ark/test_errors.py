@@ -67,7 +67,7 @@ REFUSALS = [
 BUSY = [  # status, code, model_only, operator
     (400, "InvalidEndpoint.ClosedEndpoint", True, True),
     (400, "InvalidSubscription", False, True),
-    (400, "ContentSecurityDetectionError", False, False),
+    (400, "ContentSecurityDetectionError", True, False),
     (401, "AuthenticationError", False, True),
     (401, "InvalidAccountStatus", False, True),
     (401, "SomethingNew", False, True),
@@ -104,7 +104,6 @@ BUSY = [  # status, code, model_only, operator
     (429, "ServerOverloaded", True, False),
     (429, "RequestBurstTooFast", False, False),
     (429, "SomethingNew", False, False),
-    (503, "ServerOverloaded", True, False),
 ]
 UNCLEAR = [
     (500, "InternalServiceError"),
@@ -120,6 +119,7 @@ UNCLEAR = [
     (200, None),
     (200, "InvalidParameter"),
     (200, "ServerOverloaded"),
+    (503, "ServerOverloaded"),
     (204, None),
     (101, None),
     (0, None),

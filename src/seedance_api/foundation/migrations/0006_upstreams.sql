@@ -12,6 +12,8 @@ CREATE INDEX generation_queue ON generation (provider, account_id, model, id) WH
 ALTER TABLE attempt ADD COLUMN provider text;
 UPDATE attempt a SET provider = g.provider FROM generation g WHERE g.id = a.generation_id;
 ALTER TABLE attempt ALTER COLUMN provider SET NOT NULL;
+-- what a worker of the version before writes, while both run: it knows the sandbox only
+ALTER TABLE attempt ALTER COLUMN provider SET DEFAULT 'sandbox';
 UPDATE attempt SET operation = jsonb_build_object('id', operation ->> 'attempt_id') WHERE operation ? 'attempt_id';
 -- what the commission said was left until the deadline: the provider derives from it what it can be found by
 ALTER TABLE attempt ADD COLUMN seconds_left double precision;

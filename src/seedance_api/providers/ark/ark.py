@@ -22,7 +22,7 @@ from seedance_api.providers.ark.look import Looker
 from seedance_api.providers.ark.media import Link, Media
 from seedance_api.providers.ark.note import SETTLE_SECONDS, read_note, write_note
 from seedance_api.providers.ark.read import as_check, read_id
-from seedance_api.providers.ark.scan import scan_all
+from seedance_api.providers.ark.scan import Scans, scan_all
 from seedance_api.providers.ark.wire import GETS_A_SECOND, Gone, Seen, Trouble, Wire, now_of
 from seedance_api.providers.ark.write import Item, draft_item, tier_of, write_body
 from seedance_api.providers.provider import (
@@ -48,6 +48,7 @@ from seedance_api.providers.upstreams import Served
 
 CHECK_SECONDS = 3.0
 _CLOSED = Busy("the model is not offered through this provider", model_only=True, operator=True)
+_NO_ASSET = "The provider does not know an asset that the request names, or does not let it be used here."
 _NO_DRAFT = Refused("input_unreadable", "The draft is no longer known to the provider.")
 
 
@@ -95,6 +96,7 @@ class Ark:
         self._media = Media(store=store, link=link, prefer=media)
         self._wire = Wire(caller, list_a_second=list_a_second, gets_a_second=gets_a_second, turn=turn)
         self._settle_seconds = settle_seconds
+        self._scans = Scans(self._wire)
         self._looker = Looker(self._wire, settle_seconds)
         self._fetcher = Fetcher(self._wire, results, result_hosts)
 
@@ -113,7 +115,11 @@ class Ark:
         body = write_body(commission, media, model, vendor_id)
         encoded = await asyncio.to_thread(msgspec.json.encode, body)
         answer = await self._wire.create(encoded, commission.attempt_id)
-        return _started(answer, order, vendor_id)
+        outcome = _started(answer, order, vendor_id)
+        named = any(one.asset is not None for one in commission.inputs)
+        if named and isinstance(outcome, Busy) and outcome.original and outcome.original.status in (403, 404):
+            return Refused("input_unreadable", _NO_ASSET, outcome.original)  # else one customer could shut it for all
+        return outcome
 
     async def find(self, search: Search) -> FindOutcome:
         """Say whether the work of an attempt was taken that never got a clear answer."""
@@ -125,6 +131,7 @@ class Ark:
             vendor_id=served.vendor_id(order.mode) if served else None,
             vendor_ids=served.ids if served else model.aliases if model else (),
             wire=self._wire,
+            scans=self._scans,
             settle_seconds=self._settle_seconds,
         )
 

@@ -107,7 +107,7 @@ RULES: Mapping[str, Rule] = {
     "OutputAudioRiskDetection": _output("its sound"),
     "SensitiveContentDetected": _input("the prompt or an input"),
     # the check of the content could not be made; that is no verdict on the content
-    "ContentSecurityDetectionError": Later("the provider's content check does not work"),
+    "ContentSecurityDetectionError": Later("the provider's content check does not work", model_only=True),
     "InvalidSubscription": _DENIED,
     # 401
     "AuthenticationError": _KEY,
@@ -231,7 +231,7 @@ def read_date(text: str) -> int | None:
 def _rule(original: Original) -> Rule:
     status = original.status or 0
     by_code = _lookup(original.code)
-    if by_code is not None and (400 <= status < 500 or (status >= 500 and by_code is _OVERLOADED)):
+    if by_code is not None and 400 <= status < 500:
         return by_code
     if 300 <= status < 400:
         return Later("the provider's address has moved", operator=True)

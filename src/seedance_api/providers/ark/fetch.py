@@ -40,7 +40,7 @@ class Fetcher:
             if isinstance(link, Unfetched):
                 return link
             if not self._is_allowed(link):
-                return Unfetched("the provider's link leads to a host that is not one of its result hosts")
+                return Unfetched("the provider's link leads to a host that is not one of its result hosts", wrong=True)
             outcome = await self._download(link, to)
             stale = isinstance(outcome, Unreachable) and outcome.status in _STALE
             if not stale or last:
@@ -99,7 +99,7 @@ def _link(task: Task, variant: str) -> str | Unfetched:
     if link is not None:
         return link
     missing = variant == "last_frame" and task.video_url is not None
-    return Unfetched(f"the provider gave no link to the {variant}", gone=missing)
+    return Unfetched(f"the provider gave no link to the {variant}", gone=missing, wrong=True)
 
 
 def _as_fetched(outcome: Download, to: Path, *, over: bool) -> FetchOutcome:
@@ -108,12 +108,12 @@ def _as_fetched(outcome: Download, to: Path, *, over: bool) -> FetchOutcome:
             if size and not (content_type or "").startswith(_TEXT):
                 return Fetched(size)
             to.unlink(missing_ok=True)
-            return Unfetched("the provider's link leads to no media file")
+            return Unfetched("the provider's link leads to no media file", wrong=True)
         case Unreachable(_, _, status):
             reason = f"the file's host answered with status {status}" if status else "the file's host broke off"
-            return Unfetched(reason, gone=over)
+            return Unfetched(reason, gone=over, wrong=status in _STALE)
         case Blocked():
-            return Unfetched("the provider's link leads to an address that is not allowed")
+            return Unfetched("the provider's link leads to an address that is not allowed", wrong=True)
         case TooLarge():
             return Unfetched("the file is larger than a video may be", gone=True)
         case TooSlow():

@@ -13,7 +13,7 @@ import msgspec
 from seedance_api.catalog.models import find as find_model
 from seedance_api.providers.ark.note import write_note
 from seedance_api.providers.ark.read import Task
-from seedance_api.providers.ark.scan import Listed, ahead_of, scan
+from seedance_api.providers.ark.scan import REFUSED, Listed, Scans, ahead_of, scan
 from seedance_api.providers.ark.wire import Gone, Seen, Trouble, Wire
 from seedance_api.providers.ark.write import expires_after, tier_of
 from seedance_api.providers.provider import FindOutcome, NotMade, Operation, Search, Started, Unclear
@@ -86,7 +86,13 @@ def _is_model(said: str | None, like: Sought) -> bool | None:
 
 
 async def find(
-    search: Search, *, vendor_id: str | None, vendor_ids: Sequence[str], wire: Wire, settle_seconds: float
+    search: Search,
+    *,
+    vendor_id: str | None,
+    vendor_ids: Sequence[str],
+    wire: Wire,
+    scans: Scans,
+    settle_seconds: float,
 ) -> FindOutcome:
     """Look for the task: first the one that a callback told of, then in the list."""
     like = sought(search, vendor_ids)
@@ -97,7 +103,7 @@ async def find(
         if isinstance(seen, Seen) and match(seen.task, like, ahead_of(seen.now, like.now)) is not Match.NO:
             return Started(_note(seen.task, search, vendor_id))
         doubt = seen.reason if isinstance(seen, Trouble) else None
-    listed = await scan(wire, tier=tier_of(search.order), model=vendor_id, since=like.since, our_now=like.now)
+    listed, is_all = await _list(search, like, vendor_id, wire, scans)
     if isinstance(listed, Trouble):
         return Unclear(listed.reason)
     sure = await _made_sure(listed, like, wire)
@@ -105,7 +111,24 @@ async def find(
     if isinstance(found, Task):
         return Started(_note(found, search, vendor_id))
     reason = found or doubt or _too_soon_or_late(search, settle_seconds)
+    if not is_all:
+        reason = reason or "the provider's list may name the model otherwise"
     return NotMade(certain=False) if reason is None else Unclear(reason)
+
+
+async def _list(
+    search: Search, like: Sought, vendor_id: str | None, wire: Wire, scans: Scans
+) -> tuple[Listed | Trouble, bool]:
+    """The tasks among which it must be, and whether they are all: a key for single models has to name one.
+
+    An endpoint's tasks are listed under the model behind it, so that its own name may find nothing.
+    """
+    tier = tier_of(search.order)
+    listed = await scans.since(like.since, tier=tier, our_now=like.now)
+    if not isinstance(listed, Trouble) or listed.status not in REFUSED or vendor_id is None:
+        return listed, True
+    named = await scan(wire, tier=tier, model=vendor_id, since=like.since, our_now=like.now)
+    return named, find_model(vendor_id) is not None
 
 
 def _note(task: Task, search: Search, vendor_id: str | None) -> Operation:

@@ -10,6 +10,8 @@ from seedance_api.providers.provider import Check, Lost, Operation, Unseen
 
 AT_ONCE = 8
 _IDS_LEAST = 25
+_FEW = 2
+"""So many are asked about by id at once: that is allowed twenty times a second, the list once."""
 _TOO_LONG = frozenset({400, 413, 414, 431})
 _REFUSED = frozenset({400, 403})
 _TROUBLES_MOST = 8
@@ -28,8 +30,9 @@ class Looker:
         notes = [read_note(operation) for operation in operations]
         wanted = {note.id: note for note in notes if note is not None}
         checks: dict[str, Check] = {}
-        for (tier, model), group in self._groups(wanted.values()).items():
-            checks |= await self._list(group, tier, model)
+        if len(wanted) > _FEW:
+            for (tier, model), group in self._groups(wanted.values()).items():
+                checks |= await self._list(group, tier, model)
         missing = [note for note in wanted.values() if note.id not in checks]
         checks |= await self._get(missing)
         return [Lost() if note is None else checks[note.id] for note in notes]

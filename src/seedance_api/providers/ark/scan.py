@@ -1,5 +1,7 @@
 """Read the vendor's list back to a moment: all of it, or the reason why that cannot be said (82379/1521675)."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -9,7 +11,9 @@ from seedance_api.providers.ark.wire import PAGE_SIZE, Trouble, Wire
 
 PAGES = 8
 ALL_PAGES = 20
-_REFUSED = frozenset({400, 403})
+SHARE_SECONDS = 3.0
+SPAN_SECONDS = 900.0
+REFUSED = frozenset({400, 403})
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -49,12 +53,34 @@ async def scan(
     return Trouble("the list is longer than can be read")
 
 
+class Scans:
+    """Scans for those who look for an attempt: they come in crowds, and share one list for some seconds."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._kept: dict[str, tuple[float, float, Listed]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def since(self, moment: float, *, tier: str, our_now: float) -> Listed | Trouble:
+        """Everything made since a moment, in this tier, of every model: an endpoint may be listed under another name."""
+        async with self._locks[tier]:
+            clock = asyncio.get_running_loop().time
+            taken_at, reaches, kept = self._kept.get(tier, (-SHARE_SECONDS, 0.0, Listed(())))
+            if clock() - taken_at < SHARE_SECONDS and reaches <= moment:
+                return kept
+            reaches = min(moment, our_now - SPAN_SECONDS)
+            listed = await scan(self._wire, tier=tier, model=None, since=reaches, our_now=our_now)
+            if isinstance(listed, Listed):
+                self._kept[tier] = clock(), reaches, listed
+            return listed
+
+
 async def scan_all(wire: Wire, *, vendor_ids: Sequence[str], since: float) -> list[tuple[str, Task]] | Trouble:
     """Everything made since a moment in both tiers, each with its tier; with a key for single models, theirs."""
     found: list[tuple[str, Task]] = []
     for tier in ("default", "flex"):
         listed = await scan(wire, tier=tier, model=None, since=since, pages=ALL_PAGES)
-        if isinstance(listed, Trouble) and listed.status in _REFUSED:
+        if isinstance(listed, Trouble) and listed.status in REFUSED:
             listed = await _scan_each(wire, tier=tier, models=vendor_ids, since=since)
         if isinstance(listed, Trouble):
             return listed

@@ -1,0 +1,74 @@
+"""Desk: what the steps of many generations ask of the database at one time, in one statement each."""
+
+from collections import defaultdict
+
+import msgspec
+
+from seedance_api.foundation.batch import Batch
+from seedance_api.foundation.db import Database
+from seedance_api.generations import queries
+from seedance_api.generations.permit import Permit, permits
+from seedance_api.generations.rows import Claimed, Inputs, Opened
+from seedance_api.providers.provider import Capacity
+
+
+class Sending(msgspec.Struct, frozen=True):
+    """An attempt that is about to be sent."""
+
+    attempt_id: str
+    seconds_left: float
+    provider: str
+    model: str
+    capacity: Capacity | None
+
+
+class Desk:
+    """Batches, so that a rush of starts costs a few statements for many. One for each process and its event loop."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.claim: Batch[tuple[str, float], Claimed | None] = Batch(self._claim, most=64, flights=2)
+        self.open: Batch[str, Opened | None] = Batch(self._open, most=64, flights=2)
+        self.inputs: Batch[str, Inputs] = Batch(self._inputs, most=64, flights=2)
+        self.send: Batch[Sending, Permit] = Batch(self._send, most=64, flights=2)
+
+    async def _claim(self, asked: list[tuple[str, float]]) -> list[Claimed | None]:
+        """`claim` takes the id of a generation and the seconds for which to own its step."""
+        lease_seconds = min(seconds for _, seconds in asked)
+        claimed = await queries.claim(self._db, list({own_id for own_id, _ in asked}), lease_seconds)
+        return [claimed.pop(own_id, None) for own_id, _ in asked]  # of two that ask for one, one has it
+
+    async def _open(self, ids: list[str]) -> list[Opened | None]:
+        found = await queries.attempts_under_way(self._db, ids)
+        return [found.get(own_id) for own_id in ids]
+
+    async def _inputs(self, ids: list[str]) -> list[Inputs]:
+        found = await queries.inputs_of(self._db, ids)
+        return [found[own_id] for own_id in ids]
+
+    async def _send(self, all_of_them: list[Sending]) -> list[Permit | Exception]:
+        """planned → sent for those that their provider may be given now; committed before a byte leaves."""
+        alike: dict[tuple[str, str], list[Sending]] = defaultdict(list)
+        for one in all_of_them:
+            alike[one.provider, one.model].append(one)
+        found: dict[str, Permit | Exception] = {}
+        for same in alike.values():
+            try:
+                found |= await self._send_alike(same)
+            except Exception as error:  # noqa: BLE001 those of another model may be sent, and must be
+                found |= {one.attempt_id: error for one in same}
+        return [found[one.attempt_id] for one in all_of_them]
+
+    async def _send_alike(self, same: list[Sending]) -> dict[str, Permit]:
+        first = same[0]
+        async with self._db.transaction() as connection:
+            given = await permits(connection, first.provider, first.model, first.capacity, len(same))
+            found = {one.attempt_id: permit for one, permit in zip(same, given, strict=True)}
+            allowed = [one for one in same if found[one.attempt_id].wait_seconds == 0]
+            sent = await queries.attempts_sent(
+                connection, [one.attempt_id for one in allowed], [one.seconds_left for one in allowed]
+            )
+        for one in allowed:
+            if one.attempt_id not in sent:  # somebody else has just taken it
+                found[one.attempt_id] = Permit(0.5)
+        return found
