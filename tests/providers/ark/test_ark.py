@@ -638,7 +638,7 @@ def test_a_stale_link_is_asked_for_anew_once(fake, done, tmp_path):
     day = int(datetime.now(UTC).timestamp()) - 90_000
     fake.alter(done["id"], set={"updated_at": day})
     outcome = run(fake, lambda ark: ark.fetch(done, "video", tmp_path / "w.mp4"))
-    assert outcome == Unfetched("the file's host answered with status 403", gone=True)
+    assert outcome == Unfetched("the file's host answered with status 403", gone=True, wrong=True)
 
 
 @pytest.mark.parametrize(
