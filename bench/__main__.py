@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from bench import batching, creates, downloads, idle, money, reads, render, report
+from bench import batching, creates, downloads, idle, money, reads, render, report, upstream
 from bench.figures import Figure, Part, SkippedError
 from bench.stage import ROOT, Stage
 
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[Stage], list[Figure]]] = {
     "batching": batching.measure,
     "money": money.measure,
     "idle": idle.measure,
+    "upstream": upstream.measure,
 }
 
 

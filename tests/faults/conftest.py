@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from faults.behind import Long
 from faults.upstream import MAIN, Live, fast_fake, table
 from stage import fresh_database
 
@@ -25,9 +26,18 @@ def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             live.stop()
 
 
+@pytest.fixture(scope="session")
+def long(shared: Live) -> Iterator[Long]:
+    """Begun before the first test."""
+    begun = Long(shared)
+    yield begun
+    begun.end()
+
+
 @pytest.fixture
-def live(shared: Live) -> Iterator[Live]:
+def live(shared: Live, long: Long) -> Iterator[Live]:
     """The installation, with its gates open; after the test the invariants hold and nothing has crashed."""
+    del long
     shared.reopen("main", forget=True)
     yield shared
     shared.is_sound()

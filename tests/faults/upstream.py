@@ -3,8 +3,10 @@ end of each: how often it was created upstream, what the customer paid, and that
 
 import asyncio
 import itertools
+import subprocess
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import httpx
 
 from fakes.ark.run import FakeArk
 from faults.kit import FINAL, do, reaches
+from faults.outcome import Outcome, paid, unpaid
 from security.attack import log, rows
 from seedance_api.accounts import create as accounts
 from seedance_api.doctor.examine import examine
@@ -25,6 +28,7 @@ from stage import Service, until
 MAIN = "seedance-2.0-mini"
 ORDER = {"model": MAIN, "duration": 4, "resolution": "480p"}
 KEY = "A_FAKE_KEY"
+HTML = "<html><body>Bad gateway</body></html>"
 AGES = "4 minutes"
 """Longer than a new task may take to show in Ark's list."""
 _SHARP = {"rpm": 0, "concurrency": 0, "enforce_budgets": False, "seconds": (20, 20)}
@@ -44,25 +48,6 @@ def table(name: str, url: str, *models: str, region: str = "ap", **more: str) ->
         f'data_region = "{region}"', 'legal_entity = "Fake Ltd."', f'key_env = "{KEY}"',
         'allow_networks = ["127.0.0.0/8"]', "list_a_second = 50", f"models = {list(models)}", *lines, "",
     ])  # fmt: skip
-
-
-class Outcome:
-    """What the books say of a generation."""
-
-    def __init__(self, url: str, video: str) -> None:
-        (self.row,) = rows(url, "SELECT * FROM generation WHERE id = $1", video)
-        (self.hold,) = rows(url, "SELECT * FROM hold WHERE generation_id = $1", video)
-        self.attempts = rows(url, "SELECT * FROM attempt WHERE generation_id = $1 ORDER BY id", video)
-        self.transfers = rows(url, "SELECT * FROM transfer WHERE generation_id = $1", video)
-
-    @property
-    def states(self) -> list[str]:
-        """The states of its attempts."""
-        return [one["state"] for one in self.attempts]
-
-    def amounts(self, kind: str) -> list[int]:
-        """The amounts of its transfers of a kind."""
-        return [one["amount"] for one in self.transfers if one["kind"] == kind]
 
 
 class Live:
@@ -163,6 +148,30 @@ class Live:
         sql = "SELECT id FROM attempt WHERE generation_id = $1 AND state = 'acknowledged'"
         self._push(sql, video, job="look")
 
+    def watch(self, provider: str) -> None:
+        """Have everything that runs there asked about now."""
+        sql = """
+            UPDATE attempt SET check_at = now() WHERE id IN (
+                SELECT id FROM attempt WHERE provider = $1 AND state = 'acknowledged' ORDER BY id FOR UPDATE SKIP LOCKED
+            )
+        """
+        do(self.url, sql, provider)
+        self._push("SELECT $1::text AS id", provider, job="watch")
+
+    def met(self, on: str, ask: Callable[[], None]) -> None:
+        """Ask until every rule for these calls was met."""
+
+        def all_met() -> bool:
+            ask()
+            time.sleep(0.1)
+            return all(one["used"] for one in self.fakes[0].rules() if one["rule"]["on"] == on)
+
+        until(all_met, 60)
+
+    def dispatch(self, provider: str) -> None:
+        """Have its queue looked at now."""
+        self._push("SELECT $1::text AS id", provider, job="dispatch")
+
     def _push(self, sql: str, which: object, job: str = "advance") -> None:
         async def run() -> None:
             db = await Database.connect(self.url, most=1)
@@ -210,21 +219,24 @@ class Live:
         sql = "SELECT *, extract(epoch FROM closed_until - now())::float8 AS seconds FROM gate WHERE provider = $1"
         return rows(self.url, sql, provider)
 
-    def closed(self, provider: str) -> asyncpg.Record:
-        """Wait until its gate is closed; returns it."""
+    def closed(self, provider: str, prompt: str | None = None) -> asyncpg.Record:
+        """Wait until its gate is closed, and all creates of a storm so far are known to have failed; returns it."""
         found: list[asyncpg.Record] = []
 
         def look() -> bool:
+            made = None if prompt is None else len(self.creates(prompt))
             found[:] = [one for one in self.gates(provider) if (one["seconds"] or 0) > 0.3]
-            return bool(found)
+            return any(made in (None, one["failures"]) for one in found)
 
         until(look, 20)
-        return found[0]
+        return max(found, key=lambda one: one["failures"])
 
     def reopen(self, provider: str, *, forget: bool = False) -> None:
         """Let the time be over for which its gates are closed; or forget the trouble altogether."""
-        change = "DELETE FROM gate" if forget else "UPDATE gate SET closed_until = least(closed_until, now())"
-        do(self.url, f"{change} WHERE provider = $1", provider)
+        if forget:
+            do(self.url, "DELETE FROM gate WHERE provider = $1", provider)
+        else:
+            do(self.url, "UPDATE gate SET closed_until = now() WHERE provider = $1 AND closed_until > now()", provider)
 
     def allow(self, *regions: str) -> None:
         """Say where the account's data may go; everywhere when none is named."""
@@ -238,6 +250,12 @@ class Live:
                 await db.close()
 
         asyncio.run(run())
+
+    def reconcile(self) -> None:
+        """Compare the books with the upstreams', as an operator does; the command fails where they differ."""
+        command = [sys.executable, "-m", "seedance_api", "doctor", "--reconcile", "--hours", "1", "--json"]
+        done = subprocess.run(command, capture_output=True, env=self.service.environment, check=False)
+        assert done.returncode in (0, 1), done.stderr.decode()
 
     def post(self, url: str, body: object) -> int:
         """A callback, from somebody; returns the status of its answer."""
@@ -270,29 +288,6 @@ class Live:
 
 
 _CRASHES = ("job.failed", "request.failed", "watch.failed", "advance.store_failed", "Traceback")
-
-
-def paid(found: Outcome) -> None:
-    """Completed and charged, once; the upstream's bill is in the books, once; nothing is on hold."""
-    assert (found.row["state"], found.row["error_code"]) == ("completed", None), dict(found.row)
-    assert found.states.count("succeeded") == 1, found.states
-    assert not {"planned", "sent", "unknown", "acknowledged"} & set(found.states), found.states
-    charged = found.hold["charged"]
-    assert found.hold["state"] == "settled"
-    assert found.amounts("charge") == [charged]
-    assert charged > 0
-    assert sum(found.amounts("release")) == found.hold["amount"] - charged
-    assert len(found.amounts("upstream")) == 1
-
-
-def unpaid(found: Outcome, *codes: str) -> None:
-    """Failed for one of these reasons; everything that was on hold is back, and nothing was charged."""
-    assert found.row["state"] == "failed", dict(found.row)
-    assert found.row["error_code"] in codes, found.row["error_code"]
-    assert not {"planned", "sent", "unknown", "acknowledged"} & set(found.states), found.states
-    assert (found.hold["state"], found.hold["charged"]) == ("released", None)
-    assert found.amounts("charge") == []
-    assert found.amounts("release") == [found.hold["amount"]]
 
 
 def seconds_between(calls: list[dict[str, Any]]) -> list[float]:

@@ -104,9 +104,7 @@ def test_what_needs_an_asset_or_a_draft_of_one_upstream_stays_there(database_url
             made[1].id,
         )
         offers = {name: Offer(models={"seedance-2.0-mini": None}) for name in ("one", "two")}
-        parts = engine(
-            db, providers={"one": sandbox("one", 8), "two": sandbox("two", 8)}, router=Router(offers=offers)
-        )
+        parts = engine(db, providers={"one": sandbox("one", 8), "two": sandbox("two", 8)}, router=Router(offers=offers))
         await learn(db, "one", "seedance-2.0-mini", Busy("full", wait_seconds=30))
         await dispatch("one", parts)
         moved = await db.fetch("SELECT id FROM generation WHERE provider = 'two'")

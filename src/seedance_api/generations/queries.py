@@ -285,8 +285,13 @@ async def put_off_checks(db: Database, ids: Sequence[str], seconds: Sequence[flo
         """
         UPDATE attempt a SET check_at = now() + n.seconds * interval '1 second',
             begun_at = CASE WHEN n.begun THEN coalesce(a.begun_at, now()) END
-        FROM unnest($1::text[], $2::float8[], $3::bool[]) AS n (id, seconds, begun)
-        WHERE a.id = n.id AND a.state = 'acknowledged' AND a.check_at > to_timestamp(0)
+        FROM (
+            -- in one order, so that a lap that was slow and the next one cannot wait for each other
+            SELECT b.id, n.seconds, n.begun FROM attempt b
+            JOIN unnest($1::text[], $2::float8[], $3::bool[]) AS n (id, seconds, begun) USING (id)
+            WHERE b.state = 'acknowledged' AND b.check_at > to_timestamp(0) ORDER BY b.id FOR NO KEY UPDATE OF b
+        ) n
+        WHERE a.id = n.id
         """,
         ids,
         seconds,

@@ -67,8 +67,14 @@ class Recorder:
         is_end = isinstance(entries[0].step, decide.Store)
         async with self._db.transaction() as connection:
             written = await record_alike(connection, entries, self._books)
-            kill.reach("watch.recorded" if is_end else "advance.recorded")
-        kill.reach("watch.committed" if is_end else "advance.committed")
+            if is_end:
+                kill.reach("watch.recorded")
+            else:
+                kill.reach("advance.recorded")
+        if is_end:
+            kill.reach("watch.committed")
+        else:
+            kill.reach("advance.committed")
         return written
 
 

@@ -62,7 +62,7 @@ class Scans:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def since(self, moment: float, *, tier: str, our_now: float) -> Listed | Trouble:
-        """Everything made since a moment, in this tier, of every model: an endpoint may be listed under another name."""
+        """Everything made since a moment, in this tier, of every model: an endpoint may be listed by another name."""
         async with self._locks[tier]:
             clock = asyncio.get_running_loop().time
             taken_at, reaches, kept = self._kept.get(tier, (-SHARE_SECONDS, 0.0, Listed(())))
