@@ -235,7 +235,7 @@ def test_the_architecture_shows_every_move_and_no_other() -> None:
 def test_the_architecture_names_every_job_and_schedule() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     source = Path(build.__code__.co_filename).read_text()
-    names = re.findall(r'_(?:job|schedule)\(queue, "(\w+)"', source)
+    names = re.findall(r'_(?:job|schedule)\(\w+, "(\w+)"', source)
     assert len(names) >= 7
     assert [name for name in names if f"`{name}`" not in page] == []
 

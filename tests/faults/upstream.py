@@ -32,6 +32,11 @@ HTML = "<html><body>Bad gateway</body></html>"
 AGES = "4 minutes"
 """Longer than a new task may take to show in Ark's list."""
 _SHARP = {"rpm": 0, "concurrency": 0, "enforce_budgets": False, "seconds": (20, 20)}
+_UNFINISHED = """
+    SELECT g.id, g.state, g.tries, g.due_at - now() AS due, g.claimed_until - now() AS claimed, a.state AS attempt
+    FROM generation g LEFT JOIN attempt a ON a.generation_id = g.id AND a.resolved_at IS NULL
+    WHERE g.id = ANY ($1) AND g.finished_at IS NULL
+"""
 _numbers = itertools.count(1)
 
 
@@ -184,7 +189,7 @@ class Live:
 
         asyncio.run(run())
 
-    def ends(self, *videos: str, hurried: bool = False, seconds: float = 60) -> list[Outcome]:
+    def ends(self, *videos: str, hurried: bool = False, seconds: float = 100) -> list[Outcome]:
         """What becomes of them. `hurried`: without the waits between two tries."""
         sql = "SELECT count(*) AS n FROM generation WHERE id = ANY ($1) AND state = ANY ($2)"
 
@@ -193,7 +198,10 @@ class Live:
                 self.hurry(*videos)
             return rows(self.url, sql, list(videos), list(FINAL))[0]["n"] == len(videos)
 
-        until(all_over, seconds)
+        try:
+            until(all_over, seconds)
+        except AssertionError:
+            raise AssertionError([tuple(row) for row in rows(self.url, _UNFINISHED, list(videos))]) from None
         return [Outcome(self.url, one) for one in videos]
 
     def completed(self, video: str, prompt: str, *, creates: int = 1, fake: int = 0, hurried: bool = False) -> Outcome:
@@ -294,8 +302,3 @@ def seconds_between(calls: list[dict[str, Any]]) -> list[float]:
     """The gaps between calls, by the fake's clock."""
     times = sorted(one["at"] for one in calls)
     return [later - earlier for earlier, later in itertools.pairwise(times)]
-
-
-def passed(started: float) -> float:
-    """Seconds since a moment of the monotonic clock."""
-    return time.monotonic() - started

@@ -45,6 +45,10 @@ WISH: dict[str, Any] = {
 }
 
 
+async def media_of(db: Database, generation_id: str) -> list[Medium]:
+    return list((await queries.inputs_of(db, [generation_id]))[generation_id].media)
+
+
 def parts_of(db: Database, router: Router) -> Creating:
     """What a create needs. Nothing is fetched: the door to the outside is shut by being asked for no address."""
     references = References(store=MemoryStore(), confine=Confine(slots=1), outbound=Outbound())
@@ -84,10 +88,10 @@ def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_u
             Medium(role=Role.REFERENCE, kind=kind, asset=f"asset://{name}", **nothing)
             for kind, name in ((Kind.IMAGE, "asset-1_A"), (Kind.VIDEO, "clip"), (Kind.AUDIO, "voice"))
         ]
-        assert await queries.media_of(db, made.generation_id) == wanted
+        assert await media_of(db, made.generation_id) == wanted
         final = msgspec.structs.replace(made.row.params, mode=Mode.FINAL, draft=False)
         take = await Writer(db)(new(me, livemode=True, provider="up", order=final, draft_id=made.generation_id))
-        assert await queries.media_of(db, take.generation_id) == wanted
+        assert await media_of(db, take.generation_id) == wanted
         # what is not known counts with the longest that the model takes
         assert made.row.params.input_video_seconds == 30
         assert made.row.params.mode is Mode.REFERENCE
@@ -111,12 +115,12 @@ def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path)
             """,
             ids[0],
         )
-        assert [len(await queries.media_of(db, one)) for one in ids] == [3, 3, 3]
+        assert [len(await media_of(db, one)) for one in ids] == [3, 3, 3]
         await queries.delete_prompt(db, ids[1])
-        assert [len(await queries.media_of(db, one)) for one in ids] == [3, 0, 3]
+        assert [len(await media_of(db, one)) for one in ids] == [3, 0, 3]
         assert await queries.delete_old_prompts(db) == 1
-        assert [len(await queries.media_of(db, one)) for one in ids] == [3, 0, 0]
-        assert [await queries.prompt_of(db, one) is None for one in ids] == [False, True, True]
+        assert [len(await media_of(db, one)) for one in ids] == [3, 0, 0]
+        assert [(await queries.inputs_of(db, [one]))[one].prompt is None for one in ids] == [False, True, True]
 
     with_database(database_url, verb)
 
@@ -181,10 +185,10 @@ def test_a_draft_ends_with_one_of_its_files_and_its_assets_go(database_url: str)
         draft = msgspec.structs.replace(draft, order=msgspec.structs.replace(draft.order, draft=True))
         await Writer(db)(draft)
         await db.execute("UPDATE generation SET state = 'canceled', finished_at = now()")
-        assert [one.asset for one in await queries.media_of(db, draft.id)] == [None, "asset://a"]
+        assert [one.asset for one in await media_of(db, draft.id)] == [None, "asset://a"]
         async with db.transaction() as connection:
             assert await delete_file(connection, file.id)
-        assert await queries.media_of(db, draft.id) == []
+        assert await media_of(db, draft.id) == []
 
     with_database(database_url, verb)
 

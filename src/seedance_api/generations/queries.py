@@ -17,7 +17,6 @@ from seedance_api.generations.rows import (
     Generation,
     Inputs,
     Leftovers,
-    Medium,
     Opened,
     Running,
     Seen,
@@ -143,27 +142,8 @@ async def keep_claim(db: Database, generation_id: str, version: int, lease_secon
     return affected(tag) == 1
 
 
-async def prompt_of(db: Database, generation_id: str) -> str | None:
-    """The prompt; None once it is purged."""
-    return await db.fetchval("SELECT prompt FROM generation_input WHERE generation_id = $1", generation_id)
-
-
-async def media_of(db: Database, generation_id: str) -> list[Medium]:
-    """The inputs in the order they were given."""
-    return rows(Medium, await db.fetch(
-        """
-        SELECT m.role, coalesce(m.kind, f.kind) AS kind, f.object_key, m.asset, f.facts ->> 'media_type' AS media_type,
-               (f.facts ->> 'width')::int AS width, (f.facts ->> 'height')::int AS height,
-               (f.facts ->> 'seconds')::float8 AS seconds
-        FROM generation_media m LEFT JOIN file f ON f.id = m.file_id
-        WHERE m.generation_id = $1 ORDER BY m.position
-        """,
-        generation_id,
-    ))  # fmt: skip
-
-
 async def inputs_of(db: Database, ids: Sequence[str]) -> dict[str, Inputs]:
-    """What each of these generations is made from."""
+    """What each of these generations is made from, its media in the order they were given."""
     found = await db.fetch(
         """
         SELECT g.id AS generation_id, i.prompt, coalesce(m.media, '[]') AS media
