@@ -296,9 +296,3 @@ class Live:
 
 
 _CRASHES = ("job.failed", "request.failed", "watch.failed", "advance.store_failed", "Traceback")
-
-
-def seconds_between(calls: list[dict[str, Any]]) -> list[float]:
-    """The gaps between calls, by the fake's clock."""
-    times = sorted(one["at"] for one in calls)
-    return [later - earlier for earlier, later in itertools.pairwise(times)]
