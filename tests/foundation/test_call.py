@@ -190,20 +190,21 @@ def test_no_free_connection_was_not_sent(monkeypatch):
         async with server(silence) as wire:
             caller = Caller(base_url=wire.base_url, bearer=CANARY)
 
-            async def one(seconds: float) -> Outcome:
-                return await caller.call("POST", "/tasks", body=b"{}", total_seconds=seconds, fresh=True)
+            async def one(seconds: float, *, fresh: bool) -> Outcome:
+                return await caller.call("POST", "/tasks", body=b"{}", total_seconds=seconds, fresh=fresh)
 
-            first = asyncio.create_task(one(2))
+            first = asyncio.create_task(one(2, fresh=False))
             while not wire.requests:
                 await asyncio.sleep(0.01)
-            second = await one(2)
-            outcomes = [await first, second]
+            second, *creates = await asyncio.gather(one(2, fresh=False), one(1, fresh=True), one(1, fresh=True))
+            outcomes = [await first, second, *creates]
             await caller.aclose()
             return outcomes
 
-    first, second = asyncio.run(run())
+    first, second, *creates = asyncio.run(run())
     assert isinstance(first, NoAnswer)
     assert second == NotSent("no connection was free in time")
+    assert all(isinstance(one, NoAnswer) for one in creates), "a create waits for no other"
 
 
 def test_a_redirect_is_an_answer():

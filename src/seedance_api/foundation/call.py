@@ -62,7 +62,7 @@ class Caller:
             raise ValueError("must be http(s)://host[:port][/path] and nothing more")
         self._base = str(base)
         tls = tls or httpx.create_ssl_context(trust_env=False)
-        self._kept = _client(bearer, tls, keep=CONNECTIONS)
+        self._kept = _client(bearer, tls, keep=CONNECTIONS, most=CONNECTIONS)
         # The other side may close a kept connection just as a request goes out on it; for one that must not be
         # repeated, that would make "no clear answer" out of nothing. Who calls bounds their number.
         self._fresh = _client(bearer, tls, keep=0, most=None)
@@ -121,7 +121,7 @@ _TIMEOUTS: dict[type[Exception], str] = {
 }
 
 
-def _client(bearer: str, tls: ssl.SSLContext, *, keep: int, most: int | None = CONNECTIONS) -> httpx.AsyncClient:
+def _client(bearer: str, tls: ssl.SSLContext, *, keep: int, most: int | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         verify=tls,
         trust_env=False,
