@@ -12,9 +12,10 @@ from providers.ark.kit import provider
 from seedance_api.doctor.invariants import INVARIANTS, check
 from seedance_api.foundation.db import Database
 from seedance_api.generations import discrepancies
+from seedance_api.generations.advance import Engine
 from seedance_api.generations.discrepancies import Lost as LostAttempt
 from seedance_api.generations.discrepancies import Ours
-from seedance_api.generations.reconcile import compare, reconcile, turned_up
+from seedance_api.generations.reconcile import Reconciled, compare, reconcile, turned_up
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Check, Done, Failed, Known, Output, Pending
 
@@ -82,6 +83,14 @@ def test_work_that_was_given_up_is_known_by_its_customer_and_its_minute() -> Non
     assert turned_up([mine], [], [*lost, twin], customer) == []
 
 
+async def answered(parts: Engine) -> list[Reconciled]:
+    """A comparison that the upstream answered: on a busy machine its list may be late, and the next hour's run comes."""
+    for _ in range(5):
+        if found := await reconcile(parts, 24):
+            return found
+    raise AssertionError("the upstream never told its tasks")
+
+
 @pytest.fixture(scope="module")
 def fake() -> Iterator[FakeArk]:
     with FakeArk(speed=200, enforce_budgets=False, fetch=False) as running:
@@ -94,9 +103,9 @@ def test_a_task_of_nobody_is_a_row_with_an_age_until_somebody_closes_it(database
             parts = engine(db, providers={"sandbox": sandbox("sandbox", 1), "ark": ark})
             (orphan,) = fake.make(1, age=600)
             fake.make(1)
-            (first,) = await reconcile(parts, 24)
+            (first,) = await answered(parts)
             assert [(one.kind, one.operation_id) for one in first.found] == [("orphan", orphan)]
-            await reconcile(parts, 24)
+            await answered(parts)
             (matter,) = await discrepancies.open_ones(db)
             assert matter.found_at is not None
             assert matter.seen_at is not None
@@ -104,7 +113,7 @@ def test_a_task_of_nobody_is_a_row_with_an_age_until_somebody_closes_it(database
             assert await discrepancies.count_open(db) == (1, pytest.approx(0, abs=0.1))
             assert await discrepancies.resolve_by_id(db, matter.id, "asked the vendor")
             assert not await discrepancies.resolve_by_id(db, matter.id, "twice")
-            await reconcile(parts, 24)
+            await answered(parts)
             assert await discrepancies.open_ones(db) == []
 
     with_database(database_url, verb)
@@ -132,7 +141,7 @@ def test_what_was_made_too_late_is_booked_once_as_the_operators(
                 {"id": late} if acknowledged else None,
             )
             for _ in range(2):
-                (result,) = await reconcile(parts, 24)
+                (result,) = await answered(parts)
                 assert [one.kind for one in result.found] in (["late"], [])
             assert await discrepancies.open_ones(db) == []
             booked = await db.fetch("SELECT reference, amount FROM transfer WHERE kind = 'upstream'")
