@@ -84,7 +84,7 @@ def test_work_that_was_given_up_is_known_by_its_customer_and_its_minute() -> Non
 
 
 async def answered(parts: Engine) -> list[Reconciled]:
-    """A comparison that the upstream answered: on a busy machine its list may be late, and the next hour's run comes."""
+    """A comparison that the upstream answered: on a busy machine its list may be late, and there is a next run."""
     for _ in range(5):
         if found := await reconcile(parts, 24):
             return found
