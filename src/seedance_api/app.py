@@ -129,7 +129,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     db = await Database.connect(database_url(settings), most=settings.database_connections)
     pepper = pepper_of(settings)
     await check_pepper(db, pepper)
-    store = open_store(settings.object_store_url, settings.data_dir / "objects")
+    store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
     outbound = open_outbound(settings)
     references = References(store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
@@ -197,7 +197,7 @@ async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
     """What the steps of generations need, opened and closed. Raises ValueError for upstreams that cannot be used."""
     upstreams = read_upstreams_of(settings)
     db = await Database.connect(database_url(settings), most=settings.database_connections)
-    store = open_store(settings.object_store_url, settings.data_dir / "objects")
+    store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
     sandbox = Sandbox(
         store=store, scratch=scratch.path, renderers=settings.sandbox_renderers, at_once=settings.sandbox_slots

@@ -29,7 +29,7 @@ TABLE: tuple[Setting, ...] = (
         "PostgreSQL 15 or later, `postgresql://…`. Empty: an embedded PostgreSQL 18 in the data folder.",
     ),
     Setting(
-        "OBJECT_STORE_URL",
+        "STORAGE_URL",
         "",
         "Where videos and reference media live: `s3://…`, `gs://…`, `az://…`, `file:///…`. Empty: a folder in the data folder.",
     ),
@@ -115,7 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     data_dir: Path
     database_url: str | None
-    object_store_url: str | None
+    storage_url: str | None
     pepper: str | None
     host: str
     port: int

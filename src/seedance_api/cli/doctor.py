@@ -41,7 +41,7 @@ def doctor(
 
 def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Finding]:
-        store = open_store(settings.object_store_url, settings.data_dir / "objects")
+        store = open_store(settings.storage_url, settings.data_dir / "objects")
         return await examine(db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)))
 
     found = in_database(data_dir, verb)
@@ -57,7 +57,7 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
 
 def _inspect(data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
-        store = open_store(settings.object_store_url, settings.data_dir / "objects")
+        store = open_store(settings.storage_url, settings.data_dir / "objects")
         return await inspect(db, store, live=_live(settings))
 
     remarks = in_database(data_dir, verb)

@@ -117,7 +117,7 @@ async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Setti
     checks: dict[str, Readiness] | None = None
     if check:
         ark = root.open_ark(
-            one, db, root.open_store(settings.object_store_url, settings.data_dir / "objects"), settings
+            one, db, root.open_store(settings.storage_url, settings.data_dir / "objects"), settings
         )
         try:
             checks = {model: await ark.probe(model) for model in one.models}

@@ -9,6 +9,23 @@ CREATE TYPE public.pgqueuer_status AS ENUM (
     'deleted',
     'failed'
 );
+CREATE FUNCTION public.event_id(moment timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    alphabet constant text := '0123456789abcdefghjkmnpqrstvwxyz';
+    microseconds constant bigint := (extract(epoch FROM moment) * 1000000)::bigint;
+    random constant bytea := uuid_send(gen_random_uuid());
+    bits bit(130);
+    answer text := 'evt_';
+BEGIN
+    bits := B'00' || (microseconds / 1000)::bit(48) || B'0111' || ((microseconds % 1000) * 4096 / 1000)::integer::bit(12)
+        || B'10' || substring(('x' || encode(random, 'hex'))::bit(128) FROM 67 FOR 62);
+    FOR place IN 0..25 LOOP
+        answer := answer || substr(alphabet, substring(bits FROM place * 5 + 1 FOR 5)::integer + 1, 1);
+    END LOOP;
+    RETURN answer;
+END $$;
 CREATE FUNCTION public.fn_pgqueuer_changed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -60,7 +77,13 @@ CREATE TABLE public.account (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     currency text DEFAULT 'USD'::text NOT NULL,
     regions text[],
-    CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    keep_seconds integer,
+    grace_seconds integer,
+    low_balance bigint,
+    CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT account_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
+    CONSTRAINT account_keep_seconds_check CHECK (((keep_seconds >= 3600) AND (keep_seconds <= 604800))),
+    CONSTRAINT account_low_balance_check CHECK ((low_balance >= 0))
 );
 CREATE TABLE public.api_key (
     id text NOT NULL COLLATE pg_catalog."C",
@@ -80,6 +103,7 @@ CREATE TABLE public.asset (
     media_type text NOT NULL,
     bytes bigint NOT NULL,
     sha256 text NOT NULL,
+    served int8multirange DEFAULT '{}'::int8multirange NOT NULL,
     CONSTRAINT asset_bytes_check CHECK ((bytes > 0)),
     CONSTRAINT asset_variant_check CHECK ((variant = ANY (ARRAY['video'::text, 'last_frame'::text, 'thumbnail'::text])))
 );
@@ -108,7 +132,15 @@ CREATE TABLE public.content (
     stored_at timestamp with time zone DEFAULT now() NOT NULL,
     purge_at timestamp with time zone NOT NULL,
     purged_at timestamp with time zone,
+    grace_seconds integer DEFAULT 3600 NOT NULL,
+    delivered_at timestamp with time zone,
+    delivered_by text,
+    warn_at timestamp with time zone,
+    CONSTRAINT content_delivered_by_check CHECK ((delivered_by = ANY (ARRAY['served'::text, 'confirmed'::text]))),
+    CONSTRAINT content_goes_within_a_week CHECK ((purge_at <= (stored_at + '168:00:00'::interval))),
+    CONSTRAINT content_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
     CONSTRAINT content_state_check CHECK ((state = ANY (ARRAY['stored'::text, 'delivered'::text, 'purged'::text]))),
+    CONSTRAINT delivered_content_says_how CHECK ((((delivered_at IS NULL) = (delivered_by IS NULL)) AND ((state <> 'stored'::text) OR (delivered_at IS NULL)) AND ((state <> 'delivered'::text) OR (delivered_at IS NOT NULL)))),
     CONSTRAINT purged_content_has_its_time CHECK (((state = 'purged'::text) = (purged_at IS NOT NULL)))
 );
 CREATE TABLE public.credit_grant (
@@ -120,6 +152,49 @@ CREATE TABLE public.credit_grant (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT credit_grant_amount_check CHECK ((amount > 0)),
     CONSTRAINT credit_grant_check CHECK (((remaining >= 0) AND (remaining <= amount)))
+);
+CREATE TABLE public.deletion (
+    generation_id text NOT NULL COLLATE pg_catalog."C",
+    what text NOT NULL COLLATE pg_catalog."C",
+    place text NOT NULL COLLATE pg_catalog."C",
+    name text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    reason text NOT NULL,
+    digest text,
+    bytes bigint,
+    deleted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT deletion_reason_check CHECK ((reason = ANY (ARRAY['delivered'::text, 'expired'::text, 'requested'::text, 'retention'::text]))),
+    CONSTRAINT deletion_what_check CHECK ((what = ANY (ARRAY['video'::text, 'last_frame'::text, 'thumbnail'::text, 'prompt'::text, 'input'::text, 'upstream_copy'::text])))
+);
+CREATE TABLE public.delivery (
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    event_id text NOT NULL COLLATE pg_catalog."C",
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    livemode boolean NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    tries smallint DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    claimed_until timestamp with time zone,
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'dropped'::text]))),
+    CONSTRAINT ended_deliveries_have_their_time CHECK (((state = 'pending'::text) = (ended_at IS NULL)))
+)
+PARTITION BY RANGE (event_id);
+CREATE TABLE public.delivery_rest (
+    endpoint_id text CONSTRAINT delivery_endpoint_id_not_null NOT NULL COLLATE pg_catalog."C",
+    event_id text CONSTRAINT delivery_event_id_not_null NOT NULL COLLATE pg_catalog."C",
+    account_id text CONSTRAINT delivery_account_id_not_null NOT NULL COLLATE pg_catalog."C",
+    livemode boolean CONSTRAINT delivery_livemode_not_null NOT NULL,
+    state text DEFAULT 'pending'::text CONSTRAINT delivery_state_not_null NOT NULL,
+    tries smallint DEFAULT 0 CONSTRAINT delivery_tries_not_null NOT NULL,
+    due_at timestamp with time zone DEFAULT now() CONSTRAINT delivery_due_at_not_null NOT NULL,
+    claimed_until timestamp with time zone,
+    attempts jsonb DEFAULT '[]'::jsonb CONSTRAINT delivery_attempts_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT delivery_created_at_not_null NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'dropped'::text]))),
+    CONSTRAINT ended_deliveries_have_their_time CHECK (((state = 'pending'::text) = (ended_at IS NULL)))
 );
 CREATE TABLE public.discrepancy (
     id text NOT NULL COLLATE pg_catalog."C",
@@ -148,6 +223,25 @@ CREATE TABLE public.duration (
     CONSTRAINT duration_samples_check CHECK ((samples > 0))
 )
 WITH (fillfactor='50');
+CREATE TABLE public.event (
+    id text NOT NULL COLLATE pg_catalog."C",
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    livemode boolean NOT NULL,
+    type text NOT NULL,
+    data jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT event_type_check CHECK ((type = ANY (ARRAY['video.queued'::text, 'video.in_progress'::text, 'video.completed'::text, 'video.failed'::text, 'video.canceled'::text, 'video.expiring'::text, 'video.purged'::text, 'balance.low'::text, 'key.limit_reached'::text])))
+)
+PARTITION BY RANGE (id);
+CREATE TABLE public.event_rest (
+    id text CONSTRAINT event_id_not_null NOT NULL COLLATE pg_catalog."C",
+    account_id text CONSTRAINT event_account_id_not_null NOT NULL COLLATE pg_catalog."C",
+    livemode boolean CONSTRAINT event_livemode_not_null NOT NULL,
+    type text CONSTRAINT event_type_not_null NOT NULL,
+    data jsonb CONSTRAINT event_data_not_null NOT NULL,
+    created_at timestamp with time zone CONSTRAINT event_created_at_not_null NOT NULL,
+    CONSTRAINT event_type_check CHECK ((type = ANY (ARRAY['video.queued'::text, 'video.in_progress'::text, 'video.completed'::text, 'video.failed'::text, 'video.canceled'::text, 'video.expiring'::text, 'video.purged'::text, 'balance.low'::text, 'key.limit_reached'::text])))
+);
 CREATE TABLE public.file (
     id text NOT NULL COLLATE pg_catalog."C",
     account_id text NOT NULL COLLATE pg_catalog."C",
@@ -200,6 +294,7 @@ CREATE TABLE public.generation (
     finished_at timestamp with time zone,
     deleted_at timestamp with time zone,
     draft_id text COLLATE pg_catalog."C",
+    webhook_endpoint_id text COLLATE pg_catalog."C",
     CONSTRAINT failures_have_their_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT final_states_have_their_time CHECK (((state = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT generation_keep_seconds_check CHECK (((keep_seconds >= 3600) AND (keep_seconds <= 604800))),
@@ -319,7 +414,7 @@ CREATE TABLE public.notice (
     due_at timestamp with time zone DEFAULT now() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     closed_at timestamp with time zone,
-    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text])))
+    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text])))
 );
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
@@ -448,6 +543,36 @@ CREATE TABLE public.wallet (
     CONSTRAINT wallet_held_check CHECK ((held >= 0))
 )
 WITH (fillfactor='50');
+CREATE TABLE public.webhook_endpoint (
+    id text NOT NULL COLLATE pg_catalog."C",
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    livemode boolean NOT NULL,
+    hidden boolean DEFAULT false NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    url text NOT NULL,
+    event_types text[] NOT NULL,
+    signs text[] DEFAULT '{v1}'::text[] NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failing_since timestamp with time zone,
+    warned boolean DEFAULT false NOT NULL,
+    closed_until timestamp with time zone,
+    disabled_at timestamp with time zone,
+    disabled_by text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT disabled_endpoints_say_why CHECK (((disabled_at IS NULL) = (disabled_by IS NULL))),
+    CONSTRAINT webhook_endpoint_disabled_by_check CHECK ((disabled_by = ANY (ARRAY['gone'::text, 'failing'::text, 'owner'::text])))
+)
+WITH (fillfactor='70');
+CREATE TABLE public.webhook_secret (
+    subject text NOT NULL COLLATE pg_catalog."C",
+    version integer DEFAULT 1 NOT NULL,
+    previous_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhook_secret_version_check CHECK ((version > 0))
+);
+ALTER TABLE ONLY public.delivery ATTACH PARTITION public.delivery_rest DEFAULT;
+ALTER TABLE ONLY public.event ATTACH PARTITION public.event_rest DEFAULT;
 ALTER TABLE ONLY public.pgqueuer ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_id_seq'::regclass);
 ALTER TABLE ONLY public.pgqueuer_schedules ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_schedules_id_seq'::regclass);
 ALTER TABLE ONLY public.pgqueuer_statistics ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_statistics_id_seq'::regclass);
@@ -465,12 +590,22 @@ ALTER TABLE ONLY public.content
     ADD CONSTRAINT content_pkey PRIMARY KEY (generation_id);
 ALTER TABLE ONLY public.credit_grant
     ADD CONSTRAINT credit_grant_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.deletion
+    ADD CONSTRAINT deletion_pkey PRIMARY KEY (generation_id, what, name);
+ALTER TABLE ONLY public.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (endpoint_id, event_id);
+ALTER TABLE ONLY public.delivery_rest
+    ADD CONSTRAINT delivery_rest_pkey PRIMARY KEY (endpoint_id, event_id);
 ALTER TABLE ONLY public.discrepancy
     ADD CONSTRAINT discrepancy_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.discrepancy
     ADD CONSTRAINT discrepancy_provider_operation_id_kind_key UNIQUE (provider, operation_id, kind);
 ALTER TABLE ONLY public.duration
     ADD CONSTRAINT duration_pkey PRIMARY KEY (provider, model, resolution, seconds);
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (account_id, livemode, id);
+ALTER TABLE ONLY public.event_rest
+    ADD CONSTRAINT event_rest_pkey PRIMARY KEY (account_id, livemode, id);
 ALTER TABLE ONLY public.file
     ADD CONSTRAINT file_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.gate
@@ -511,16 +646,26 @@ ALTER TABLE ONLY public.usage
     ADD CONSTRAINT usage_pkey PRIMARY KEY (account_id, livemode, day, model, key_id);
 ALTER TABLE ONLY public.wallet
     ADD CONSTRAINT wallet_pkey PRIMARY KEY (account_id);
+ALTER TABLE ONLY public.webhook_endpoint
+    ADD CONSTRAINT webhook_endpoint_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.webhook_secret
+    ADD CONSTRAINT webhook_secret_pkey PRIMARY KEY (subject);
 CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 CREATE INDEX api_key_account ON public.api_key USING btree (account_id, id);
+CREATE INDEX asset_digest ON public.asset USING btree (sha256);
 CREATE INDEX asset_object ON public.asset USING btree (object_key);
 CREATE INDEX attempt_check ON public.attempt USING btree (provider, check_at) WHERE (state = 'acknowledged'::text);
 CREATE INDEX attempt_generation ON public.attempt USING btree (generation_id, id);
 CREATE UNIQUE INDEX attempt_open ON public.attempt USING btree (generation_id) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_operation ON public.attempt USING btree (provider, ((operation ->> 'id'::text))) WHERE (operation IS NOT NULL);
 CREATE INDEX content_purge ON public.content USING btree (purge_at) WHERE (state <> 'purged'::text);
+CREATE INDEX content_warning ON public.content USING btree (warn_at) WHERE ((warn_at IS NOT NULL) AND (state = 'stored'::text));
+CREATE INDEX content_withdrawn ON public.content USING btree (generation_id) WHERE (state = 'purged'::text);
 CREATE INDEX credit_grant_expiry ON public.credit_grant USING btree (expires_at) WHERE (remaining > 0);
 CREATE INDEX credit_grant_open ON public.credit_grant USING btree (account_id, expires_at, id) WHERE (remaining > 0);
+CREATE INDEX deletion_digest ON public.deletion USING btree (digest) WHERE (what = 'video'::text);
+CREATE INDEX delivery_due ON ONLY public.delivery USING btree (endpoint_id, due_at) WHERE (state = 'pending'::text);
+CREATE INDEX delivery_rest_endpoint_id_due_at_idx ON public.delivery_rest USING btree (endpoint_id, due_at) WHERE (state = 'pending'::text);
 CREATE INDEX discrepancy_open ON public.discrepancy USING btree (found_at) WHERE (resolved_at IS NULL);
 CREATE INDEX file_expiry ON public.file USING btree (expires_at);
 CREATE INDEX file_object ON public.file USING btree (object_key);
@@ -549,6 +694,11 @@ CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated
 CREATE INDEX spending_limit_account ON public.spending_limit USING btree (account_id);
 CREATE UNIQUE INDEX transfer_once ON public.transfer USING btree (generation_id, kind) WHERE (kind = ANY (ARRAY['release'::text, 'charge'::text, 'waiver'::text]));
 CREATE UNIQUE INDEX transfer_reference ON public.transfer USING btree (account_id, kind, reference) WHERE (reference IS NOT NULL);
+CREATE INDEX webhook_endpoint_account ON public.webhook_endpoint USING btree (account_id, livemode, id);
+CREATE UNIQUE INDEX webhook_endpoint_hidden ON public.webhook_endpoint USING btree (account_id, livemode, url) WHERE hidden;
+ALTER INDEX public.delivery_due ATTACH PARTITION public.delivery_rest_endpoint_id_due_at_idx;
+ALTER INDEX public.delivery_pkey ATTACH PARTITION public.delivery_rest_pkey;
+ALTER INDEX public.event_pkey ATTACH PARTITION public.event_rest_pkey;
 CREATE TRIGGER price_book_immutable BEFORE DELETE OR UPDATE ON public.price_book FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER tg_pgqueuer_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.pgqueuer FOR EACH STATEMENT EXECUTE FUNCTION public.fn_pgqueuer_changed();
 CREATE TRIGGER transfer_immutable BEFORE DELETE OR UPDATE ON public.transfer FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
@@ -563,6 +713,8 @@ ALTER TABLE ONLY public.content
     ADD CONSTRAINT content_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.credit_grant
     ADD CONSTRAINT credit_grant_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.deletion
+    ADD CONSTRAINT deletion_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.discrepancy
     ADD CONSTRAINT discrepancy_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES public.attempt(id);
 ALTER TABLE ONLY public.file
@@ -591,3 +743,5 @@ ALTER TABLE ONLY public.usage
     ADD CONSTRAINT usage_key_id_fkey FOREIGN KEY (key_id) REFERENCES public.api_key(id);
 ALTER TABLE ONLY public.wallet
     ADD CONSTRAINT wallet_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.webhook_endpoint
+    ADD CONSTRAINT webhook_endpoint_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
