@@ -16,7 +16,8 @@ from seedance_api.accounts.create import check_pepper
 from seedance_api.api import billing, docs, files, health, models, videos
 from seedance_api.api.body import FILE_MOST
 from seedance_api.api.callbacks import receive_callback
-from seedance_api.api.content import serve_content
+from seedance_api.api.content import serve_content, serve_link
+from seedance_api.api.delivery import confirm_delivery, make_link, retrieve_receipt
 from seedance_api.api.errors import handle
 from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
@@ -57,6 +58,7 @@ _CONFINED = 2
 _LINK_SECONDS = 6 * 3600.0
 """An upstream fetches the inputs while it takes the work."""
 _CHECK_SECONDS = 1.0
+_REDIRECT_SECONDS = 900
 
 ROUTES = [
     videos.create_video,
@@ -66,6 +68,10 @@ ROUTES = [
     videos.cancel_video,
     videos.delete_video,
     serve_content,
+    serve_link,
+    confirm_delivery,
+    make_link,
+    retrieve_receipt,
     stream_events,
     billing.retrieve_balance,
     billing.list_usage,
@@ -145,6 +151,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
             references=references,
             router=router_of(settings, read_upstreams_of(settings)),
             retention_seconds=settings.retention_seconds,
+            grace_seconds=settings.grace_seconds,
             deadline_seconds=settings.deadline_seconds,
         ),
         references=references,
@@ -153,6 +160,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         file_retention_seconds=settings.file_retention_seconds,
         public_url=settings.public_url,
         pepper=pepper,
+        redirect_seconds=_REDIRECT_SECONDS if settings.content_redirect else 0,
     )
 
     def missed() -> None:

@@ -77,6 +77,18 @@ TABLE: tuple[Setting, ...] = (
         3600,
         604_800,
     ),
+    Setting(
+        "GRACE_SECONDS",
+        "3600",
+        "How long a video is kept once it is delivered, unless its account has a grace of its own; never longer than its retention.",
+        0,
+        86_400,
+    ),
+    Setting(
+        "CONTENT_REDIRECT",
+        "false",
+        "Whether content is sent by the object store itself, through presigned links of 15 minutes. What was served is not known then: only the customer's word counts as delivery.",
+    ),
     Setting("FILE_RETENTION_SECONDS", "259200", "How long an uploaded reference file is kept.", 3600, 604_800),
     Setting(
         "UPSTREAMS",
@@ -128,6 +140,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float
     deadline_seconds: int
     retention_seconds: int
+    grace_seconds: int
+    content_redirect: bool
     file_retention_seconds: int
     upstreams: Path | None
     account_at_once: int
@@ -210,6 +224,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "UPSTREAMS": lambda text: Path(text).expanduser().resolve() if text else None,
     "FETCH_HTTP": _boolean,
     "LIVE_SANDBOX": _boolean,
+    "CONTENT_REDIRECT": _boolean,
     "FETCH_ALLOW_NETWORKS": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
     "LOG_LEVEL": _level,
     "PEPPER": _pepper,

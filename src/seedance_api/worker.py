@@ -19,7 +19,8 @@ from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.reconcile import reconcile
-from seedance_api.generations.sweep import purge_due, sweep
+from seedance_api.generations.purge import purge_due, warn_due
+from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, tidy
 from seedance_api.generations.watch import look, watch
 
@@ -58,6 +59,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "purge", "* * * * * */30", lambda: purge_due(engine))
+    _schedule(queue, "warn", "* * * * *", lambda: warn_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
     _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db))
     _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))

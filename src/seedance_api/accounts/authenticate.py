@@ -25,6 +25,9 @@ class Principal(msgspec.Struct, frozen=True):
     currency: str = "USD"
     regions: tuple[str, ...] | None = None
     """Where its prompts and media may be sent; None allows every region."""
+    keep_seconds: int | None = None
+    grace_seconds: int | None = None
+    """How long its videos stay, before and after delivery; None takes the installation's."""
 
 
 class Authenticator:
@@ -72,7 +75,15 @@ class Authenticator:
         matches = same(key.digest if key else _ABSENT, digest(self._pepper, token))
         if key is None or not matches or key.revoked_at is not None or key.mode != plain.mode:
             raise _refusal()
-        principal = Principal(key.account_id, key.id, key.mode is KeyMode.LIVE, key.currency, key.regions)
+        principal = Principal(
+            key.account_id,
+            key.id,
+            key.mode is KeyMode.LIVE,
+            key.currency,
+            key.regions,
+            key.keep_seconds,
+            key.grace_seconds,
+        )
         if epoch == self._epoch:  # no revocation came in while the row was on its way
             if len(self._known) >= _CACHE_MOST:
                 self._known.clear()

@@ -17,6 +17,9 @@ class Account(msgspec.Struct, frozen=True):
     created_at: datetime
     regions: tuple[str, ...] | None
     """Where its prompts and media may be sent; None allows every region."""
+    keep_seconds: int | None
+    grace_seconds: int | None
+    """How long its videos stay, before and after delivery; None takes the installation's."""
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -37,6 +40,8 @@ class KnownKey(ApiKey, frozen=True):
 
     currency: str
     regions: tuple[str, ...] | None
+    keep_seconds: int | None
+    grace_seconds: int | None
 
 
 async def insert_account(db: Database, account_id: str, email: str, currency: str) -> Account | None:
@@ -67,6 +72,19 @@ async def set_regions(connection: Connection, account_id: str, regions: tuple[st
     await connection.execute("SELECT pg_notify('key_revoked', id) FROM api_key WHERE account_id = $1", account_id)
 
 
+async def set_retention(
+    connection: Connection, account_id: str, keep_seconds: int | None, grace_seconds: int | None
+) -> None:
+    """Note how long an account's videos stay, and let every process forget its keys."""
+    await connection.execute(
+        "UPDATE account SET keep_seconds = $2, grace_seconds = $3 WHERE id = $1",
+        account_id,
+        keep_seconds,
+        grace_seconds,
+    )
+    await connection.execute("SELECT pg_notify('key_revoked', id) FROM api_key WHERE account_id = $1", account_id)
+
+
 async def insert_key(
     db: Database, key_id: str, account_id: str, handle: str, mode: KeyMode, name: str | None, digest: bytes
 ) -> None:
@@ -86,7 +104,8 @@ async def keys_by_handle(db: Database, handles: list[str]) -> list[KnownKey]:
     """The keys with these handles, revoked ones too."""
     return rows(KnownKey, await db.fetch(
         """
-        SELECT k.*, a.currency, a.regions FROM api_key k JOIN account a ON a.id = k.account_id WHERE handle = ANY ($1)
+        SELECT k.*, a.currency, a.regions, a.keep_seconds, a.grace_seconds
+        FROM api_key k JOIN account a ON a.id = k.account_id WHERE handle = ANY ($1)
         """,
         handles,
     ))  # fmt: skip

@@ -1,21 +1,28 @@
-"""`/v1/videos/{id}/content`: the bytes of a finished video."""
+"""`/v1/videos/{id}/content` and `/v1/content/{token}`: the bytes of a finished video, by a key or by a signed link."""
 
+import asyncio
+import time
 from urllib.parse import parse_qsl
 
+import structlog
 from litestar import HttpMethod, route
 from litestar.params import FromPath
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.parts import Parts, parts_of, principal_of
-from seedance_api.api.send import Sendable, send_object
-from seedance_api.delivery import queries
+from seedance_api.api.send import Note, Sendable, send_object
+from seedance_api.delivery import link, queries
+from seedance_api.delivery.deliver import note_served
 from seedance_api.delivery.queries import Held
+from seedance_api.foundation import jobs, objects
 from seedance_api.foundation.errors import AppError, Problem
 
+PLACE = "/v1/content/"
 VARIANTS = ("video", "last_frame", "thumbnail")
 _EXTENSIONS = {"video/mp4": "mp4", "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+_log = structlog.get_logger()
 
 
 @route("/v1/videos/{video_id:str}/content", http_method=[HttpMethod.GET, HttpMethod.HEAD])
@@ -23,19 +30,27 @@ async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
     """Send a variant of a finished video."""
     parts, principal = parts_of(request), principal_of(request)
     variant = read_variant(request.url.query)
-    held = await _find(parts, principal, video_id, variant)
-    found = Sendable(
-        object_key=held.object_key,
-        bytes=held.bytes,
-        media_type=held.media_type,
-        etag=f'"{held.sha256}"',
-        name=f"{video_id}-{variant}.{_EXTENSIONS[held.media_type]}",
-        modified_at=held.finished_at,
-    )
-    try:
-        return await send_object(request, parts.store, found)
-    except FileNotFoundError:  # purged between the look at the row and this
-        raise AppError("content_gone") from None
+    return await _send(request, parts, video_id, await find(parts, principal, video_id, variant))
+
+
+@route("/v1/content/{token:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+async def serve_link(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
+    """Send the file that a signed link leads to."""
+    parts = parts_of(request)
+    linked = link.read(token)
+    if linked is None:
+        raise AppError("link_invalid")
+    held = await queries.asset_of(parts.db, linked.generation_id, linked.variant)
+    sha256 = held.sha256 if held else await queries.digest_of(parts.db, linked.generation_id, linked.variant)
+    match link.verify(link.link_key(parts.pepper), linked, sha256 or "", time.time()):
+        case "forged":
+            raise AppError("link_invalid")
+        case "over":
+            raise AppError("link_expired")
+        case "good":
+            if held is None:
+                raise AppError("content_gone")
+            return await _send(request, parts, linked.generation_id, held)
 
 
 def read_variant(query: str) -> str:
@@ -43,13 +58,18 @@ def read_variant(query: str) -> str:
     asked = dict(parse_qsl(query, keep_blank_values=True))
     variant = asked.pop("variant", "video")
     if asked or variant not in VARIANTS:
-        message = "The only parameter is `variant`: video, last_frame or thumbnail."
-        problem = Problem(path="variant", code="unsupported_value", message=message, allowed=list(VARIANTS))
-        raise AppError("invalid_request", message, problems=[problem])
+        raise unknown_variant("The only parameter is `variant`: video, last_frame or thumbnail.")
     return variant
 
 
-async def _find(parts: Parts, principal: Principal, video_id: str, variant: str) -> Held:
+def unknown_variant(message: str) -> AppError:
+    """The refusal of a variant that there is not."""
+    problem = Problem(path="variant", code="unsupported_value", message=message, allowed=list(VARIANTS))
+    return AppError("invalid_request", message, problems=[problem])
+
+
+async def find(parts: Parts, principal: Principal, video_id: str, variant: str) -> Held:
+    """A variant of the caller's video. Raises AppError: 404 for none, 410 for one that is deleted."""
     held = await queries.asset_of(parts.db, video_id, variant)
     if held is not None and held.account_id == principal.account_id and held.livemode == principal.livemode:
         return held
@@ -61,3 +81,54 @@ async def _find(parts: Parts, principal: Principal, video_id: str, variant: str)
     if seen.purge_at is not None:
         raise AppError("content_gone")
     raise AppError("not_ready", "This video has no content: it is not completed.", param="video_id")
+
+
+async def _send(request: AnyRequest, parts: Parts, video_id: str, held: Held) -> ASGIApp:
+    if parts.redirect_seconds and request.method == "GET":
+        url = await objects.presign(parts.store, held.object_key, parts.redirect_seconds)
+        if url is not None:
+            return _redirect(url)
+    found = Sendable(
+        object_key=held.object_key,
+        bytes=held.bytes,
+        media_type=held.media_type,
+        etag=f'"{held.sha256}"',
+        name=f"{video_id}-{held.variant}.{_EXTENSIONS[held.media_type]}",
+        modified_at=held.finished_at,
+        sha256=held.sha256,
+    )
+    try:
+        return await send_object(request, parts.store, found, _noting(parts, video_id, held))
+    except (FileNotFoundError, objects.TornError):
+        raise await _missing(parts, video_id, held) from None
+
+
+def _noting(parts: Parts, video_id: str, held: Held) -> Note | None:
+    if held.variant != "video" or held.delivered:
+        return None
+
+    async def note(start: int, end: int) -> None:
+        await note_served(parts.db, video_id, held.sha256, start, end)
+
+    return note
+
+
+async def _missing(parts: Parts, video_id: str, held: Held) -> AppError:
+    """Why an object that a row named is not there: purged a moment ago, or damaged, and then it is to be mended."""
+    if await queries.asset_of(parts.db, video_id, held.variant) is None:
+        return AppError("content_gone")
+    _log.error("content.damaged", generation_id=video_id)
+    async with parts.db.transaction() as connection:
+        await jobs.enqueue(connection, "mend", [video_id], keys=[f"mend {video_id}"])
+    await asyncio.sleep(0)
+    return AppError("content_damaged", headers={"Retry-After": "10"})
+
+
+def _redirect(url: str) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        headers = [(b"location", url.encode()), (b"content-length", b"0"), (b"cache-control", b"private, no-store")]
+        await send({"type": "http.response.start", "status": 302, "headers": headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return answer

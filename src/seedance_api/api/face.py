@@ -13,7 +13,7 @@ import structlog
 from litestar import Litestar
 from litestar.types import Message, Receive, Scope, Send
 
-from seedance_api.api import callbacks, media
+from seedance_api.api import callbacks, content, media
 from seedance_api.api.errors import as_app_error, send_error
 from seedance_api.api.parts import Parts
 from seedance_api.api.videos import retrieve
@@ -86,7 +86,8 @@ def _is_link(path: str) -> bool:
     """Whether it is the address of a signed link or of a callback, which stands for a key."""
     if path.startswith(callbacks.PLACE):
         return path.count("/") == callbacks.PLACE.count("/") + 1
-    return path.startswith(media.PLACE) and "/" not in path.removeprefix(media.PLACE)
+    place = next((one for one in (media.PLACE, content.PLACE) if path.startswith(one)), None)
+    return place is not None and "/" not in path.removeprefix(place)
 
 
 async def _send_json(send: Send, body: bytes, extra: dict[str, str]) -> None:

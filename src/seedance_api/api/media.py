@@ -30,7 +30,7 @@ async def serve_media(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
     started = time.monotonic()
     try:
         return await send_object(request, parts.store, await _find(parts, token))
-    except FileNotFoundError:
+    except (FileNotFoundError, objects.TornError):
         passed = time.monotonic() - started
         await asyncio.sleep(_STEP_SECONDS - passed % _STEP_SECONDS)
         raise AppError("not_found", "There is nothing at this address.") from None

@@ -70,6 +70,7 @@ class Parts:
         file_retention_seconds: int,
         public_url: str | None,
         pepper: bytes,
+        redirect_seconds: int,
     ) -> None:
         self.db = db
         self.authenticate = authenticate
@@ -80,6 +81,8 @@ class Parts:
         self.file_retention_seconds = file_retention_seconds
         self.public_url = public_url
         self.pepper = pepper
+        self.redirect_seconds = redirect_seconds
+        """How long presigned links of the object store are good for; 0 where we send content ourselves."""
         self.seals = Seals(pepper, public_url)
         self.budget = Budget()
         self.find = Finder(db)

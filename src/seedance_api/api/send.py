@@ -1,10 +1,11 @@
 """Sending an object of the store as a file: Range, If-Range, ETag and HEAD, streamed and never in memory whole."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import base64
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from pathlib import Path
-from typing import Any, cast
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -14,9 +15,12 @@ from seedance_api.api.body import AnyRequest
 from seedance_api.delivery.serve import Part, choose
 from seedance_api.foundation import objects
 
+Note = Callable[[int, int], Awaitable[None]]
+"""Told which bytes were sent while the client was still there: from, up to but without."""
+
 
 class Sendable(msgspec.Struct, frozen=True, kw_only=True):
-    """An object as it is to be sent. `name` is what a browser saves it as."""
+    """An object as it is to be sent. `name` is what a browser saves it as, `sha256` its digest in hexadecimal."""
 
     object_key: str
     bytes: int
@@ -24,10 +28,14 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True):
     etag: str
     name: str
     modified_at: datetime | None = None
+    sha256: str | None = None
 
 
-async def send_object(request: AnyRequest, store: ObjectStore, found: Sendable) -> ASGIApp:
-    """The answer to a GET or HEAD of an object. Raises FileNotFoundError when it is gone by now, AppError 416."""
+async def send_object(request: AnyRequest, store: ObjectStore, found: Sendable, note: Note | None = None) -> ASGIApp:
+    """The answer to a GET or HEAD of an object.
+
+    Raises FileNotFoundError when it is gone by now, TornError when it is not whole, AppError 416.
+    """
     part = choose(
         found.bytes,
         found.etag,
@@ -38,23 +46,40 @@ async def send_object(request: AnyRequest, store: ObjectStore, found: Sendable) 
     headers = _headers(found, part)
     if part is None or request.method == "HEAD":
         return _nothing(part.status if part else 304, headers)
-    file = objects.local_file(store, found.object_key) if part.status == 200 else None
-    extensions: dict[str, Any] = cast("dict[str, Any]", request.scope).get("extensions") or {}
-    if file is not None and "http.response.pathsend" in extensions:
-        return _whole_file(file, headers)
-    chunks = await objects.open_range(store, found.object_key, part.start, part.end)
-    return _stream(chunks, part.status, headers)
+    chunks = await objects.open_range(store, found.object_key, part.start, part.end, size=found.bytes)
+    return _stream(chunks, part, headers, note)
 
 
-def _stream(chunks: AsyncIterator[bytes], status: int, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
+def _stream(
+    chunks: AsyncGenerator[bytes, None], part: Part, headers: list[tuple[bytes, bytes]], note: Note | None
+) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        async for chunk in chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        del scope
+        left = asyncio.create_task(_leave(receive))
+        sent = part.start
+        try:
+            async with aclosing(chunks):
+                await send({"type": "http.response.start", "status": part.status, "headers": headers})
+                async for chunk in chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    # the web server takes what it is given though nobody is there; its word of that needs a turn
+                    await asyncio.sleep(0)
+                    if left.done() and sent + len(chunk) < part.end:
+                        return
+                    sent += len(chunk)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            left.cancel()
+            if note is not None and sent > part.start:
+                await asyncio.shield(note(part.start, sent))
 
     return answer
+
+
+async def _leave(receive: Receive) -> None:
+    """Return when the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _nothing(status: int, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
@@ -62,21 +87,6 @@ def _nothing(status: int, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
         del scope, receive
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return answer
-
-
-def _whole_file(file: Path, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
-    """The web server sends a local file by itself, in a third of the time and with no memory of ours."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        path: Any = {
-            "type": "http.response.pathsend",
-            "path": str(file),
-        }  # ASGI's extension, not in the framework's types
-        await send(path)
 
     return answer
 
@@ -89,9 +99,12 @@ def _headers(found: Sendable, part: Part | None) -> list[tuple[bytes, bytes]]:
         "content-security-policy": "default-src 'none'; sandbox",
         "referrer-policy": "no-referrer",
         "cross-origin-resource-policy": "same-origin",
+        "x-accel-buffering": "no",  # a proxy that reads ahead would have the file before the client has
     }
     if found.modified_at is not None:
         headers["last-modified"] = format_datetime(found.modified_at.astimezone(UTC), usegmt=True)
+    if found.sha256 is not None:  # RFC 9530: of the whole file, whatever part is sent
+        headers["repr-digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(found.sha256)).decode()}:"
     if part is not None:
         headers |= {
             "content-type": found.media_type,

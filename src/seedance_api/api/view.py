@@ -83,6 +83,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int | None
     completed_at: int | None
     expires_at: int | None
+    delivered_at: int | None
     prompt: str | None
     size: str
     seconds: str
@@ -146,6 +147,7 @@ def video(seen: Seen, base: str, currency: str) -> Video:
         started_at=unix(seen.started_at) if seen.started_at else None,
         completed_at=unix(seen.finished_at) if seen.finished_at and done else None,
         expires_at=unix(seen.purge_at) if seen.purge_at else None,
+        delivered_at=unix(seen.delivered_at) if seen.delivered_at else None,
         prompt=seen.prompt,
         size=f"{width}x{height}",
         seconds=f"{length:g}",

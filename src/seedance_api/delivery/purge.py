@@ -1,14 +1,53 @@
 """Purge: content is withdrawn, then its objects are deleted, then its rows; a crash between is taken up again."""
 
+from collections.abc import AsyncIterator, Sequence
+
+import structlog
 from obstore.store import ObjectStore
 
 from seedance_api.delivery import queries
-from seedance_api.foundation import objects
+from seedance_api.foundation import kill, objects
 from seedance_api.foundation.db import Database
 
+BATCH = 500
+"""Contents that are dealt with at once: the bound of what a purge of any number has in memory."""
+_GIVEN_UP_MOST = 1000
+_log = structlog.get_logger()
 
-async def purge(db: Database, store: ObjectStore, generation_id: str) -> None:
-    """Delete a generation's content for good. Doing it again changes nothing."""
+
+async def emptied(db: Database, store: ObjectStore) -> AsyncIterator[list[str]]:
+    """Withdraw what is due and delete its objects; yields the generations whose objects are gone, batch by batch.
+
+    The rows are the caller's to clear before it asks for more. Objects that cannot be deleted now are left for the
+    next time and keep nobody else's.
+    """
+    while await queries.withdraw_due(db, BATCH) == BATCH:
+        pass
+    given_up: list[str] = []
+    while len(given_up) < _GIVEN_UP_MOST and (batch := await queries.withdrawn(db, BATCH, given_up)):
+        kill.reach("purge.withdrawn")
+        gone = await _delete(db, store, batch)
+        given_up += [one for one in batch if one not in gone]
+        if gone:
+            kill.reach("purge.deleted")
+            yield sorted(gone)
+
+
+async def empty(db: Database, store: ObjectStore, generation_id: str) -> None:
+    """Withdraw the content of one generation and delete its objects, due or not. Again, it changes nothing."""
     await queries.withdraw(db, generation_id)
-    await objects.delete(store, [asset.object_key for asset in await queries.assets_of(db, generation_id)])
-    await queries.delete_assets(db, generation_id)
+    await objects.delete(store, await queries.objects_of(db, [generation_id]))
+
+
+async def _delete(db: Database, store: ObjectStore, ids: Sequence[str]) -> set[str]:
+    """Those of these generations whose objects are all gone: together, or one by one where one makes trouble."""
+    try:
+        await objects.delete(store, await queries.objects_of(db, ids))
+    except Exception:  # noqa: BLE001 a store says in many ways that it cannot
+        if len(ids) == 1:
+            _log.error("purge.failed", generation_id=ids[0], exc_info=True)
+            return set()
+    else:
+        return set(ids)
+    middle = len(ids) // 2
+    return await _delete(db, store, ids[:middle]) | await _delete(db, store, ids[middle:])

@@ -1,10 +1,14 @@
 """SQL of delivered content."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from seedance_api.foundation.db import Connection, Database, row, rows
+from seedance_api.foundation.db import Connection, Database, affected, row, rows
+
+_FRAGMENTS = 256
+"""Ranges that are remembered of one file. Who reads it in more pieces, none beside another, says so himself."""
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,15 +28,47 @@ class Held(Asset, frozen=True, kw_only=True):
     livemode: bool
     finished_at: datetime
     purge_at: datetime
+    delivered: bool
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was deleted of a generation: what, which, from where, why, when. A row of `deletion`."""
+
+    what: str
+    place: str
+    name: str
+    reason: str
+    digest: str | None
+    bytes: int | None
+    deleted_at: datetime
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing of a generation that is still there, and when it goes; None where that is not known yet."""
+
+    what: str
+    place: str
+    name: str
+    goes_at: datetime | None
 
 
 async def insert_content(connection: Connection, generation_id: str, keep_seconds: int, assets: list[Asset]) -> None:
-    """Write what was stored, with the time of its end."""
+    """Write what was stored, with the time of its end, its grace, and when its owner is warned of the end."""
     await connection.execute(
-        "INSERT INTO content (generation_id, purge_at) VALUES ($1, now() + $2 * interval '1 second')",
+        """
+        INSERT INTO content (generation_id, purge_at, grace_seconds, warn_at)
+        SELECT id, now() + $2 * interval '1 second', grace_seconds,
+               now() + ($2 - least($2 / 4, 21600)) * interval '1 second'
+        FROM generation WHERE id = $1
+        """,
         generation_id,
         keep_seconds,
     )
+    await insert_assets(connection, generation_id, assets)
+
+
+async def insert_assets(connection: Connection, generation_id: str, assets: Sequence[Asset]) -> None:
+    """Name the objects of a generation."""
     await connection.executemany(
         """
         INSERT INTO asset (generation_id, variant, object_key, media_type, bytes, sha256)
@@ -47,7 +83,7 @@ async def asset_of(db: Database, generation_id: str, variant: str) -> Held | Non
     found = await db.fetchrow(
         """
         SELECT a.variant, a.object_key, a.media_type, a.bytes, a.sha256, g.account_id, g.livemode, g.finished_at,
-               c.purge_at
+               c.purge_at, c.delivered_at IS NOT NULL AS delivered
         FROM asset a
         JOIN content c USING (generation_id)
         JOIN generation g ON g.id = a.generation_id
@@ -60,6 +96,71 @@ async def asset_of(db: Database, generation_id: str, variant: str) -> Held | Non
     return row(Held, found) if found else None
 
 
+async def digest_of(db: Database, generation_id: str, variant: str) -> str | None:
+    """The digest of a file that was deleted."""
+    return await db.fetchval(
+        "SELECT digest FROM deletion WHERE generation_id = $1 AND what = $2 AND name = ''", generation_id, variant
+    )
+
+
+async def owner_of(db: Database, generation_id: str) -> tuple[str, bool] | None:
+    """The account and mode of a generation, also of a deleted one."""
+    found = await db.fetchrow("SELECT account_id, livemode FROM generation WHERE id = $1", generation_id)
+    return (found["account_id"], found["livemode"]) if found else None
+
+
+async def note_served(db: Database, generation_id: str, sha256: str, start: int, end: int) -> bool:
+    """Add a range to what was served of the video; True when that was the last that was missing."""
+    return await db.fetchval(
+        """
+        WITH a AS (
+            UPDATE asset SET served = served + int8multirange(int8range($3, $4))
+            WHERE generation_id = $1 AND variant = 'video' AND sha256 = $2 AND NOT served @> int8range($3, $4)
+              AND (SELECT count(*) FROM unnest(served + int8multirange(int8range($3, $4)))) <= $5
+            RETURNING served @> int8range(0, bytes) AS whole
+        ), c AS (
+            UPDATE content SET state = 'delivered', delivered_at = now(), delivered_by = 'served', warn_at = NULL,
+                purge_at = least(purge_at, now() + grace_seconds * interval '1 second')
+            FROM a WHERE a.whole AND generation_id = $1 AND state = 'stored' RETURNING 1
+        )
+        SELECT EXISTS (SELECT 1 FROM c)
+        """,
+        generation_id,
+        sha256,
+        start,
+        end,
+        _FRAGMENTS,
+    )
+
+
+async def confirm(connection: Connection, generation_id: str) -> bool:
+    """The owner says that he has it; False when that was known."""
+    tag = await connection.execute(
+        """
+        UPDATE content SET state = 'delivered', delivered_at = now(), delivered_by = 'confirmed', warn_at = NULL,
+            purge_at = least(purge_at, now() + grace_seconds * interval '1 second')
+        WHERE generation_id = $1 AND state = 'stored'
+        """,
+        generation_id,
+    )
+    return affected(tag) == 1
+
+
+async def take_warnings(connection: Connection, limit: int) -> list[str]:
+    """Content that nobody has fetched and that goes soon, each once."""
+    found = await connection.fetch(
+        """
+        UPDATE content SET warn_at = NULL WHERE generation_id IN (
+            SELECT generation_id FROM content
+            WHERE warn_at <= now() AND state = 'stored' AND purge_at > now()
+            ORDER BY warn_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ) RETURNING generation_id
+        """,
+        limit,
+    )
+    return sorted(record["generation_id"] for record in found)
+
+
 async def withdraw(db: Database, generation_id: str) -> None:
     """Stop serving a generation's content, from this moment on."""
     await db.execute(
@@ -68,29 +169,126 @@ async def withdraw(db: Database, generation_id: str) -> None:
     )
 
 
-async def assets_of(db: Database, generation_id: str) -> list[Asset]:
-    """Every asset whose object may still exist."""
-    found = await db.fetch(
-        "SELECT variant, object_key, media_type, bytes, sha256 FROM asset WHERE generation_id = $1",
-        generation_id,
-    )
-    return rows(Asset, found)
-
-
-async def delete_assets(db: Database, generation_id: str) -> None:
-    """Forget the assets of withdrawn content, once their objects are gone."""
-    await db.execute("DELETE FROM asset WHERE generation_id = $1", generation_id)
-
-
-async def due_for_purge(db: Database, limit: int) -> list[str]:
-    """Content past its time, and withdrawn content whose objects were not deleted yet."""
-    found = await db.fetch(
+async def withdraw_due(db: Database, limit: int) -> int:
+    """Stop serving the content whose time has come, the longest due first; returns how many."""
+    tag = await db.execute(
         """
-        SELECT generation_id FROM content WHERE state <> 'purged' AND purge_at <= now()
-        UNION
-        SELECT a.generation_id FROM asset a JOIN content c USING (generation_id) WHERE c.state = 'purged'
-        LIMIT $1
+        UPDATE content SET state = 'purged', purged_at = now() WHERE generation_id IN (
+            SELECT generation_id FROM content WHERE state <> 'purged' AND purge_at <= now()
+            ORDER BY purge_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        )
         """,
         limit,
     )
+    return affected(tag)
+
+
+async def withdrawn(db: Database, limit: int, besides: Sequence[str]) -> list[str]:
+    """Withdrawn content that is not cleared yet, the longest withdrawn first, `besides` some that cannot be."""
+    found = await db.fetch(
+        """
+        SELECT generation_id FROM content
+        WHERE state = 'purged' AND cleared_at IS NULL AND generation_id <> ALL ($2)
+        ORDER BY purged_at LIMIT $1
+        """,
+        limit,
+        besides,
+    )
     return [record["generation_id"] for record in found]
+
+
+async def objects_of(db: Database, ids: Sequence[str]) -> list[str]:
+    """Every object that these generations' content may still have."""
+    found = await db.fetch("SELECT object_key FROM asset WHERE generation_id = ANY ($1)", ids)
+    return [record["object_key"] for record in found]
+
+
+async def clear(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Forget withdrawn content whose objects are gone, and write its receipt; returns those cleared now."""
+    found = await connection.fetch(
+        """
+        WITH mine AS (
+            SELECT generation_id FROM content
+            WHERE generation_id = ANY ($1) AND state = 'purged' AND cleared_at IS NULL
+            ORDER BY generation_id FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM asset a USING mine WHERE a.generation_id = mine.generation_id
+            RETURNING a.generation_id, a.variant, a.sha256, a.bytes
+        ), cleared AS (
+            UPDATE content c SET cleared_at = now() FROM mine, generation g
+            WHERE c.generation_id = mine.generation_id AND g.id = c.generation_id
+            RETURNING c.generation_id, CASE
+                WHEN g.deleted_at IS NOT NULL THEN 'requested' WHEN c.delivered_at IS NOT NULL THEN 'delivered'
+                ELSE 'expired' END AS reason
+        ), receipt AS (
+            INSERT INTO deletion (generation_id, what, place, reason, digest, bytes)
+            SELECT gone.generation_id, gone.variant, 'object_store', cleared.reason, gone.sha256, gone.bytes
+            FROM gone JOIN cleared USING (generation_id) ON CONFLICT DO NOTHING
+        )
+        SELECT generation_id FROM cleared ORDER BY generation_id
+        """,
+        ids,
+    )
+    return [record["generation_id"] for record in found]
+
+
+async def replace_assets(connection: Connection, generation_id: str, assets: Sequence[Asset]) -> list[str] | None:
+    """Name other objects for content that is still kept; returns those named before, None when it is withdrawn."""
+    kept = await connection.fetchval(
+        "SELECT 1 FROM content WHERE generation_id = $1 AND state <> 'purged' FOR UPDATE", generation_id
+    )
+    if not kept:
+        return None
+    found = await connection.fetch("DELETE FROM asset WHERE generation_id = $1 RETURNING object_key", generation_id)
+    await insert_assets(connection, generation_id, assets)
+    return [record["object_key"] for record in found]
+
+
+async def insert_deletion(connection: Connection, generation_id: str, what: str, place: str, name: str) -> None:
+    """A line of the receipt for what is not content. Its reason is its owner's wish, or the end of its time."""
+    await connection.execute(
+        """
+        INSERT INTO deletion (generation_id, what, place, name, reason)
+        SELECT id, $2, $3, $4, CASE WHEN deleted_at IS NOT NULL THEN 'requested' ELSE 'retention' END
+        FROM generation WHERE id = $1 ON CONFLICT DO NOTHING
+        """,
+        generation_id,
+        what,
+        place,
+        name,
+    )
+
+
+async def deletions_of(db: Database, generation_id: str) -> list[Deletion]:
+    """The lines of a generation's receipt, in the order of time."""
+    return rows(
+        Deletion,
+        await db.fetch(
+            "SELECT * FROM deletion WHERE generation_id = $1 ORDER BY deleted_at, what, name", generation_id
+        ),
+    )
+
+
+async def kept_of(db: Database, generation_id: str) -> list[Kept]:
+    """What is still there of a generation."""
+    return rows(Kept, await db.fetch(
+        """
+        SELECT a.variant AS what, 'object_store' AS place, '' AS name, c.purge_at AS goes_at
+        FROM asset a JOIN content c USING (generation_id) WHERE a.generation_id = $1
+        UNION ALL
+        SELECT 'prompt', 'database', '', g.finished_at + interval '24 hours'
+        FROM generation_input i JOIN generation g ON g.id = i.generation_id WHERE g.id = $1
+        UNION ALL
+        SELECT 'input', 'object_store', f.id, f.expires_at
+        FROM generation_media m JOIN file f ON f.id = m.file_id WHERE m.generation_id = $1
+        UNION ALL
+        SELECT 'upstream_copy', a.provider, a.id, c.purge_at
+        FROM attempt a LEFT JOIN content c USING (generation_id)
+        WHERE a.generation_id = $1 AND a.operation IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM deletion d
+            WHERE d.generation_id = $1 AND d.what = 'upstream_copy' AND d.name = a.id
+        )
+        ORDER BY 1, 3
+        """,
+        generation_id,
+    ))  # fmt: skip

@@ -1,11 +1,13 @@
 """Objects: files in a local folder, S3, GCS or Azure, through obstore. Nothing is ever held in memory whole."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 CHUNK = 256 * 1024
 
@@ -53,15 +55,53 @@ async def get_file(store: ObjectStore, key: str, to: Path) -> int:
     return size
 
 
-async def open_range(store: ObjectStore, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes from `start` up to but without `end`, in chunks. Raises FileNotFoundError."""
+class TornError(Exception):
+    """An object has another size than was written."""
+
+
+async def open_range(
+    store: ObjectStore, key: str, start: int, end: int, *, size: int
+) -> AsyncGenerator[bytes, None]:
+    """The bytes from `start` up to but without `end` of an object of `size` bytes, in chunks.
+
+    Raises FileNotFoundError, and TornError when it has another size. Close it when you stop early.
+    """
+    file = _local_file(store, key)
+    if file is not None:
+        descriptor = await asyncio.to_thread(os.open, file, os.O_RDONLY)
+        if os.fstat(descriptor).st_size != size:
+            os.close(descriptor)
+            raise TornError
+        return _local_chunks(descriptor, start, end)
     found = await obstore.get_async(store, key, options={"range": (start, end)})
+    if found.meta["size"] != size:
+        raise TornError
+    return _chunks(found)
 
-    async def chunks() -> AsyncIterator[bytes]:
-        async for chunk in found.stream(min_chunk_size=CHUNK):
-            yield bytes(chunk)
 
-    return chunks()
+async def _local_chunks(descriptor: int, start: int, end: int) -> AsyncGenerator[bytes, None]:
+    # three times as fast as the store's own stream, which copies each chunk once more
+    try:
+        while start < end:
+            chunk = await asyncio.to_thread(os.pread, descriptor, min(CHUNK, end - start), start)
+            if not chunk:
+                raise TornError
+            start += len(chunk)
+            yield chunk
+    finally:
+        os.close(descriptor)
+
+
+async def _chunks(found: obstore.GetResult) -> AsyncGenerator[bytes, None]:
+    async for chunk in found.stream(min_chunk_size=CHUNK):
+        yield bytes(chunk)
+
+
+async def presign(store: ObjectStore, key: str, seconds: int) -> str | None:
+    """An address at which anybody can read the object for a while; None where the store is a folder."""
+    if not isinstance(store, S3Store | GCSStore | AzureStore):
+        return None
+    return await obstore.sign_async(store, "GET", key, timedelta(seconds=seconds))
 
 
 async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> AsyncIterator[list[str]]:
@@ -71,12 +111,9 @@ async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> Asyn
         yield [found["path"] for found in page if found["last_modified"] < moment]
 
 
-def local_file(store: ObjectStore, key: str) -> Path | None:
-    """The file of an object that is there, where the store is a folder of this machine."""
-    if not isinstance(store, LocalStore) or store.prefix is None:
-        return None
-    file = Path(store.prefix) / key
-    return file if file.is_file() else None
+def _local_file(store: ObjectStore, key: str) -> Path | None:
+    """The file of an object, where the store is a folder of this machine."""
+    return Path(store.prefix) / key if isinstance(store, LocalStore) and store.prefix is not None else None
 
 
 async def delete(store: ObjectStore, keys: list[str]) -> None:

@@ -3,12 +3,12 @@
 from obstore.store import ObjectStore
 
 from seedance_api.billing.books import Books
-from seedance_api.delivery.purge import purge
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Once, take
 from seedance_api.generations import decide, queries
+from seedance_api.generations.purge import purge
 from seedance_api.generations.record import record
 from seedance_api.generations.states import State
 

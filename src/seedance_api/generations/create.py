@@ -25,7 +25,8 @@ from seedance_api.generations.write import Created, NewGeneration, NewMedium, Wr
 from seedance_api.references.admit import References, Source
 from seedance_api.references.queries import NewFile
 
-_GRACE_SECONDS = 86_400
+_INLINE_SECONDS = 86_400
+"""What came inside a request stays this long behind its end."""
 
 
 class CreateGeneration(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ class Creating(msgspec.Struct, frozen=True, kw_only=True):
     references: References
     router: Router
     retention_seconds: int
+    grace_seconds: int
     deadline_seconds: int
 
 
@@ -202,7 +204,7 @@ async def _understand(wish: CreateGeneration, principal: Principal, folder: Path
 
 
 async def _store_inline(understood: Understood, principal: Principal, parts: Creating) -> dict[str, NewFile]:
-    keep = parts.deadline_seconds + _GRACE_SECONDS
+    keep = parts.deadline_seconds + _INLINE_SECONDS
     stored: dict[str, NewFile] = {}
     try:
         for path, one in understood.admitted.items():
@@ -246,7 +248,8 @@ def _compose(
         new_files=tuple(files.values()),
         draft_id=draft.id if draft and accepted.order.mode is Mode.FINAL else None,
         metadata=wish.metadata,
-        keep_seconds=wish.keep_seconds or parts.retention_seconds,
+        keep_seconds=wish.keep_seconds or principal.keep_seconds or parts.retention_seconds,
+        grace_seconds=parts.grace_seconds if principal.grace_seconds is None else principal.grace_seconds,
         deadline_seconds=parts.deadline_seconds,
         quoted_tokens=counted.most,
         once=once,

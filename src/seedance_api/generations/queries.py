@@ -32,7 +32,7 @@ async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
         """
         SELECT g.id, g.account_id, g.livemode, g.provider, g.model, g.params, g.metadata, g.state, g.progress, g.output,
                g.error_code, g.error_message, g.created_at, g.started_at, g.finished_at,
-               i.prompt, c.purge_at, c.state AS content_state,
+               i.prompt, c.purge_at, c.delivered_at, c.state AS content_state,
                ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
                CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
         FROM generation g
@@ -74,7 +74,7 @@ async def page(
 
 # written out twice, so that each direction walks the index and stops at the limit
 _PAGE_DOWN = """
-    SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
+    SELECT g.*, i.prompt, c.purge_at, c.delivered_at, c.state AS content_state,
            ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
            CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
     FROM (
@@ -89,7 +89,7 @@ _PAGE_DOWN = """
     ORDER BY g.id DESC
 """
 _PAGE_UP = """
-    SELECT g.*, i.prompt, c.purge_at, c.state AS content_state,
+    SELECT g.*, i.prompt, c.purge_at, c.delivered_at, c.state AS content_state,
            ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
            CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
     FROM (

@@ -63,6 +63,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str | None
     purge_at: datetime | None
     content_state: str | None
+    delivered_at: datetime | None
     variants: list[str]
     hold: Hold | None
     """None for a generation that costs nothing."""

@@ -2,8 +2,6 @@
 
 import structlog
 
-from seedance_api.delivery.purge import purge
-from seedance_api.delivery.queries import due_for_purge
 from seedance_api.foundation import jobs
 from seedance_api.generations import decide, queries
 from seedance_api.generations.advance import Engine
@@ -42,17 +40,3 @@ async def _fail_overdue(engine: Engine) -> None:
             await record(
                 connection, step, generation_id=one.id, version=one.version, provider=one.provider, books=engine.books
             )
-
-
-async def purge_due(engine: Engine) -> None:
-    """Delete the content whose time has come."""
-    due = await due_for_purge(engine.db, _MOST)
-    for generation_id in due:
-        try:
-            await purge(engine.db, engine.storage.objects, generation_id)
-        except Exception:  # noqa: BLE001 one object that cannot be deleted must not keep the others
-            _log.error("purge.failed", generation_id=generation_id, exc_info=True)
-    if due:
-        async with engine.db.transaction() as connection:
-            await jobs.enqueue(connection, "tidy", due)
-        _log.info("purge.done", count=len(due))

@@ -2,12 +2,12 @@
 
 import structlog
 
-from seedance_api.delivery.purge import purge
 from seedance_api.foundation import kill, objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.purge import purge
 from seedance_api.references.queries import File, delete_file, expired_files, inline_files_of
 
 _MOST = 200

@@ -47,6 +47,7 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     draft_id: str | None
     metadata: dict[str, str]
     keep_seconds: int
+    grace_seconds: int
     deadline_seconds: int
     quoted_tokens: int
     once: Once
@@ -219,14 +220,15 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
         """
         WITH n AS (
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
-                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[])
-                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft)
+                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[],
+                                 $14::int[])
+                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace)
         ), inputs AS (
             INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM n
         )
         INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
-                                quoted_tokens, deadline_at, draft_id)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft FROM n RETURNING *
+                                quoted_tokens, deadline_at, draft_id, grace_seconds)
+        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace FROM n RETURNING *
         """,
         [new.id for new in news],
         [new.account_id for new in news],
@@ -241,6 +243,7 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
         [timedelta(seconds=new.deadline_seconds) for new in news],
         [new.prompt for new in news],
         [new.draft_id for new in news],
+        [new.grace_seconds for new in news],
     )
     media = [
         (new.id, at, one.role.value, one.file_id, one.asset, one.kind.value if one.kind else None)

@@ -7,6 +7,8 @@ ALTER TABLE account ADD COLUMN keep_seconds integer CHECK (keep_seconds BETWEEN 
 ALTER TABLE account ADD COLUMN grace_seconds integer CHECK (grace_seconds BETWEEN 0 AND 86400);
 ALTER TABLE account ADD COLUMN low_balance bigint CHECK (low_balance >= 0);
 
+ALTER TABLE generation ADD COLUMN grace_seconds integer NOT NULL DEFAULT 3600
+    CHECK (grace_seconds BETWEEN 0 AND 86400);
 ALTER TABLE content ADD COLUMN grace_seconds integer NOT NULL DEFAULT 3600 CHECK (grace_seconds BETWEEN 0 AND 86400);
 ALTER TABLE content ADD COLUMN delivered_at timestamptz;
 ALTER TABLE content ADD COLUMN delivered_by text CHECK (delivered_by IN ('served', 'confirmed'));
@@ -19,7 +21,11 @@ ALTER TABLE content ADD CONSTRAINT delivered_content_says_how CHECK (
     AND (state <> 'delivered' OR delivered_at IS NOT NULL)
 );
 CREATE INDEX content_warning ON content (warn_at) WHERE warn_at IS NOT NULL AND state = 'stored';
-CREATE INDEX content_withdrawn ON content (generation_id) WHERE state = 'purged';
+-- when the objects and the rows of withdrawn content were gone
+ALTER TABLE content ADD COLUMN cleared_at timestamptz;
+UPDATE content c SET cleared_at = purged_at
+WHERE state = 'purged' AND NOT EXISTS (SELECT 1 FROM asset a WHERE a.generation_id = c.generation_id);
+CREATE INDEX content_withdrawn ON content (purged_at) WHERE state = 'purged' AND cleared_at IS NULL;
 
 ALTER TABLE asset ADD COLUMN served int8multirange NOT NULL DEFAULT '{}';
 CREATE INDEX asset_digest ON asset (sha256);

@@ -1,0 +1,33 @@
+"""Deliver: what counts as delivery. All bytes were served, or the owner says that he has them."""
+
+import structlog
+
+from seedance_api.delivery import queries
+from seedance_api.foundation.db import UNREACHABLE, Database
+from seedance_api.foundation.idempotency import Once, take
+
+_log = structlog.get_logger()
+
+
+async def note_served(db: Database, generation_id: str, sha256: str, start: int, end: int) -> None:
+    """Remember that these bytes of the video were served; with the last of them it is delivered, and its grace runs.
+
+    A note that cannot be written is lost: the video then stays for longer than it must, and is not lost.
+    """
+    try:
+        whole = await queries.note_served(db, generation_id, sha256, start, end)
+    except UNREACHABLE:
+        _log.warning("delivery.note_lost", generation_id=generation_id)
+        return
+    if whole:
+        _log.info("delivery.served", generation_id=generation_id)
+
+
+async def confirm(db: Database, generation_id: str, *, once: Once | None) -> bool:
+    """The owner says that he has the video. False when another request with the same key has said so."""
+    async with db.transaction() as connection:
+        if once is not None and await take(connection, [once], [generation_id]) != [True]:
+            return False
+        if await queries.confirm(connection, generation_id):
+            _log.info("delivery.confirmed", generation_id=generation_id)
+    return True
