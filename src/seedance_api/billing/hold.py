@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,18 +17,28 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.money import format_amount
 
 
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """A balance that is low now, or a limit that is reached."""
+
+    kind: Literal["balance.low", "key.limit_reached"]
+    account_id: str
+    data: dict[str, Any]
+
+
 class Granted(msgspec.Struct, frozen=True):
     """The holds that were granted, whose money is set aside already, and the refusal of each other, by generation."""
 
     holds: list[NewHold]
     refused: dict[str, AppError]
     days: dict[str, date]
+    news: list[News]
+    """What the accounts' owners want to hear of; also of holds that were refused."""
 
 
 async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Granted:
     """Lock the wallets, decide, and move the money. The caller writes the generations and then calls `write_holds`."""
     if not wanted:
-        return Granted([], {}, {})
+        return Granted([], {}, {}, [])
     accounts = sorted({one.account_id for one in wanted})
     wallets = await queries.lock_wallets(connection, accounts)
     for wallet in wallets.values():
@@ -44,7 +55,12 @@ async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Grant
     ):
         raise AssertionError("a locked wallet, and the limits under its lock, allow what was read of them")
     await _announce(connection, verdict.warned)
-    return Granted(verdict.granted, {one: refusal(short) for one, short in verdict.refused.items()}, verdict.days)
+    return Granted(
+        verdict.granted,
+        {one: refusal(short) for one, short in verdict.refused.items()},
+        verdict.days,
+        _news(verdict),
+    )
 
 
 async def write_holds(connection: Connection, granted: Granted) -> None:
@@ -76,6 +92,38 @@ def _problem(short: Shortfall) -> Problem:
     return Problem(path=f"limits.{whose}.{period}", code="limit_reached", message=message, value=needed, allowed=left)
 
 
+def _news(verdict: decide.Verdict) -> list[News]:
+    low = [
+        News(
+            kind="balance.low",
+            account_id=one.account_id,
+            data={
+                "available": format_amount(one.available),
+                "threshold": format_amount(one.threshold),
+                "currency": one.currency,
+            },
+        )
+        for one in verdict.low
+    ]
+    reached = [
+        News(kind="key.limit_reached", account_id=one.limit.account_id, data=_state_of(one.limit))
+        for one in verdict.warned
+        if one.reached
+    ]
+    return low + reached
+
+
+def _state_of(limit: Limit) -> dict[str, Any]:
+    return {
+        "scope": _scope(limit),
+        "key_id": limit.subject if _scope(limit) == "key" else None,
+        "period": limit.period.value,
+        "limit": format_amount(limit.most),
+        "spent": format_amount(limit.spent),
+        "percent": limit.spent * 100 // limit.most if limit.most else 100,
+    }
+
+
 def _scope(limit: Limit) -> str:
     return "account" if limit.subject == limit.account_id else "key"
 
@@ -88,14 +136,7 @@ async def _announce(connection: Connection, warned: Sequence[Warned]) -> None:
             new_id("ntc"),
             one.limit.account_id,
             "limit_reached" if one.reached else "limit_near",
-            {
-                "scope": _scope(one.limit),
-                "key_id": one.limit.subject if _scope(one.limit) == "key" else None,
-                "period": one.limit.period.value,
-                "limit": format_amount(one.limit.most),
-                "spent": format_amount(one.limit.spent),
-                "percent": one.limit.spent * 100 // one.limit.most if one.limit.most else 100,
-            },
+            _state_of(one.limit),
         )
         for one in warned
     ]

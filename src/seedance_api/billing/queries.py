@@ -56,7 +56,8 @@ async def lock_wallets(connection: Connection, account_ids: Iterable[str]) -> di
     found = await connection.fetch(
         """
         SELECT account_id, currency, available, held, granted,
-               coalesce(grant_expires_at <= now(), false) AS grants_expired
+               coalesce(grant_expires_at <= now(), false) AS grants_expired,
+               (SELECT low_balance FROM account WHERE account.id = account_id) AS low
         FROM wallet WHERE account_id = ANY ($1) ORDER BY account_id FOR NO KEY UPDATE
         """,
         sorted(set(account_ids)),

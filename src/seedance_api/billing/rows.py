@@ -16,6 +16,8 @@ class Wallet(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     granted: int
     grants_expired: bool
+    low: int | None = None
+    """What its owner wants to hear of when less is available."""
 
 
 class HoldState(StrEnum):

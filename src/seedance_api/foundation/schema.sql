@@ -549,12 +549,14 @@ CREATE TABLE public.webhook_endpoint (
     livemode boolean NOT NULL,
     hidden boolean DEFAULT false NOT NULL,
     name text DEFAULT ''::text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
     url text NOT NULL,
     event_types text[] NOT NULL,
     signs text[] DEFAULT '{v1}'::text[] NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
     failing_since timestamp with time zone,
     warned boolean DEFAULT false NOT NULL,
+    slow boolean DEFAULT false NOT NULL,
     closed_until timestamp with time zone,
     disabled_at timestamp with time zone,
     disabled_by text,
@@ -694,7 +696,7 @@ CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated
 CREATE INDEX spending_limit_account ON public.spending_limit USING btree (account_id);
 CREATE UNIQUE INDEX transfer_once ON public.transfer USING btree (generation_id, kind) WHERE (kind = ANY (ARRAY['release'::text, 'charge'::text, 'waiver'::text]));
 CREATE UNIQUE INDEX transfer_reference ON public.transfer USING btree (account_id, kind, reference) WHERE (reference IS NOT NULL);
-CREATE INDEX webhook_endpoint_account ON public.webhook_endpoint USING btree (account_id, livemode, id);
+CREATE INDEX webhook_endpoint_account ON public.webhook_endpoint USING btree (account_id, livemode, id) WHERE (NOT hidden);
 CREATE UNIQUE INDEX webhook_endpoint_hidden ON public.webhook_endpoint USING btree (account_id, livemode, url) WHERE hidden;
 ALTER INDEX public.delivery_due ATTACH PARTITION public.delivery_rest_endpoint_id_due_at_idx;
 ALTER INDEX public.delivery_pkey ATTACH PARTITION public.delivery_rest_pkey;

@@ -11,6 +11,7 @@ from seedance_api.generations.advance import Engine
 from seedance_api.generations.record import dispatch_soon
 from seedance_api.generations.rows import Gate
 from seedance_api.providers.provider import Capabilities
+from seedance_api.webhooks.announce import announce
 
 _PATIENCE_SECONDS = 5.0
 _ALL = 1_000_000
@@ -29,7 +30,7 @@ async def dispatch(name: str, engine: Engine) -> int:
         known = await gates.of_providers(connection, list(engine.router.offers) or [name])
         mine = [gate for gate in known if gate.provider == name]
         slots = slots_of(capabilities, mine)
-        ids = await queries.to_submitting(
+        moved = await queries.to_submitting(
             connection,
             await queries.next_in_queue(
                 connection,
@@ -39,7 +40,9 @@ async def dispatch(name: str, engine: Engine) -> int:
                 engine.an_account if capabilities.region else _ALL,
             ),
         )
+        ids = list(moved)
         if ids:
+            await announce(connection, "video.in_progress", [one for one, first in moved.items() if first])
             await queries.plan_attempts(connection, name, [new_id("att") for _ in ids], ids)
             await queries.announce(connection, ids)
             await jobs.enqueue(connection, "advance", ids)

@@ -399,16 +399,17 @@ async def note_callback(connection: Connection, attempt_id: str, told: str | Non
     return row(Called, found) if found else None
 
 
-async def to_submitting(connection: Connection, ids: list[str]) -> list[str]:
-    """queued → submitting; returns those that moved."""
+async def to_submitting(connection: Connection, ids: list[str]) -> dict[str, bool]:
+    """queued → submitting; returns those that moved, each with whether it leaves the queue for the first time."""
     found = await connection.fetch(
         """
         UPDATE generation SET state = 'submitting', version = version + 1, tries = 0, due_at = now()
-        WHERE id = ANY ($1) AND state = 'queued' RETURNING id
+        WHERE id = ANY ($1) AND state = 'queued'
+        RETURNING id, NOT EXISTS (SELECT FROM attempt a WHERE a.generation_id = generation.id) AS first
         """,
         ids,
     )
-    return [record["id"] for record in found]
+    return {record["id"]: record["first"] for record in found}
 
 
 async def to_queued(connection: Connection, generation_id: str, version: int, provider: str) -> bool:

@@ -16,6 +16,7 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.generations import decide, gates, queries
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Original
+from seedance_api.webhooks.announce import announce
 
 _DISPATCH_TICK = 0.1
 _WATCH_TICK = 0.5
@@ -138,6 +139,7 @@ async def _record_other(connection: Connection, entry: Entry, books: Books) -> s
         return set()
     await _follow(connection, step, generation_id, version, entry.provider)
     await _account(connection, step, generation_id, books)
+    await _announce(connection, step, generation_id)
     if not isinstance(step, decide.PutOff | decide.StayUnknown | decide.TryAgain | decide.LeaveRunning):
         await queries.announce(connection, [generation_id])
     return {generation_id}
@@ -202,6 +204,29 @@ async def _account(connection: Connection, step: decide.Step, generation_id: str
             await settle(connection, sale, order, books)
         case decide.Fail() | decide.Cancel():
             await release(connection, generation_id)
+        case (
+            decide.Acknowledge()
+            | decide.Store()
+            | decide.StayUnknown()
+            | decide.TryAgain()
+            | decide.Requeue()
+            | decide.PutOff()
+            | decide.LeaveRunning()
+        ):
+            pass
+        case _:
+            assert_never(step)
+
+
+async def _announce(connection: Connection, step: decide.Step, generation_id: str) -> None:
+    """Tell the account's endpoints how it ended. Once: the move above was made under the generation's version."""
+    match step:
+        case decide.Complete():
+            await announce(connection, "video.completed", [generation_id])
+        case decide.Fail():
+            await announce(connection, "video.failed", [generation_id])
+        case decide.Cancel():
+            await announce(connection, "video.canceled", [generation_id])
         case (
             decide.Acknowledge()
             | decide.Store()

@@ -55,6 +55,7 @@ CREATE TABLE webhook_endpoint (
     livemode boolean NOT NULL,
     hidden boolean NOT NULL DEFAULT false,
     name text NOT NULL DEFAULT '',
+    description text NOT NULL DEFAULT '',
     url text NOT NULL,
     event_types text[] NOT NULL,
     signs text[] NOT NULL DEFAULT '{v1}',
@@ -62,6 +63,8 @@ CREATE TABLE webhook_endpoint (
     failures integer NOT NULL DEFAULT 0,
     failing_since timestamptz,
     warned boolean NOT NULL DEFAULT false,
+    -- its last answer took long, or did not come: it waits in a lane of its own, where it delays no other
+    slow boolean NOT NULL DEFAULT false,
     closed_until timestamptz,
     disabled_at timestamptz,
     disabled_by text CHECK (disabled_by IN ('gone', 'failing', 'owner')),
@@ -70,7 +73,7 @@ CREATE TABLE webhook_endpoint (
     CONSTRAINT disabled_endpoints_say_why CHECK ((disabled_at IS NULL) = (disabled_by IS NULL))
 ) WITH (fillfactor = 70);
 
-CREATE INDEX webhook_endpoint_account ON webhook_endpoint (account_id, livemode, id);
+CREATE INDEX webhook_endpoint_account ON webhook_endpoint (account_id, livemode, id) WHERE NOT hidden;
 CREATE UNIQUE INDEX webhook_endpoint_hidden ON webhook_endpoint (account_id, livemode, url) WHERE hidden;
 
 -- Secrets are derived from the installation's pepper: a row says which of them is the subject's now, and until when the
