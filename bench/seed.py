@@ -47,6 +47,7 @@ def compose(ground: Ground, *, live: bool = False) -> NewGeneration:
         draft_id=None,
         metadata={},
         keep_seconds=_KEEP_SECONDS,
+        grace_seconds=3600,
         deadline_seconds=86_400,
         quoted_tokens=taken.most,
         once=Once(

@@ -18,8 +18,9 @@ from seedance_api.foundation.jobs import prune_log
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
-from seedance_api.generations.reconcile import reconcile
+from seedance_api.generations.mend import mend
 from seedance_api.generations.purge import purge_due, warn_due
+from seedance_api.generations.reconcile import reconcile
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, tidy
 from seedance_api.generations.watch import look, watch
@@ -53,12 +54,13 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _job(queue, "dispatch", lambda provider: dispatch(provider, engine))
     _job(starting, "advance", lambda generation_id: advance(generation_id, engine))
     _job(storing, "store", lambda generation_id: advance(generation_id, engine))
+    _job(storing, "mend", lambda generation_id: mend(generation_id, engine))
     _job(queue, "watch", lambda provider: watch(provider, engine))
     _job(queue, "look", lambda attempt_id: look(attempt_id, engine))
     _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine))
     _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
-    _schedule(queue, "purge", "* * * * * */30", lambda: purge_due(engine))
+    _schedule(queue, "purge", "* * * * * */5", lambda: purge_due(engine))
     _schedule(queue, "warn", "* * * * *", lambda: warn_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
     _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db))

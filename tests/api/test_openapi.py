@@ -94,7 +94,7 @@ def test_every_path_parameter_is_described() -> None:
 
 def test_only_health_and_signed_links_need_no_key() -> None:
     is_open = {path for (_, path), one in operations().items() if one.get("security") == []}
-    assert is_open == {"/healthz", "/readyz", "/v1/media/{token}"}
+    assert is_open == {"/healthz", "/readyz", "/v1/media/{token}", "/v1/content/{token}"}
 
 
 def test_every_field_of_a_create_has_a_sentence() -> None:

@@ -41,7 +41,9 @@ def test_killed_at_every_point_the_end_is_that_of_an_undisturbed_run(
     points: tuple[kill.Point, ...],
 ) -> None:
     tmp_path.chmod(0o755)
-    service = start_service(live_sandbox="true", kill_points=str(tmp_path), workers="2", lease_seconds="1")
+    service = start_service(
+        live_sandbox="true", kill_points=str(tmp_path), workers="2", lease_seconds="1", grace_seconds="0"
+    )
     service.credit("10")
     key = service.new_key("live")
     undisturbed = end_of(service, key, "undisturbed")

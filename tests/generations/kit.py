@@ -89,7 +89,7 @@ def new(owner: Owner, *, key: str | None = None, body: bytes = b"body", **change
     made = NewGeneration(
         id=new_id("vid"), account_id=owner.account_id, key_id=owner.key_id, livemode=False, provider="sandbox",
         order=accepted.order, prompt="x", media=(), new_files=(), draft_id=None, metadata={}, keep_seconds=3600,
-        deadline_seconds=600, quoted_tokens=1, price=None,
+        grace_seconds=3600, deadline_seconds=600, quoted_tokens=1, price=None,
         once=Once(account_id=owner.account_id, route="test POST /v1/videos", key=key or f"content {body!r}",
                   fingerprint=body, kind=Kind.KEY if key else Kind.CONTENT),
     )  # fmt: skip

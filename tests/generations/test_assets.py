@@ -54,7 +54,7 @@ def parts_of(db: Database, router: Router) -> Creating:
     references = References(store=MemoryStore(), confine=Confine(slots=1), outbound=Outbound())
     return Creating(
         db=db, writer=Writer(db), books=Books(db), references=references, router=router, retention_seconds=3600,
-        deadline_seconds=600,
+        grace_seconds=3600, deadline_seconds=600,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from seedance_api.accounts import keys, queries
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.accounts.queries import Account
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.money import is_currency
 from seedance_api.foundation.secrets import digest
@@ -18,6 +18,8 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x0
 _EMAIL_MOST = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 _REGION = re.compile(r"[^\x00-\x1f\x7f]{1,200}\Z")
 _REGIONS_MOST = 20
+KEEP_SECONDS = (3600, 604_800)
+GRACE_SECONDS = (0, 86_400)
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -61,6 +63,29 @@ async def set_regions(db: Database, email: str, regions: Sequence[str] | None) -
     async with db.transaction() as connection:
         await queries.set_regions(connection, account.id, wanted)
     return msgspec.structs.replace(account, regions=wanted)
+
+
+async def set_retention(db: Database, email: str, *, keep_seconds: int | None, grace_seconds: int | None) -> Account:
+    """Say how long an account's new videos stay, before and after delivery; None takes the installation's.
+
+    Raises AppError, 404 when there is no such account, 400 with everything that is out of its bounds.
+    """
+    problems = [
+        Problem(path=name, code="out_of_range", message=f"`{name}` must be {least} to {most} seconds.", value=value)
+        for name, value, (least, most) in (
+            ("keep", keep_seconds, KEEP_SECONDS),
+            ("grace", grace_seconds, GRACE_SECONDS),
+        )
+        if value is not None and not least <= value <= most
+    ]
+    if problems:
+        raise AppError("invalid_request", " ".join(one.message for one in problems), problems=problems)
+    account = await queries.account_by_email(db, email)
+    if account is None:
+        raise AppError("not_found", "There is no account with that address.", param="email")
+    async with db.transaction() as connection:
+        await queries.set_retention(connection, account.id, keep_seconds, grace_seconds)
+    return msgspec.structs.replace(account, keep_seconds=keep_seconds, grace_seconds=grace_seconds)
 
 
 async def create_key(db: Database, pepper: bytes, *, email: str, mode: KeyMode, name: str | None = None) -> NewKey:

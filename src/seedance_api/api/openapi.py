@@ -8,6 +8,7 @@ import msgspec
 
 from seedance_api.api.billing import Balance, UsageList
 from seedance_api.api.content import VARIANTS
+from seedance_api.api.delivery import ContentLink, LinkForm
 from seedance_api.api.errors import ErrorView
 from seedance_api.api.files import FileDeleted, FileView
 from seedance_api.api.health import Health
@@ -16,6 +17,8 @@ from seedance_api.api.quotes import QuoteView
 from seedance_api.api.understand import CreateVideo, MediaItem
 from seedance_api.api.view import Video, VideoDeleted, VideoList
 from seedance_api.catalog.models import MODELS, ModelView
+from seedance_api.delivery import link
+from seedance_api.delivery.receipt import DeletionReceipt
 from seedance_api.foundation.errors import CODES
 from seedance_api.generations.states import PUBLIC
 from seedance_api.references.link import EXTENSIONS
@@ -122,6 +125,19 @@ def _paths() -> dict[str, Any]:
             "post": _operation("cancelVideo", "Cancel a video", "Videos", "Video", ["not_found", "not_cancelable", "idempotency_mismatch"], parameters=[_KEY]),
         },
         "/v1/videos/{video_id}/content": {"parameters": [video], "get": _content("get"), "head": _content("head")},
+        "/v1/videos/{video_id}/delivered": {
+            "parameters": [video],
+            "post": _operation("confirmDelivery", "Say that you have it", "Videos", "Video", ["not_found", "not_ready", "content_gone", "idempotency_mismatch"], parameters=[_KEY]),
+        },
+        "/v1/videos/{video_id}/links": {
+            "parameters": [video],
+            "post": _operation("createLink", "Make a link", "Videos", "ContentLink", ["invalid_request", "invalid_json", "body_too_large", "unsupported_media_type", "not_found", "not_ready", "content_gone"], body=_link_body()),
+        },
+        "/v1/videos/{video_id}/receipt": {
+            "parameters": [video],
+            "get": _operation("retrieveReceipt", "Receipt of deletion", "Videos", "DeletionReceipt", ["not_found"]),
+        },
+        "/v1/content/{token}": {"parameters": [token], "get": _content("get", linked=True), "head": _content("head", linked=True)},
         "/v1/videos/{video_id}/events": {"parameters": [video], "get": _events()},
         "/v1/files": {
             "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress"], parameters=[_KEY], body=_upload_body()),
@@ -206,6 +222,10 @@ def _upload_body() -> dict[str, Any]:
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
+def _link_body() -> dict[str, Any]:
+    return {"required": False, "content": {"application/json": {"schema": _ref("LinkForm")}}}
+
+
 def _page_parameters() -> list[dict[str, Any]]:
     unix = {"type": "integer", "minimum": 0, "maximum": (1 << 33) - 1}
     return [
@@ -240,18 +260,25 @@ def _statement() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _content(method: str) -> dict[str, Any]:
+def _content(method: str, *, linked: bool = False) -> dict[str, Any]:
     variant = _query("variant", {"enum": list(VARIANTS), "default": "video"}, "Which file.")
-    return {
-        "operationId": "retrieveContent" if method == "get" else "inspectContent",
-        "summary": "Download" if method == "get" else "Size and type of a download",
-        "tags": ["Videos"],
-    } | _file(
-        method,
-        ("video/mp4", "image/png", "image/jpeg", "image/webp"),
-        ["invalid_request", "not_found", "not_ready", "content_gone"],
-        [variant],
-        open_to_all=False,
+    by = " by a link" if linked else ""
+    codes = ["link_invalid", "link_expired"] if linked else ["invalid_request", "not_found", "not_ready"]
+    return (
+        {
+            "operationId": ("retrieve" if method == "get" else "inspect") + ("Linked" if linked else "") + "Content",
+            "summary": f"Download{by}" if method == "get" else f"Size and type of a download{by}",
+            "tags": ["Videos"],
+        }
+        | ({"security": []} if linked else {})
+        | _file(
+            method,
+            ("video/mp4", "image/png", "image/jpeg", "image/webp"),
+            [*codes, "content_gone", "content_damaged"],
+            [] if linked else [variant],
+            open_to_all=linked,
+            redirects=True,
+        )
     )
 
 
@@ -265,13 +292,23 @@ def _media(method: str) -> dict[str, Any]:
 
 
 def _file(
-    method: str, types: Sequence[str], codes: list[str], parameters: list[dict[str, Any]], *, open_to_all: bool
+    method: str,
+    types: Sequence[str],
+    codes: list[str],
+    parameters: list[dict[str, Any]],
+    *,
+    open_to_all: bool,
+    redirects: bool = False,
 ) -> dict[str, Any]:
     """What an address that sends a file takes and answers."""
     found = {kind: {"schema": {"type": "string", "contentMediaType": kind}} for kind in types}
     body = {"content": found} if method == "get" else {}
     whole = {"200": {"description": "The whole file.", **body}, "304": {"description": "You have it."}}
     part = {"206": {"description": "The range asked for.", **body}} if method == "get" else {}
+    if redirects and method == "get":
+        part["302"] = {
+            "description": "It is at this presigned address of the object store, where the operator has chosen so."
+        }
     header = {
         "name": "Range",
         "in": "header",
@@ -303,6 +340,9 @@ def _schemas() -> dict[str, Any]:
         Video,
         VideoList,
         VideoDeleted,
+        ContentLink,
+        LinkForm,
+        DeletionReceipt,
         QuoteView,
         Balance,
         UsageList,
@@ -317,6 +357,8 @@ def _schemas() -> dict[str, Any]:
     ]
     _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     create: dict[str, Any] = schemas["CreateVideo"]
+    schemas["LinkForm"]["additionalProperties"] = False
+    _describe_link(schemas["LinkForm"]["properties"])
     create["additionalProperties"] = schemas["MediaItem"]["additionalProperties"] = False
     medium = {"anyOf": [_TEXT, _ref("MediaItem")]}
     for name in ("images", "videos", "audios"):
@@ -333,6 +375,12 @@ def _schemas() -> dict[str, Any]:
         create["properties"][name]["description"] = note
     schemas["CreateVideoForm"] = _form(create)
     return schemas
+
+
+def _describe_link(fields: dict[str, Any]) -> None:
+    least, most = link.SECONDS
+    fields["variant"] = {"enum": list(VARIANTS), "default": "video", "description": "Which file."}
+    fields["expires_in"] |= {"minimum": least, "maximum": most, "description": "How long it is good for, in seconds."}
 
 
 def _form(create: dict[str, Any]) -> dict[str, Any]:

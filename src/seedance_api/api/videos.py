@@ -64,7 +64,13 @@ async def _replayed(parts: Parts, principal: Principal, created: Created) -> See
 def _fresh(created: Created) -> Seen:
     """A generation that was written a moment ago, as its owner sees it."""
     assert created.row is not None, "it was not replayed"
-    beside: dict[str, object] = {"prompt": created.prompt, "purge_at": None, "delivered_at": None, "content_state": None, "variants": []}
+    beside: dict[str, object] = {
+        "prompt": created.prompt,
+        "purge_at": None,
+        "delivered_at": None,
+        "content_state": None,
+        "variants": [],
+    }
     hold = None
     if created.hold is not None:
         hold = msgspec.structs.asdict(created.hold) | {

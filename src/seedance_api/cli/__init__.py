@@ -14,6 +14,7 @@ from seedance_api.cli.doctor import doctor
 from seedance_api.cli.keys import keys
 from seedance_api.cli.prices import prices
 from seedance_api.cli.regions import account_list, account_regions
+from seedance_api.cli.retention import account_retention
 from seedance_api.cli.run import AsJson, DataDir, fail, show, started
 from seedance_api.cli.upstreams import upstreams
 from seedance_api.foundation.migrations import migrate as run_migrations
@@ -23,6 +24,7 @@ from seedance_api.settings import Settings
 cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 accounts.command("list")(account_list)
 accounts.command("regions")(account_regions)
+accounts.command("retention")(account_retention)
 cli.add_typer(accounts, name="account")
 cli.add_typer(keys, name="key")
 cli.add_typer(prices, name="prices")

@@ -60,7 +60,14 @@ def account_create(
 
 def account_fields(account: Account) -> dict[str, Any]:
     """An account for a program."""
-    return {"id": account.id, "email": account.email, "currency": account.currency, "regions": account.regions}
+    return {
+        "id": account.id,
+        "email": account.email,
+        "currency": account.currency,
+        "regions": account.regions,
+        "keep_seconds": account.keep_seconds,
+        "grace_seconds": account.grace_seconds,
+    }
 
 
 @accounts.command("credit")

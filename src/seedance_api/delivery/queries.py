@@ -220,10 +220,17 @@ async def clear(connection: Connection, ids: Sequence[str]) -> list[str]:
             RETURNING c.generation_id, CASE
                 WHEN g.deleted_at IS NOT NULL THEN 'requested' WHEN c.delivered_at IS NOT NULL THEN 'delivered'
                 ELSE 'expired' END AS reason
+        ), labels AS (
+            UPDATE generation g SET metadata = '{}' FROM mine
+            WHERE g.id = mine.generation_id AND g.metadata <> '{}' RETURNING g.id AS generation_id
         ), receipt AS (
             INSERT INTO deletion (generation_id, what, place, reason, digest, bytes)
             SELECT gone.generation_id, gone.variant, 'object_store', cleared.reason, gone.sha256, gone.bytes
-            FROM gone JOIN cleared USING (generation_id) ON CONFLICT DO NOTHING
+            FROM gone JOIN cleared USING (generation_id)
+            UNION ALL
+            SELECT generation_id, 'metadata', 'database', cleared.reason, NULL, NULL
+            FROM labels JOIN cleared USING (generation_id)
+            ON CONFLICT DO NOTHING
         )
         SELECT generation_id FROM cleared ORDER BY generation_id
         """,
@@ -278,6 +285,9 @@ async def kept_of(db: Database, generation_id: str) -> list[Kept]:
         UNION ALL
         SELECT 'prompt', 'database', '', g.finished_at + interval '24 hours'
         FROM generation_input i JOIN generation g ON g.id = i.generation_id WHERE g.id = $1
+        UNION ALL
+        SELECT 'metadata', 'database', '', coalesce(c.purge_at, g.finished_at + interval '24 hours')
+        FROM generation g LEFT JOIN content c ON c.generation_id = g.id WHERE g.id = $1 AND g.metadata <> '{}'
         UNION ALL
         SELECT 'input', 'object_store', f.id, f.expires_at
         FROM generation_media m JOIN file f ON f.id = m.file_id WHERE m.generation_id = $1

@@ -38,13 +38,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     issued_at: datetime
 
 
-class Signed(Receipt, frozen=True, kw_only=True):
+class DeletionReceipt(Receipt, frozen=True, kw_only=True):
     """A receipt with its signature."""
 
     signature: Signature
 
 
-async def receipt(db: Database, generation_id: str, key: Ed25519PrivateKey) -> Signed:
+async def receipt(db: Database, generation_id: str, key: Ed25519PrivateKey) -> DeletionReceipt:
     """The receipt of a generation as it stands now."""
     kept = await queries.kept_of(db, generation_id)
     plain = Receipt(
@@ -56,7 +56,7 @@ async def receipt(db: Database, generation_id: str, key: Ed25519PrivateKey) -> S
     )
     value = key.sign(msgspec.json.encode(msgspec.to_builtins(plain), order="sorted"))
     signature = Signature("ed25519", _base64(key.public_key().public_bytes_raw()), _base64(value))
-    return Signed(**msgspec.structs.asdict(plain), signature=signature)
+    return DeletionReceipt(**msgspec.structs.asdict(plain), signature=signature)
 
 
 def receipt_key(pepper: bytes) -> Ed25519PrivateKey:

@@ -70,7 +70,9 @@ CODES: dict[str, Code] = {
     "not_cancelable": Code(409, "conflict_error", False, "The video is already finished."),
     "file_in_use": Code(409, "conflict_error", False, "An unfinished video still needs this file."),
     "content_gone": Code(410, "not_found_error", False, "The content was deleted, as its `expires_at` said."),
-    "link_invalid": Code(403, "permission_error", False, "The link is not one of ours, or was changed. Ask for a new one."),
+    "link_invalid": Code(
+        403, "permission_error", False, "The link is not one of ours, or was changed. Ask for a new one."
+    ),
     "link_expired": Code(410, "not_found_error", False, "The link's time is over. Ask for a new one."),
     "content_damaged": Code(
         503,

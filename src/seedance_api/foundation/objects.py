@@ -59,9 +59,7 @@ class TornError(Exception):
     """An object has another size than was written."""
 
 
-async def open_range(
-    store: ObjectStore, key: str, start: int, end: int, *, size: int
-) -> AsyncGenerator[bytes, None]:
+async def open_range(store: ObjectStore, key: str, start: int, end: int, *, size: int) -> AsyncGenerator[bytes, None]:
     """The bytes from `start` up to but without `end` of an object of `size` bytes, in chunks.
 
     Raises FileNotFoundError, and TornError when it has another size. Close it when you stop early.
@@ -92,7 +90,7 @@ async def _local_chunks(descriptor: int, start: int, end: int) -> AsyncGenerator
         os.close(descriptor)
 
 
-async def _chunks(found: obstore.GetResult) -> AsyncGenerator[bytes, None]:
+async def _chunks(found: "obstore.GetResult") -> AsyncGenerator[bytes, None]:
     async for chunk in found.stream(min_chunk_size=CHUNK):
         yield bytes(chunk)
 

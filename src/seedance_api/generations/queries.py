@@ -17,6 +17,7 @@ from seedance_api.generations.rows import (
     Generation,
     Inputs,
     Leftovers,
+    Mendable,
     Opened,
     Running,
     Seen,
@@ -708,23 +709,54 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
     found = await db.fetchrow(
         """
         SELECT deleted_at IS NOT NULL AS deleted,
-               EXISTS (SELECT 1 FROM content c WHERE c.generation_id = g.id AND c.state = 'purged') AS purged,
+               coalesce(c.state = 'purged', false) AS purged,
                (
-                   SELECT coalesce(jsonb_agg(jsonb_build_array(provider, operation)), '[]') FROM attempt a
-                   WHERE a.generation_id = g.id AND operation IS NOT NULL
-               ) AS operations
-        FROM generation g WHERE id = $1 AND finished_at IS NOT NULL
+                   SELECT coalesce(jsonb_agg(jsonb_build_array(provider, id, operation) ORDER BY id), '[]')
+                   FROM attempt a
+                   WHERE a.generation_id = g.id AND operation IS NOT NULL AND NOT EXISTS (
+                       SELECT 1 FROM deletion d
+                       WHERE d.generation_id = g.id AND d.what = 'upstream_copy' AND d.name = a.id
+                   )
+               ) AS operations,
+               extract(epoch FROM now() - coalesce(deleted_at, c.purged_at, finished_at))::float8 AS seconds
+        FROM generation g LEFT JOIN content c ON c.generation_id = g.id
+        WHERE g.id = $1 AND finished_at IS NOT NULL
         """,
         generation_id,
     )
     return row(Leftovers, found) if found else None
 
 
+async def mendable(db: Database, generation_id: str) -> Mendable | None:
+    """A completed generation whose content is kept; None for any other."""
+    found = await db.fetchrow(
+        """
+        SELECT g.id, g.version, g.params, g.output, a.provider, a.operation, (
+            SELECT coalesce(jsonb_agg(to_jsonb(s) - 'served'), '[]') FROM asset s WHERE s.generation_id = g.id
+        ) AS assets
+        FROM generation g JOIN content c ON c.generation_id = g.id
+        JOIN attempt a ON a.generation_id = g.id AND a.state = 'succeeded'
+        WHERE g.id = $1 AND g.deleted_at IS NULL AND c.state <> 'purged' AND c.purge_at > now()
+        """,
+        generation_id,
+    )
+    return row(Mendable, found) if found else None
+
+
 async def delete_prompt(db: Database, generation_id: str) -> None:
-    """Forget the prompt of a generation, which assets of its upstream it names, and what that said of them."""
+    """Forget the prompt and the metadata of a generation, the assets it names, and what its upstream said of them."""
     await db.execute(
         """
-        WITH prompts AS (DELETE FROM generation_input WHERE generation_id = $1),
+        WITH prompts AS (DELETE FROM generation_input WHERE generation_id = $1 RETURNING generation_id),
+            labels AS (
+                UPDATE generation SET metadata = '{}' WHERE id = $1 AND metadata <> '{}' RETURNING id
+            ),
+            receipt AS (
+                INSERT INTO deletion (generation_id, what, place, reason)
+                SELECT generation_id, 'prompt', 'database', 'requested' FROM prompts
+                UNION ALL SELECT id, 'metadata', 'database', 'requested' FROM labels
+                ON CONFLICT DO NOTHING
+            ),
             words AS (UPDATE attempt SET original = NULL WHERE generation_id = $1 AND original IS NOT NULL)
         DELETE FROM generation_media WHERE generation_id = $1 AND asset IS NOT NULL
         """,
@@ -752,6 +784,14 @@ async def delete_old_prompts(db: Database) -> int:
                 SELECT i.generation_id FROM generation_input i JOIN generation g ON g.id = i.generation_id
                 WHERE g.finished_at < now() - interval '24 hours' LIMIT 1000
             ) RETURNING generation_id
+        ), labels AS (  -- a completed one keeps them as long as its content
+            UPDATE generation g SET metadata = '{}' FROM prompts p
+            WHERE g.id = p.generation_id AND g.state <> 'completed' AND g.metadata <> '{}' RETURNING g.id
+        ), receipt AS (
+            INSERT INTO deletion (generation_id, what, place, reason)
+            SELECT generation_id, 'prompt', 'database', 'retention' FROM prompts
+            UNION ALL SELECT id, 'metadata', 'database', 'retention' FROM labels
+            ON CONFLICT DO NOTHING
         ), assets AS (
             DELETE FROM generation_media m USING prompts p
             WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL

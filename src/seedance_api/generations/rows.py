@@ -6,6 +6,7 @@ import msgspec
 
 from seedance_api.billing.rows import Hold
 from seedance_api.catalog.order import Kind, Order, Role
+from seedance_api.delivery.queries import Asset
 from seedance_api.generations.estimate import Course
 from seedance_api.generations.states import AttemptState, State
 from seedance_api.providers.provider import Operation, Output
@@ -193,8 +194,22 @@ class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
 
     deleted: bool
     purged: bool
-    operations: list[tuple[str, Operation]]
-    """Each with the provider that has it."""
+    operations: list[tuple[str, str, Operation]]
+    """The provider, the attempt and the operation of each copy that an upstream may still have."""
+    seconds: float
+    """Since the end of it, or since its content was withdrawn or deleted."""
+
+
+class Mendable(msgspec.Struct, frozen=True, kw_only=True):
+    """A completed generation whose content is kept, with the operation that made it."""
+
+    id: str
+    version: int
+    params: Order
+    output: Output | None
+    provider: str
+    operation: Operation
+    assets: list[Asset]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,15 +2,20 @@
 
 import structlog
 
-from seedance_api.foundation import kill, objects
+from seedance_api.delivery.queries import insert_deletion
+from seedance_api.foundation import jobs, kill, objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.purge import purge
+from seedance_api.generations.rows import Leftovers
 from seedance_api.references.queries import File, delete_file, expired_files, inline_files_of
 
 _MOST = 200
+_AGAIN_SECONDS = 600.0
+_UPSTREAM_SECONDS = 86_400.0
+"""What an upstream will not delete is left to its own end after a day."""
 _log = structlog.get_logger()
 
 
@@ -19,10 +24,7 @@ async def tidy(generation_id: str, engine: Engine) -> None:
     found = await queries.leftovers(engine.db, generation_id)
     if found is None:
         return
-    for name, operation in found.operations:
-        provider = engine.providers.get(name)  # it may have been taken out of the configuration
-        if provider is not None and (found.deleted or found.purged or not provider.capabilities.keeps):
-            await provider.forget(operation)
+    await _forget_copies(generation_id, found, engine)
     kill.reach("tidy.forgotten")
     await queries.shorten_inline_files(engine.db, generation_id)
     if found.deleted:
@@ -30,6 +32,29 @@ async def tidy(generation_id: str, engine: Engine) -> None:
         await queries.delete_prompt(engine.db, generation_id)
         for file in await inline_files_of(engine.db, generation_id):
             await remove_file(file, engine)
+
+
+async def _forget_copies(generation_id: str, found: Leftovers, engine: Engine) -> None:
+    """Have the providers delete their copies, and note for the receipt which are gone; again in a while if not all."""
+    left = False
+    for name, attempt_id, operation in found.operations:
+        provider = engine.providers.get(name)  # it may have been taken out of the configuration
+        if provider is None or not (found.deleted or found.purged or not provider.capabilities.keeps):
+            continue
+        if await provider.forget(operation):
+            async with engine.db.transaction() as connection:
+                await insert_deletion(connection, generation_id, "upstream_copy", name, attempt_id)
+        else:
+            left = True
+    if left and found.seconds < _UPSTREAM_SECONDS:
+        async with engine.db.transaction() as connection:
+            await jobs.enqueue(
+                connection,
+                "tidy",
+                [generation_id],
+                after_seconds=_AGAIN_SECONDS,
+                keys=[f"tidy {generation_id} {found.seconds // _AGAIN_SECONDS:.0f}"],
+            )
 
 
 async def expire(engine: Engine) -> None:

@@ -264,8 +264,8 @@ class Provider(Protocol):
         """Write the finished file (`video` or `last_frame`) to `to`, streaming."""
         ...
 
-    async def forget(self, operation: Operation) -> None:
-        """Delete the provider's own copy, if it can; never raises for one that is gone."""
+    async def forget(self, operation: Operation) -> bool:
+        """Delete the provider's own copy; True when it is certainly gone."""
         ...
 
     async def known_since(self, moment: datetime) -> list[Known] | None:

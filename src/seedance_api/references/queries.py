@@ -117,7 +117,18 @@ async def delete_file(connection: Connection, file_id: str) -> bool:
         """,
         file_id,
     )
-    await connection.execute("DELETE FROM generation_media WHERE file_id = $1", file_id)
+    await connection.execute(
+        """
+        WITH uses AS (DELETE FROM generation_media WHERE file_id = $1 RETURNING generation_id)
+        INSERT INTO deletion (generation_id, what, place, name, reason, digest, bytes)
+        SELECT DISTINCT u.generation_id, 'input', 'object_store', f.id,
+               CASE WHEN g.deleted_at IS NOT NULL AND f.inline THEN 'requested' ELSE 'retention' END,
+               f.sha256, (f.facts ->> 'bytes')::bigint
+        FROM uses u JOIN generation g ON g.id = u.generation_id JOIN file f ON f.id = $1
+        ON CONFLICT DO NOTHING
+        """,
+        file_id,
+    )
     return affected(await connection.execute("DELETE FROM file WHERE id = $1", file_id)) == 1
 
 

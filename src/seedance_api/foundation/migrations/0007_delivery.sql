@@ -35,7 +35,7 @@ CREATE INDEX asset_digest ON asset (sha256);
 CREATE TABLE deletion (
     generation_id text COLLATE "C" NOT NULL REFERENCES generation (id),
     what text COLLATE "C" NOT NULL
-        CHECK (what IN ('video', 'last_frame', 'thumbnail', 'prompt', 'input', 'upstream_copy')),
+        CHECK (what IN ('video', 'last_frame', 'thumbnail', 'prompt', 'metadata', 'input', 'upstream_copy')),
     place text COLLATE "C" NOT NULL,
     -- the file's id of an input, the attempt's of an upstream's copy; else empty
     name text COLLATE "C" NOT NULL DEFAULT '',

@@ -161,11 +161,10 @@ class Ark:
             return Unfetched("not a task of this provider", gone=True)
         return await self._fetcher.fetch(note.id, variant, to)
 
-    async def forget(self, operation: Operation) -> None:
-        """Delete the vendor's record, if it can be reached and the task is over or waits."""
+    async def forget(self, operation: Operation) -> bool:
+        """Delete the vendor's record and with it its copy, if it can be reached and the task is over or waits."""
         note = read_note(operation)
-        if note is not None:
-            await self._wire.delete(note.id)
+        return note is None or await self._wire.delete(note.id) in (200, 404)
 
     async def known_since(self, moment: datetime) -> list[Known] | None:
         """Every task of this account made since a moment, of both tiers; None when it cannot be told now."""

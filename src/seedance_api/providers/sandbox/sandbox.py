@@ -154,14 +154,15 @@ class Sandbox:
         except StoreTrouble as trouble:
             return Unfetched(f"the object store cannot be read: {type(trouble).__name__}")
 
-    async def forget(self, operation: Operation) -> None:
+    async def forget(self, operation: Operation) -> bool:
         """Stop the work and delete all that is known about it. A store that cannot be reached keeps it."""
         attempt_id = _attempt_id(operation)
         await self._studio.stop(attempt_id)
         try:
             await self._records.delete(attempt_id)
         except StoreTrouble:
-            return
+            return False
+        return True
 
     async def known_since(self, moment: datetime) -> list[Known] | None:
         """It keeps no list: each record goes with its attempt."""

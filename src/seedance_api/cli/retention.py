@@ -1,0 +1,45 @@
+"""`seedance-api account retention`: how long an account's videos stay."""
+
+from typing import Annotated
+
+import typer
+
+from seedance_api.accounts import create
+from seedance_api.accounts.queries import Account
+from seedance_api.cli.accounts import Email, account_fields
+from seedance_api.cli.run import AsJson, DataDir, account_of, in_database, show
+from seedance_api.foundation.db import Database
+from seedance_api.settings import Settings
+
+
+def account_retention(
+    email: Email,
+    keep: Annotated[int | None, typer.Option(metavar="SECONDS", help="Undelivered: 3600 to 604800.")] = None,
+    grace: Annotated[int | None, typer.Option(metavar="SECONDS", help="Once delivered: 0 to 86400.")] = None,
+    default: Annotated[bool, typer.Option("--default", help="What is not named is the installation's again.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or set how long an account's new videos stay, before and after their delivery."""
+
+    async def verb(db: Database, _: Settings) -> Account:
+        account = await account_of(db, email)
+        if keep is None and grace is None and not default:
+            return account
+        return await create.set_retention(
+            db,
+            email,
+            keep_seconds=keep if keep is not None or default else account.keep_seconds,
+            grace_seconds=grace if grace is not None or default else account.grace_seconds,
+        )
+
+    account = in_database(data_dir, verb)
+    show(
+        account_fields(account),
+        as_json,
+        f"Kept {_said(account.keep_seconds)}, {_said(account.grace_seconds)} after delivery.",
+    )
+
+
+def _said(seconds: int | None) -> str:
+    return "as long as the installation says" if seconds is None else f"{seconds} s"

@@ -1,0 +1,52 @@
+"""Mend: content whose object is gone or torn is fetched again, while its provider still has it.
+
+A disk may lose what it said it had written; the row then names an object that is not there, or not whole.
+"""
+
+import structlog
+
+from seedance_api.delivery.queries import replace_assets
+from seedance_api.delivery.store import Unstored, discard
+from seedance_api.foundation import objects
+from seedance_api.generations import queries
+from seedance_api.generations.advance import Engine
+from seedance_api.generations.rows import Mendable
+
+_log = structlog.get_logger()
+
+
+async def mend(generation_id: str, engine: Engine) -> bool:
+    """Fetch a completed video anew if an object of it is damaged; True when it is whole now."""
+    found = await queries.mendable(engine.db, generation_id)
+    if found is None or await _is_whole(found, engine):
+        return found is not None
+    provider = engine.providers.get(found.provider)
+    if provider is None:
+        _log.error("mend.impossible", generation_id=generation_id, provider=found.provider)
+        return False
+    # the name of the version is new, for what is there under the old one may be half a file
+    outcome = await engine.storage.store(
+        generation_id, found.version + 1, found.params, found.output, provider, found.operation
+    )
+    if isinstance(outcome, Unstored):
+        _log.error("mend.failed", generation_id=generation_id, reason=outcome.code, gone=outcome.gone)
+        return False
+    async with engine.db.transaction() as connection:
+        before = await replace_assets(connection, generation_id, outcome.assets)
+    if before is None:
+        await discard(outcome, engine.storage)
+        return False
+    kept = {asset.object_key for asset in outcome.assets}
+    await objects.delete(engine.storage.objects, [key for key in before if key not in kept])
+    _log.info("mend.done", generation_id=generation_id)
+    return True
+
+
+async def _is_whole(found: Mendable, engine: Engine) -> bool:
+    for asset in found.assets:
+        try:
+            if await objects.size_of(engine.storage.objects, asset.object_key) != asset.bytes:
+                return False
+        except FileNotFoundError:
+            return False
+    return bool(found.assets)
