@@ -1,13 +1,27 @@
 """Objects: files in a local folder, S3, GCS or Azure, through obstore. Nothing is ever held in memory whole."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from seedance_api.foundation import kill
+
 CHUNK = 256 * 1024
+_DELETES = 1000
+"""Keys of one call: what S3 takes in one request."""
+_DELETES_AT_ONCE = 16
+_TRIES = 5
+
+
+class TornError(OSError):
+    """What is in the store after a put is not what was put."""
 
 
 def open_store(url: str | None, folder: Path) -> ObjectStore:
@@ -20,13 +34,76 @@ def open_store(url: str | None, folder: Path) -> ObjectStore:
 
 
 async def put_file(store: ObjectStore, key: str, path: Path) -> None:
-    """Copy a file into the store. Readers see all of it or nothing."""
-    await obstore.put_async(store, key, path)
+    """Copy a file into the store, durably. Readers see all of it or nothing.
+
+    Raises OSError, TornError among others; whoever put it tries again.
+    """
+    size = (await asyncio.to_thread(path.stat)).st_size
+    if isinstance(store, LocalStore):
+        await asyncio.to_thread(_write, store, key, path)
+    else:
+        await obstore.put_async(store, key, path)
+    await _check_size(store, key, size)
 
 
 async def put_bytes(store: ObjectStore, key: str, content: bytes) -> None:
-    """Write a small object."""
-    await obstore.put_async(store, key, content)
+    """Write a small object, as `put_file` does."""
+    if isinstance(store, LocalStore):
+        await asyncio.to_thread(_write, store, key, content)
+    else:
+        await obstore.put_async(store, key, content)
+    await _check_size(store, key, len(content))
+
+
+async def _check_size(store: ObjectStore, key: str, size: int) -> None:
+    there = await size_of(store, key)
+    if there != size:
+        await delete(store, [key])
+        raise TornError(f"the store has {there} bytes of {size}")
+
+
+def _write(store: LocalStore, key: str, content: Path | bytes) -> None:
+    """Write beside the place, to disk, then rename: obstore writes no file through to the disk by itself."""
+    assert store.prefix is not None, "a store of ours has a folder"
+    root = Path(store.prefix)
+    to = root / key
+    # after a kill it is an object that no row names, which `collect` deletes
+    part = to.with_name(f"{to.name}.part-{secrets.token_hex(4)}")
+    try:
+        _fill(part, content)
+        kill.reach("object.written")
+        part.replace(to)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    for folder in to.parents:  # those that were made for it as well
+        _sync(folder)
+        if folder == root:
+            break
+
+
+def _fill(part: Path, content: Path | bytes) -> None:
+    for last in (*(False,) * (_TRIES - 1), True):
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.touch()
+            break
+        except FileNotFoundError:  # a delete in between took the empty folder away
+            if last:
+                raise
+    if isinstance(content, Path):
+        shutil.copyfile(content, part)
+    else:
+        part.write_bytes(content)
+    _sync(part)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 async def exists(store: ObjectStore, key: str) -> bool:
@@ -79,10 +156,24 @@ def local_file(store: ObjectStore, key: str) -> Path | None:
     return file if file.is_file() else None
 
 
-async def delete(store: ObjectStore, keys: list[str]) -> None:
-    """Delete objects; one that is gone already is no error."""
-    for key in keys:
+async def delete(store: ObjectStore, keys: Sequence[str]) -> None:
+    """Delete objects, many in one request where the store can; one that is gone already is no error."""
+    for at in range(0, len(keys), _DELETES):
+        page = list(keys[at : at + _DELETES])
         try:
-            await obstore.delete_async(store, key)
-        except FileNotFoundError:
-            continue
+            await obstore.delete_async(store, page)
+        except FileNotFoundError:  # S3 does not mind; the others stop there, who knows after which
+            await _delete_each(store, page)
+
+
+async def _delete_each(store: ObjectStore, keys: Sequence[str]) -> None:
+    gate = asyncio.Semaphore(_DELETES_AT_ONCE)
+
+    async def delete_one(key: str) -> None:
+        async with gate:
+            try:
+                await obstore.delete_async(store, key)
+            except FileNotFoundError:
+                return
+
+    await asyncio.gather(*(delete_one(key) for key in keys))
