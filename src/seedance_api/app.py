@@ -132,7 +132,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
     outbound = open_outbound(settings)
-    references = References(store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
+    references = References(db=db, store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
     books = Books(db)
     await books.latest()
     parts = Parts(
