@@ -31,7 +31,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "STORAGE_URL",
         "",
-        "Where videos and reference media live: `s3://…`, `gs://…`, `az://…`, `file:///…`. Empty: a folder in the data folder.",
+        "Where videos and reference media live: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder`, with credentials from the environment (docs/operate.md). Empty: a folder in the data folder.",
     ),
     Setting(
         "PEPPER",
@@ -205,6 +205,12 @@ def _database(text: str) -> str | None:
     return text.replace("postgres://", "postgresql://", 1) or None
 
 
+def _storage(text: str) -> str | None:
+    if text and not text.startswith(("s3://", "gs://", "az://", "file:///")):
+        raise ValueError("must start with s3://, gs://, az:// or file:///")
+    return text or None
+
+
 _READERS: dict[str, Callable[[str], object]] = {
     "DATA_DIR": lambda text: Path(text).expanduser().resolve(),
     "UPSTREAMS": lambda text: Path(text).expanduser().resolve() if text else None,
@@ -214,4 +220,5 @@ _READERS: dict[str, Callable[[str], object]] = {
     "LOG_LEVEL": _level,
     "PEPPER": _pepper,
     "DATABASE_URL": _database,
+    "STORAGE_URL": _storage,
 }

@@ -2,17 +2,21 @@
 
 import asyncio
 import errno
+import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import obstore
 import pytest
-from obstore.store import LocalStore, MemoryStore, ObjectStore
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store
 
 from seedance_api.foundation import objects
 
@@ -182,3 +186,48 @@ def test_a_folder_of_this_machine(open_it: Callable[[Path], str | None], tmp_pat
     assert isinstance(store, LocalStore)
     run(objects.put_bytes(store, "a/b", b"x"))
     assert objects.local_file(store, "a/b") == tmp_path / "there" / "a" / "b"
+
+
+GCS = {"GOOGLE_SERVICE_ACCOUNT_KEY": "…"}
+AZURE = {"AZURE_STORAGE_ACCOUNT_NAME": "account", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5a2V5"}
+S3 = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-central-1"}
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "kind", "place"),
+    [
+        ("s3://bucket/some/prefix", S3, S3Store, "https://s3.eu-central-1.amazonaws.com/bucket/some/prefix/files/a?"),
+        ("s3://bucket", S3, S3Store, "https://s3.eu-central-1.amazonaws.com/bucket/files/a?"),
+        (
+            "s3://bucket/prefix",
+            S3 | {"AWS_ENDPOINT": "https://s3.example.org"},
+            S3Store,
+            "https://s3.example.org/bucket/prefix/files/a?",
+        ),
+        ("gs://bucket/prefix", GCS, GCSStore, "https://storage.googleapis.com/bucket/prefix/files/a?"),
+        ("az://container/prefix", AZURE, AzureStore, "https://account.blob.core.windows.net/container/prefix/files/a?"),
+    ],
+    ids=["S3", "S3 without a prefix", "another maker's S3", "Google", "Azure"],
+)
+def test_an_address_opens_its_store_and_links_are_made_without_a_network(
+    url: str,
+    environment: dict[str, str],
+    kind: type[S3Store | GCSStore | AzureStore],
+    place: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As far as Google's and Azure's stores can be tried here: there is no server of theirs on this machine."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, service_account() if value == "…" else value)
+    store = objects.open_store(url, tmp_path / "objects")
+    assert isinstance(store, kind)
+    assert obstore.sign(store, "GET", "files/a", timedelta(hours=1)).startswith(place)
+    assert not (tmp_path / "objects").exists()
+
+
+def service_account() -> str:
+    """A Google service account with a key of its own."""
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return json.dumps({"client_email": "x@example.org", "private_key": pem.decode(), "private_key_id": "1"})
