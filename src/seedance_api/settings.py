@@ -106,6 +106,13 @@ TABLE: tuple[Setting, ...] = (
         "",
         "Networks, comma-separated, that reference URLs may reach although they are not public.",
     ),
+    Setting(
+        "DISK_RESERVE_PERCENT",
+        "10",
+        "Creates and uploads are refused while less than this is free on a disk of this machine that videos, reference media or scratch files are written to. 0 never refuses.",
+        0,
+        90,
+    ),
     Setting("DRAIN_SECONDS", "20", "How long a stopping process waits for what is under way.", 1, 600),
 )
 
@@ -135,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notice_url: str | None
     fetch_http: bool
     fetch_allow_networks: tuple[str, ...]
+    disk_reserve_percent: int
     drain_seconds: float
 
     def __repr__(self) -> str:

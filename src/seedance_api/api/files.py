@@ -54,6 +54,7 @@ class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
 async def upload_file(request: AnyRequest) -> Response[bytes]:
     """Upload a reference image, video or sound."""
     parts, principal = parts_of(request), principal_of(request)
+    parts.disk.check()
     async with parts.folder() as folder:
         body = await read_upload(request, folder, parts.budget)
         staged = body.files[_only_file(body.values).number]

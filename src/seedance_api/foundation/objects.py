@@ -39,8 +39,9 @@ async def put_file(store: ObjectStore, key: str, path: Path) -> None:
     Raises OSError, TornError among others; whoever put it tries again.
     """
     size = (await asyncio.to_thread(path.stat)).st_size
-    if isinstance(store, LocalStore):
-        await asyncio.to_thread(_write, store, key, path)
+    folder = folder_of(store)
+    if folder is not None:
+        await asyncio.to_thread(_write, folder, key, path)
     else:
         await obstore.put_async(store, key, path)
     await _check_size(store, key, size)
@@ -48,8 +49,9 @@ async def put_file(store: ObjectStore, key: str, path: Path) -> None:
 
 async def put_bytes(store: ObjectStore, key: str, content: bytes) -> None:
     """Write a small object, as `put_file` does."""
-    if isinstance(store, LocalStore):
-        await asyncio.to_thread(_write, store, key, content)
+    folder = folder_of(store)
+    if folder is not None:
+        await asyncio.to_thread(_write, folder, key, content)
     else:
         await obstore.put_async(store, key, content)
     await _check_size(store, key, len(content))
@@ -62,10 +64,8 @@ async def _check_size(store: ObjectStore, key: str, size: int) -> None:
         raise TornError(f"the store has {there} bytes of {size}")
 
 
-def _write(store: LocalStore, key: str, content: Path | bytes) -> None:
+def _write(root: Path, key: str, content: Path | bytes) -> None:
     """Write beside the place, to disk, then rename: obstore writes no file through to the disk by itself."""
-    assert store.prefix is not None, "a store of ours has a folder"
-    root = Path(store.prefix)
     to = root / key
     # after a kill it is an object that no row names, which `collect` deletes
     part = to.with_name(f"{to.name}.part-{secrets.token_hex(4)}")
@@ -148,12 +148,15 @@ async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> Asyn
         yield [found["path"] for found in page if found["last_modified"] < moment]
 
 
+def folder_of(store: ObjectStore) -> Path | None:
+    """The folder of this machine that the store is, if it is one."""
+    return Path(store.prefix) if isinstance(store, LocalStore) and store.prefix is not None else None
+
+
 def local_file(store: ObjectStore, key: str) -> Path | None:
     """The file of an object that is there, where the store is a folder of this machine."""
-    if not isinstance(store, LocalStore) or store.prefix is None:
-        return None
-    file = Path(store.prefix) / key
-    return file if file.is_file() else None
+    folder = folder_of(store)
+    return folder / key if folder is not None and (folder / key).is_file() else None
 
 
 async def delete(store: ObjectStore, keys: Sequence[str]) -> None:
