@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 from litestar import Litestar
@@ -32,8 +33,9 @@ from seedance_api.foundation import log
 from seedance_api.foundation.call import Caller
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.listen import Listener
-from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.process import die_with_parent
 from seedance_api.foundation.scratch import Scratch
@@ -138,7 +140,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
     outbound = open_outbound(settings)
-    references = References(store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
+    references = References(db=db, store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
     books = Books(db)
     await books.latest()
     parts = Parts(
@@ -156,6 +158,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         ),
         references=references,
         store=store,
+        disk=Disk(local_folders(store, scratch), reserve_percent=settings.disk_reserve_percent),
         scratch=scratch.path,
         file_retention_seconds=settings.file_retention_seconds,
         public_url=settings.public_url,
@@ -302,6 +305,12 @@ def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
             for one in upstreams
         }
     )
+
+
+def local_folders(store: ObjectStore, scratch: Scratch) -> list[Path]:
+    """Where this machine's disks are written to: scratch files always, objects where the store is a folder."""
+    folder = folder_of(store)
+    return [scratch.path] if folder is None else [scratch.path, folder]
 
 
 def open_outbound(settings: Settings) -> Outbound:

@@ -31,7 +31,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "STORAGE_URL",
         "",
-        "Where videos and reference media live: `s3://…`, `gs://…`, `az://…`, `file:///…`. Empty: a folder in the data folder.",
+        "Where videos and reference media live: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder`, with credentials from the environment (docs/operate.md). Empty: a folder in the data folder.",
     ),
     Setting(
         "PEPPER",
@@ -118,6 +118,13 @@ TABLE: tuple[Setting, ...] = (
         "",
         "Networks, comma-separated, that reference URLs may reach although they are not public.",
     ),
+    Setting(
+        "DISK_RESERVE_PERCENT",
+        "10",
+        "Creates and uploads are refused while less than this is free on a disk of this machine that videos, reference media or scratch files are written to. 0 never refuses.",
+        0,
+        90,
+    ),
     Setting("DRAIN_SECONDS", "20", "How long a stopping process waits for what is under way.", 1, 600),
 )
 
@@ -149,6 +156,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notice_url: str | None
     fetch_http: bool
     fetch_allow_networks: tuple[str, ...]
+    disk_reserve_percent: int
     drain_seconds: float
 
     def __repr__(self) -> str:
@@ -219,6 +227,12 @@ def _database(text: str) -> str | None:
     return text.replace("postgres://", "postgresql://", 1) or None
 
 
+def _storage(text: str) -> str | None:
+    if text and not text.startswith(("s3://", "gs://", "az://", "file:///")):
+        raise ValueError("must start with s3://, gs://, az:// or file:///")
+    return text or None
+
+
 _READERS: dict[str, Callable[[str], object]] = {
     "DATA_DIR": lambda text: Path(text).expanduser().resolve(),
     "UPSTREAMS": lambda text: Path(text).expanduser().resolve() if text else None,
@@ -229,4 +243,5 @@ _READERS: dict[str, Callable[[str], object]] = {
     "LOG_LEVEL": _level,
     "PEPPER": _pepper,
     "DATABASE_URL": _database,
+    "STORAGE_URL": _storage,
 }

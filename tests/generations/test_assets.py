@@ -30,7 +30,7 @@ from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.rows import Medium
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.references.admit import References
-from seedance_api.references.queries import NewFile, delete_file
+from seedance_api.references.queries import NewFile, delete_files
 
 EVERY = {model.name: None for model in MODELS}
 UPSTREAM = Router(offers={"up": Offer(models=EVERY)})
@@ -51,7 +51,7 @@ async def media_of(db: Database, generation_id: str) -> list[Medium]:
 
 def parts_of(db: Database, router: Router) -> Creating:
     """What a create needs. Nothing is fetched: the door to the outside is shut by being asked for no address."""
-    references = References(store=MemoryStore(), confine=Confine(slots=1), outbound=Outbound())
+    references = References(db=db, store=MemoryStore(), confine=Confine(slots=1), outbound=Outbound())
     return Creating(
         db=db, writer=Writer(db), books=Books(db), references=references, router=router, retention_seconds=3600,
         grace_seconds=3600, deadline_seconds=600,
@@ -118,7 +118,7 @@ def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path)
         assert [len(await media_of(db, one)) for one in ids] == [3, 3, 3]
         await queries.delete_prompt(db, ids[1])
         assert [len(await media_of(db, one)) for one in ids] == [3, 0, 3]
-        assert await queries.delete_old_prompts(db) == 1
+        assert await queries.delete_old_prompts(db, 10) == 1
         assert [len(await media_of(db, one)) for one in ids] == [3, 0, 0]
         assert [(await queries.inputs_of(db, [one]))[one].prompt is None for one in ids] == [False, True, True]
 
@@ -187,7 +187,7 @@ def test_a_draft_ends_with_one_of_its_files_and_its_assets_go(database_url: str)
         await db.execute("UPDATE generation SET state = 'canceled', finished_at = now()")
         assert [one.asset for one in await media_of(db, draft.id)] == [None, "asset://a"]
         async with db.transaction() as connection:
-            assert await delete_file(connection, file.id)
+            assert (await delete_files(connection, [file.id])).ids
         assert await media_of(db, draft.id) == []
 
     with_database(database_url, verb)

@@ -10,7 +10,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.write import NewMedium, Writer
-from seedance_api.references.queries import NewFile, delete_file
+from seedance_api.references.queries import NewFile, delete_files
 
 
 def test_a_key_makes_one_generation_however_often_and_wherever_it_is_used(database_url: str) -> None:
@@ -108,7 +108,7 @@ def test_deleting_an_input_of_a_draft_ends_the_draft_and_a_needed_file_stays_who
         await db.execute("UPDATE generation SET state = 'canceled', finished_at = now() WHERE id = $1", draft.id)
         for needed in (True, False):
             async with db.transaction() as connection:
-                assert await delete_file(connection, file_id) is not needed
+                assert (await delete_files(connection, [file_id])).ids == (set() if needed else {file_id})
             left = [
                 await db.fetchval("SELECT count(*) FROM generation_media WHERE generation_id = $1", draft.id),
                 await db.fetchval("SELECT count(*) FROM generation_input WHERE generation_id = $1", draft.id),

@@ -1,5 +1,6 @@
 """The one error shape on the wire, for our refusals, the framework's and our own faults."""
 
+import errno
 import re
 from typing import Any
 
@@ -14,6 +15,7 @@ from seedance_api.foundation.db import UNREACHABLE
 from seedance_api.foundation.errors import CODES, AppError, Problem
 
 _log = structlog.get_logger()
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,9 @@ def as_app_error(error: Exception, request_id: str) -> AppError:
                 return AppError("invalid_request", "The request is malformed.")
             case _:
                 pass
+    if isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and error.errno in _FULL):
+        _log.error("request.storage_full", request_id=request_id, exc_info=error)
+        return AppError("storage_full", headers={"Retry-After": "30"})
     if isinstance(error, (*UNREACHABLE, asyncpg.TransactionRollbackError)):
         _log.error("request.unavailable", request_id=request_id, exc_info=error)
         return AppError("unavailable", headers={"Retry-After": "2"})

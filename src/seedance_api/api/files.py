@@ -19,11 +19,11 @@ from seedance_api.catalog.order import Kind
 from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Done, Once, claimed, take
-from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.foundation.ids import is_id
 from seedance_api.references import queries
 from seedance_api.references.admit import Source
 from seedance_api.references.inspect import Staged
-from seedance_api.references.queries import File, NewFile
+from seedance_api.references.queries import File, NewFile, ObjectGoneError
 
 
 class FileView(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +54,7 @@ class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
 async def upload_file(request: AnyRequest) -> Response[bytes]:
     """Upload a reference image, video or sound."""
     parts, principal = parts_of(request), principal_of(request)
+    parts.disk.check()
     async with parts.folder() as folder:
         body = await read_upload(request, folder, parts.budget)
         staged = body.files[_only_file(body.values).number]
@@ -73,18 +74,29 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
 
 async def _keep(parts: Parts, principal: Principal, staged: Staged, folder: Path, once: Once | None) -> NewFile:
     source = Source(path="file", kind=None, upload=staged)
-    admitted = (await parts.references.admit([source], folder))["file"]
-    new = await parts.references.keep(
-        admitted, principal, file_id=new_id("file"), inline=False, keep_seconds=parts.file_retention_seconds
+    admitted = await parts.references.admit([source], folder)
+
+    async def write(files: dict[str, NewFile]) -> NewFile:
+        new = files["file"]
+        if await _insert(parts, new, once):
+            return new
+        await parts.references.discard([new])
+        raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
+
+    return await parts.references.keep(
+        admitted, principal, write, inline=False, keep_seconds=parts.file_retention_seconds
     )
+
+
+async def _insert(parts: Parts, new: NewFile, once: Once | None) -> bool:
+    """Write the row; False when we were so slow that our claim was lost."""
     async with parts.db.transaction() as connection:
+        if new.shares is not None and not await queries.hold_files(connection, [new.shares]):
+            raise ObjectGoneError
         mine = once is None or await take(connection, [once], [new.id]) == [True]
         if mine:
             await queries.insert_files(connection, [new])
-    if not mine:  # we were so slow that our claim was lost
-        await parts.references.discard([new])
-        raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
-    return new
+    return mine
 
 
 @get("/v1/files/{file_id:str}")
@@ -99,9 +111,10 @@ async def delete_file(request: AnyRequest, file_id: FromPath[str]) -> Response[b
     parts = parts_of(request)
     file = await _find(parts, request, file_id)
     async with parts.db.transaction() as connection:
-        if not await queries.delete_file(connection, file.id):
+        removed = await queries.delete_files(connection, [file.id])
+        if not removed.ids:
             raise AppError("file_in_use")
-    await objects.delete(parts.store, [file.object_key])
+    await objects.delete(parts.store, removed.object_keys)
     return json_response(FileDeleted(id=file.id))
 
 

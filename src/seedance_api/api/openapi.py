@@ -109,7 +109,7 @@ def _paths() -> dict[str, Any]:
     token["description"] = "What we signed: the object, its type and until when."
     return {
         "/v1/videos": {
-            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy"], parameters=[_KEY, _RETRY], body=_create_body()),
+            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy", "storage_full"], parameters=[_KEY, _RETRY], body=_create_body()),
             "get": _operation("listVideos", "List videos", "Videos", "VideoList", ["invalid_request"], parameters=_page_parameters()),
         },
         "/v1/videos/quote": {
@@ -140,7 +140,7 @@ def _paths() -> dict[str, Any]:
         "/v1/content/{token}": {"parameters": [token], "get": _content("get", linked=True), "head": _content("head", linked=True)},
         "/v1/videos/{video_id}/events": {"parameters": [video], "get": _events()},
         "/v1/files": {
-            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress"], parameters=[_KEY], body=_upload_body()),
+            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "storage_full"], parameters=[_KEY], body=_upload_body()),
         },
         "/v1/files/{file_id}": {
             "parameters": [file],

@@ -14,6 +14,7 @@ from seedance_api.accounts.authenticate import Authenticator, Principal
 from seedance_api.api.body import AnyRequest, Budget
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Finder
 from seedance_api.foundation.ids import is_id, new_id
@@ -66,6 +67,7 @@ class Parts:
         creating: Creating,
         references: References,
         store: ObjectStore,
+        disk: Disk,
         scratch: Path,
         file_retention_seconds: int,
         public_url: str | None,
@@ -77,6 +79,7 @@ class Parts:
         self.creating = creating
         self.references = references
         self.store = store
+        self.disk = disk
         self.scratch = scratch
         self.file_retention_seconds = file_retention_seconds
         self.public_url = public_url

@@ -39,6 +39,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 async def create_video(request: AnyRequest) -> Response[bytes]:
     """Create a video."""
     parts, principal = parts_of(request), principal_of(request)
+    parts.disk.check()
     async with parts.folder() as folder, read_body(request, folder, parts.budget) as body:
         asked = understand(body)
         once = await _once(request, principal, "POST /v1/videos", asked, body)

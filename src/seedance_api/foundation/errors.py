@@ -100,6 +100,12 @@ CODES: dict[str, Code] = {
     "too_busy": Code(
         503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
     ),
+    "storage_full": Code(
+        503,
+        "api_error",
+        True,
+        "The service has no room to take in anything new. Nothing was made; try again after `Retry-After`.",
+    ),
     "unavailable": Code(
         503,
         "api_error",

@@ -19,6 +19,7 @@ Point = Literal[
     "advance.claimed",
     "advance.sent",
     "advance.started",
+    "object.written",
     "advance.stored",
     "advance.recorded",
     "advance.committed",

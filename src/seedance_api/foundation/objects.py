@@ -2,14 +2,26 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+import secrets
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
+from seedance_api.foundation import kill
+
 CHUNK = 256 * 1024
+_DELETES = 1000
+"""Keys of one call: what S3 takes in one request."""
+_DELETES_AT_ONCE = 16
+_TRIES = 5
+
+
+class TornError(OSError):
+    """What is in the store is not what was put there."""
 
 
 def open_store(url: str | None, folder: Path) -> ObjectStore:
@@ -22,13 +34,76 @@ def open_store(url: str | None, folder: Path) -> ObjectStore:
 
 
 async def put_file(store: ObjectStore, key: str, path: Path) -> None:
-    """Copy a file into the store. Readers see all of it or nothing."""
-    await obstore.put_async(store, key, path)
+    """Copy a file into the store, durably. Readers see all of it or nothing.
+
+    Raises OSError, TornError among others; whoever put it tries again.
+    """
+    size = (await asyncio.to_thread(path.stat)).st_size
+    folder = folder_of(store)
+    if folder is not None:
+        await asyncio.to_thread(_write, folder, key, path)
+    else:
+        await obstore.put_async(store, key, path)
+    await _check_size(store, key, size)
 
 
 async def put_bytes(store: ObjectStore, key: str, content: bytes) -> None:
-    """Write a small object."""
-    await obstore.put_async(store, key, content)
+    """Write a small object, as `put_file` does."""
+    folder = folder_of(store)
+    if folder is not None:
+        await asyncio.to_thread(_write, folder, key, content)
+    else:
+        await obstore.put_async(store, key, content)
+    await _check_size(store, key, len(content))
+
+
+async def _check_size(store: ObjectStore, key: str, size: int) -> None:
+    there = await size_of(store, key)
+    if there != size:
+        await delete(store, [key])
+        raise TornError(f"the store has {there} bytes of {size}")
+
+
+def _write(root: Path, key: str, content: Path | bytes) -> None:
+    """Write beside the place, to disk, then rename: obstore writes no file through to the disk by itself."""
+    to = root / key
+    # after a kill it is an object that no row names, which `collect` deletes
+    part = to.with_name(f"{to.name}.part-{secrets.token_hex(4)}")
+    try:
+        _fill(part, content)
+        kill.reach("object.written")
+        part.replace(to)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    for folder in to.parents:  # those that were made for it as well
+        _sync(folder)
+        if folder == root:
+            break
+
+
+def _fill(part: Path, content: Path | bytes) -> None:
+    for last in (*(False,) * (_TRIES - 1), True):
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.touch()
+            break
+        except FileNotFoundError:  # a delete in between took the empty folder away
+            if last:
+                raise
+    if isinstance(content, Path):
+        shutil.copyfile(content, part)
+    else:
+        part.write_bytes(content)
+    _sync(part)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 async def exists(store: ObjectStore, key: str) -> bool:
@@ -55,18 +130,14 @@ async def get_file(store: ObjectStore, key: str, to: Path) -> int:
     return size
 
 
-class TornError(Exception):
-    """An object has another size than was written."""
-
-
 async def open_range(store: ObjectStore, key: str, start: int, end: int, *, size: int) -> AsyncGenerator[bytes, None]:
     """The bytes from `start` up to but without `end` of an object of `size` bytes, in chunks.
 
     Raises FileNotFoundError, and TornError when it has another size. Close it when you stop early.
     """
-    file = _local_file(store, key)
-    if file is not None:
-        descriptor = await asyncio.to_thread(os.open, file, os.O_RDONLY)
+    folder = folder_of(store)
+    if folder is not None:
+        descriptor = await asyncio.to_thread(os.open, folder / key, os.O_RDONLY)
         if os.fstat(descriptor).st_size != size:
             os.close(descriptor)
             raise TornError
@@ -109,15 +180,29 @@ async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> Asyn
         yield [found["path"] for found in page if found["last_modified"] < moment]
 
 
-def _local_file(store: ObjectStore, key: str) -> Path | None:
-    """The file of an object, where the store is a folder of this machine."""
-    return Path(store.prefix) / key if isinstance(store, LocalStore) and store.prefix is not None else None
+def folder_of(store: ObjectStore) -> Path | None:
+    """The folder of this machine that the store is, if it is one."""
+    return Path(store.prefix) if isinstance(store, LocalStore) and store.prefix is not None else None
 
 
-async def delete(store: ObjectStore, keys: list[str]) -> None:
-    """Delete objects; one that is gone already is no error."""
-    for key in keys:
+async def delete(store: ObjectStore, keys: Sequence[str]) -> None:
+    """Delete objects, many in one request where the store can; one that is gone already is no error."""
+    for at in range(0, len(keys), _DELETES):
+        page = list(keys[at : at + _DELETES])
         try:
-            await obstore.delete_async(store, key)
-        except FileNotFoundError:
-            continue
+            await obstore.delete_async(store, page)
+        except FileNotFoundError:  # S3 does not mind; the others stop there, who knows after which
+            await _delete_each(store, page)
+
+
+async def _delete_each(store: ObjectStore, keys: Sequence[str]) -> None:
+    gate = asyncio.Semaphore(_DELETES_AT_ONCE)
+
+    async def delete_one(key: str) -> None:
+        async with gate:
+            try:
+                await obstore.delete_async(store, key)
+            except FileNotFoundError:
+                return
+
+    await asyncio.gather(*(delete_one(key) for key in keys))

@@ -1,6 +1,5 @@
 """Create: from a decoded request to a queued generation that is there for good."""
 
-import asyncio
 from pathlib import Path
 
 import asyncpg
@@ -99,11 +98,19 @@ async def _create(wish: CreateGeneration, principal: Principal, once: Once, fold
     provider = choose_provider(understood.accepted.order, understood.draft, principal, parts)
     counted = tokens.estimate(understood.accepted.order)
     priced = await _price(wish, understood.accepted.order, counted, principal, parts)
-    files = await _store_inline(understood, principal, parts)
+
+    async def write(files: dict[str, NewFile]) -> Created:
+        new = _compose(wish, understood, files, principal, provider, counted, priced, once, parts)
+        return await _write(new, files, parts)
+
+    return await parts.references.keep(
+        understood.admitted, principal, write, inline=True, keep_seconds=parts.deadline_seconds + _INLINE_SECONDS
+    )
+
+
+async def _write(new: NewGeneration, files: dict[str, NewFile], parts: Creating) -> Created:
     try:
-        created = await parts.writer(
-            _compose(wish, understood, files, principal, provider, counted, priced, once, parts)
-        )
+        created = await parts.writer(new)
     except (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
         # certainly not written; after any other trouble it may have been, and `collect` deletes what was not
         await parts.references.discard(files.values())
@@ -201,20 +208,6 @@ async def _understand(wish: CreateGeneration, principal: Principal, folder: Path
         references=parts.references,
         assets=principal.livemode and any(offer.assets for offer in parts.router.offers.values()),
     )
-
-
-async def _store_inline(understood: Understood, principal: Principal, parts: Creating) -> dict[str, NewFile]:
-    keep = parts.deadline_seconds + _INLINE_SECONDS
-    stored: dict[str, NewFile] = {}
-    try:
-        for path, one in understood.admitted.items():
-            stored[path] = await parts.references.keep(
-                one, principal, file_id=new_id("file"), inline=True, keep_seconds=keep
-            )
-    except BaseException:
-        await asyncio.shield(parts.references.discard(stored.values()))
-        raise
-    return stored
 
 
 def _compose(

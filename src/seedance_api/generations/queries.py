@@ -764,9 +764,9 @@ async def delete_prompt(db: Database, generation_id: str) -> None:
     )
 
 
-async def shorten_inline_files(db: Database, generation_id: str) -> None:
+async def shorten_inline_files(connection: Connection, generation_id: str) -> None:
     """Let the files that came inside this request go a day after its end."""
-    await db.execute(
+    await connection.execute(
         """
         UPDATE file SET expires_at = least(expires_at, now() + interval '24 hours')
         WHERE inline AND id IN (SELECT file_id FROM generation_media WHERE generation_id = $1)
@@ -775,14 +775,14 @@ async def shorten_inline_files(db: Database, generation_id: str) -> None:
     )
 
 
-async def delete_old_prompts(db: Database) -> int:
+async def delete_old_prompts(db: Database, limit: int) -> int:
     """Forget the prompts of generations that have been finished for a day, as `delete_prompt`; returns how many."""
     return await db.fetchval(
         """
         WITH prompts AS (
             DELETE FROM generation_input WHERE generation_id IN (
                 SELECT i.generation_id FROM generation_input i JOIN generation g ON g.id = i.generation_id
-                WHERE g.finished_at < now() - interval '24 hours' LIMIT 1000
+                WHERE g.finished_at < now() - interval '24 hours' LIMIT $1
             ) RETURNING generation_id
         ), labels AS (  -- a completed one keeps them as long as its content
             UPDATE generation g SET metadata = '{}' FROM prompts p
@@ -800,7 +800,8 @@ async def delete_old_prompts(db: Database) -> int:
             WHERE a.generation_id = p.generation_id AND a.original IS NOT NULL
         )
         SELECT count(*) FROM prompts
-        """
+        """,
+        limit,
     )
 
 

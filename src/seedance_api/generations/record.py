@@ -186,11 +186,13 @@ async def _follow(connection: Connection, step: decide.Step, generation_id: str,
             pass
         case decide.Complete(stored, keep_seconds):
             await insert_content(connection, generation_id, keep_seconds, stored.assets)
+            await queries.shorten_inline_files(connection, generation_id)
             await jobs.enqueue(connection, "tidy", [generation_id])
         case decide.Fail() | decide.Cancel():
             reason, original = (step.code, step.original) if isinstance(step, decide.Fail) else ("canceled", None)
             await close_attempt(connection, step.attempt_id, step.attempt_state, reason, original)
             await dispatch_soon(connection, provider)
+            await queries.shorten_inline_files(connection, generation_id)
             await jobs.enqueue(connection, "tidy", [generation_id])
         case _:
             assert_never(step)

@@ -1,18 +1,19 @@
 """Tidy: what is left to delete once a generation is finished, and again once its owner deletes it."""
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 
 from seedance_api.delivery.queries import insert_deletion
 from seedance_api.foundation import jobs, kill, objects
-from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.purge import purge
 from seedance_api.generations.rows import Leftovers
-from seedance_api.references.queries import File, delete_file, expired_files, inline_files_of
+from seedance_api.references.queries import delete_files, expired_files, inline_files_of
 
-_MOST = 200
+_MOST = 500
 _AGAIN_SECONDS = 600.0
 _UPSTREAM_SECONDS = 86_400.0
 """What an upstream will not delete is left to its own end after a day."""
@@ -26,12 +27,10 @@ async def tidy(generation_id: str, engine: Engine) -> None:
         return
     await _forget_copies(generation_id, found, engine)
     kill.reach("tidy.forgotten")
-    await queries.shorten_inline_files(engine.db, generation_id)
     if found.deleted:
         await purge(engine.db, engine.storage.objects, generation_id)
         await queries.delete_prompt(engine.db, generation_id)
-        for file in await inline_files_of(engine.db, generation_id):
-            await remove_file(file, engine)
+        await remove_files(await inline_files_of(engine.db, generation_id), engine)
 
 
 async def _forget_copies(generation_id: str, found: Leftovers, engine: Engine) -> None:
@@ -59,24 +58,31 @@ async def _forget_copies(generation_id: str, found: Leftovers, engine: Engine) -
 
 async def expire(engine: Engine) -> None:
     """Delete what is past its time: prompts and inline inputs of finished generations, and uploaded files."""
-    prompts = await queries.delete_old_prompts(engine.db)
-    idempotency = await forget_expired(engine.db)
-    removed = 0
-    for file in await expired_files(engine.db, _MOST):
-        removed += await remove_file(file, engine)
-    if prompts or removed or idempotency:
-        _log.info("tidy.expired", count=prompts + removed + idempotency)
+    prompts = await _until_none(lambda: queries.delete_old_prompts(engine.db, _MOST))
+    files = await _until_none(lambda: _expire_files(engine))
+    count = prompts + files + await forget_expired(engine.db)
+    if count:
+        _log.info("tidy.expired", count=count)
 
 
-async def remove_file(file: File, engine: Engine) -> bool:
-    """Delete a reference file, its row first: a row without an object would break a start."""
-    if not await drop_row(engine.db, file.id):
-        return False
-    await objects.delete(engine.storage.objects, [file.object_key])
-    return True
+async def _until_none(some: Callable[[], Awaitable[int]]) -> int:
+    """Do it batch by batch until nothing is left: after a long pause, too, no more than a batch is in memory."""
+    count = 0
+    while done := await some():
+        count += done
+    return count
 
 
-async def drop_row(db: Database, file_id: str) -> bool:
-    """Delete the row unless an unfinished generation needs it."""
-    async with db.transaction() as connection:
-        return await delete_file(connection, file_id)
+async def _expire_files(engine: Engine) -> int:
+    return await remove_files(await expired_files(engine.db, _MOST), engine)
+
+
+async def remove_files(ids: list[str], engine: Engine) -> int:
+    """Delete reference files that no unfinished generation needs; returns how many.
+
+    The rows go first, for a row without an object would break a start.
+    """
+    async with engine.db.transaction() as connection:
+        removed = await delete_files(connection, ids)
+    await objects.delete(engine.storage.objects, removed.object_keys)
+    return len(removed.ids)

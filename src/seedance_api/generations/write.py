@@ -19,7 +19,7 @@ from seedance_api.foundation.db import UNREACHABLE, Connection, Database, row
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, untake
 from seedance_api.generations.rows import Generation
-from seedance_api.references.queries import NewFile, hold_files, insert_files
+from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files, insert_files
 from seedance_api.webhooks.announce import News, announce, announce_to_accounts
 
 _FIND_OUT_SECONDS = 5.0
@@ -62,6 +62,11 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
         return {one.file_id for one in self.media if one.file_id} - {file.id for file in self.new_files}
 
     @property
+    def shared(self) -> set[str]:
+        """The files whose objects its new files share."""
+        return {file.shares for file in self.new_files if file.shares is not None}
+
+    @property
     def hold(self) -> NewHold | None:
         """What is to be held for it."""
         if self.price is None:
@@ -98,7 +103,10 @@ class Writer:
         self._batch: Batch[NewGeneration, Created] = Batch(self._write, most=64, flights=2)
 
     async def __call__(self, new: NewGeneration) -> Created:
-        """Store it. Raises AppError: 402 for want of money, 422 when its key was used with another body."""
+        """Store it.
+
+        Raises AppError: 402 for want of money, 422 when its key was used with another body; and ObjectGoneError.
+        """
         return await self._batch(new)
 
     async def find(self, once: Once) -> Created | None:
@@ -152,10 +160,12 @@ class Writer:
         kill.reach("create.checked")
         answers: dict[str, Created | Exception] = {}
         async with self._db.transaction() as connection:
-            there = await hold_files(connection, [file_id for new in news for file_id in new.uploads])
+            there = await hold_files(connection, {one for new in news for one in new.uploads | new.shared})
             for new in news:
                 if not there.issuperset(new.uploads):
                     answers[new.id] = AppError("invalid_media", "A file that the request names was deleted meanwhile.")
+                elif not there.issuperset(new.shared):
+                    answers[new.id] = ObjectGoneError()
             writable = [new for new in news if new.id not in answers]
             fresh = await _take_keys(connection, writable)
             kill.reach("create.taken")

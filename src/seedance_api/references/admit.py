@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from obstore.store import ObjectStore
@@ -12,13 +13,15 @@ from seedance_api.accounts.authenticate import Principal
 from seedance_api.catalog.order import Kind
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
-from seedance_api.references.queries import NewFile
+from seedance_api.references.queries import NewFile, ObjectGoneError, files_alike
 
+T = TypeVar("T")
 _AT_ONCE = 4
 
 
@@ -60,7 +63,8 @@ class Admitted(msgspec.Struct, frozen=True):
 class References:
     """Fetches, inspects and keeps reference media."""
 
-    def __init__(self, *, store: ObjectStore, confine: Confine, outbound: Outbound) -> None:
+    def __init__(self, *, db: Database, store: ObjectStore, confine: Confine, outbound: Outbound) -> None:
+        self._db = db
         self._store = store
         self._confine = confine
         self._outbound = outbound
@@ -94,26 +98,57 @@ class References:
         }
 
     async def keep(
-        self, one: Admitted, principal: Principal, *, file_id: str, inline: bool, keep_seconds: int
-    ) -> NewFile:
-        """Put an admitted medium into the store, under a key of its own; its row is the caller's to write."""
-        key = f"files/{new_id('obj')}"
-        await objects.put_file(self._store, key, one.inspected.path)
-        return NewFile(
-            id=file_id,
-            account_id=principal.account_id,
-            livemode=principal.livemode,
-            inline=inline,
-            kind=one.inspected.kind,
-            object_key=key,
-            sha256=one.inspected.sha256,
-            facts=one.inspected.facts,
-            keep_seconds=keep_seconds,
-        )
+        self,
+        admitted: Mapping[str, Admitted],
+        principal: Principal,
+        write: Callable[[dict[str, NewFile]], Awaitable[T]],
+        *,
+        inline: bool,
+        keep_seconds: int,
+    ) -> T:
+        """Put admitted media into the store and have `write` write their rows, by their paths.
+
+        What the account keeps already, in this mode, is not put again: the new file shares its object. When that is
+        deleted meanwhile, `write` raises ObjectGoneError and is called once more, with objects of the files' own.
+        """
+        new = {path: _file(one, principal, inline=inline, keep_seconds=keep_seconds) for path, one in admitted.items()}
+        shared = await self._share(new, principal)
+        await self._put(shared, admitted)
+        try:
+            return await write(shared)
+        except ObjectGoneError:
+            await self.discard(shared.values())
+            await self._put(new, admitted)
+            return await write(new)
 
     async def discard(self, files: Iterable[NewFile]) -> None:
-        """Delete objects whose rows were not written."""
-        await objects.delete(self._store, [file.object_key for file in files])
+        """Delete objects whose rows were not written; never one that another file shares."""
+        await objects.delete(self._store, list({file.object_key for file in files if file.shares is None}))
+
+    async def _share(self, new: dict[str, NewFile], principal: Principal) -> dict[str, NewFile]:
+        """The same files, each with the object of an earlier one or of an equal one beside it where there is one."""
+        if not new:
+            return new
+        alike = await files_alike(
+            self._db, principal.account_id, principal.livemode, [file.sha256 for file in new.values()]
+        )
+        first: dict[tuple[Kind, str], tuple[str, str | None]] = {
+            (file.kind, file.sha256): (file.object_key, file.id) for file in alike
+        }
+        shared: dict[str, NewFile] = {}
+        for path, file in new.items():
+            object_key, owner = first.setdefault((file.kind, file.sha256), (file.object_key, None))
+            shared[path] = msgspec.structs.replace(file, object_key=object_key, shares=owner)
+        return shared
+
+    async def _put(self, files: dict[str, NewFile], admitted: Mapping[str, Admitted]) -> None:
+        own = {file.object_key: admitted[path].inspected.path for path, file in files.items() if file.shares is None}
+        try:
+            for key, file in own.items():
+                await objects.put_file(self._store, key, file)
+        except BaseException:
+            await asyncio.shield(objects.delete(self._store, list(own)))
+            raise
 
     async def _stage(self, source: Source, folder: Path, number: int) -> Staged | BadMedia:
         if source.upload is not None:
@@ -121,3 +156,17 @@ class References:
         assert source.url is not None, "a source is an upload, a file's id or an address"
         assert source.kind is not None, "a source with an address stands in a list of one kind"
         return await fetch(source.url, folder / f"fetched-{number}", kind=source.kind, outbound=self._outbound)
+
+
+def _file(one: Admitted, principal: Principal, *, inline: bool, keep_seconds: int) -> NewFile:
+    return NewFile(
+        id=new_id("file"),
+        account_id=principal.account_id,
+        livemode=principal.livemode,
+        inline=inline,
+        kind=one.inspected.kind,
+        object_key=f"files/{new_id('obj')}",
+        sha256=one.inspected.sha256,
+        facts=one.inspected.facts,
+        keep_seconds=keep_seconds,
+    )

@@ -1,12 +1,13 @@
 """SQL of reference files."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
 
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
-from seedance_api.foundation.db import Connection, Database, affected, rows
+from seedance_api.foundation.db import Connection, Database, rows
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +26,10 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file whose object is in the store and whose row is not written yet. `inline` ones came inside a request."""
+    """A file whose object is in the store and whose row is not written yet. `inline` ones came inside a request.
+
+    `shares` is the file whose object it shares; None where the object is its own.
+    """
 
     id: str
     account_id: str
@@ -36,6 +40,18 @@ class NewFile(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     facts: Facts
     keep_seconds: int
+    shares: str | None = None
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """The files whose rows are gone, and the objects that no other file shares: these go after the commit."""
+
+    ids: set[str]
+    object_keys: list[str]
+
+
+class ObjectGoneError(Exception):
+    """An object that was to be shared went with its last file meanwhile: it is to be put anew."""
 
 
 async def insert_files(connection: Connection, files: list[NewFile]) -> set[str]:
@@ -82,61 +98,102 @@ async def file_of_account(db: Database, account_id: str, livemode: bool, file_id
     return found[0] if found else None
 
 
-async def hold_files(connection: Connection, ids: list[str]) -> set[str]:
+async def files_alike(db: Database, account_id: str, livemode: bool, sha256: list[str]) -> list[File]:
+    """For each content that the account keeps in this mode the newest of its files, which stays longest."""
+    return rows(File, await db.fetch(
+        """
+        SELECT DISTINCT ON (kind, sha256) * FROM file
+        WHERE account_id = $1 AND livemode = $2 AND sha256 = ANY ($3) ORDER BY kind, sha256, id DESC
+        """,
+        account_id,
+        livemode,
+        sha256,
+    ))  # fmt: skip
+
+
+async def hold_files(connection: Connection, ids: Collection[str]) -> set[str]:
     """Keep these files from being deleted until the transaction ends; returns those that are there."""
     if not ids:
         return set()
-    found = await connection.fetch("SELECT id FROM file WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE", ids)
+    found = await connection.fetch("SELECT id FROM file WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE", list(ids))
     return {record["id"] for record in found}
 
 
-async def delete_file(connection: Connection, file_id: str) -> bool:
-    """Delete a file that no unfinished generation needs; False, and nothing changed, when one does."""
-    await connection.execute("SELECT 1 FROM file WHERE id = $1 FOR UPDATE", file_id)
-    needed = await connection.fetchval(
+async def delete_files(connection: Connection, ids: list[str]) -> Removed:
+    """Delete those of these files that no unfinished generation needs. Their objects are the caller's to delete."""
+    # of files that share an object only one transaction at a time: else each would leave it to the other
+    await connection.execute(
         """
-        SELECT EXISTS (
+        SELECT pg_advisory_xact_lock(place) FROM (
+            SELECT DISTINCT hashtextextended(object_key, 0) AS place FROM file WHERE id = ANY ($1) ORDER BY 1
+        ) places
+        """,
+        ids,
+    )
+    await connection.execute("SELECT 1 FROM file WHERE id = ANY ($1) ORDER BY id FOR UPDATE", ids)
+    free = await _unneeded(connection, ids)
+    await _end_drafts(connection, free)
+    await _end_uses(connection, free)
+    gone = await connection.fetch("DELETE FROM file WHERE id = ANY ($1) RETURNING id, object_key", free)
+    keys = {record["object_key"] for record in gone}
+    shared = await connection.fetch("SELECT object_key FROM file WHERE object_key = ANY ($1)", list(keys))
+    return Removed({record["id"] for record in gone}, sorted(keys - {record["object_key"] for record in shared}))
+
+
+async def _unneeded(connection: Connection, ids: list[str]) -> list[str]:
+    found = await connection.fetch(
+        """
+        SELECT id FROM unnest($1::text[]) AS f (id) WHERE NOT EXISTS (
             SELECT 1 FROM generation_media m JOIN generation g ON g.id = m.generation_id
-            WHERE m.file_id = $1 AND g.finished_at IS NULL
+            WHERE m.file_id = f.id AND g.finished_at IS NULL
         )
         """,
-        file_id,
+        ids,
     )
-    if needed:
-        return False
-    # a draft without all its inputs is no draft any more: without its prompt no final take is made of it
+    return [record["id"] for record in found]
+
+
+async def _end_drafts(connection: Connection, ids: list[str]) -> None:
+    """A draft without all its inputs is no draft any more: without its prompt no final take is made of it."""
     await connection.execute(
         """
         WITH prompts AS (
             DELETE FROM generation_input i USING generation_media m, generation g
-            WHERE m.file_id = $1 AND g.id = m.generation_id AND i.generation_id = g.id AND (g.params ->> 'draft')::bool
+            WHERE m.file_id = ANY ($1) AND g.id = m.generation_id AND i.generation_id = g.id
+              AND (g.params ->> 'draft')::bool
             RETURNING i.generation_id
+        ), receipt AS (
+            INSERT INTO deletion (generation_id, what, place, reason)
+            SELECT DISTINCT generation_id, 'prompt', 'database', 'requested' FROM prompts ON CONFLICT DO NOTHING
         )
         DELETE FROM generation_media m USING prompts p
         WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL
         """,
-        file_id,
+        ids,
     )
+
+
+async def _end_uses(connection: Connection, ids: list[str]) -> None:
+    """No generation names these files any more; the receipt of each says so."""
     await connection.execute(
         """
-        WITH uses AS (DELETE FROM generation_media WHERE file_id = $1 RETURNING generation_id)
+        WITH uses AS (DELETE FROM generation_media WHERE file_id = ANY ($1) RETURNING generation_id, file_id)
         INSERT INTO deletion (generation_id, what, place, name, reason, digest, bytes)
         SELECT DISTINCT u.generation_id, 'input', 'object_store', f.id,
                CASE WHEN g.deleted_at IS NOT NULL AND f.inline THEN 'requested' ELSE 'retention' END,
                f.sha256, (f.facts ->> 'bytes')::bigint
-        FROM uses u JOIN generation g ON g.id = u.generation_id JOIN file f ON f.id = $1
+        FROM uses u JOIN generation g ON g.id = u.generation_id JOIN file f ON f.id = u.file_id
         ON CONFLICT DO NOTHING
         """,
-        file_id,
+        ids,
     )
-    return affected(await connection.execute("DELETE FROM file WHERE id = $1", file_id)) == 1
 
 
-async def expired_files(db: Database, limit: int) -> list[File]:
+async def expired_files(db: Database, limit: int) -> list[str]:
     """Files past their time that no unfinished generation needs."""
-    return rows(File, await db.fetch(
+    found = await db.fetch(
         """
-        SELECT * FROM file f
+        SELECT id FROM file f
         WHERE expires_at <= now() AND NOT EXISTS (
             SELECT 1 FROM generation_media m JOIN generation g ON g.id = m.generation_id
             WHERE m.file_id = f.id AND g.finished_at IS NULL
@@ -144,15 +201,17 @@ async def expired_files(db: Database, limit: int) -> list[File]:
         ORDER BY expires_at LIMIT $1
         """,
         limit,
-    ))  # fmt: skip
+    )
+    return [record["id"] for record in found]
 
 
-async def inline_files_of(db: Database, generation_id: str) -> list[File]:
+async def inline_files_of(db: Database, generation_id: str) -> list[str]:
     """The files that came inside this generation's request."""
-    return rows(File, await db.fetch(
+    found = await db.fetch(
         """
-        SELECT f.* FROM file f JOIN generation_media m ON m.file_id = f.id
+        SELECT f.id FROM file f JOIN generation_media m ON m.file_id = f.id
         WHERE m.generation_id = $1 AND f.inline
         """,
         generation_id,
-    ))  # fmt: skip
+    )
+    return [record["id"] for record in found]

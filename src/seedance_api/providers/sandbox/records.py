@@ -16,6 +16,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore
 
+from seedance_api.foundation import objects
 from seedance_api.providers.provider import Commission, Done, Failed, Lost
 
 StoreTrouble = (BaseError, OSError)
@@ -85,7 +86,7 @@ class Records:
 
     async def upload(self, attempt_id: str, path: Path) -> None:
         """Store a finished file under its own name, streaming."""
-        await obstore.put_async(self._store, _key(attempt_id, path.name), path)
+        await objects.put_file(self._store, _key(attempt_id, path.name), path)
 
     async def download_result(self, attempt_id: str, name: str, to: Path) -> int:
         """Fetch a finished file, streaming; returns its bytes. Raises FileNotFoundError when it is gone."""

@@ -1,0 +1,103 @@
+"""F31: the disk is full. Nothing new is taken in, deletions and reads go on, nothing corrupt is served; it recovers."""
+
+import hashlib
+import io
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from security.attack import log, rows
+from stage import Service, finished, until
+
+SMALL = {"prompt": "A pond", "resolution": "480p", "duration": 4, "seed": 3}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("F31 needs the right to mount a tmpfs: run as root, with CAP_SYS_ADMIN")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(disk: Path, leave: int = 0) -> Path:
+    """Take all that is free but so many bytes."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+    if leave:
+        with filler.open("r+b") as file:
+            file.truncate(filler.stat().st_size - leave)
+    return filler
+
+
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((640, 400)).convert("RGB").save(file, "PNG")
+    return file.getvalue()
+
+
+def content(client: httpx.Client, video_id: str) -> httpx.Response:
+    return client.get(f"/v1/videos/{video_id}/content")
+
+
+def test_with_little_room_accept_stops_and_the_rest_goes_on(
+    small_disk: Path, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(storage_url=f"file://{small_disk}/objects")
+    with service.client() as client:
+        video = finished(client, client.post("/v1/videos", json=SMALL).json()["id"])
+        before = content(client, str(video["id"])).content
+        under_way = client.post("/v1/videos", json=SMALL | {"seed": 4}).json()["id"]
+        filler = fill(small_disk, leave=2_300_000)  # less than the tenth, enough for what is under way
+        until(lambda: client.post("/v1/videos", json=SMALL).status_code == 503, 5)
+        for answer in (
+            client.post("/v1/videos", json=SMALL),
+            client.post("/v1/files", files={"file": ("a.png", picture())}),
+        ):
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "storage_full"
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.headers["x-should-retry"] == "true"
+        assert client.post("/v1/videos/quote", json=SMALL).status_code == 200
+        assert content(client, str(video["id"])).content == before
+        assert finished(client, under_way)["status"] == "completed"
+        assert client.delete(f"/v1/videos/{video['id']}").status_code == 200
+        assert not list((small_disk / "objects" / "content" / str(video["id"])).rglob("*"))
+        filler.unlink()
+        until(lambda: client.post("/v1/videos", json=SMALL).status_code == 200, 10)
+        assert client.post("/v1/files", files={"file": ("a.png", picture())}).status_code == 200
+
+
+def test_a_video_that_finds_no_room_is_stored_once_there_is_some(
+    small_disk: Path, start_service: Callable[..., Service]
+) -> None:
+    service = start_service(storage_url=f"file://{small_disk}/objects", disk_reserve_percent="0", live_sandbox="true")
+    service.credit("10")
+    with service.client(service.new_key("live")) as client:
+        finished(client, client.post("/v1/videos", json=SMALL).json()["id"])
+        second = client.post("/v1/videos", json=SMALL).json()["id"]
+        filler = fill(small_disk)
+        upload = client.post("/v1/files", files={"file": ("a.png", picture())})
+        assert upload.json()["error"]["code"] == "storage_full"
+        until(lambda: "OSError" in log(service) or "sandbox_work_dropped" in log(service), 30)
+        assert content(client, second).status_code == 404  # not ready, and nothing half-written
+        filler.unlink()
+        assert finished(client, second)["status"] == "completed"
+        (kept,) = rows(
+            service.database_url, "SELECT sha256 FROM asset WHERE generation_id = $1 AND variant = 'video'", second
+        )
+        assert hashlib.sha256(content(client, second).content).hexdigest() == kept["sha256"]
+    service.doctor()

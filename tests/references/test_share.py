@@ -1,0 +1,264 @@
+"""One object for equal content of one account and mode, and no row without its object however deletes and puts meet."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import obstore
+from obstore.store import MemoryStore, ObjectStore
+
+from generations.kit import Owner, engine, new, owner, with_database
+from seedance_api.accounts.authenticate import Principal
+from seedance_api.catalog.order import Kind, Role
+from seedance_api.catalog.request import Facts
+from seedance_api.delivery.store import Storage
+from seedance_api.doctor.examine import examine
+from seedance_api.foundation.confine import Confine
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.generations.advance import Engine
+from seedance_api.generations.collect import collect
+from seedance_api.generations.tidy import expire, remove_files
+from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.references.admit import Admitted, References
+from seedance_api.references.inspect import Inspected
+from seedance_api.references.queries import NewFile, ObjectGoneError, delete_files, hold_files, insert_files
+
+
+class Bench:
+    """References over a store in memory, with the two ways in which files get their rows."""
+
+    def __init__(self, db: Database, folder: Path) -> None:
+        self.db, self.store, self._folder = db, MemoryStore(), folder
+        self.references = References(db=db, store=self.store, confine=Confine(slots=1), outbound=Outbound())
+        self.writer = Writer(db)
+        storage = Storage(store=self.store, scratch=folder, confine=Confine(slots=1))
+        self.engine: Engine = engine(db, storage=storage)
+
+    def content(self, text: str, kind: Kind = Kind.IMAGE) -> Admitted:
+        path = self._folder / f"{kind}-{text}"
+        path.write_text(text)
+        facts = Facts(media_type="image/png", bytes=len(text))
+        return Admitted(Inspected(kind=kind, path=path, sha256=f"sha-{text}", facts=facts))
+
+    async def upload(self, me: Owner, *contents: Admitted, livemode: bool = False, keep_seconds: int = 60) -> list[str]:
+        """As `POST /v1/files` does."""
+
+        async def write(files: dict[str, NewFile]) -> list[str]:
+            async with self.db.transaction() as connection:
+                shared = {file.shares for file in files.values() if file.shares}
+                if shared - await hold_files(connection, shared):
+                    raise ObjectGoneError
+                await insert_files(connection, list(files.values()))
+            return [file.id for file in files.values()]
+
+        admitted = {str(n): one for n, one in enumerate(contents)}
+        return await self.references.keep(
+            admitted, principal(me, livemode), write, inline=False, keep_seconds=keep_seconds
+        )
+
+    async def create(self, me: Owner, *contents: Admitted, key: str) -> str:
+        """As `POST /v1/videos` does with inline media; the generation is canceled at once."""
+
+        async def write(files: dict[str, NewFile]) -> str:
+            media = tuple(NewMedium(role=Role.REFERENCE, file_id=file.id) for file in files.values())
+            made = await self.writer(new(me, key=key, new_files=tuple(files.values()), media=media))
+            return made.generation_id
+
+        admitted = {str(n): one for n, one in enumerate(contents)}
+        made = await self.references.keep(admitted, principal(me), write, inline=True, keep_seconds=60)
+        await self.db.execute("UPDATE generation SET state = 'canceled', finished_at = now() WHERE id = $1", made)
+        return made
+
+    async def objects(self) -> set[str]:
+        return await stored(self.store)
+
+    async def named(self) -> list[str]:
+        return [record["object_key"] for record in await self.db.fetch("SELECT object_key FROM file")]
+
+
+async def stored(store: ObjectStore) -> set[str]:
+    return {meta["path"] for meta in await obstore.list(store).collect_async()}
+
+
+def principal(me: Owner, livemode: bool = False) -> Principal:
+    return Principal(me.account_id, me.key_id, livemode)
+
+
+def test_equal_content_is_stored_once_for_an_account_in_a_mode_and_never_across(
+    database_url: str, tmp_path: Path
+) -> None:
+    async def verb(db: Database) -> None:
+        bench, one = Bench(db, tmp_path), await owner(db)
+        two = await owner(db, "two@example.org")
+        cat = bench.content("cat")
+        ids = [await bench.upload(one, cat) for _ in range(3)]
+        await bench.create(one, cat, bench.content("dog"), cat, key="a")
+        assert len({*itertools.chain(*ids)}) == 3
+        assert len(await bench.named()) == 6
+        assert len(await bench.objects()) == 2  # one cat, one dog
+        await bench.upload(one, bench.content("cat", Kind.AUDIO))
+        await bench.upload(one, cat, livemode=True)
+        await bench.upload(two, cat)
+        assert len(await bench.objects()) == 5
+        assert set(await bench.named()) == await bench.objects()
+
+    with_database(database_url, verb)
+
+
+def test_two_equal_ones_of_one_request_share_an_object_though_neither_was_kept_before(
+    database_url: str, tmp_path: Path
+) -> None:
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        assert len(await bench.upload(me, bench.content("cat"), bench.content("cat"))) == 2
+        assert len(await bench.objects()) == 1
+
+    with_database(database_url, verb)
+
+
+def test_an_object_goes_with_its_last_file(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        ids = [(await bench.upload(me, bench.content("cat")))[0] for _ in range(5)]
+        await remove_files(ids[:1], bench.engine)
+        await remove_files(ids[1:3], bench.engine)
+        assert len(await bench.objects()) == 1
+        await asyncio.gather(remove_files(ids[3:4], bench.engine), remove_files(ids[4:], bench.engine))
+        assert await bench.objects() == set()
+
+    with_database(database_url, verb)
+
+
+def test_of_two_deletes_at_once_one_takes_the_object(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        for _ in range(40):
+            ids = [(await bench.upload(me, bench.content("cat")))[0] for _ in range(4)]
+            await asyncio.gather(*(remove_files([one], bench.engine) for one in ids))
+            assert await bench.objects() == set()
+
+    with_database(database_url, verb)
+
+
+def test_what_was_to_be_shared_and_is_gone_is_put_anew(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        await bench.upload(me, bench.content("cat"))
+        tries: list[dict[str, NewFile]] = []
+
+        async def write(files: dict[str, NewFile]) -> None:
+            tries.append(files)
+            if len(tries) == 1:  # between the look and the insert all others are deleted
+                found = await db.fetch("SELECT id FROM file")
+                await remove_files([record["id"] for record in found], bench.engine)
+            async with db.transaction() as connection:
+                shared = {file.shares for file in files.values() if file.shares}
+                if shared - await hold_files(connection, shared):
+                    raise ObjectGoneError
+                await insert_files(connection, list(files.values()))
+
+        both = {"cat": bench.content("cat"), "dog": bench.content("dog")}
+        await bench.references.keep(both, principal(me), write, inline=False, keep_seconds=60)
+        assert [bool(files["cat"].shares) for files in tries] == [True, False]
+        assert set(await bench.named()) == await bench.objects()
+        assert len(await bench.objects()) == 2
+
+    with_database(database_url, verb)
+
+
+def test_deletes_and_expiry_against_creates_and_uploads(
+    database_url: str, tmp_path: Path, schedules: Callable[[int], None]
+) -> None:
+    """Many at once over three contents. After every round each row has its object, and in the end each object a row."""
+    rounds, chance = 120, random.Random(7)
+
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        pictures = [bench.content(text) for text in ("a", "b", "c")]
+        number = itertools.count()
+
+        async def put() -> None:
+            some = chance.sample(pictures, chance.randint(1, 2))
+            if chance.random() < 0.5:
+                await bench.upload(me, *some, keep_seconds=chance.choice([0, 60]))
+            else:
+                await bench.create(me, *some, key=f"key {next(number)}")
+
+        async def take() -> None:
+            found = await db.fetch("SELECT id FROM file")
+            ids = [record["id"] for record in found]
+            await remove_files(chance.sample(ids, min(len(ids), chance.randint(1, 6))), bench.engine)
+
+        for _ in range(rounds):
+            work = [put() for _ in range(6)] + [take() for _ in range(4)] + [expire(bench.engine)]
+            chance.shuffle(work)
+            await asyncio.gather(*work)
+            missing = set(await bench.named()) - await bench.objects()
+            assert not missing
+        assert await bench.objects() == set(await bench.named())
+        found = await examine(db, bench.store, accepted=None, tell=lambda _: None)
+        assert {one.name: one.count for one in found if one.count} == {}
+
+    with_database(database_url, verb)
+    schedules(rounds)
+
+
+def test_collection_spares_an_old_object_that_is_about_to_be_shared(database_url: str, tmp_path: Path) -> None:
+    """At no moment does the list of named objects lack one that passes from its last file to the next."""
+
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        (last,) = await bench.upload(me, bench.content("cat"))
+        over = asyncio.Event()
+
+        async def hand_on() -> None:
+            nonlocal last
+            for _ in range(100):
+                (following,) = await bench.upload(me, bench.content("cat"))
+                await remove_files([last], bench.engine)
+                last = following
+            over.set()
+
+        async def collecting() -> None:
+            while not over.is_set():
+                assert await collect(bench.engine, age=timedelta(seconds=-60)) == 0  # every object is old enough
+
+        await asyncio.gather(hand_on(), collecting())
+        assert set(await bench.named()) == await bench.objects()
+
+    with_database(database_url, verb)
+
+
+def test_an_insert_holds_what_it_shares_until_it_is_written(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        (first,) = await bench.upload(me, bench.content("cat"))
+        (key,) = await bench.named()
+
+        async def delete() -> list[str]:
+            async with db.transaction() as connection:
+                return (await delete_files(connection, [first])).object_keys
+
+        async with db.transaction() as connection:
+            assert await hold_files(connection, [first]) == {first}
+            deleting = asyncio.create_task(delete())
+            done, _ = await asyncio.wait([deleting], timeout=0.3)
+            assert not done  # it waits for us
+            twin = msgspec.structs.replace(_file(me, key), shares=first)
+            await insert_files(connection, [twin])
+        assert await deleting == []
+        assert await bench.named() == [key]
+
+    with_database(database_url, verb)
+
+
+def _file(me: Owner, key: str) -> NewFile:
+    return NewFile(
+        id="file_twin", account_id=me.account_id, livemode=False, inline=False, kind=Kind.IMAGE, object_key=key,
+        sha256="sha-cat", facts=Facts(media_type="image/png", bytes=3), keep_seconds=60,
+    )  # fmt: skip
