@@ -116,9 +116,7 @@ def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
 async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Settings, *, check: bool) -> Standing:
     checks: dict[str, Readiness] | None = None
     if check:
-        ark = root.open_ark(
-            one, db, root.open_store(settings.storage_url, settings.data_dir / "objects"), settings
-        )
+        ark = root.open_ark(one, db, root.open_store(settings.storage_url, settings.data_dir / "objects"), settings)
         try:
             checks = {model: await ark.probe(model) for model in one.models}
         finally:

@@ -26,6 +26,13 @@ class Held(Asset, frozen=True, kw_only=True):
     purge_at: datetime
 
 
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose work a file is that we delivered; its content may be purged since."""
+
+    model: str
+    sandbox: bool
+
+
 async def insert_content(connection: Connection, generation_id: str, keep_seconds: int, assets: list[Asset]) -> None:
     """Write what was stored, with the time of its end."""
     await connection.execute(
@@ -94,3 +101,18 @@ async def due_for_purge(db: Database, limit: int) -> list[str]:
         limit,
     )
     return [record["generation_id"] for record in found]
+
+
+async def delivered_as(db: Database, sha256: str) -> Delivered | None:
+    """What we know of a file by its digest; of purged videos too."""
+    found = await db.fetchrow(
+        """
+        SELECT g.model, g.provider = 'sandbox' AS sandbox FROM generation g WHERE g.id = (
+            SELECT generation_id FROM asset WHERE sha256 = $1
+            UNION ALL SELECT generation_id FROM deletion WHERE digest = $1 AND what = 'video'
+            LIMIT 1
+        )
+        """,
+        sha256,
+    )
+    return row(Delivered, found) if found else None
