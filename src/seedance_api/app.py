@@ -14,7 +14,7 @@ from obstore.store import ObjectStore
 from seedance_api import worker
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.create import check_pepper
-from seedance_api.api import billing, docs, files, health, models, videos
+from seedance_api.api import billing, docs, files, health, models, verify, videos
 from seedance_api.api.body import FILE_MOST
 from seedance_api.api.callbacks import receive_callback
 from seedance_api.api.content import serve_content, serve_link
@@ -23,17 +23,22 @@ from seedance_api.api.errors import handle
 from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
-from seedance_api.api.parts import Parts
+from seedance_api.api.parts import Parts, Verifying
 from seedance_api.billing.books import Books, Costs
 from seedance_api.billing.notify import Notifier
 from seedance_api.billing.prices import Use
 from seedance_api.catalog.models import MODELS
+from seedance_api.delivery import certificate, label
+from seedance_api.delivery.certificate import Certificate
+from seedance_api.delivery.label import Label
+from seedance_api.delivery.mark import Marking
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation import log
 from seedance_api.foundation.call import Caller
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.foundation.outbound import Outbound
@@ -81,6 +86,8 @@ ROUTES = [
     files.upload_file,
     files.retrieve_file,
     files.delete_file,
+    verify.verify_file,
+    verify.list_certificates,
     serve_media,
     receive_callback,
     models.list_models,
@@ -164,6 +171,12 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         public_url=settings.public_url,
         pepper=pepper,
         redirect_seconds=_REDIRECT_SECONDS if settings.content_redirect else 0,
+        verifying=Verifying(
+            certificate=certificate_of(settings),
+            confine=Confine(slots=_CONFINED),
+            limiter=Limiter(a_minute=settings.verify_a_minute),
+            most=settings.verify_megabytes << 20,
+        ),
     )
 
     def missed() -> None:
@@ -221,7 +234,13 @@ async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
             providers={one.name: one for one in (sandbox, *arks)},
             router=router_of(settings, upstreams),
             seals=Seals(pepper_of(settings), settings.public_url),
-            storage=Storage(store=store, scratch=scratch.path, confine=Confine(slots=_CONFINED)),
+            storage=Storage(
+                store=store,
+                scratch=scratch.path,
+                confine=Confine(slots=_CONFINED),
+                marking=marking_of(settings),
+                label=label_of(settings),
+            ),
             books=books,
             desk=Desk(db),
             record=Recorder(db, books),
@@ -316,6 +335,38 @@ def local_folders(store: ObjectStore, scratch: Scratch) -> list[Path]:
 def open_outbound(settings: Settings) -> Outbound:
     """The door to the outside."""
     return Outbound(allow_http=settings.fetch_http, allow_networks=settings.fetch_allow_networks)
+
+
+def marking_of(settings: Settings) -> Marking:
+    """Who marks, and with what."""
+    return Marking(
+        operator=settings.operator_name, certificate=certificate_of(settings), tsa_url=settings.marking_tsa_url
+    )
+
+
+def certificate_of(settings: Settings) -> Certificate:
+    """The certificate that marks are signed with: configured, or kept in the data folder."""
+    folder = settings.data_dir / "secrets/marking"
+    trusted = settings.marking_trusted or folder / certificate.TRUSTED
+    if settings.marking_certificate and settings.marking_key:
+        return Certificate(str(settings.marking_certificate), str(settings.marking_key), str(trusted))
+    own = certificate.own(folder, settings.operator_name)
+    return Certificate(own.certificate, own.key, str(trusted))
+
+
+def label_of(settings: Settings) -> Label | None:
+    """The visible label, if there is one."""
+    if not settings.label_seconds:
+        return None
+    font = str(settings.label_font) if settings.label_font else None
+    return Label(text=settings.label_text, seconds=settings.label_seconds, font=font)
+
+
+def check_marking(settings: Settings) -> None:
+    """Raises ValueError when videos could not be marked, or not be labelled."""
+    certificate.check(certificate_of(settings))
+    if wanted := label_of(settings):
+        label.check(wanted)
 
 
 def pepper_of(settings: Settings) -> bytes:

@@ -125,6 +125,44 @@ TABLE: tuple[Setting, ...] = (
         0,
         90,
     ),
+    Setting(
+        "OPERATOR_NAME",
+        "Seedance API",
+        "Who you are in the mark of each video, and in the certificate that is made at the first start.",
+    ),
+    Setting(
+        "MARKING_CERTIFICATE",
+        "",
+        "The certificate that marks are signed with: a PEM file, the signer's first and its CA's last. The same on every machine. Empty: one of our own, made at the first start in `secrets/marking` (docs/marking.md).",
+    ),
+    Setting("MARKING_KEY", "", "Its private key: a PEM file, mode 0600, without a password."),
+    Setting(
+        "MARKING_TRUSTED",
+        "",
+        "Folder of certificates that were rotated out, each a file `….pem` as above: what they have signed stays ours. Empty: `secrets/marking/trusted` in the data folder.",
+    ),
+    Setting(
+        "MARKING_TSA_URL",
+        "",
+        "Address of a time-stamping authority (RFC 3161), called for each file. Empty: marks say when, and nobody vouches for it.",
+    ),
+    Setting(
+        "LABEL_SECONDS",
+        "0",
+        "For how long a visible label is burned into the start of each video, 2 to 10; 0: there is none.",
+        0,
+        10,
+    ),
+    Setting("LABEL_TEXT", "AI-generated", "What the visible label says."),
+    Setting("LABEL_FONT", "", "Font file of the visible label, for letters other than Latin ones."),
+    Setting("VERIFY_MEGABYTES", "600", "The largest file that `POST /v1/verify` takes.", 1, 4096),
+    Setting(
+        "VERIFY_A_MINUTE",
+        "60",
+        "Verifications a minute for each client address (IPv6: each /64), in each API process. Behind a proxy all clients have one address.",
+        1,
+        100_000,
+    ),
     Setting("DRAIN_SECONDS", "20", "How long a stopping process waits for what is under way.", 1, 600),
 )
 
@@ -157,6 +195,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_http: bool
     fetch_allow_networks: tuple[str, ...]
     disk_reserve_percent: int
+    operator_name: str
+    marking_certificate: Path | None
+    marking_key: Path | None
+    marking_trusted: Path | None
+    marking_tsa_url: str | None
+    label_seconds: int
+    label_text: str
+    label_font: Path | None
+    verify_megabytes: int
+    verify_a_minute: int
     drain_seconds: float
 
     def __repr__(self) -> str:
@@ -177,6 +225,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     problems += [
         f"{name}: no such setting" for name in environment if name.startswith("SEEDANCE_") and name not in known
     ]
+    if bool(values.get("marking_certificate")) != bool(values.get("marking_key")):
+        problems.append("SEEDANCE_MARKING_CERTIFICATE and SEEDANCE_MARKING_KEY: set both, or neither")
     if problems:
         raise ValueError("; ".join(problems))
     return msgspec.convert(values, Settings)
@@ -191,7 +241,8 @@ _OF_OTHERS = {
 
 
 def _read_one(setting: Setting, text: str) -> object:
-    if setting.least is not None and setting.most is not None:
+    reader = _READERS.get(setting.name)
+    if reader is None and setting.least is not None and setting.most is not None:
         try:
             number = float(text)
         except ValueError:
@@ -199,7 +250,6 @@ def _read_one(setting: Setting, text: str) -> object:
         if not setting.least <= number <= setting.most:
             raise ValueError(f"must be between {setting.least:g} and {setting.most:g}")
         return number if setting.name in ("LEASE_SECONDS", "DRAIN_SECONDS") else int(number)
-    reader = _READERS.get(setting.name)
     return reader(text) if reader else text or None
 
 
@@ -233,9 +283,42 @@ def _storage(text: str) -> str | None:
     return text or None
 
 
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser().resolve() if text else None
+
+
+def _tsa(text: str) -> str | None:
+    if text and not text.startswith(("https://", "http://")):
+        raise ValueError("must start with https:// or http://")
+    return text or None
+
+
+def _label_seconds(text: str) -> int:
+    if text not in map(str, (0, *range(2, 11))):
+        raise ValueError("must be 0 or a whole number from 2 to 10")
+    return int(text)
+
+
+def _line(most: int) -> Callable[[str], str]:
+    def read_line(text: str) -> str:
+        if len(text) > most or not text.isprintable():
+            raise ValueError(f"must be one line of at most {most} characters")
+        return text
+
+    return read_line
+
+
 _READERS: dict[str, Callable[[str], object]] = {
     "DATA_DIR": lambda text: Path(text).expanduser().resolve(),
-    "UPSTREAMS": lambda text: Path(text).expanduser().resolve() if text else None,
+    "UPSTREAMS": _path,
+    "OPERATOR_NAME": _line(100),
+    "MARKING_CERTIFICATE": _path,
+    "MARKING_KEY": _path,
+    "MARKING_TRUSTED": _path,
+    "MARKING_TSA_URL": _tsa,
+    "LABEL_SECONDS": _label_seconds,
+    "LABEL_TEXT": _line(60),
+    "LABEL_FONT": _path,
     "FETCH_HTTP": _boolean,
     "LIVE_SANDBOX": _boolean,
     "CONTENT_REDIRECT": _boolean,

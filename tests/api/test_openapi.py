@@ -92,9 +92,16 @@ def test_every_path_parameter_is_described() -> None:
         assert named == set(re.findall(r"\{(\w+)\}", path))
 
 
-def test_only_health_and_signed_links_need_no_key() -> None:
+def test_only_health_signed_links_and_verify_need_no_key() -> None:
     is_open = {path for (_, path), one in operations().items() if one.get("security") == []}
-    assert is_open == {"/healthz", "/readyz", "/v1/media/{token}", "/v1/content/{token}"}
+    assert is_open == {
+        "/healthz",
+        "/readyz",
+        "/v1/media/{token}",
+        "/v1/content/{token}",
+        "/v1/verify",
+        "/v1/verify/certificates",
+    }
 
 
 def test_every_field_of_a_create_has_a_sentence() -> None:
@@ -209,6 +216,7 @@ UNKNOWN = "0" * 26
         ("DELETE", "/v1/files/{file_id}", {}),
         ("GET", "/v1/media/{token}", {}),
         ("GET", "/v1/models/{model}", {}),
+        ("POST", "/v1/verify", {"content": b"x"}),
     ],
 )
 def test_a_refusal_has_the_shape_status_and_code_that_the_document_says(

@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import psutil
 
-from generations.kit import engine
+from generations.kit import NO_MARKING, engine
 from security.attack import rows
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.confine import Confine
@@ -251,7 +251,7 @@ def collected(service: Service) -> None:
         db = await Database.connect(service.database_url, most=2)
         store = open_store(None, service.folder / "data" / "objects")
         confine = Confine(slots=1)
-        storage = Storage(store=store, scratch=service.folder, confine=confine)
+        storage = Storage(store=store, scratch=service.folder, confine=confine, marking=NO_MARKING)
         await collect(engine(db, storage=storage), age=timedelta(0))
         await db.close()
 

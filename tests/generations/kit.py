@@ -13,6 +13,8 @@ from seedance_api.accounts.keys import KeyMode
 from seedance_api.billing.books import Books
 from seedance_api.catalog.check import Accepted, check
 from seedance_api.catalog.request import Request
+from seedance_api.delivery.certificate import Certificate
+from seedance_api.delivery.mark import Marking
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
@@ -55,6 +57,9 @@ async def owner(db: Database, email: str = "one@example.org", mode: KeyMode = Ke
     return Owner(account.id, key.id)
 
 
+NO_MARKING = Marking(operator="nobody", certificate=Certificate("/nonexistent", "/nonexistent", "/nonexistent"))
+
+
 def engine(db: Database, *, providers: Mapping[str, Provider] | None = None, **changes: Any) -> Engine:
     """What the steps of a generation need: an installation with the sandbox alone, and no scratch folder."""
     store = MemoryStore()
@@ -64,7 +69,7 @@ def engine(db: Database, *, providers: Mapping[str, Provider] | None = None, **c
         providers=dict(providers or {"sandbox": sandbox("sandbox", 8)}),
         router=Router(),
         seals=Seals(b"p" * 32, None),
-        storage=Storage(store=store, scratch=nowhere, confine=Confine(slots=1)),
+        storage=Storage(store=store, scratch=nowhere, confine=Confine(slots=1), marking=NO_MARKING),
         books=Books(db),
         desk=Desk(db),
         record=Recorder(db, Books(db)),

@@ -4,7 +4,7 @@ from pathlib import Path
 import obstore
 from obstore.store import MemoryStore
 
-from generations.kit import engine, new, owner, with_database
+from generations.kit import NO_MARKING, engine, new, owner, with_database
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.delivery.store import Storage
@@ -28,7 +28,7 @@ def test_objects_without_a_row_go_when_they_are_old(database_url: str, tmp_path:
         store = MemoryStore()
         for key in (f"files/{file_id}", "files/orphan", "content/vid_x/1/video.mp4"):
             await obstore.put_async(store, key, b"x")
-        storage = Storage(store=store, scratch=tmp_path, confine=Confine(slots=1))
+        storage = Storage(store=store, scratch=tmp_path, confine=Confine(slots=1), marking=NO_MARKING)
         parts = engine(db, storage=storage)
         assert await collect(parts) == 0
         assert await collect(parts, age=timedelta(seconds=-5)) == 2

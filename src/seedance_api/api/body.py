@@ -21,6 +21,7 @@ SMALL_MOST = 64 << 10
 """Bytes of a body that has settings only."""
 FILE_MOST = 201 << 20
 """Bytes of an upload: the largest reference video, and its envelope."""
+_ENVELOPE = 1 << 20
 _FREE = 1 << 20
 _STEP = 1 << 20
 _READ_SECONDS = 300.0
@@ -132,6 +133,38 @@ async def read_small(request: AnyRequest) -> dict[str, Any]:
     return parse_json(body)
 
 
+@asynccontextmanager
+async def read_file(request: AnyRequest, folder: Path, budget: Budget, most: int) -> AsyncGenerator[Path]:
+    """One file: the body itself, or the part `file` of a form. The budget bounds what lies on the disk meanwhile."""
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    check_declared_size(request, most + _ENVELOPE)
+    async with budget.lease() as lease:
+        if kind != "multipart/form-data":
+            yield await _read_raw(request, folder, most, lease)
+            return
+        body = await _read_form(request, options.get("boundary", ""), folder, most + _ENVELOPE, lease, on_disk=True)
+        match body.values:
+            case {"file": Upload(number), **others} if not others and len(body.files) == 1:
+                yield body.files[number].path
+            case _:
+                raise AppError("invalid_multipart", "Send one part, named `file`, with a file name.", param="file")
+
+
+async def _read_raw(request: AnyRequest, folder: Path, most: int, lease: Lease) -> Path:
+    path = folder / "upload"
+    size = 0
+    with _create(path) as file:
+        async for chunk in _chunks(request, most):
+            size += file.write(chunk)
+            await lease.cover(size)
+    return path
+
+
+def _create(path: Path) -> BinaryIO:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    return path.open("wb")
+
+
 def check_declared_size(request: AnyRequest, most: int) -> None:
     """Raises AppError 413 before a byte is read when the Content-Length is too much."""
     text = request.headers.get("content-length", "")
@@ -172,7 +205,9 @@ async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
             return
 
 
-async def _read_form(request: AnyRequest, boundary: str, folder: Path, most: int, lease: Lease) -> Body:
+async def _read_form(
+    request: AnyRequest, boundary: str, folder: Path, most: int, lease: Lease, *, on_disk: bool = False
+) -> Body:
     form = _Form(folder)
     chunks = _chunks(request, most)
     try:
@@ -180,7 +215,7 @@ async def _read_form(request: AnyRequest, boundary: str, folder: Path, most: int
             async for chunk in chunks:
                 for part in parser.parse(chunk):
                     form.take(part)
-                await lease.cover(form.held)
+                await lease.cover(form.held + form.written if on_disk else form.held)
     except AppError:
         await _discard(chunks)
         raise
@@ -210,6 +245,8 @@ class _Form:
         self.files: list[Staged] = []
         self.held = 0
         """Bytes of text in memory."""
+        self.written = 0
+        """Bytes of files on the disk."""
         self._folder = folder
         self._segment: MultipartSegment | None = None
         self._text = bytearray()
@@ -232,7 +269,7 @@ class _Form:
 
     def _write(self, data: bytearray | bytes) -> None:
         if self._file:
-            self._file.write(data)
+            self.written += self._file.write(data)
             return
         self._text += data
         self.held += len(data)

@@ -13,7 +13,7 @@ import structlog
 from litestar import Litestar
 from litestar.types import Message, Receive, Scope, Send
 
-from seedance_api.api import callbacks, content, media
+from seedance_api.api import callbacks, content, media, verify
 from seedance_api.api.errors import as_app_error, send_error
 from seedance_api.api.parts import Parts
 from seedance_api.api.videos import retrieve
@@ -69,7 +69,7 @@ class Face:
         if "//" in path:
             # the framework would take it for the same path with one slash, and our check for the prefix would not
             raise AppError("not_found", "There is nothing at this address.")
-        if (path.startswith("/v1/") or path == "/v1") and not _is_link(path):
+        if (path.startswith("/v1/") or path == "/v1") and not (_is_link(path) or path in verify.OPEN):
             parts: Parts = self._app.state["parts"]
             headers: list[tuple[bytes, bytes]] = scope["headers"]
             token = next((value for name, value in headers if name == b"authorization"), None)

@@ -15,6 +15,7 @@ from seedance_api.api.health import Health
 from seedance_api.api.models import ModelList
 from seedance_api.api.quotes import QuoteView
 from seedance_api.api.understand import CreateVideo, MediaItem
+from seedance_api.api.verify import Verification
 from seedance_api.api.view import Video, VideoDeleted, VideoList
 from seedance_api.catalog.models import MODELS, ModelView
 from seedance_api.delivery import link
@@ -90,6 +91,10 @@ def document() -> dict[str, Any]:
                 "name": "Billing",
                 "description": "What the account has, and what it went for. Money is decimal text beside a currency.",
             },
+            {
+                "name": "Verify",
+                "description": "Whether a file is one of ours, AI-generated, and as it was. For everybody: no key needed.",
+            },
             {"name": "Health", "description": "For load balancers. No key needed."},
         ],
         "paths": _paths(),
@@ -147,6 +152,10 @@ def _paths() -> dict[str, Any]:
             "get": _operation("retrieveFile", "Retrieve a file", "Files", "FileView", ["not_found"]),
             "delete": _operation("deleteFile", "Delete a file", "Files", "FileDeleted", ["not_found", "file_in_use"]),
         },
+        "/v1/verify": {
+            "post": _operation("verifyFile", "Verify a file", "Verify", "Verification", ["invalid_multipart", "unreadable_file", "body_incomplete", "body_too_large", "rate_limited", "too_busy", "unavailable"], open_to_all=True, body=_any_file()),
+        },
+        "/v1/verify/certificates": {"get": _certificates()},
         "/v1/media/{token}": {"parameters": [token], "get": _media("get"), "head": _media("head")},
         "/v1/models": {"get": _operation("listModels", "List models", "Models", "ModelList", [])},
         "/v1/models/{model}": {
@@ -224,6 +233,22 @@ def _upload_body() -> dict[str, Any]:
 
 def _link_body() -> dict[str, Any]:
     return {"required": False, "content": {"application/json": {"schema": _ref("LinkForm")}}}
+
+
+def _any_file() -> dict[str, Any]:
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema = {"type": "object", "required": ["file"], "properties": {"file": file}, "additionalProperties": False}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}, "application/octet-stream": {"schema": file}}}  # fmt: skip
+
+
+def _certificates() -> dict[str, Any]:
+    return {
+        "operationId": "listCertificates",
+        "summary": "Certificates of our marks",
+        "tags": ["Verify"],
+        "security": [],
+        "responses": {"200": {"description": "The CAs, in PEM.", "content": {"application/x-pem-file": {"schema": _TEXT}}}},
+    }  # fmt: skip
 
 
 def _page_parameters() -> list[dict[str, Any]]:
@@ -348,6 +373,7 @@ def _schemas() -> dict[str, Any]:
         UsageList,
         FileView,
         FileDeleted,
+        Verification,
         ModelList,
         ModelView,
         ErrorView,

@@ -12,12 +12,15 @@ from obstore.store import ObjectStore
 
 from seedance_api.accounts.authenticate import Authenticator, Principal
 from seedance_api.api.body import AnyRequest, Budget
+from seedance_api.delivery.certificate import Certificate
 from seedance_api.foundation.batch import Batch
+from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Finder
 from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.foundation.limit import Limiter
 from seedance_api.generations import courses, queries
 from seedance_api.generations.create import Creating
 from seedance_api.generations.places import Places
@@ -56,6 +59,17 @@ class Changes:
                 del self._waiting[generation_id]
 
 
+class Verifying:
+    """What `POST /v1/verify` uses. Files on the disk at once are bounded: four of the largest in each process."""
+
+    def __init__(self, *, certificate: Certificate, confine: Confine, limiter: Limiter, most: int) -> None:
+        self.certificate = certificate
+        self.confine = confine
+        self.limiter = limiter
+        self.most = most
+        self.budget = Budget(4 * most)
+
+
 class Parts:
     """The handlers' tools."""
 
@@ -73,6 +87,7 @@ class Parts:
         public_url: str | None,
         pepper: bytes,
         redirect_seconds: int,
+        verifying: Verifying,
     ) -> None:
         self.db = db
         self.authenticate = authenticate
@@ -86,6 +101,7 @@ class Parts:
         self.pepper = pepper
         self.redirect_seconds = redirect_seconds
         """How long presigned links of the object store are good for; 0 where we send content ourselves."""
+        self.verifying = verifying
         self.seals = Seals(pepper, public_url)
         self.budget = Budget()
         self.find = Finder(db)

@@ -52,7 +52,7 @@ def serve(
 ) -> None:
     """Run the API and a worker."""
     with started(data_dir, host=host, port=port, workers=workers) as settings:
-        _check_upstreams(settings)
+        _check(settings)
         server.serve(
             host=settings.host,
             port=settings.port,
@@ -70,15 +70,16 @@ def worker(data_dir: DataDir = None) -> None:
     if parent is not None:
         die_with_parent(int(parent))
     with started(data_dir) as settings:
-        _check_upstreams(settings)
+        _check(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(root.work(settings))
 
 
-def _check_upstreams(settings: Settings) -> None:
+def _check(settings: Settings) -> None:
     """Better told here than by each process of its own."""
     try:
         root.read_upstreams_of(settings)
+        root.check_marking(settings)
     except ValueError as error:
         fail(str(error), 2)
 

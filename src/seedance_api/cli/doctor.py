@@ -58,7 +58,7 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
 def _inspect(data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
         store = open_store(settings.storage_url, settings.data_dir / "objects")
-        return await inspect(db, store, live=_live(settings))
+        return await inspect(db, store, live=_live(settings), certificate=root.certificate_of(settings))
 
     remarks = in_database(data_dir, verb)
     text = "\n".join(f"{one.status:<8}{one.name:<10}{one.message}" for one in remarks)

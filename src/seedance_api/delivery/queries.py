@@ -52,6 +52,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     goes_at: datetime | None
 
 
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose work a file is that we delivered; its content may be purged since."""
+
+    model: str
+    sandbox: bool
+
+
 async def insert_content(connection: Connection, generation_id: str, keep_seconds: int, assets: list[Asset]) -> None:
     """Write what was stored, with the time of its end, its grace, and when its owner is warned of the end."""
     await connection.execute(
@@ -302,3 +309,18 @@ async def kept_of(db: Database, generation_id: str) -> list[Kept]:
         """,
         generation_id,
     ))  # fmt: skip
+
+
+async def delivered_as(db: Database, sha256: str) -> Delivered | None:
+    """What we know of a file by its digest; of purged videos too."""
+    found = await db.fetchrow(
+        """
+        SELECT g.model, g.provider = 'sandbox' AS sandbox FROM generation g WHERE g.id = (
+            SELECT generation_id FROM asset WHERE sha256 = $1
+            UNION ALL SELECT generation_id FROM deletion WHERE digest = $1 AND what = 'video'
+            LIMIT 1
+        )
+        """,
+        sha256,
+    )
+    return row(Delivered, found) if found else None

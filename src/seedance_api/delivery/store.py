@@ -1,16 +1,21 @@
-"""Store: from the provider's finished file to one of ours. Fetch, measure, make the thumbnail, put into the store."""
+"""Store: from the provider's finished file to one of ours. Fetch, measure, label, mark, put into the store."""
 
 import asyncio
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 from obstore.store import ObjectStore
 
 from seedance_api.catalog import models, pixels
 from seedance_api.catalog.order import Order
 from seedance_api.delivery import measure
+from seedance_api.delivery.label import Label
+from seedance_api.delivery.label import Question as LabelQuestion
+from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, content_id, mark
 from seedance_api.delivery.queries import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine, Failure
@@ -19,8 +24,11 @@ from seedance_api.providers.provider import Operation, Output, Provider, Unfetch
 _SECONDS = 120.0
 _CPU_SECONDS = 90
 _MEMORY = 3 << 30
+_LABEL_SECONDS, _LABEL_CPU_SECONDS = 900.0, 900
+_LABEL_BYTES = 1 << 30
 _SHORT_SECONDS = 0.5
 """A video may be this much shorter than ordered, or a twentieth. A longer one is the customer's: he pays no more."""
+_log = structlog.get_logger()
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -42,12 +50,19 @@ StoreOutcome = Stored | Unstored
 
 
 class Storage:
-    """The object store with the scratch folder and the confined processes that guard the way into it."""
+    """The object store with the scratch folder and the confined processes that guard the way into it.
 
-    def __init__(self, *, store: ObjectStore, scratch: Path, confine: Confine) -> None:
+    Nothing gets into the store that is not marked.
+    """
+
+    def __init__(
+        self, *, store: ObjectStore, scratch: Path, confine: Confine, marking: Marking, label: Label | None = None
+    ) -> None:
         self.objects = store
         self._scratch = scratch
         self._confine = confine
+        self._marking = marking
+        self._label = label
 
     async def store(
         self,
@@ -57,35 +72,63 @@ class Storage:
         said: Output | None,
         provider: Provider,
         operation: Operation,
+        *,
+        composite: bool,
     ) -> StoreOutcome:
-        """Bring the provider's file home. Each try writes under its own version: two workers never share an object."""
+        """Bring the provider's file home. Each try writes under its own version: two workers never share an object.
+
+        `composite` says that pictures or videos of the customer went into it.
+        """
         folder = self._scratch / f"{generation_id}.{version}"
         folder.mkdir(parents=True, exist_ok=True)
+        origin = Origin(
+            model=order.model,
+            sandbox=provider.name == "sandbox",
+            composite=composite,
+            content_id=content_id(generation_id),
+        )
         try:
             return await self._store(
-                folder, f"content/{generation_id}/{version}", order, said or Output(), provider, operation
+                folder, f"content/{generation_id}/{version}", order, said or Output(), provider, operation, origin
             )
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, True)
 
     async def _store(
-        self, folder: Path, prefix: str, order: Order, said: Output, provider: Provider, operation: Operation
+        self,
+        folder: Path,
+        prefix: str,
+        order: Order,
+        said: Output,
+        provider: Provider,
+        operation: Operation,
+        origin: Origin,
     ) -> StoreOutcome:
-        video, thumbnail, last_frame = folder / "video.mp4", folder / "thumbnail.webp", folder / "last_frame"
-        fetched = await provider.fetch(operation, "video", video)
-        if isinstance(fetched, Unfetched):
-            return Unstored("output_unavailable", fetched.gone, fetched.wrong)
-        if order.return_last_frame:
-            fetched = await provider.fetch(operation, "last_frame", last_frame)
+        video, thumbnail = folder / "fetched.mp4", folder / "thumbnail.webp"
+        last_frame = folder / "last_frame" if order.return_last_frame else None
+        for variant, path in (("video", video), ("last_frame", last_frame)):
+            fetched = await provider.fetch(operation, variant, path) if path else None
             if isinstance(fetched, Unfetched):
                 return Unstored("output_unavailable", fetched.gone, fetched.wrong)
-        found = await self._measure(video, thumbnail, last_frame if order.return_last_frame else None)
+        found = await self._measure(video, thumbnail, last_frame)
         if not isinstance(found, measure.Measured) or not is_as_ordered(order, found):
             return Unstored("output_invalid", wrong=True)
-        files = [("video", video, "video/mp4"), ("thumbnail", thumbnail, "image/webp")]
-        if found.last_frame is not None:
-            files.append(("last_frame", last_frame, found.last_frame))
-        assets = [await self._put(prefix, variant, path, media_type) for variant, path, media_type in files]
+        files = [
+            Unsigned("video.mp4", str(video), "video/mp4", parent=str(video)),
+            Unsigned("thumbnail.webp", str(thumbnail), "image/webp"),
+        ]
+        if last_frame is not None and found.last_frame is not None:
+            files.append(Unsigned("last_frame", str(last_frame), found.last_frame))
+        if self._label is not None:
+            labelled = await self._write_label(self._label, folder, files, found.seconds, origin)
+            if labelled is None:
+                return Unstored("marking_failed", wrong=True)
+            files = labelled
+        marked = folder / "marked"
+        marked.mkdir()
+        if not isinstance(await mark(files, marked, origin, self._marking, self._confine), Marked):
+            return Unstored("marking_failed", wrong=True)
+        assets = [await self._put(prefix, one, marked / one.name) for one in files]
         output = msgspec.structs.replace(
             said,
             width=found.width,
@@ -117,11 +160,40 @@ class Storage:
             return answer
         return msgspec.json.decode(answer, type=measure.Measured | None)
 
-    async def _put(self, prefix: str, variant: str, path: Path, media_type: str) -> Asset:
+    async def _write_label(
+        self, label: Label, folder: Path, files: Sequence[Unsigned], seconds: float, origin: Origin
+    ) -> list[Unsigned] | None:
+        """The same files with the visible label, the pictures too where they show a labelled moment."""
+        labelled = folder / "labelled"
+        labelled.mkdir()
+        shown = [one for one in files if one.name != "last_frame" or seconds <= label.seconds]
+        pairs = tuple((one.path, str(labelled / one.name)) for one in shown)
+        question = LabelQuestion(
+            label=label,
+            producer=self._marking.operator,
+            content_id=origin.content_id,
+            video=pairs[0],
+            pictures=pairs[1:],
+        )
+        answer = await self._confine.run(
+            "seedance_api.delivery.label",
+            msgspec.json.encode(question),
+            seconds=_LABEL_SECONDS,
+            memory_bytes=_MEMORY,
+            cpu_seconds=_LABEL_CPU_SECONDS,
+            file_bytes=_LABEL_BYTES,
+        )
+        if isinstance(answer, Failure) or not msgspec.json.decode(answer, type=bool):
+            _log.error("label.failed", reason=answer.kind if isinstance(answer, Failure) else "cannot be re-encoded")
+            return None
+        return [msgspec.structs.replace(one, path=str(labelled / one.name)) if one in shown else one for one in files]
+
+    async def _put(self, prefix: str, file: Unsigned, path: Path) -> Asset:
         size, sha256 = await asyncio.to_thread(_weigh, path)
-        key = f"{prefix}/{path.name}"
+        key = f"{prefix}/{file.name}"
         await objects.put_file(self.objects, key, path)
-        return Asset(variant=variant, object_key=key, media_type=media_type, bytes=size, sha256=sha256)
+        variant = file.name.partition(".")[0]
+        return Asset(variant=variant, object_key=key, media_type=file.media_type, bytes=size, sha256=sha256)
 
 
 async def discard(stored: Stored, storage: Storage) -> None:

@@ -1,6 +1,7 @@
 """Installation: whether this machine and its settings can do the work, and what an operator should know of them."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Literal
 
 import asyncpg
@@ -10,6 +11,7 @@ from obstore.store import ObjectStore
 from seedance_api.billing.books import Books
 from seedance_api.billing.prices import uses
 from seedance_api.catalog.models import MODELS
+from seedance_api.delivery.certificate import Certificate, check
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
@@ -17,6 +19,7 @@ from seedance_api.generations import discrepancies, gates
 
 _SECONDS = 10.0
 _HOURS_MOST = 24
+_DAYS_LEAST = 30
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +40,9 @@ class LiveSide(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-async def inspect(db: Database, store: ObjectStore, *, live: LiveSide) -> list[Remark]:
-    """Look at the database, the object store, the price book and what live keys use."""
-    remarks = [await _database(db), await _store(store), await _prices(db), _upstream(live)]
+async def inspect(db: Database, store: ObjectStore, *, live: LiveSide, certificate: Certificate) -> list[Remark]:
+    """Look at the database, the object store, the price book, the mark's certificate and what live keys use."""
+    remarks = [await _database(db), await _store(store), await _prices(db), _marking(certificate), _upstream(live)]
     if live.upstreams:
         remarks += [await _gates(db, live.upstreams), await _books(db)]
     return remarks
@@ -85,6 +88,20 @@ async def _prices(db: Database) -> Remark:
     if unpriced:
         return Remark(name="prices", status="warning", message=f"{said}; no price for {', '.join(unpriced)}")
     return Remark(name="prices", status="ok", message=said)
+
+
+def _marking(certificate: Certificate) -> Remark:
+    try:
+        ends_at = check(certificate)
+    except ValueError as error:
+        return Remark(name="marking", status="error", message=f"no video can be delivered: {error}")
+    left = ends_at - datetime.now(UTC)
+    said = f"the certificate ends on {ends_at:%Y-%m-%d}"
+    if left.days < _DAYS_LEAST:
+        return Remark(
+            name="marking", status="warning", message=f"{said}, in {left.days} days: rotate it (docs/marking.md)"
+        )
+    return Remark(name="marking", status="ok", message=said)
 
 
 def _upstream(live: LiveSide) -> Remark:

@@ -40,15 +40,22 @@ class Confine:
         self._slots = asyncio.Semaphore(slots)
 
     async def run(
-        self, module: str, request: bytes, *, seconds: float, memory_bytes: int, cpu_seconds: int
+        self,
+        module: str,
+        request: bytes,
+        *,
+        seconds: float,
+        memory_bytes: int,
+        cpu_seconds: int,
+        file_bytes: int = MAX_FILE_BYTES,
     ) -> bytes | Failure:
         """Give `request` to `python -m module` on stdin and return what it writes to stdout.
 
         `seconds` of wall clock count from the child's start; `memory_bytes` is address space, of which a
-        Python with its decoders takes 200 MB before any work. The child dies with the thread that started it
-        (prctl(2), PR_SET_PDEATHSIG): the loop's own, with asyncio as with uvloop.
+        Python with its decoders takes 200 MB before any work; `file_bytes` bounds each file it writes. The child
+        dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG): the loop's own, with asyncio as with uvloop.
         """
-        limits = (str(os.getpid()), str(memory_bytes), str(cpu_seconds))
+        limits = (str(os.getpid()), str(memory_bytes), str(cpu_seconds), str(file_bytes))
         async with self._slots:
             child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-s", "-m", __name__, module, *limits),
@@ -123,9 +130,9 @@ def _outcome(status: int | None, answer: bytes, *, timed_out: bool) -> bytes | F
     return Failure("memory" if status == _EXIT_MEMORY else "crashed", answer)
 
 
-def main(module: str, parent: str, memory_bytes: str, cpu_seconds: str) -> None:
+def main(module: str, parent: str, memory_bytes: str, cpu_seconds: str, file_bytes: str) -> None:
     """The child: bind this process, then become `module`."""
-    _bind(int(parent), int(memory_bytes), int(cpu_seconds))
+    _bind(int(parent), int(memory_bytes), int(cpu_seconds), int(file_bytes))
     sys.argv = [module]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -133,7 +140,7 @@ def main(module: str, parent: str, memory_bytes: str, cpu_seconds: str) -> None:
         os._exit(_EXIT_MEMORY)
 
 
-def _bind(parent: int, memory_bytes: int, cpu_seconds: int) -> None:
+def _bind(parent: int, memory_bytes: int, cpu_seconds: int, file_bytes: int) -> None:
     os.nice(10)  # the event loops run first
     with contextlib.suppress(OSError):  # and if the machine runs out of memory, this is killed first
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -150,7 +157,7 @@ def _bind(parent: int, memory_bytes: int, cpu_seconds: int) -> None:
     for kind, soft, hard in (
         (resource.RLIMIT_AS, memory_bytes, memory_bytes),
         (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),
-        (resource.RLIMIT_FSIZE, MAX_FILE_BYTES, MAX_FILE_BYTES),
+        (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
         (resource.RLIMIT_NOFILE, MAX_OPEN_FILES, MAX_OPEN_FILES),
         (resource.RLIMIT_CORE, 0, 0),
     ):

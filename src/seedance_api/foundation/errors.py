@@ -33,6 +33,12 @@ CODES: dict[str, Code] = {
         False,
         "An input picture, video or sound cannot be used; `errors` says why.",
     ),
+    "unreadable_file": Code(
+        400,
+        "invalid_request_error",
+        False,
+        "The file is no MP4, JPEG, PNG or WebP, or cannot be read within bounds.",
+    ),
     "key_in_query": Code(
         400,
         "invalid_request_error",
@@ -97,6 +103,9 @@ CODES: dict[str, Code] = {
         "A request with this Idempotency-Key is being worked on; ask again after `Retry-After`.",
     ),
     "idempotency_mismatch": Code(422, "idempotency_error", False, "This Idempotency-Key was used with another body."),
+    "rate_limited": Code(
+        429, "rate_limit_error", True, "Too many requests came from this address; ask again after `Retry-After`."
+    ),
     "too_busy": Code(
         503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
     ),

@@ -230,7 +230,13 @@ async def _stop(generation: Claimed, provider: Provider, engine: Engine) -> deci
 async def _store(generation: Claimed, provider: Provider, operation: Operation, engine: Engine) -> StoreOutcome:
     try:
         return await engine.storage.store(
-            generation.id, generation.version, generation.params, generation.output, provider, operation
+            generation.id,
+            generation.version,
+            generation.params,
+            generation.output,
+            provider,
+            operation,
+            composite=await queries.is_composite(engine.db, generation.id),
         )
     except Exception:  # noqa: BLE001 a full disk or a store that refuses: tried again, until the deadline
         _log.error("advance.store_failed", generation_id=generation.id, exc_info=True)

@@ -215,8 +215,9 @@ def after_stopping(generation: Claimed, attempt: Attempt, stopped: bool) -> Step
 def after_storing(generation: Claimed, outcome: StoreOutcome) -> Step:
     """What an effort to fetch, check and store the file means.
 
-    A damaged file may be a damaged transfer, a few times. What cannot be fetched or stored now is there for later: it
-    is paid for, and only its provider or the deadline can say that it is lost.
+    A damaged file may be a damaged transfer, and the key to sign with may come back: a few tries each. What cannot be
+    fetched or stored now is there for later: it is paid for, and only its provider or the deadline can say that it is
+    lost.
     """
     match outcome:
         case Stored():

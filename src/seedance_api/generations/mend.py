@@ -5,6 +5,7 @@ A disk may lose what it said it had written; the row then names an object that i
 
 import structlog
 
+from seedance_api.catalog.order import Mode
 from seedance_api.delivery.queries import replace_assets
 from seedance_api.delivery.store import Unstored, discard
 from seedance_api.foundation import objects
@@ -26,7 +27,13 @@ async def mend(generation_id: str, engine: Engine) -> bool:
         return False
     # the name of the version is new, for what is there under the old one may be half a file
     outcome = await engine.storage.store(
-        generation_id, found.version + 1, found.params, found.output, provider, found.operation
+        generation_id,
+        found.version + 1,
+        found.params,
+        found.output,
+        provider,
+        found.operation,
+        composite=found.params.mode is not Mode.TEXT,
     )
     if isinstance(outcome, Unstored):
         _log.error("mend.failed", generation_id=generation_id, reason=outcome.code, gone=outcome.gone)

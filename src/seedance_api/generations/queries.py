@@ -210,6 +210,22 @@ async def draft_operation(db: Database, generation_id: str) -> Operation | None:
     )
 
 
+async def is_composite(db: Database, generation_id: str) -> bool:
+    """Whether pictures or videos of the customer go into it, or into the draft that it is the final take of."""
+    return await db.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT 1 FROM generation g JOIN generation made ON made.id IN (g.id, g.draft_id)
+            WHERE g.id = $1 AND (made.params ->> 'mode' IN ('i2v', 'flf2v') OR EXISTS (
+                SELECT 1 FROM generation_media m LEFT JOIN file f ON f.id = m.file_id
+                WHERE m.generation_id = made.id AND coalesce(m.kind, f.kind) IS DISTINCT FROM 'audio'
+            ))
+        )
+        """,
+        generation_id,
+    )
+
+
 async def last_operation(db: Database, generation_id: str) -> Operation | None:
     """The operation of the newest attempt that has one."""
     return await db.fetchval(

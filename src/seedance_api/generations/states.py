@@ -141,6 +141,12 @@ FAILURES: dict[str, Failure] = {
     "output_unavailable": Failure(
         True, "operator", "The finished file could not be fetched from the provider.", _AGAIN
     ),
+    "marking_failed": Failure(
+        True,
+        "operator",
+        "The finished video could not be marked as AI-generated, and nothing unmarked is delivered.",
+        "Create it again later.",
+    ),
     "region_unavailable": Failure(
         False,
         "nobody",

@@ -64,6 +64,8 @@ class Do(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A film of another size."""
     junk: int | None = None
     """So many bytes that are no film."""
+    credentials: Literal["whole", "broken"] | None = None
+    """The film carries Content Credentials of its maker."""
     # callback
     none: bool = False
     copies: int = 1

@@ -6,7 +6,7 @@ import random
 import msgspec
 
 from fakes.ark.faults import Do
-from fakes.ark.media import serve
+from fakes.ark.media import credentials, serve
 from fakes.ark.media.library import Item, Library
 from fakes.ark.wire.messages import Answer, Manner, Request
 
@@ -37,6 +37,9 @@ async def spoil_download(library: Library, request: Request, item: Item, do: Do 
         answer = verbatim(do)
     elif do.junk is not None:
         answer = spoil(serve.part(request, random.Random(do.junk).randbytes(do.junk), item.media_type), do)
+    elif do.credentials is not None:
+        film = await asyncio.to_thread(credentials.sign, await library.read(item), broken=do.credentials == "broken")
+        answer = spoil(serve.part(request, film, item.media_type), do)
     elif do.empty:
         answer = spoil(Answer(200, b"", item.media_type), do)
     else:
