@@ -23,7 +23,7 @@ from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
 from seedance_api.api.parts import Parts
 from seedance_api.billing.books import Books, Costs
-from seedance_api.billing.notify import Notifier
+from seedance_api.billing.notify import Notifier, give_notice
 from seedance_api.billing.prices import Use
 from seedance_api.catalog.models import MODELS
 from seedance_api.delivery.store import Storage
@@ -32,6 +32,7 @@ from seedance_api.foundation.call import Caller
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.listen import Listener
+from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.objects import open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.process import die_with_parent
@@ -52,6 +53,8 @@ from seedance_api.providers.upstreams import Upstream, load_upstreams
 from seedance_api.references.admit import References
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read
+from seedance_api.webhooks.decide import AT_ONCE
+from seedance_api.webhooks.deliver import Deliverer
 
 _CONFINED = 2
 _LINK_SECONDS = 6 * 3600.0
@@ -180,15 +183,24 @@ async def work(settings: Settings) -> None:
     """Run a worker until it is told to stop."""
     async with open_engine(settings) as engine:
         outbound = open_outbound(settings)
-        notifier = Notifier(db=engine.db, outbound=outbound, url=settings.notice_url)
+        posting = open_posting(settings)
+        mailbox = open_mailbox(settings.smtp_url, settings.mail_from)
+        notifier = Notifier(db=engine.db, outbound=outbound, url=settings.notice_url, mailbox=mailbox)
+        deliverer = Deliverer(db=engine.db, outbound=posting, pepper=pepper_of(settings), tell=give_notice)
         structlog.get_logger().info("worker.ready", providers=sorted(engine.providers))
         try:
             await worker.run(
                 database_url(settings),
-                worker.Tasks(engine=engine, notifier=notifier),
+                worker.Tasks(
+                    engine=engine,
+                    notifier=notifier,
+                    deliverer=deliverer,
+                    event_days=settings.event_retention_days,
+                ),
                 drain_seconds=settings.drain_seconds,
             )
         finally:
+            await posting.aclose()
             await outbound.aclose()
 
 
@@ -299,6 +311,19 @@ def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
 def open_outbound(settings: Settings) -> Outbound:
     """The door to the outside."""
     return Outbound(allow_http=settings.fetch_http, allow_networks=settings.fetch_allow_networks)
+
+
+def open_posting(settings: Settings) -> Outbound:
+    """The door for webhooks.
+
+    It has as many connections as the lanes may need: an attempt that waited for one would count as a failure.
+    """
+    return Outbound(
+        allow_http=settings.fetch_http,
+        extra_ports=settings.webhook_ports,
+        allow_networks=settings.fetch_allow_networks,
+        connections=AT_ONCE * (worker.DELIVERING + worker.DELIVERING_SLOWLY),
+    )
 
 
 def pepper_of(settings: Settings) -> bytes:

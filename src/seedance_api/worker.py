@@ -15,6 +15,7 @@ from seedance_api.billing.expire import expire_grants
 from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
 from seedance_api.foundation.jobs import prune_log
+from seedance_api.foundation.partitions import keep_partitions
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
@@ -22,8 +23,12 @@ from seedance_api.generations.reconcile import reconcile
 from seedance_api.generations.sweep import purge_due, sweep
 from seedance_api.generations.tidy import expire, tidy
 from seedance_api.generations.watch import look, watch
+from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
+from seedance_api.webhooks.queries import PARTITIONED
 
-_LANES = 3
+_LANES = 5
+DELIVERING, DELIVERING_SLOWLY = 512, 256
+"""Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs."""
 _log = structlog.get_logger()
 
 
@@ -32,6 +37,8 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: Engine
     notifier: Notifier
+    deliverer: Deliverer
+    event_days: int
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -45,18 +52,23 @@ class Lane(msgspec.Struct, frozen=True):
 def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Tasks) -> list[Lane]:
     """Every job and every schedule there is.
 
-    What takes long has lanes of its own: neither slow upstreams nor large files keep anybody from hearing of the rest.
+    What takes long has lanes of its own: neither slow upstreams nor large files nor a customer's server that hangs keep
+    anybody from hearing of the rest.
     """
-    queue, starting, storing = [PgQueuer.from_asyncpg_connection(one) for one in connections]
-    engine = tasks.engine
+    queue, starting, storing, telling, telling_slowly = [PgQueuer.from_asyncpg_connection(one) for one in connections]
+    engine, deliverer = tasks.engine, tasks.deliverer
     _job(queue, "dispatch", lambda provider: dispatch(provider, engine))
     _job(starting, "advance", lambda generation_id: advance(generation_id, engine))
     _job(storing, "store", lambda generation_id: advance(generation_id, engine))
     _job(queue, "watch", lambda provider: watch(provider, engine))
     _job(queue, "look", lambda attempt_id: look(attempt_id, engine))
     _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine))
+    _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer))
+    _job(telling_slowly, "deliver_slow", lambda endpoint_id: deliver(endpoint_id, deliverer, slow=True))
     _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
+    _schedule(queue, "sweep_deliveries", "* * * * * */5", lambda: sweep_deliveries(deliverer))
+    _schedule(queue, "partitions", "7 * * * *", lambda: keep_partitions(engine.db, PARTITIONED, tasks.event_days))
     _schedule(queue, "purge", "* * * * * */30", lambda: purge_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
     _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db))
@@ -65,11 +77,18 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
     _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))
-    return [Lane(queue, 16, 64), Lane(starting, 64, 256), Lane(storing, 8, 32)]
+    return [
+        Lane(queue, 16, 64),
+        Lane(starting, 64, 256),
+        Lane(storing, 8, 32),
+        Lane(telling, 64, DELIVERING),
+        Lane(telling_slowly, 64, DELIVERING_SLOWLY),
+    ]
 
 
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed."""
+    await keep_partitions(tasks.engine.db, PARTITIONED, tasks.event_days)
     connections = [await asyncpg.connect(url) for _ in range(_LANES)]
     lanes = build(connections, tasks)
     stop = asyncio.Event()

@@ -2,9 +2,11 @@
 
 import os
 import time
+from datetime import date
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 26
+_TIME_LENGTH = 10
 _ALLOWED = frozenset(_ALPHABET)
 
 
@@ -17,6 +19,12 @@ def is_id(prefix: str, text: str) -> bool:
     """Whether `text` has the form of an id with this prefix. Answers without a query."""
     head, _, tail = text.partition("_")
     return head == prefix and len(tail) == _LENGTH and _ALLOWED.issuperset(tail)
+
+
+def first_id(prefix: str, day: date) -> str:
+    """What sorts before every id of this UTC day, and behind every id of the day before."""
+    milliseconds = (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000
+    return f"{prefix}_{_base32(milliseconds << 80)[:_TIME_LENGTH]}"
 
 
 def _uuid7() -> int:

@@ -28,6 +28,9 @@ Point = Literal[
     "settle.charged",
     "settle.settled",
     "tidy.forgotten",
+    "deliver.claimed",
+    "deliver.sent",
+    "deliver.recorded",
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
 _folder = os.environ.get("SEEDANCE_KILL_POINTS")

@@ -414,6 +414,7 @@ CREATE TABLE public.notice (
     due_at timestamp with time zone DEFAULT now() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     closed_at timestamp with time zone,
+    told text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text])))
 );
 CREATE TABLE public.pgqueuer (

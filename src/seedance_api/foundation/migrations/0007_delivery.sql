@@ -133,6 +133,8 @@ CREATE TABLE delivery_rest PARTITION OF delivery DEFAULT;
 
 CREATE INDEX delivery_due ON delivery (endpoint_id, due_at) WHERE state = 'pending';
 
+-- the ways in which the notice was told already
+ALTER TABLE notice ADD COLUMN told text[] NOT NULL DEFAULT '{}';
 ALTER TABLE notice DROP CONSTRAINT notice_kind_check;
 ALTER TABLE notice ADD CONSTRAINT notice_kind_check
     CHECK (kind IN ('limit_near', 'limit_reached', 'endpoint_failing', 'endpoint_disabled'));
