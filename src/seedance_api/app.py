@@ -13,7 +13,18 @@ from obstore.store import ObjectStore
 from seedance_api import worker
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.create import check_pepper
-from seedance_api.api import billing, docs, files, health, models, videos
+from seedance_api.api import (
+    account_events,
+    billing,
+    docs,
+    files,
+    health,
+    models,
+    videos,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_secret,
+)
 from seedance_api.api.body import FILE_MOST
 from seedance_api.api.callbacks import receive_callback
 from seedance_api.api.content import serve_content
@@ -73,6 +84,20 @@ ROUTES = [
     billing.retrieve_balance,
     billing.list_usage,
     billing.retrieve_statement,
+    account_events.list_events,
+    account_events.retrieve_event,
+    webhook_endpoints.list_event_types,
+    webhook_endpoints.create_endpoint,
+    webhook_endpoints.list_endpoints,
+    webhook_endpoints.retrieve_endpoint,
+    webhook_endpoints.update_endpoint,
+    webhook_endpoints.delete_endpoint,
+    webhook_endpoints.rotate_secret,
+    webhook_endpoints.test_endpoint,
+    webhook_deliveries.list_deliveries,
+    webhook_deliveries.replay_deliveries,
+    webhook_secret.retrieve_account_secret,
+    webhook_secret.rotate_account_secret,
     files.upload_file,
     files.retrieve_file,
     files.delete_file,
@@ -134,7 +159,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     await check_pepper(db, pepper)
     store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
-    outbound = open_outbound(settings)
+    outbound, posting = open_outbound(settings), open_posting(settings)
     references = References(store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
     books = Books(db)
     await books.latest()
@@ -156,6 +181,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         file_retention_seconds=settings.file_retention_seconds,
         public_url=settings.public_url,
         pepper=pepper,
+        posting=posting,
     )
 
     def missed() -> None:
@@ -174,6 +200,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         yield parts
     finally:
         await listener.stop()
+        await posting.aclose()
         await outbound.aclose()
         await db.close()
         scratch.close()

@@ -15,7 +15,6 @@ from seedance_api.billing.expire import expire_grants
 from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
 from seedance_api.foundation.jobs import prune_log
-from seedance_api.foundation.partitions import keep_partitions
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
@@ -24,7 +23,7 @@ from seedance_api.generations.sweep import purge_due, sweep
 from seedance_api.generations.tidy import expire, tidy
 from seedance_api.generations.watch import look, watch
 from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
-from seedance_api.webhooks.queries import PARTITIONED
+from seedance_api.webhooks.retain import retain
 
 _LANES = 5
 DELIVERING, DELIVERING_SLOWLY = 512, 256
@@ -68,7 +67,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "sweep_deliveries", "* * * * * */5", lambda: sweep_deliveries(deliverer))
-    _schedule(queue, "partitions", "7 * * * *", lambda: keep_partitions(engine.db, PARTITIONED, tasks.event_days))
+    _schedule(queue, "retain", "7 * * * *", lambda: retain(engine.db, tasks.event_days))
     _schedule(queue, "purge", "* * * * * */30", lambda: purge_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
     _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db))
@@ -88,7 +87,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
 
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed."""
-    await keep_partitions(tasks.engine.db, PARTITIONED, tasks.event_days)
+    await retain(tasks.engine.db, tasks.event_days)
     connections = [await asyncpg.connect(url) for _ in range(_LANES)]
     lanes = build(connections, tasks)
     stop = asyncio.Event()

@@ -328,7 +328,7 @@ def test_one_that_hangs_moves_to_the_other_lane_before_its_time_is_over(database
 
 def test_a_time_out_is_a_failure(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def verb(db: Database) -> None:
-        me = await owner(db)
+        await owner(db)
 
         async def hang(came: Came, writer: asyncio.StreamWriter) -> None:
             await asyncio.sleep(60)
@@ -358,7 +358,7 @@ def test_what_is_sent_has_no_prompt_and_its_id_in_front(database_url: str) -> No
             (came,) = there.came
             assert b"secret" not in came.body
             assert came.event["data"] == {"id": made.generation_id, "status": "queued"}
-            assert list(came.event["data"])[0] == "id"
+            assert next(iter(came.event["data"])) == "id"
             assert came.body == msgspec.json.encode(msgspec.json.decode(came.body))
 
     with_database(database_url, verb)

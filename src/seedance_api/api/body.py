@@ -17,6 +17,8 @@ from seedance_api.references.inspect import Staged
 
 JSON_MOST = 64 << 20
 """Bytes of a create body: what Seedance's own service takes (ModelArk 1520757)."""
+SMALL_MOST = 1 << 20
+"""Bytes of a body that has only settings in it."""
 FILE_MOST = 201 << 20
 """Bytes of an upload: the largest reference video, and its envelope."""
 _FREE = 1 << 20
@@ -100,6 +102,18 @@ async def read_body(request: AnyRequest, folder: Path, budget: Budget) -> AsyncG
             yield await _read_form(request, options.get("boundary", ""), folder, JSON_MOST, lease)
         else:
             yield Body(parse_json(await _read_whole(request, lease)), True, [])
+
+
+async def read_json(request: AnyRequest) -> dict[str, Any]:
+    """The small JSON object of a body; an empty body is an empty object. Raises AppError for anything else."""
+    kind, _ = parse_options_header(request.headers.get("content-type", ""))
+    check_declared_size(request, SMALL_MOST)
+    body = bytearray()
+    async for chunk in _chunks(request, SMALL_MOST):
+        body += chunk
+    if body and kind != "application/json":
+        raise AppError("unsupported_media_type", "Send application/json.", param="Content-Type")
+    return parse_json(body) if body else {}
 
 
 async def read_upload(request: AnyRequest, folder: Path, budget: Budget) -> Body:

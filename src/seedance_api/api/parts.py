@@ -17,6 +17,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Finder
 from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations import courses, queries
 from seedance_api.generations.create import Creating
 from seedance_api.generations.places import Places
@@ -70,6 +71,7 @@ class Parts:
         file_retention_seconds: int,
         public_url: str | None,
         pepper: bytes,
+        posting: Outbound,
     ) -> None:
         self.db = db
         self.authenticate = authenticate
@@ -80,6 +82,7 @@ class Parts:
         self.file_retention_seconds = file_retention_seconds
         self.public_url = public_url
         self.pepper = pepper
+        self.posting = posting
         self.seals = Seals(pepper, public_url)
         self.budget = Budget()
         self.find = Finder(db)

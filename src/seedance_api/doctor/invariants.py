@@ -141,8 +141,22 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         name="INV-4",
-        meaning="each finished generation has exactly one final event with a stable id",
-        missing="events are not kept yet; they come with webhooks",
+        meaning="each finished generation has exactly one final event, of its kind, for as long as events are kept",
+        sql=(
+            """
+            WITH counted AS (
+                SELECT data ->> 'id' AS id, count(*) AS events, min(type) AS type FROM event
+                WHERE type IN ('video.completed', 'video.failed', 'video.canceled') GROUP BY 1
+            ), kept AS (
+                -- a day within that of the oldest event: events go by whole days
+                SELECT coalesce(min(created_at) + interval '1 day', 'infinity') AS since FROM event
+            )
+            SELECT format('generation %s: %s, with %s final events', g.id, g.state, coalesce(c.events, 0))
+            FROM generation g CROSS JOIN kept LEFT JOIN counted c USING (id)
+            WHERE (g.finished_at > kept.since AND c.events IS DISTINCT FROM 1)
+               OR c.events > 1 OR (c.events = 1 AND c.type <> 'video.' || g.state)
+            """,
+        ),
     ),
     Invariant(
         name="INV-5",

@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import date
+from datetime import datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 26
@@ -21,9 +21,9 @@ def is_id(prefix: str, text: str) -> bool:
     return head == prefix and len(tail) == _LENGTH and _ALLOWED.issuperset(tail)
 
 
-def first_id(prefix: str, day: date) -> str:
-    """What sorts before every id of this UTC day, and behind every id of the day before."""
-    milliseconds = (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000
+def id_at(prefix: str, moment: datetime) -> str:
+    """What sorts before every id of this millisecond, and behind every id of the one before."""
+    milliseconds = max(0, int(moment.timestamp() * 1000)) & ((1 << 48) - 1)
     return f"{prefix}_{_base32(milliseconds << 80)[:_TIME_LENGTH]}"
 
 

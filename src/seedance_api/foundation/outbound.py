@@ -131,6 +131,11 @@ class Outbound:
         vetted = vet(url, self._policy)
         return vetted if isinstance(vetted, Blocked) else Allowed(vetted.host, port_of(vetted))
 
+    def refuse(self, url: str) -> Blocked | None:
+        """Why the URL alone is refused; None when it may be tried."""
+        vetted = vet(url, self._policy)
+        return vetted if isinstance(vetted, Blocked) else None
+
     async def download(
         self,
         url: str,

@@ -5,14 +5,14 @@ has no partition stands in the default one, `…_rest`, and is deleted from ther
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import asyncpg
 import msgspec
 import structlog
 
 from seedance_api.foundation.db import Connection, Database, affected
-from seedance_api.foundation.ids import first_id
+from seedance_api.foundation.ids import id_at
 
 AHEAD = 3
 """Days that are made before they begin: for so long may nothing of this work."""
@@ -51,7 +51,7 @@ async def _make(db: Database, parent: Parent, day: date) -> None:
 
     It is made beside the parent and then attached: that locks nobody out who reads or writes other days.
     """
-    name, first, end = _name(parent, day), first_id(parent.prefix, day), first_id(parent.prefix, day + timedelta(1))
+    name, first, end = _name(parent, day), _first_id(parent, day), _first_id(parent, day + timedelta(days=1))
     async with db.transaction() as connection:
         await _lock(connection, parent)
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
@@ -94,7 +94,7 @@ async def _delete_from_rest(db: Database, parent: Parent, oldest: date) -> None:
                 SELECT ctid FROM {parent.table}_rest WHERE {parent.key} < $1 LIMIT {_MOST}
             )
             """,  # noqa: S608 our own names
-            first_id(parent.prefix, oldest),
+            _first_id(parent, oldest),
         )
         gone = affected(tag)
 
@@ -103,6 +103,10 @@ async def _lock(connection: Connection, parent: Parent) -> None:
     """One process at a time, and none that keeps others waiting."""
     await connection.execute("SET LOCAL lock_timeout = '2s'")
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('partitions ' || $1, 0))", parent.table)
+
+
+def _first_id(parent: Parent, day: date) -> str:
+    return id_at(parent.prefix, datetime.combine(day, time(), UTC))
 
 
 def _name(parent: Parent, day: date) -> str:

@@ -21,6 +21,7 @@ from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, 
 from seedance_api.generations.rows import Generation
 from seedance_api.references.queries import NewFile, hold_files, insert_files
 from seedance_api.webhooks.announce import News, announce, announce_to_accounts
+from seedance_api.webhooks.endpoints import endpoints_for
 
 _FIND_OUT_SECONDS = 5.0
 
@@ -54,11 +55,17 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     once: Once
     price: Price | None
     """None for a generation that costs nothing."""
+    webhook_url: str | None = None
 
     @property
     def uploads(self) -> set[str]:
         """The files it uses that were uploaded before."""
         return {one.file_id for one in self.media if one.file_id} - {file.id for file in self.new_files}
+
+    @property
+    def hook(self) -> tuple[str, bool, str] | None:
+        """The endpoint that is told how it ended: account, mode and address."""
+        return (self.account_id, self.livemode, self.webhook_url) if self.webhook_url is not None else None
 
     @property
     def hold(self) -> NewHold | None:
@@ -223,18 +230,20 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
     if not news:
         return {}
     await insert_files(connection, [file for new in news for file in new.new_files])
+    hooks = await endpoints_for(connection, [new.hook for new in news if new.hook])
     found = await connection.fetch(
         """
         WITH n AS (
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
-                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[])
-                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft)
+                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[],
+                                 $14::text[])
+                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, hook)
         ), inputs AS (
             INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM n
         )
         INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
-                                quoted_tokens, deadline_at, draft_id)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft FROM n RETURNING *
+                                quoted_tokens, deadline_at, draft_id, webhook_endpoint_id)
+        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, hook FROM n RETURNING *
         """,
         [new.id for new in news],
         [new.account_id for new in news],
@@ -249,6 +258,7 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
         [timedelta(seconds=new.deadline_seconds) for new in news],
         [new.prompt for new in news],
         [new.draft_id for new in news],
+        [hooks[new.hook] if new.hook else None for new in news],
     )
     media = [
         (new.id, at, one.role.value, one.file_id, one.asset, one.kind.value if one.kind else None)

@@ -100,6 +100,16 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events: one, or all of the endpoint's types from `since` until before `until`, behind `after`."""
+
+    event_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after: str | None = None
+    only_failed: bool = False
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery as its owner sees it."""
 

@@ -80,6 +80,8 @@ CREATE TABLE webhook_secret (
 );
 
 ALTER TABLE generation ADD COLUMN webhook_endpoint_id text COLLATE "C";
+CREATE INDEX generation_hooked ON generation (webhook_endpoint_id)
+    WHERE webhook_endpoint_id IS NOT NULL AND finished_at IS NULL;
 
 -- Ids of events sort by the database's time, so that a day is a range of ids. Crockford's base32 of a UUIDv7.
 CREATE FUNCTION event_id(moment timestamptz) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
