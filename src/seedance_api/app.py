@@ -213,7 +213,13 @@ async def work(settings: Settings) -> None:
         posting = open_posting(settings)
         mailbox = open_mailbox(settings.smtp_url, settings.mail_from)
         notifier = Notifier(db=engine.db, outbound=outbound, url=settings.notice_url, mailbox=mailbox)
-        deliverer = Deliverer(db=engine.db, outbound=posting, pepper=pepper_of(settings), tell=give_notice)
+        deliverer = Deliverer(
+            db=engine.db,
+            outbound=posting,
+            pepper=pepper_of(settings),
+            tell=give_notice,
+            lease_seconds=settings.lease_seconds,
+        )
         structlog.get_logger().info("worker.ready", providers=sorted(engine.providers))
         try:
             await worker.run(

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import msgspec
@@ -87,6 +88,31 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield made
     finally:
         server.close()
+
+
+@contextmanager
+def standing_receiver(port: int) -> Iterator[Receiver]:
+    """A receiver with a thread of its own, for a service that calls it from other processes."""
+    made, ready, loop = Receiver(), threading.Event(), asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        server = await asyncio.start_server(made.hear, "127.0.0.2", port)
+        made.port = server.sockets[0].getsockname()[1]
+        made.url = f"http://127.0.0.2:{made.port}/hook?token=s3cret"
+        ready.set()
+        async with server:
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield made
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
 
 
 def outbound(*ports: int, **changes: Any) -> Outbound:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -16,33 +15,16 @@ from svix.webhooks import Webhook as Svix
 
 from security.attack import refused
 from stage import Service, until
-from webhooks.kit import Receiver, status
+from webhooks.kit import Receiver, standing_receiver, status
 
 KINDS = ["video.completed", "video.failed"]
 SHORT = {"prompt": "x", "resolution": "480p", "duration": 4}
 
 
 @pytest.fixture(scope="module")
-def there() -> Iterator[Receiver]:
-    """A receiver with a loop of its own: the service calls it from other processes."""
-    made, ready = Receiver(), threading.Event()
-    loop = asyncio.new_event_loop()
-
-    async def run() -> None:
-        server = await asyncio.start_server(made.hear, "127.0.0.2", 8443)
-        made.port, made.url = 8443, "http://127.0.0.2:8443/hook?token=s3cret"
-        ready.set()
-        async with server:
-            await stop.wait()
-
-    stop = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    assert ready.wait(10)
-    yield made
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+def there(service: Service) -> Iterator[Receiver]:
+    with standing_receiver(service.webhook_port) as made:
+        yield made
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from seedance_api.webhooks.rows import Claimed, Lane
 from seedance_api.webhooks.sign import secrets_of, sign
 
 TOTAL_SECONDS = 15.0
-_LEASE_SECONDS = 30.0
 _SWEEP_MOST = 1000
 _log = structlog.get_logger()
 
@@ -36,8 +35,11 @@ Tell = Callable[[Connection, str, str, dict[str, Any]], Awaitable[None]]
 class Deliverer:
     """What delivering needs. Claims that come together share a transaction, and so do arrivals."""
 
-    def __init__(self, *, db: Database, outbound: Outbound, pepper: bytes, tell: Tell) -> None:
+    def __init__(
+        self, *, db: Database, outbound: Outbound, pepper: bytes, tell: Tell, lease_seconds: float = 30.0
+    ) -> None:
         self.db, self.outbound, self.pepper, self.tell = db, outbound, pepper, tell
+        self._lease_seconds = TOTAL_SECONDS + lease_seconds
         self.claim: Batch[tuple[str, int], list[Claimed]] = Batch(self._claim, most=64, flights=2)
         self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, most=64, flights=2)
 
@@ -48,7 +50,7 @@ class Deliverer:
         async with self.db.transaction() as connection:
             await queries.lock_endpoints(connection, list(wanted))
             found = await queries.claim(
-                connection, wanted, at_once=AT_ONCE, opens_at=OPENS_AT, lease_seconds=_LEASE_SECONDS
+                connection, wanted, at_once=AT_ONCE, opens_at=OPENS_AT, lease_seconds=self._lease_seconds
             )
         waiting = {endpoint_id: [one for one in found if one.endpoint_id == endpoint_id] for endpoint_id in wanted}
         return [[waiting[one].pop(0) for _ in range(min(number, len(waiting[one])))] for one, number in asked]
