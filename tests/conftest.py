@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seedance_api.foundation.postgres import Embedded
-from stage import Service, fresh_database, make_template
+from stage import Service, free_port, fresh_database, make_template
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,9 @@ def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """One running service for all tests that do not disturb it."""
     with fresh_database(postgres) as url:
         folder = tmp_path_factory.mktemp("service")
-        running = Service(url, folder, fetch_http="true", fetch_allow_networks="127.0.0.2/32")
+        port = free_port("127.0.0.2")
+        running = Service(url, folder, fetch_http="true", fetch_allow_networks="127.0.0.2/32", webhook_ports=str(port))
+        running.webhook_port = port
         yield running
         running.stop()
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -71,6 +72,13 @@ async def make_template(url: str) -> None:
         await connection.close()
 
 
+def free_port(host: str) -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind((host, 0))
+        return one.getsockname()[1]
+
+
 class Service:
     """A running `seedance-api serve`, with a test key for one account."""
 
@@ -79,6 +87,8 @@ class Service:
     ) -> None:
         self.folder = folder
         self.port = port
+        self.webhook_port = 0
+        """The one on 127.0.0.2 that webhooks may go to."""
         self.database_url = database_url
         self.environment = os.environ | {
             "SEEDANCE_DATABASE_URL": database_url,

@@ -14,7 +14,19 @@ from obstore.store import ObjectStore
 from seedance_api import worker
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.create import check_pepper
-from seedance_api.api import billing, docs, files, health, models, verify, videos
+from seedance_api.api import (
+    account_events,
+    billing,
+    docs,
+    files,
+    health,
+    models,
+    verify,
+    videos,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_secret,
+)
 from seedance_api.api.body import FILE_MOST
 from seedance_api.api.callbacks import receive_callback
 from seedance_api.api.content import serve_content, serve_link
@@ -25,7 +37,7 @@ from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
 from seedance_api.api.parts import Parts, Verifying
 from seedance_api.billing.books import Books, Costs
-from seedance_api.billing.notify import Notifier
+from seedance_api.billing.notify import Notifier, give_notice
 from seedance_api.billing.prices import Use
 from seedance_api.catalog.models import MODELS
 from seedance_api.delivery import certificate, label
@@ -40,6 +52,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
+from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.process import die_with_parent
@@ -60,6 +73,8 @@ from seedance_api.providers.upstreams import Upstream, load_upstreams
 from seedance_api.references.admit import References
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read
+from seedance_api.webhooks.decide import AT_ONCE
+from seedance_api.webhooks.deliver import Deliverer
 
 _CONFINED = 2
 _LINK_SECONDS = 6 * 3600.0
@@ -83,6 +98,20 @@ ROUTES = [
     billing.retrieve_balance,
     billing.list_usage,
     billing.retrieve_statement,
+    account_events.list_events,
+    account_events.retrieve_event,
+    webhook_endpoints.list_event_types,
+    webhook_endpoints.create_endpoint,
+    webhook_endpoints.list_endpoints,
+    webhook_endpoints.retrieve_endpoint,
+    webhook_endpoints.update_endpoint,
+    webhook_endpoints.delete_endpoint,
+    webhook_endpoints.rotate_secret,
+    webhook_endpoints.test_endpoint,
+    webhook_deliveries.list_deliveries,
+    webhook_deliveries.replay_deliveries,
+    webhook_secret.retrieve_account_secret,
+    webhook_secret.rotate_account_secret,
     files.upload_file,
     files.retrieve_file,
     files.delete_file,
@@ -146,7 +175,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     await check_pepper(db, pepper)
     store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
-    outbound = open_outbound(settings)
+    outbound, posting = open_outbound(settings), open_posting(settings)
     references = References(db=db, store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
     books = Books(db)
     await books.latest()
@@ -177,6 +206,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
             limiter=Limiter(a_minute=settings.verify_a_minute),
             most=settings.verify_megabytes << 20,
         ),
+        posting=posting,
     )
 
     def missed() -> None:
@@ -195,6 +225,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         yield parts
     finally:
         await listener.stop()
+        await posting.aclose()
         await outbound.aclose()
         await db.close()
         scratch.close()
@@ -204,15 +235,30 @@ async def work(settings: Settings) -> None:
     """Run a worker until it is told to stop."""
     async with open_engine(settings) as engine:
         outbound = open_outbound(settings)
-        notifier = Notifier(db=engine.db, outbound=outbound, url=settings.notice_url)
+        posting = open_posting(settings)
+        mailbox = open_mailbox(settings.smtp_url, settings.mail_from)
+        notifier = Notifier(db=engine.db, outbound=outbound, url=settings.notice_url, mailbox=mailbox)
+        deliverer = Deliverer(
+            db=engine.db,
+            outbound=posting,
+            pepper=pepper_of(settings),
+            tell=give_notice,
+            lease_seconds=settings.lease_seconds,
+        )
         structlog.get_logger().info("worker.ready", providers=sorted(engine.providers))
         try:
             await worker.run(
                 database_url(settings),
-                worker.Tasks(engine=engine, notifier=notifier),
+                worker.Tasks(
+                    engine=engine,
+                    notifier=notifier,
+                    deliverer=deliverer,
+                    event_days=settings.event_retention_days,
+                ),
                 drain_seconds=settings.drain_seconds,
             )
         finally:
+            await posting.aclose()
             await outbound.aclose()
 
 
@@ -367,6 +413,19 @@ def check_marking(settings: Settings) -> None:
     certificate.check(certificate_of(settings))
     if wanted := label_of(settings):
         label.check(wanted)
+
+
+def open_posting(settings: Settings) -> Outbound:
+    """The door for webhooks.
+
+    It has as many connections as the lanes may need: an attempt that waited for one would count as a failure.
+    """
+    return Outbound(
+        allow_http=settings.fetch_http,
+        extra_ports=settings.webhook_ports,
+        allow_networks=settings.fetch_allow_networks,
+        connections=AT_ONCE * (worker.DELIVERING + worker.DELIVERING_SLOWLY),
+    )
 
 
 def pepper_of(settings: Settings) -> bytes:

@@ -112,11 +112,19 @@ TABLE: tuple[Setting, ...] = (
         "",
         "Address that is told, by a POST of JSON, when a spending limit is at 80 % and when it is reached. Empty: the log only.",
     ),
-    Setting("FETCH_HTTP", "false", "Whether reference media may be fetched over plain http."),
+    Setting(
+        "SMTP_URL",
+        "",
+        "The mail server, `smtp://user:password@host:port` or `smtps://…`. Empty: what would be mailed is in the log only.",
+    ),
+    Setting("MAIL_FROM", "", "The sender of mail. Empty: `seedance@` and the mail server's host."),
+    Setting("EVENT_RETENTION_DAYS", "30", "How long events and what was delivered of them are kept.", 1, 90),
+    Setting("WEBHOOK_PORTS", "", "Ports, comma-separated, that webhooks may go to besides 443 and 8443."),
+    Setting("FETCH_HTTP", "false", "Whether reference media may be fetched, and webhooks sent, over plain http."),
     Setting(
         "FETCH_ALLOW_NETWORKS",
         "",
-        "Networks, comma-separated, that reference URLs may reach although they are not public.",
+        "Networks, comma-separated, that reference URLs and webhooks may reach although they are not public.",
     ),
     Setting(
         "DISK_RESERVE_PERCENT",
@@ -192,6 +200,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     account_at_once: int
     live_sandbox: bool
     notice_url: str | None
+    smtp_url: str | None
+    mail_from: str | None
+    event_retention_days: int
+    webhook_ports: frozenset[int]
     fetch_http: bool
     fetch_allow_networks: tuple[str, ...]
     disk_reserve_percent: int
@@ -259,6 +271,19 @@ def _boolean(text: str) -> bool:
     return text.lower() in ("true", "1")
 
 
+def _smtp(text: str) -> str | None:
+    if text and not text.startswith(("smtp://", "smtps://")):
+        raise ValueError("must start with smtp:// or smtps://")
+    return text or None
+
+
+def _ports(text: str) -> frozenset[int]:
+    ports = [part.strip() for part in text.split(",") if part.strip()]
+    if any(not one.isdecimal() or not 1 <= int(one) <= 65535 for one in ports):
+        raise ValueError("must be port numbers with commas between")
+    return frozenset(int(one) for one in ports)
+
+
 def _level(text: str) -> str:
     if text.lower() not in ("debug", "info", "warning", "error"):
         raise ValueError("must be debug, info, warning or error")
@@ -323,6 +348,8 @@ _READERS: dict[str, Callable[[str], object]] = {
     "LIVE_SANDBOX": _boolean,
     "CONTENT_REDIRECT": _boolean,
     "FETCH_ALLOW_NETWORKS": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+    "WEBHOOK_PORTS": _ports,
+    "SMTP_URL": _smtp,
     "LOG_LEVEL": _level,
     "PEPPER": _pepper,
     "DATABASE_URL": _database,

@@ -24,8 +24,12 @@ from seedance_api.generations.reconcile import reconcile
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, tidy
 from seedance_api.generations.watch import look, watch
+from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
+from seedance_api.webhooks.retain import retain
 
-_LANES = 3
+_LANES = 5
+DELIVERING, DELIVERING_SLOWLY = 512, 256
+"""Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs."""
 _log = structlog.get_logger()
 
 
@@ -34,6 +38,8 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: Engine
     notifier: Notifier
+    deliverer: Deliverer
+    event_days: int
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -47,10 +53,11 @@ class Lane(msgspec.Struct, frozen=True):
 def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Tasks) -> list[Lane]:
     """Every job and every schedule there is.
 
-    What takes long has lanes of its own: neither slow upstreams nor large files keep anybody from hearing of the rest.
+    What takes long has lanes of its own: neither slow upstreams nor large files nor a customer's server that hangs keep
+    anybody from hearing of the rest.
     """
-    queue, starting, storing = [PgQueuer.from_asyncpg_connection(one) for one in connections]
-    engine = tasks.engine
+    queue, starting, storing, telling, telling_slowly = [PgQueuer.from_asyncpg_connection(one) for one in connections]
+    engine, deliverer = tasks.engine, tasks.deliverer
     _job(queue, "dispatch", lambda provider: dispatch(provider, engine))
     _job(starting, "advance", lambda generation_id: advance(generation_id, engine))
     _job(storing, "store", lambda generation_id: advance(generation_id, engine))
@@ -58,8 +65,12 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _job(queue, "watch", lambda provider: watch(provider, engine))
     _job(queue, "look", lambda attempt_id: look(attempt_id, engine))
     _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine))
+    _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer))
+    _job(telling_slowly, "deliver_slow", lambda endpoint_id: deliver(endpoint_id, deliverer, slow=True))
     _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
+    _schedule(queue, "sweep_deliveries", "* * * * * */5", lambda: sweep_deliveries(deliverer))
+    _schedule(queue, "retain", "7 * * * *", lambda: retain(engine.db, tasks.event_days))
     _schedule(queue, "purge", "* * * * * */5", lambda: purge_due(engine))
     _schedule(queue, "warn", "* * * * *", lambda: warn_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
@@ -69,11 +80,18 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
     _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))
-    return [Lane(queue, 16, 64), Lane(starting, 64, 256), Lane(storing, 8, 32)]
+    return [
+        Lane(queue, 16, 64),
+        Lane(starting, 64, 256),
+        Lane(storing, 8, 32),
+        Lane(telling, 64, DELIVERING),
+        Lane(telling_slowly, 64, DELIVERING_SLOWLY),
+    ]
 
 
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed."""
+    await retain(tasks.engine.db, tasks.event_days)
     connections = [await asyncpg.connect(url) for _ in range(_LANES)]
     lanes = build(connections, tasks)
     stop = asyncio.Event()

@@ -11,7 +11,8 @@ import pytest
 from faults.kit import FINAL, SHORT, consistent
 from security.attack import rows
 from seedance_api.foundation import kill
-from stage import Service, until
+from stage import Service, free_port, until
+from webhooks.kit import standing_receiver
 
 _SOURCE = Path(kill.__file__).parents[1]
 _BODY = SHORT | {"ratio": "16:9", "return_last_frame": True}
@@ -41,11 +42,31 @@ def test_killed_at_every_point_the_end_is_that_of_an_undisturbed_run(
     points: tuple[kill.Point, ...],
 ) -> None:
     tmp_path.chmod(0o755)
+    port = free_port("127.0.0.2")
     service = start_service(
-        live_sandbox="true", kill_points=str(tmp_path), workers="2", lease_seconds="1", grace_seconds="0"
-    )
+        live_sandbox="true", kill_points=str(tmp_path), workers="2", lease_seconds="1", fetch_http="true",
+        fetch_allow_networks="127.0.0.2/32", webhook_ports=str(port), grace_seconds="0",
+    )  # fmt: skip
     service.credit("10")
     key = service.new_key("live")
+    with standing_receiver(port) as there:
+        told = {"url": there.url, "event_types": ["video.completed"]}
+        with service.client(key) as client:
+            assert client.post("/v1/webhook_endpoints", json=told).status_code == 200
+        kill_at_each(service, key, tmp_path, points)
+        # every end was told, whatever died: at least once, each with one id
+        until(lambda: {came.event["data"]["id"] for came in there.came} == set(final_events(service)), 60)
+        assert {came.event["data"]["id"]: came.headers["webhook-id"] for came in there.came} == final_events(service)
+    schedules(len(points))
+
+
+def final_events(service: Service) -> dict[str, str]:
+    """The id of the final event of each generation."""
+    found = rows(service.database_url, "SELECT id, data ->> 'id' AS video FROM event WHERE type = 'video.completed'")
+    return {one["video"]: one["id"] for one in found}
+
+
+def kill_at_each(service: Service, key: str, tmp_path: Path, points: tuple[kill.Point, ...]) -> None:
     undisturbed = end_of(service, key, "undisturbed")
     assert undisturbed["status"] == "completed"
     for point in points:
@@ -57,7 +78,6 @@ def test_killed_at_every_point_the_end_is_that_of_an_undisturbed_run(
     assert count == len(points) + 1
     service.doctor()
     consistent(service, collect_first=True)
-    schedules(len(points))
 
 
 def end_of(service: Service, key: str, name: str) -> dict[str, object]:

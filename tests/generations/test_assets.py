@@ -60,7 +60,7 @@ def parts_of(db: Database, router: Router) -> Creating:
 
 def asked(**fields: Any) -> Asked:
     """A create that came as JSON."""
-    return understand(Body(values=WISH | fields, files=[], typed=True))
+    return understand(Body(values=WISH | fields, files=[], typed=True), Outbound())
 
 
 def live(me: Owner) -> Principal:

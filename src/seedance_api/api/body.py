@@ -18,7 +18,7 @@ from seedance_api.references.inspect import Staged
 JSON_MOST = 64 << 20
 """Bytes of a create body: what Seedance's own service takes (ModelArk 1520757)."""
 SMALL_MOST = 64 << 10
-"""Bytes of a body that has settings only."""
+"""Bytes of a body that has only settings in it."""
 FILE_MOST = 201 << 20
 """Bytes of an upload: the largest reference video, and its envelope."""
 _ENVELOPE = 1 << 20
@@ -105,6 +105,18 @@ async def read_body(request: AnyRequest, folder: Path, budget: Budget) -> AsyncG
             yield Body(parse_json(await _read_whole(request, lease)), True, [])
 
 
+async def read_json(request: AnyRequest) -> dict[str, Any]:
+    """The small JSON object of a body; an empty body is an empty object. Raises AppError for anything else."""
+    kind, _ = parse_options_header(request.headers.get("content-type", ""))
+    check_declared_size(request, SMALL_MOST)
+    body = bytearray()
+    async for chunk in _chunks(request, SMALL_MOST):
+        body += chunk
+    if body and kind != "application/json":
+        raise AppError("unsupported_media_type", "Send application/json.", param="Content-Type")
+    return parse_json(body) if body else {}
+
+
 async def read_upload(request: AnyRequest, folder: Path, budget: Budget) -> Body:
     """The body of a file upload: multipart. Raises AppError for anything else."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
@@ -117,20 +129,6 @@ async def read_upload(request: AnyRequest, folder: Path, budget: Budget) -> Body
         )
     async with budget.lease() as lease:
         return await _read_form(request, options.get("boundary", ""), folder, FILE_MOST, lease)
-
-
-async def read_small(request: AnyRequest) -> dict[str, Any]:
-    """The JSON object of a request that brings a few settings; empty when it brings nothing. Raises AppError."""
-    kind, _ = parse_options_header(request.headers.get("content-type", ""))
-    check_declared_size(request, SMALL_MOST)
-    body = bytearray()
-    async for chunk in _chunks(request, SMALL_MOST):
-        body += chunk
-    if not body:
-        return {}
-    if kind != "application/json":
-        raise AppError("unsupported_media_type", "Send application/json.", param="Content-Type")
-    return parse_json(body)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from seedance_api.api.body import AnyRequest, read_small
+from seedance_api.api.body import AnyRequest, read_json
 from seedance_api.api.content import PLACE, VARIANTS, find, unknown_variant
 from seedance_api.api.decode import decode
 from seedance_api.api.once import once_by_key, seal
@@ -56,7 +56,7 @@ async def confirm_delivery(request: AnyRequest, video_id: FromPath[str]) -> Resp
 async def make_link(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
     """A signed link to a file of the video, good for a while and without a key."""
     parts, principal = parts_of(request), principal_of(request)
-    form = _read_form(await read_small(request))
+    form = _read_form(await read_json(request))
     held = await find(parts, principal, video_id, form.variant)
     # no link outlives what it leads to
     expires_at = min(int(time.time()) + form.expires_in, int(held.purge_at.timestamp()))

@@ -51,6 +51,7 @@ NOTES: dict[str, str] = {
     "task_type": "What Seedance 2.5 does with references: `auto`, `reference`, `edit` or `extend`.",
     "metadata": "Up to 16 texts of your own, given back with the video.",
     "expires_after": "How long the finished video is kept, in seconds: 3600 to 604800.",
+    "webhook_url": "An address that is told once, by a signed POST, how the video ended. `GET /v1/webhook_secret` has what signs it.",
     "max_cost": "The most that the video may cost, such as `1.50`, in the account's currency. A create that may cost more is refused.",
 }
 

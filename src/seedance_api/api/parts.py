@@ -21,6 +21,7 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Finder
 from seedance_api.foundation.ids import is_id, new_id
 from seedance_api.foundation.limit import Limiter
+from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations import courses, queries
 from seedance_api.generations.create import Creating
 from seedance_api.generations.places import Places
@@ -88,6 +89,7 @@ class Parts:
         pepper: bytes,
         redirect_seconds: int,
         verifying: Verifying,
+        posting: Outbound,
     ) -> None:
         self.db = db
         self.authenticate = authenticate
@@ -102,6 +104,7 @@ class Parts:
         self.redirect_seconds = redirect_seconds
         """How long presigned links of the object store are good for; 0 where we send content ourselves."""
         self.verifying = verifying
+        self.posting = posting
         self.seals = Seals(pepper, public_url)
         self.budget = Budget()
         self.find = Finder(db)

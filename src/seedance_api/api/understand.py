@@ -7,12 +7,14 @@ import msgspec
 
 from seedance_api.api.body import Body, Upload
 from seedance_api.api.decode import decode
+from seedance_api.api.webhook_forms import check_url
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Media, Request
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.money import amount_of_number
+from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.accept import refusal
 from seedance_api.generations.create import CreateGeneration
 from seedance_api.references.admit import ASSET, Source, is_asset
@@ -58,6 +60,7 @@ class CreateVideo(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] | None = None
     expires_after: int | None = None
     max_cost: str | float | None = None
+    webhook_url: str | None = None
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -67,11 +70,13 @@ class Asked(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
-def understand(body: Body) -> Asked:
+def understand(body: Body, posting: Outbound) -> Asked:
     """What a decoded body asks for. Raises AppError with every field that is wrong."""
     form, problems = decode(CreateVideo, _with_lists(body), strict=body.typed)
     request, sources = _media(form, body, problems)
     _check_own_fields(form, problems)
+    if form.webhook_url is not None:
+        problems += check_url(form.webhook_url, "webhook_url", posting)
     if problems:
         raise refusal([*problems, *_catalogue_problems(form, request, problems)])
     wish = CreateGeneration(
@@ -81,6 +86,7 @@ def understand(body: Body) -> Asked:
         metadata=form.metadata or {},
         keep_seconds=form.expires_after,
         max_cost=None if form.max_cost is None else amount_of_number(form.max_cost),
+        webhook_url=form.webhook_url,
     )
     # what JSON and a form say in two ways counts as one
     plain = {"seconds": None if form.seconds is None else str(form.seconds), "max_cost": wish.max_cost}

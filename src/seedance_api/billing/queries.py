@@ -10,7 +10,18 @@ from datetime import date, datetime
 from typing import Any
 
 from seedance_api.billing.decide import NewHold, Settlement
-from seedance_api.billing.rows import TRANSFERS, Grant, Hold, Limit, Notice, Sale, Transfer, TransferKind, Wallet
+from seedance_api.billing.rows import (
+    TRANSFERS,
+    Channel,
+    Grant,
+    Hold,
+    Limit,
+    Notice,
+    Sale,
+    Transfer,
+    TransferKind,
+    Wallet,
+)
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
@@ -436,13 +447,26 @@ async def insert_notices(connection: Connection, notices: Sequence[tuple[str, st
 
 async def open_notice(db: Database, notice_id: str) -> Notice | None:
     """A notice that is still to be delivered, or given up."""
-    found = await db.fetchrow("SELECT * FROM notice WHERE id = $1 AND closed_at IS NULL", notice_id)
+    found = await db.fetchrow(
+        """
+        SELECT n.*, a.email FROM notice n JOIN account a ON a.id = n.account_id
+        WHERE n.id = $1 AND n.closed_at IS NULL
+        """,
+        notice_id,
+    )
     return row(Notice, found) if found else None
 
 
 async def close_notice(db: Database, notice_id: str) -> None:
     """It is delivered, or given up."""
     await db.execute("UPDATE notice SET closed_at = now() WHERE id = $1 AND closed_at IS NULL", notice_id)
+
+
+async def note_told(db: Database, notice_id: str, channel: Channel) -> None:
+    """One of the ways to tell of it is done."""
+    await db.execute(
+        "UPDATE notice SET told = array_append(told, $2) WHERE id = $1 AND NOT $2 = ANY (told)", notice_id, channel
+    )
 
 
 async def put_off_notice(connection: Connection, notice_id: str, tries: int, seconds: float) -> bool:

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -127,6 +127,10 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     author: str = "system"
 
 
+Channel = Literal["url", "mail"]
+"""A way to tell of a notice: the operator's address, or mail to the account."""
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `notice`: what the operator should hear of an account."""
 
@@ -135,6 +139,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     detail: dict[str, Any]
     tries: int
+    told: tuple[Channel, ...]
+    email: str
     created_at: datetime
 
 

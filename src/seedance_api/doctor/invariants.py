@@ -141,8 +141,21 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         name="INV-4",
-        meaning="each finished generation has exactly one final event with a stable id",
-        missing="events are not kept yet; they come with webhooks",
+        meaning="each finished generation has exactly one final event, of its kind, for as long as events are kept",
+        sql=(
+            """
+            -- one whose first event is gone, or was before there were any, may lack its last one, too
+            SELECT format('generation %s: %s, with %s final events', g.id, g.state, e.finals)
+            FROM generation g JOIN (
+                SELECT data ->> 'id' AS id, bool_or(type = 'video.queued') AS has_first,
+                       count(*) FILTER (WHERE type IN ('video.completed', 'video.failed', 'video.canceled')) AS finals,
+                       min(type) FILTER (WHERE type IN ('video.completed', 'video.failed', 'video.canceled')) AS final
+                FROM event WHERE type LIKE 'video.%' GROUP BY 1
+            ) e USING (id)
+            WHERE e.finals > 1 OR e.final <> 'video.' || g.state
+               OR (e.has_first AND e.finals <> (g.finished_at IS NOT NULL)::integer)
+            """,
+        ),
     ),
     Invariant(
         name="INV-5",

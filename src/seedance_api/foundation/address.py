@@ -112,6 +112,14 @@ def port_of(url: httpx.URL) -> int:
     return url.port if url.port is not None else (80 if url.scheme == "http" else 443)
 
 
+def host_of(url: str) -> str:
+    """The host of an address, which may be shown where the rest may not; empty when it has none."""
+    try:
+        return httpx.URL(url).host
+    except (httpx.InvalidURL, ValueError):
+        return ""
+
+
 def _bad_host(url: httpx.URL, rules: ssrfguard.Policy) -> Code | None:
     try:
         ip_address(url.host)

@@ -74,6 +74,10 @@ CODES: dict[str, Code] = {
         409, "conflict_error", False, "The video is still being made; cancel it or wait, then delete it."
     ),
     "not_cancelable": Code(409, "conflict_error", False, "The video is already finished."),
+    "too_many_endpoints": Code(
+        409, "conflict_error", False, "The account has as many webhook endpoints as it may have."
+    ),
+    "endpoint_disabled": Code(409, "conflict_error", False, "The webhook endpoint is disabled; enable it first."),
     "file_in_use": Code(409, "conflict_error", False, "An unfinished video still needs this file."),
     "content_gone": Code(410, "not_found_error", False, "The content was deleted, as its `expires_at` said."),
     "link_invalid": Code(
@@ -136,6 +140,7 @@ PROBLEMS: dict[str, str] = {
     "insufficient_balance": "The account has less than is needed: `value` is what the video may cost, `allowed` the rest.",
     "limit_reached": "A spending limit leaves less than is needed: `value` is what the video may cost, `allowed` the rest.",
     "model_unavailable": "No upstream of this installation serves the model where this account's data may go.",
+    "bad_url": "The address is none that webhooks can go to.",
     "max_cost_exceeded": "The video may cost `value`, more than the `max_cost` of the request, `allowed`.",
 }
 """The codes of problems that decoding and billing find; the catalogue has its own."""

@@ -2,9 +2,11 @@
 
 import os
 import time
+from datetime import datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 26
+_TIME_LENGTH = 10
 _ALLOWED = frozenset(_ALPHABET)
 
 
@@ -17,6 +19,12 @@ def is_id(prefix: str, text: str) -> bool:
     """Whether `text` has the form of an id with this prefix. Answers without a query."""
     head, _, tail = text.partition("_")
     return head == prefix and len(tail) == _LENGTH and _ALLOWED.issuperset(tail)
+
+
+def id_at(prefix: str, moment: datetime) -> str:
+    """What sorts before every id of this millisecond, and behind every id of the one before."""
+    milliseconds = max(0, int(moment.timestamp() * 1000)) & ((1 << 48) - 1)
+    return f"{prefix}_{_base32(milliseconds << 80)[:_TIME_LENGTH]}"
 
 
 def _uuid7() -> int:

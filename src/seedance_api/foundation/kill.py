@@ -32,6 +32,9 @@ Point = Literal[
     "purge.withdrawn",
     "purge.deleted",
     "purge.cleared",
+    "deliver.claimed",
+    "deliver.sent",
+    "deliver.recorded",
 ]
 POINTS: tuple[Point, ...] = get_args(Point)
 _folder = os.environ.get("SEEDANCE_KILL_POINTS")

@@ -31,6 +31,8 @@ ALLOWED = frozenset(
         "generation_id",
         "attempt_id",
         "file_id",
+        "endpoint_id",
+        "event_id",
         "request_id",
         "job",
         "provider",

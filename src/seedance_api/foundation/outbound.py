@@ -11,7 +11,10 @@ import logging
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -28,6 +31,9 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 DNS_SECONDS = 5.0
 DNS_SLOTS = 32
+CONNECTIONS = 100
+ANSWER_BYTES = 4096
+ANSWER_SECONDS = 1.0
 FAILURE_STEP_SECONDS = 0.5
 RESUME_SECONDS = 0.5
 
@@ -72,9 +78,13 @@ class TooSlow(msgspec.Struct, frozen=True):
 
 
 class Posted(msgspec.Struct, frozen=True):
-    """The server took the request and answered with this status, whatever it is."""
+    """The server took the request and answered with this status, whatever it is.
+
+    `retry_after` is the seconds after which it wants to be asked again, where it says so.
+    """
 
     status: int
+    retry_after: float | None = None
 
 
 Verdict = Allowed | Blocked
@@ -102,6 +112,7 @@ class Outbound:
         tls: ssl.SSLContext | None = None,
         dns_seconds: float = DNS_SECONDS,
         failure_step_seconds: float = FAILURE_STEP_SECONDS,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._policy = policy(
             allow_http=allow_http,
@@ -110,7 +121,7 @@ class Outbound:
             deny_networks=deny_networks,
         )
         self._failure_step_seconds = failure_step_seconds
-        self._client = _client(self._policy, _timed(resolver or socket.getaddrinfo, dns_seconds), tls)
+        self._client = _client(self._policy, _timed(resolver or socket.getaddrinfo, dns_seconds), tls, connections)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -119,6 +130,11 @@ class Outbound:
         """Say what the URL alone tells, without any network; a good name may still point somewhere bad."""
         vetted = vet(url, self._policy)
         return vetted if isinstance(vetted, Blocked) else Allowed(vetted.host, port_of(vetted))
+
+    def refuse(self, url: str) -> Blocked | None:
+        """Why the URL alone is refused; None when it may be tried."""
+        vetted = vet(url, self._policy)
+        return vetted if isinstance(vetted, Blocked) else None
 
     async def download(
         self,
@@ -148,23 +164,32 @@ class Outbound:
         except TimeoutError:
             return TooSlow(total_seconds, f"the server did not finish sending within {total_seconds:g} s")
         if isinstance(outcome, Blocked | Unreachable):
-            # Failures end on whole steps, so that "refused by us" (at once) and "refused by them" look alike.
-            passed = asyncio.get_running_loop().time() - started
-            await asyncio.sleep(self._failure_step_seconds - passed % self._failure_step_seconds)
+            await self._end_on_a_step(started)
         return outcome
 
-    async def post(self, url: str, body: bytes, *, total_seconds: float) -> Post:
-        """Send JSON. Redirects are not followed, and the answer's body is not read."""
+    async def post(
+        self, url: str, body: bytes, *, total_seconds: float, headers: Mapping[str, str] | None = None
+    ) -> Post:
+        """Send JSON. Redirects are not followed, and no more than `ANSWER_BYTES` of the answer's body are read."""
+        started = asyncio.get_running_loop().time()
+        outcome = await self._post(url, body, total_seconds, headers or {})
+        if isinstance(outcome, Blocked) or (isinstance(outcome, Unreachable) and outcome.code != "timeout"):
+            await self._end_on_a_step(started)
+        return outcome
+
+    async def _post(self, url: str, body: bytes, total_seconds: float, headers: Mapping[str, str]) -> Post:
         vetted = vet(url, self._policy)
         if isinstance(vetted, Blocked):
             return vetted
-        headers = {"content-type": "application/json"}
+        sent = {**headers, "content-type": "application/json"}
+        timeout = httpx.Timeout(total_seconds, connect=CONNECT_SECONDS)
         try:
             async with (
                 asyncio.timeout(total_seconds),
-                self._client.stream("POST", vetted, content=body, headers=headers) as response,
+                self._client.stream("POST", vetted, content=body, headers=sent, timeout=timeout) as response,
             ):
-                return Posted(response.status_code)
+                await _hear_out(response)
+                return Posted(response.status_code, _retry_after(response.headers.get("retry-after")))
         except TimeoutError:
             return TooSlow(total_seconds, f"the server did not answer within {total_seconds:g} s")
         except ssrfguard.SSRFGuardError:
@@ -175,6 +200,11 @@ class Outbound:
             return Unreachable("timeout", UNREACHABLE)
         except (httpx.HTTPError, httpx.InvalidURL):
             return Unreachable("broken", UNREACHABLE)
+
+    async def _end_on_a_step(self, started: float) -> None:
+        """Failures end on whole steps, so that "refused by us" (at once) and "refused by them" look alike."""
+        passed = asyncio.get_running_loop().time() - started
+        await asyncio.sleep(self._failure_step_seconds - passed % self._failure_step_seconds)
 
     async def _follow(self, url: str, transfer: Transfer, max_redirects: int, resumes: int) -> Download:
         vetted = vet(url, self._policy)
@@ -238,7 +268,9 @@ def _timed(lookup: ssrfguard.Resolver, seconds: float) -> ssrfguard.Resolver:
     return look_up
 
 
-def _client(policy: ssrfguard.Policy, lookup: ssrfguard.Resolver, tls: ssl.SSLContext | None) -> AsyncClient:
+def _client(
+    policy: ssrfguard.Policy, lookup: ssrfguard.Resolver, tls: ssl.SSLContext | None, connections: int
+) -> AsyncClient:
     for name in ("httpx", "httpcore"):  # below WARNING both log whole URLs and headers
         logging.getLogger(name).setLevel(logging.WARNING)
     return AsyncClient(
@@ -247,11 +279,38 @@ def _client(policy: ssrfguard.Policy, lookup: ssrfguard.Resolver, tls: ssl.SSLCo
         verify=tls or True,
         trust_env=False,
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(max_connections=100, max_keepalive_connections=0),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
         headers={"accept-encoding": "identity", "user-agent": "seedance-api"},
         # One client serves all customers: no server may be told by one what it gave to another.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
+
+
+async def _hear_out(response: httpx.Response) -> None:
+    """Let a server say its short answer before the connection is closed on it. What it says is of no interest."""
+    heard = 0
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            async for piece in response.aiter_raw(ANSWER_BYTES):
+                heard += len(piece)
+                if heard >= ANSWER_BYTES:
+                    return
+    except (TimeoutError, httpx.HTTPError, httpx.StreamError):
+        return  # its status is there
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds, or a date (RFC 9110 §10.2.3); None for anything else."""
+    if text is None:
+        return None
+    if text.strip().isdecimal():
+        return float(text.strip()[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 async def _read(response: httpx.Response, transfer: Transfer) -> Download | str:

@@ -417,6 +417,7 @@ CREATE TABLE public.notice (
     due_at timestamp with time zone DEFAULT now() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     closed_at timestamp with time zone,
+    told text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text])))
 );
 CREATE TABLE public.pgqueuer (
@@ -678,6 +679,7 @@ CREATE INDEX file_object ON public.file USING btree (object_key);
 CREATE INDEX generation_busy ON public.generation USING btree (provider, id) WHERE (state = ANY (ARRAY['submitting'::text, 'running'::text]));
 CREATE INDEX generation_deadline ON public.generation USING btree (deadline_at) WHERE (finished_at IS NULL);
 CREATE INDEX generation_due ON public.generation USING btree (due_at) WHERE ((finished_at IS NULL) AND (state <> 'queued'::text));
+CREATE INDEX generation_hooked ON public.generation USING btree (webhook_endpoint_id) WHERE ((webhook_endpoint_id IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX generation_media_file ON public.generation_media USING btree (file_id);
 CREATE INDEX generation_page ON public.generation USING btree (account_id, livemode, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX generation_queue ON public.generation USING btree (provider, account_id, model, id) WHERE (state = 'queued'::text);

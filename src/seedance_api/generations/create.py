@@ -38,6 +38,8 @@ class CreateGeneration(msgspec.Struct, frozen=True, kw_only=True):
     keep_seconds: int | None = None
     max_cost: int | None = None
     """Micro-dollars of the account's currency."""
+    webhook_url: str | None = None
+    """What is told how it ended; judged already."""
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,4 +249,5 @@ def _compose(
         quoted_tokens=counted.most,
         once=once,
         price=priced if principal.livemode else None,
+        webhook_url=wish.webhook_url,
     )

@@ -21,6 +21,7 @@ from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, 
 from seedance_api.generations.rows import Generation
 from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files, insert_files
 from seedance_api.webhooks.announce import News, announce, announce_to_accounts
+from seedance_api.webhooks.endpoints import endpoints_for
 
 _FIND_OUT_SECONDS = 5.0
 
@@ -55,6 +56,7 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     once: Once
     price: Price | None
     """None for a generation that costs nothing."""
+    webhook_url: str | None = None
 
     @property
     def uploads(self) -> set[str]:
@@ -65,6 +67,11 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     def shared(self) -> set[str]:
         """The files whose objects its new files share."""
         return {file.shares for file in self.new_files if file.shares is not None}
+
+    @property
+    def hook(self) -> tuple[str, bool, str] | None:
+        """The endpoint that is told how it ended: account, mode and address."""
+        return (self.account_id, self.livemode, self.webhook_url) if self.webhook_url is not None else None
 
     @property
     def hold(self) -> NewHold | None:
@@ -234,19 +241,20 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
     if not news:
         return {}
     await insert_files(connection, [file for new in news for file in new.new_files])
+    hooks = await endpoints_for(connection, [new.hook for new in news if new.hook])
     found = await connection.fetch(
         """
         WITH n AS (
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
                                  $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[],
-                                 $14::int[])
-                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace)
+                                 $14::int[], $15::text[])
+                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace, hook)
         ), inputs AS (
             INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM n
         )
         INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
-                                quoted_tokens, deadline_at, draft_id, grace_seconds)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace FROM n RETURNING *
+                                quoted_tokens, deadline_at, draft_id, grace_seconds, webhook_endpoint_id)
+        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace, hook FROM n RETURNING *
         """,
         [new.id for new in news],
         [new.account_id for new in news],
@@ -262,6 +270,7 @@ async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str
         [new.prompt for new in news],
         [new.draft_id for new in news],
         [new.grace_seconds for new in news],
+        [hooks[new.hook] if new.hook else None for new in news],
     )
     media = [
         (new.id, at, one.role.value, one.file_id, one.asset, one.kind.value if one.kind else None)

@@ -4,11 +4,21 @@ Who changes how an endpoint stands locks its row first. What follows the lock is
 what others committed while it waited.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from seedance_api.foundation.db import Connection, rows
-from seedance_api.webhooks.rows import Lane
+from seedance_api.foundation.db import Connection, Database, affected, row, rows
+from seedance_api.foundation.ids import id_at
+from seedance_api.foundation.partitions import Parent
+from seedance_api.webhooks.decide import Attempt, Standing, Verdict
+from seedance_api.webhooks.rows import Claimed, Delivery, DeliveryState, DisabledBy, Endpoint, Event, Lane, Range
+
+PARTITIONED = (
+    Parent(table="event", key="id", prefix="evt"),
+    Parent(table="delivery", key="event_id", prefix="evt"),
+)
+"""The tables that have a partition for each day."""
 
 # Events. Their moment is taken after the first write of the transaction, and their id is made of it: `read.py` relies
 # on that. One statement, for most accounts have no endpoint and creates are many.
@@ -80,3 +90,530 @@ async def insert_account_events(
         account_ids,
         data,
     ))  # fmt: skip
+
+
+# Deliveries
+
+
+async def lock_endpoints(connection: Connection, ids: Sequence[str]) -> None:
+    """Lock several in the order of their ids, so that two that lock several cannot wait for each other."""
+    await connection.execute("SELECT FROM webhook_endpoint WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
+
+
+async def claim(
+    connection: Connection,
+    wanted: Mapping[str, int],
+    *,
+    at_once: int,
+    opens_at: int,
+    lease_seconds: float,
+) -> list[Claimed]:
+    """Own what is due at these endpoints, longest due first: no more than each has room for. They are locked by now."""
+    found = await connection.fetch(
+        """
+        WITH open AS MATERIALIZED (
+            SELECT e.*, least(n.wanted, CASE WHEN e.failures >= $4 THEN 1 ELSE $3 END - (
+                SELECT count(*) FROM delivery d
+                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.claimed_until > now()
+            )) AS room
+            FROM unnest($1::text[], $2::int[]) AS n (own_id, wanted) JOIN webhook_endpoint e ON e.id = n.own_id
+            WHERE e.disabled_at IS NULL AND (e.closed_until IS NULL OR e.closed_until <= now())
+        ), taken AS (
+            UPDATE delivery d SET claimed_until = now() + $5 * interval '1 second'
+            FROM open CROSS JOIN LATERAL (
+                SELECT event_id FROM delivery w
+                WHERE w.endpoint_id = open.id AND w.state = 'pending' AND w.due_at <= now()
+                  AND (w.claimed_until IS NULL OR w.claimed_until <= now())
+                ORDER BY w.due_at LIMIT greatest(open.room, 0)
+            ) due
+            WHERE d.endpoint_id = open.id AND d.event_id = due.event_id
+            RETURNING d.endpoint_id, d.event_id, d.account_id, d.livemode, d.tries, d.claimed_until
+        )
+        SELECT t.*, v.type, v.data, v.created_at, o.url, o.hidden, o.signs, o.failures, o.slow,
+               coalesce(s.version, 1) AS version, coalesce(s.previous_until > now(), false) AS also_previous
+        FROM taken t JOIN open o ON o.id = t.endpoint_id
+        JOIN event v ON v.account_id = t.account_id AND v.livemode = t.livemode AND v.id = t.event_id
+        LEFT JOIN webhook_secret s ON s.subject = CASE
+            WHEN o.hidden THEN o.account_id || CASE WHEN o.livemode THEN ' live' ELSE ' test' END ELSE o.id END
+        ORDER BY t.event_id
+        """,
+        list(wanted),
+        list(wanted.values()),
+        at_once,
+        opens_at,
+        lease_seconds,
+    )
+    return rows(Claimed, found)
+
+
+async def deliveries_arrived(db: Database, claimed: Sequence[Claimed], attempts: Sequence[Attempt]) -> None:
+    """pending → delivered, of endpoints that stand well. One whose claim was lost is another's to write."""
+    await db.execute(
+        """
+        UPDATE delivery d SET state = 'delivered', tries = d.tries + 1, claimed_until = NULL, ended_at = now(),
+            attempts = CASE WHEN jsonb_array_length(attempts) >= 20 THEN attempts - 0 ELSE attempts END || n.new
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::jsonb[]) AS n (endpoint_id, event_id, until, new)
+        WHERE d.endpoint_id = n.endpoint_id AND d.event_id = n.event_id AND d.state = 'pending'
+          AND d.claimed_until = n.until
+        """,
+        [one.endpoint_id for one in claimed],
+        [one.event_id for one in claimed],
+        [one.claimed_until for one in claimed],
+        attempts,
+    )
+
+
+async def end_try(
+    connection: Connection, claimed: Claimed, attempt: Attempt, state: DeliveryState, again_seconds: float
+) -> bool:
+    """Note a try, and what follows; False when the claim was lost."""
+    tag = await connection.execute(
+        """
+        UPDATE delivery d SET state = $5, tries = tries + 1, claimed_until = NULL,
+            ended_at = CASE WHEN $5 <> 'pending' THEN now() END, due_at = now() + $6 * interval '1 second',
+            attempts = CASE WHEN jsonb_array_length(attempts) >= 20 THEN attempts - 0 ELSE attempts END || $4::jsonb
+        WHERE endpoint_id = $1 AND event_id = $2 AND claimed_until = $3 AND state = 'pending'
+        """,
+        claimed.endpoint_id,
+        claimed.event_id,
+        claimed.claimed_until,
+        attempt,
+        state,
+        again_seconds,
+    )
+    return affected(tag) == 1
+
+
+async def standing(connection: Connection, endpoint_id: str) -> Standing | None:
+    """How an endpoint stands; None when it is gone. It is locked by now."""
+    found = await connection.fetchrow(
+        """
+        SELECT failures, coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds, warned, slow
+        FROM webhook_endpoint WHERE id = $1
+        """,
+        endpoint_id,
+    )
+    return row(Standing, found) if found else None
+
+
+async def set_standing(connection: Connection, endpoint_id: str, verdict: Verdict) -> None:
+    """Write how an endpoint stands after a try."""
+    await connection.execute(
+        """
+        UPDATE webhook_endpoint SET failures = $2, slow = $3, warned = $4,
+            failing_since = CASE WHEN $2 > 0 THEN coalesce(failing_since, now()) END,
+            closed_until = CASE WHEN $2 > 0 THEN greatest(closed_until, now() + $5 * interval '1 second') END
+        WHERE id = $1
+        """,
+        endpoint_id,
+        verdict.failures,
+        verdict.slow,
+        verdict.warned,
+        verdict.closed_seconds,
+    )
+
+
+async def disable(connection: Connection, endpoint_id: str, by: DisabledBy) -> bool:
+    """Send nothing to an endpoint any more, and drop what waits for it; False when it was disabled before."""
+    tag = await connection.execute(
+        """
+        UPDATE webhook_endpoint SET disabled_at = now(), disabled_by = $2, updated_at = now()
+        WHERE id = $1 AND disabled_at IS NULL
+        """,
+        endpoint_id,
+        by,
+    )
+    if affected(tag) == 0:
+        return False
+    await connection.execute(
+        """
+        UPDATE delivery SET state = 'dropped', ended_at = now(), claimed_until = NULL
+        WHERE endpoint_id = $1 AND state = 'pending'
+        """,
+        endpoint_id,
+    )
+    return True
+
+
+async def let_go(connection: Connection, endpoint_id: str) -> None:
+    """Everything that waits for an endpoint is due now."""
+    await connection.execute(
+        "UPDATE delivery SET due_at = now() WHERE endpoint_id = $1 AND state = 'pending' AND due_at > now()",
+        endpoint_id,
+    )
+
+
+async def mark_slow(db: Database, endpoint_id: str) -> None:
+    """Have what follows for this endpoint wait among the slow ones."""
+    await db.execute("UPDATE webhook_endpoint SET slow = true WHERE id = $1 AND NOT slow", endpoint_id)
+
+
+async def waiting_lanes(connection: Connection, limit: int) -> list[Lane]:
+    """The open endpoints at which something is due that nobody owns.
+
+    It walks from one endpoint with something pending to the next, however much is pending at each.
+    """
+    found = await connection.fetch(
+        """
+        WITH RECURSIVE waiting AS (
+            (SELECT endpoint_id FROM delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
+            UNION ALL
+            SELECT (
+                SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
+                ORDER BY d.endpoint_id LIMIT 1
+            ) FROM waiting w WHERE w.endpoint_id IS NOT NULL
+        )
+        SELECT e.id AS endpoint_id, e.slow
+        FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
+        WHERE e.disabled_at IS NULL AND (e.closed_until IS NULL OR e.closed_until <= now()) AND EXISTS (
+            SELECT FROM delivery d
+            WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= now()
+              AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+        )
+        LIMIT $1
+        """,
+        limit,
+    )
+    return rows(Lane, found)
+
+
+# Endpoints
+
+
+async def endpoint(db: Database, endpoint_id: str) -> Endpoint | None:
+    """An endpoint, of any account: the caller compares the owner."""
+    found = await db.fetchrow(
+        """
+        SELECT e.*, coalesce(extract(epoch FROM now() - e.failing_since), 0)::float8 AS failing_seconds,
+               coalesce(s.version, 1) AS version, s.previous_until,
+               coalesce(s.previous_until > now(), false) AS also_previous
+        FROM webhook_endpoint e LEFT JOIN webhook_secret s ON s.subject = e.id WHERE e.id = $1
+        """,
+        endpoint_id,
+    )
+    return row(Endpoint, found) if found else None
+
+
+async def endpoints_page(
+    db: Database, account_id: str, livemode: bool, *, after: str | None, limit: int
+) -> list[Endpoint]:
+    """A page of an account's endpoints, newest first."""
+    return rows(Endpoint, await db.fetch(
+        """
+        SELECT e.*, coalesce(extract(epoch FROM now() - e.failing_since), 0)::float8 AS failing_seconds,
+               coalesce(s.version, 1) AS version, s.previous_until,
+               coalesce(s.previous_until > now(), false) AS also_previous
+        FROM webhook_endpoint e LEFT JOIN webhook_secret s ON s.subject = e.id
+        WHERE e.account_id = $1 AND e.livemode = $2 AND NOT e.hidden AND e.id < coalesce($3, '~')
+        ORDER BY e.id DESC LIMIT $4
+        """,
+        account_id,
+        livemode,
+        after,
+        limit,
+    ))  # fmt: skip
+
+
+async def count_endpoints(connection: Connection, account_id: str, livemode: bool) -> int:
+    """How many an account has; until the transaction ends nobody adds one."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('endpoints ' || $1, 0))", account_id)
+    return await connection.fetchval(
+        "SELECT count(*) FROM webhook_endpoint WHERE account_id = $1 AND livemode = $2 AND NOT hidden",
+        account_id,
+        livemode,
+    )
+
+
+async def insert_endpoint(
+    connection: Connection, endpoint_id: str, account_id: str, livemode: bool, wanted: Mapping[str, Any]
+) -> None:
+    """A new endpoint."""
+    await connection.execute(
+        """
+        INSERT INTO webhook_endpoint (id, account_id, livemode, url, event_types, name, description, signs)
+        VALUES ($1, $2, $3, $4, $5, coalesce($6, ''), coalesce($7, ''), coalesce($8, '{v1}'::text[]))
+        """,
+        endpoint_id,
+        account_id,
+        livemode,
+        wanted["url"],
+        wanted["event_types"],
+        wanted["name"],
+        wanted["description"],
+        wanted["signs"],
+    )
+
+
+async def update_endpoint(connection: Connection, endpoint_id: str, wanted: Mapping[str, Any]) -> None:
+    """Change what is not None; a new address begins without the old one's failures."""
+    await connection.execute(
+        """
+        UPDATE webhook_endpoint e SET url = n.url, event_types = n.event_types, name = n.name,
+            description = n.description, signs = n.signs,
+            failures = CASE WHEN e.url = n.url THEN failures ELSE 0 END,
+            failing_since = CASE WHEN e.url = n.url THEN failing_since END,
+            closed_until = CASE WHEN e.url = n.url THEN closed_until END,
+            warned = warned AND e.url = n.url, slow = slow AND e.url = n.url,
+            updated_at = CASE WHEN (e.url, e.event_types, e.name, e.description, e.signs)
+                IS DISTINCT FROM (n.url, n.event_types, n.name, n.description, n.signs) THEN now() ELSE updated_at END
+        FROM (
+            SELECT coalesce($2, url) AS url, coalesce($3, event_types) AS event_types, coalesce($4, name) AS name,
+                   coalesce($5, description) AS description, coalesce($6, signs) AS signs
+            FROM webhook_endpoint WHERE id = $1
+        ) n
+        WHERE e.id = $1
+        """,
+        endpoint_id,
+        wanted["url"],
+        wanted["event_types"],
+        wanted["name"],
+        wanted["description"],
+        wanted["signs"],
+    )
+
+
+async def enable(connection: Connection, endpoint_id: str) -> None:
+    """Send to an endpoint again, with its failures forgotten; one that is enabled stays as it is."""
+    await connection.execute(
+        """
+        UPDATE webhook_endpoint SET disabled_at = NULL, disabled_by = NULL, failures = 0, failing_since = NULL,
+            closed_until = NULL, warned = false, slow = false, updated_at = now()
+        WHERE id = $1 AND disabled_at IS NOT NULL
+        """,
+        endpoint_id,
+    )
+
+
+async def delete_endpoints(connection: Connection, ids: Sequence[str]) -> None:
+    """Delete endpoints with their secrets and deliveries."""
+    await connection.execute(
+        """
+        WITH gone AS (DELETE FROM webhook_endpoint WHERE id = ANY ($1)),
+            secrets AS (DELETE FROM webhook_secret WHERE subject = ANY ($1))
+        DELETE FROM delivery WHERE endpoint_id = ANY ($1)
+        """,
+        ids,
+    )
+
+
+async def rotate_secret(connection: Connection, subject: str, keep_seconds: float) -> None:
+    """The next version signs; the one before as well, for so long."""
+    await connection.execute(
+        """
+        WITH touched AS (UPDATE webhook_endpoint SET updated_at = now() WHERE id = $1)
+        INSERT INTO webhook_secret AS old (subject, version, previous_until)
+        VALUES ($1, 2, now() + $2 * interval '1 second')
+        ON CONFLICT (subject) DO UPDATE SET version = old.version + 1, previous_until = excluded.previous_until
+        """,
+        subject,
+        keep_seconds,
+    )
+
+
+async def secret_of(db: Database, subject: str) -> tuple[int, datetime | None, bool]:
+    """The version of a subject's secret, until when the one before it signs too, and whether it does now."""
+    found = await db.fetchrow(
+        """
+        SELECT version, previous_until, coalesce(previous_until > now(), false) AS also_previous
+        FROM webhook_secret WHERE subject = $1
+        """,
+        subject,
+    )
+    return (found["version"], found["previous_until"], found["also_previous"]) if found else (1, None, False)
+
+
+async def hidden_endpoints(
+    connection: Connection, keys: Sequence[tuple[str, bool, str]]
+) -> dict[tuple[str, bool, str], str]:
+    """Those of these hidden endpoints that there are, by account, mode and address; locked against being deleted."""
+    found = await connection.fetch(
+        """
+        SELECT e.id, e.account_id, e.livemode, e.url
+        FROM unnest($1::text[], $2::bool[], $3::text[]) AS n (account_id, livemode, url)
+        JOIN webhook_endpoint e USING (account_id, livemode, url) WHERE e.hidden FOR KEY SHARE OF e
+        """,
+        *_columns(keys),
+    )
+    return {(record["account_id"], record["livemode"], record["url"]): record["id"] for record in found}
+
+
+async def insert_hidden_endpoints(
+    connection: Connection, ids: Sequence[str], keys: Sequence[tuple[str, bool, str]]
+) -> None:
+    """Hidden endpoints, unless another has just made them."""
+    await connection.execute(
+        """
+        INSERT INTO webhook_endpoint (id, account_id, livemode, hidden, url, event_types)
+        SELECT id, account_id, livemode, true, url, '{}'
+        FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[]) AS n (id, account_id, livemode, url)
+        ON CONFLICT (account_id, livemode, url) WHERE hidden DO NOTHING
+        """,
+        ids,
+        *_columns(keys),
+    )
+
+
+async def enable_hidden(connection: Connection, ids: Sequence[str]) -> None:
+    """A request that names an address again has it tried again."""
+    await connection.execute(
+        """
+        UPDATE webhook_endpoint SET disabled_at = NULL, disabled_by = NULL, failures = 0, failing_since = NULL,
+            closed_until = NULL, warned = false
+        WHERE id IN (
+            SELECT id FROM webhook_endpoint WHERE id = ANY ($1) AND disabled_at IS NOT NULL
+            ORDER BY id FOR NO KEY UPDATE
+        )
+        """,
+        ids,
+    )
+
+
+async def lock_unused_hidden(connection: Connection, keep_days: int) -> list[str]:
+    """Hidden endpoints that are old and that nothing seems to need; those that a create uses now are skipped."""
+    found = await connection.fetch(
+        """
+        SELECT e.id FROM webhook_endpoint e
+        WHERE e.hidden AND e.created_at < now() - $1 * interval '1 day'
+          AND NOT EXISTS (SELECT FROM delivery d WHERE d.endpoint_id = e.id)
+        LIMIT 500 FOR UPDATE SKIP LOCKED
+        """,
+        keep_days,
+    )
+    return [record["id"] for record in found]
+
+
+async def still_unused(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Those of these endpoints that no unfinished generation names and that have no deliveries."""
+    found = await connection.fetch(
+        """
+        SELECT n.id FROM unnest($1::text[]) AS n (id)
+        WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.endpoint_id = n.id)
+          AND NOT EXISTS (
+              SELECT FROM generation g WHERE g.webhook_endpoint_id = n.id AND g.finished_at IS NULL)
+        """,
+        ids,
+    )
+    return [record["id"] for record in found]
+
+
+def _columns(keys: Sequence[tuple[str, bool, str]]) -> tuple[list[str], list[bool], list[str]]:
+    return [one for one, _, _ in keys], [one for _, one, _ in keys], [one for _, _, one in keys]
+
+
+# What is read of events and deliveries
+
+
+async def horizon(db: Database) -> datetime:
+    """The moment before which every event is visible: that of the oldest transaction that has written anything.
+
+    A transaction that begins to write after this question writes younger events.
+    """
+    return await db.fetchval(
+        """
+        SELECT least(now(), min(xact_start)) FROM pg_stat_activity
+        WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+        """
+    )
+
+
+async def events_until(
+    db: Database,
+    account_id: str,
+    livemode: bool,
+    until: datetime,
+    *,
+    after: str | None,
+    kind: str | None,
+    limit: int,
+) -> list[Event]:
+    """The oldest events behind one and before a moment."""
+    return rows(Event, await db.fetch(
+        """
+        SELECT id, livemode, type, data, created_at FROM event
+        WHERE account_id = $1 AND livemode = $2 AND id > coalesce($3, '') AND created_at < $4
+          AND ($5::text IS NULL OR type = $5)
+        ORDER BY id LIMIT $6
+        """,
+        account_id,
+        livemode,
+        after,
+        until,
+        kind,
+        limit,
+    ))  # fmt: skip
+
+
+async def event(db: Database, account_id: str, livemode: bool, event_id: str) -> Event | None:
+    """One event."""
+    found = await db.fetchrow(
+        """
+        SELECT id, livemode, type, data, created_at FROM event WHERE account_id = $1 AND livemode = $2 AND id = $3
+        """,
+        account_id,
+        livemode,
+        event_id,
+    )
+    return row(Event, found) if found else None
+
+
+async def deliveries_page(
+    db: Database, endpoint: Endpoint, *, after: str | None, state: str | None, limit: int
+) -> list[Delivery]:
+    """A page of an endpoint's deliveries, newest first."""
+    return rows(Delivery, await db.fetch(
+        """
+        SELECT d.event_id, v.type, d.state, d.tries, d.due_at, d.attempts, d.created_at, d.ended_at
+        FROM (
+            SELECT * FROM delivery
+            WHERE endpoint_id = $1 AND event_id < coalesce($2, '~') AND ($3::text IS NULL OR state = $3)
+            ORDER BY event_id DESC LIMIT $4
+        ) d JOIN event v ON v.account_id = d.account_id AND v.livemode = d.livemode AND v.id = d.event_id
+        ORDER BY d.event_id DESC
+        """,
+        endpoint.id,
+        after,
+        state,
+        limit,
+    ))  # fmt: skip
+
+
+async def replayable(connection: Connection, endpoint: Endpoint, wanted: Range, limit: int) -> list[str]:
+    """The ids of the events that are to be sent again, the oldest first; those in line anyway are left out."""
+    found = await connection.fetch(
+        """
+        SELECT v.id FROM event v LEFT JOIN delivery d ON d.endpoint_id = $1 AND d.event_id = v.id
+        WHERE v.account_id = $2 AND v.livemode = $3 AND v.id > coalesce($4, '') AND v.id >= $5 AND v.id < $6
+          AND ($7::text IS NULL AND v.type = ANY ($8) OR v.id = $7)
+          AND (d.state IS DISTINCT FROM 'pending' OR $7 IS NOT NULL)
+          AND (NOT $9 OR d.state IS DISTINCT FROM 'delivered')
+        ORDER BY v.id LIMIT $10
+        """,
+        endpoint.id,
+        endpoint.account_id,
+        endpoint.livemode,
+        wanted.after,
+        id_at("evt", wanted.since) if wanted.since else "",
+        id_at("evt", wanted.until) if wanted.until else "~",
+        wanted.event_id,
+        endpoint.event_types,
+        wanted.only_failed,
+        limit,
+    )
+    return [record["id"] for record in found]
+
+
+async def put_in_line(connection: Connection, endpoint: Endpoint, event_ids: Sequence[str]) -> None:
+    """Deliver these now, whatever became of them before."""
+    await connection.execute(
+        """
+        INSERT INTO delivery AS old (endpoint_id, event_id, account_id, livemode)
+        SELECT $1, id, $3, $4 FROM unnest($2::text[]) AS n (id) ORDER BY id
+        ON CONFLICT (endpoint_id, event_id) DO UPDATE SET state = 'pending', tries = 0, due_at = now(),
+            claimed_until = NULL, ended_at = NULL
+        WHERE old.state <> 'pending'
+        """,
+        endpoint.id,
+        event_ids,
+        endpoint.account_id,
+        endpoint.livemode,
+    )

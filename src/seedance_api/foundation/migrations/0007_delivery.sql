@@ -86,6 +86,8 @@ CREATE TABLE webhook_secret (
 );
 
 ALTER TABLE generation ADD COLUMN webhook_endpoint_id text COLLATE "C";
+CREATE INDEX generation_hooked ON generation (webhook_endpoint_id)
+    WHERE webhook_endpoint_id IS NOT NULL AND finished_at IS NULL;
 
 -- Ids of events sort by the database's time, so that a day is a range of ids. Crockford's base32 of a UUIDv7.
 CREATE FUNCTION event_id(moment timestamptz) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
@@ -139,6 +141,8 @@ CREATE TABLE delivery_rest PARTITION OF delivery DEFAULT;
 
 CREATE INDEX delivery_due ON delivery (endpoint_id, due_at) WHERE state = 'pending';
 
+-- the ways in which the notice was told already
+ALTER TABLE notice ADD COLUMN told text[] NOT NULL DEFAULT '{}';
 ALTER TABLE notice DROP CONSTRAINT notice_kind_check;
 ALTER TABLE notice ADD CONSTRAINT notice_kind_check
     CHECK (kind IN ('limit_near', 'limit_reached', 'endpoint_failing', 'endpoint_disabled'));

@@ -1,0 +1,64 @@
+"""`/v1/webhook_secret`: what signs for the `webhook_url` of an account's requests."""
+
+from typing import Literal
+
+import msgspec
+from litestar import Response, get, post
+
+from seedance_api.api.body import AnyRequest, read_json
+from seedance_api.api.decode import decode
+from seedance_api.api.parts import parts_of, principal_of
+from seedance_api.api.videos import REPLAYED, json_response
+from seedance_api.api.view import unix
+from seedance_api.api.webhook_endpoints import once_of
+from seedance_api.api.webhook_forms import RotateSecret
+from seedance_api.generations.accept import refusal
+from seedance_api.webhooks import queries
+from seedance_api.webhooks.endpoints import rotate_secret
+from seedance_api.webhooks.rows import account_subject
+from seedance_api.webhooks.sign import hint, shown_secret
+
+
+class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret that signs what goes to the `webhook_url` of requests made with keys of this mode."""
+
+    object: Literal["webhook_secret"] = "webhook_secret"
+    signing_secret: str
+    signing_secret_hint: str
+    previous_secret_until: int | None
+    livemode: bool
+
+
+@get("/v1/webhook_secret")
+async def retrieve_account_secret(request: AnyRequest) -> Response[bytes]:
+    """The account's secret."""
+    return json_response(await _view(request))
+
+
+@post("/v1/webhook_secret/rotate", status_code=200)
+async def rotate_account_secret(request: AnyRequest) -> Response[bytes]:
+    """Sign with a new secret, and for a day also with the old one if that is asked for."""
+    parts, principal, body = parts_of(request), principal_of(request), await read_json(request)
+    form, problems = decode(RotateSecret, body, strict=True)
+    if problems:
+        raise refusal(problems)
+    once = once_of(request, "POST /v1/webhook_secret/rotate", "", body)
+    replayed = once is not None and await parts.find(once) is not None
+    if not replayed:
+        subject = account_subject(principal.account_id, livemode=principal.livemode)
+        keep_old = form.keep_old_secret_active_for_24_hours or False
+        replayed = not await rotate_secret(parts.db, subject, principal.account_id, once, keep_old=keep_old)
+    return json_response(await _view(request), REPLAYED if replayed else {})
+
+
+async def _view(request: AnyRequest) -> WebhookSecret:
+    parts, principal = parts_of(request), principal_of(request)
+    subject = account_subject(principal.account_id, livemode=principal.livemode)
+    version, until, also_previous = await queries.secret_of(parts.db, subject)
+    secret = shown_secret(parts.pepper, subject, version)
+    return WebhookSecret(
+        signing_secret=secret,
+        signing_secret_hint=hint(secret),
+        previous_secret_until=unix(until) if until and also_previous else None,
+        livemode=principal.livemode,
+    )

@@ -1,0 +1,128 @@
+"""Endpoints: where an account's events go. Made, changed, deleted, and their secrets rotated."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from seedance_api.foundation.db import Connection, Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.idempotency import Once, take
+from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.webhooks import queries
+from seedance_api.webhooks.kinds import Kind
+from seedance_api.webhooks.rows import Endpoint
+from seedance_api.webhooks.sign import Scheme
+
+MOST = 100
+"""Endpoints of one account and mode."""
+ROTATION_SECONDS = 86_400
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose endpoints: an account's, in one mode."""
+
+    account_id: str
+    livemode: bool
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be true of an endpoint; what is None stays as it is."""
+
+    url: str | None = None
+    event_types: tuple[Kind, ...] | None = None
+    name: str | None = None
+    description: str | None = None
+    signs: tuple[Scheme, ...] | None = None
+    enabled: bool | None = None
+
+
+async def create_endpoint(db: Database, owner: Owner, wanted: Wanted, once: Once | None) -> Endpoint | None:
+    """A new endpoint; None when another request with the same key has made it. Raises AppError at the bound."""
+    endpoint_id = new_id("whe")
+    async with db.transaction() as connection:
+        if not await is_first(connection, once, endpoint_id):
+            return None
+        if await queries.count_endpoints(connection, owner.account_id, owner.livemode) >= MOST:
+            raise AppError("too_many_endpoints", f"An account has at most {MOST} endpoints; delete one.")
+        await queries.insert_endpoint(
+            connection, endpoint_id, owner.account_id, owner.livemode, msgspec.structs.asdict(wanted)
+        )
+    return await find_endpoint(db, owner, endpoint_id)
+
+
+async def update_endpoint(
+    db: Database, owner: Owner, endpoint_id: str, wanted: Wanted, once: Once | None
+) -> Endpoint | None:
+    """Change an endpoint, or enable it again; None when another request with the same key has. Raises AppError 404."""
+    await find_endpoint(db, owner, endpoint_id)
+    async with db.transaction() as connection:
+        if not await is_first(connection, once, endpoint_id):
+            return None
+        await queries.lock_endpoints(connection, [endpoint_id])
+        await queries.update_endpoint(connection, endpoint_id, msgspec.structs.asdict(wanted))
+        if wanted.enabled is False:
+            await queries.disable(connection, endpoint_id, "owner")
+        elif wanted.enabled:
+            await queries.enable(connection, endpoint_id)
+    return await find_endpoint(db, owner, endpoint_id)
+
+
+async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
+    """Delete an endpoint, with what was delivered and what waits for it. Raises AppError 404."""
+    await find_endpoint(db, owner, endpoint_id)
+    async with db.transaction() as connection:
+        await queries.delete_endpoints(connection, [endpoint_id])
+
+
+async def rotate_secret(db: Database, subject: str, noted: str, once: Once | None, *, keep_old: bool) -> bool:
+    """Let the next secret sign for a subject, and the one before as well for a day if it is to be kept.
+
+    `noted` is the id under which a repeat finds it. False when another request with the same key has rotated it.
+    """
+    async with db.transaction() as connection:
+        if not await is_first(connection, once, noted):
+            return False
+        await queries.rotate_secret(connection, subject, ROTATION_SECONDS if keep_old else 0)
+    return True
+
+
+async def find_endpoint(db: Database, owner: Owner, endpoint_id: str) -> Endpoint:
+    """An endpoint of the owner. Raises AppError 404: another's is as if it were not there."""
+    found = await queries.endpoint(db, endpoint_id) if is_id("whe", endpoint_id) else None
+    if found is None or found.hidden or (found.account_id, found.livemode) != (owner.account_id, owner.livemode):
+        raise AppError("not_found", "There is no such webhook endpoint in this account.", param="webhook_endpoint_id")
+    return found
+
+
+async def is_first(connection: Connection, once: Once | None, subject: str | dict[str, Any]) -> bool:
+    """Whether the request is the first with its key, or has none."""
+    return once is None or await take(connection, [once], [subject]) == [True]
+
+
+async def endpoints_for(
+    connection: Connection, wanted: Sequence[tuple[str, bool, str]]
+) -> dict[tuple[str, bool, str], str]:
+    """The hidden endpoints of `webhook_url`s, by account, mode and address; made where there are none.
+
+    They are locked against being deleted and nothing else: creates with one address do not wait for each other.
+    """
+    if not wanted:
+        return {}
+    keys = sorted(set(wanted))
+    found = await queries.hidden_endpoints(connection, keys)
+    missing = [key for key in keys if key not in found]
+    if missing:
+        await queries.insert_hidden_endpoints(connection, [new_id("whe") for _ in missing], missing)
+        found |= await queries.hidden_endpoints(connection, missing)
+    await queries.enable_hidden(connection, list(found.values()))
+    return found
+
+
+async def forget_hidden(db: Database, keep_days: int) -> int:
+    """Delete hidden endpoints that were not used for as long as events are kept; returns how many."""
+    async with db.transaction() as connection:
+        ids = await queries.lock_unused_hidden(connection, keep_days)
+        # a statement of its own: who has used one meanwhile has locked it, and is skipped, or is seen here
+        await queries.delete_endpoints(connection, await queries.still_unused(connection, ids))
+    return len(ids)

@@ -1,0 +1,28 @@
+"""Probe: send an event that did not happen to an endpoint, now, and hear what it says."""
+
+import time
+
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.webhooks.decide import Result, read
+from seedance_api.webhooks.kinds import Kind
+from seedance_api.webhooks.payload import payload, sample
+from seedance_api.webhooks.rows import Endpoint
+from seedance_api.webhooks.sign import secrets_of, sign
+
+_SECONDS = 10.0
+
+
+async def try_endpoint(endpoint: Endpoint, kind: Kind, event_id: str, *, outbound: Outbound, pepper: bytes) -> Result:
+    """Sign and send it once; nothing is kept of it, and the endpoint stands as it stood."""
+    body = payload(sample(kind, event_id, livemode=endpoint.livemode))
+    secrets = secrets_of(
+        pepper, endpoint.signs, endpoint.subject, endpoint.version, also_previous=endpoint.also_previous
+    )
+    started = time.perf_counter()
+    answer = await outbound.post(
+        endpoint.url,
+        body,
+        total_seconds=_SECONDS,
+        headers=sign(event_id, int(time.time()), body, secrets),
+    )
+    return read(answer, time.perf_counter() - started)

@@ -1,0 +1,122 @@
+"""Of an endpoint that fails for a day, or is disabled, its owner is mailed, tried until a real mail server takes it."""
+
+import asyncio
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import Message
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from generations.kit import owner, with_database
+from seedance_api.billing.notify import Notifier, give_notice, notify
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.mail import open_mailbox, send
+from seedance_api.foundation.outbound import Outbound
+from stage import free_port
+
+
+class Letters:
+    """What a mail server took."""
+
+    def __init__(self) -> None:
+        self.came: list[Message] = []
+        self.to: list[str] = []
+        self.refuses = False
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 aiosmtpd's name
+        if self.refuses:
+            return "451 not now"
+        self.came.append(message_from_bytes(envelope.content))
+        self.to += envelope.rcpt_tos
+        return "250 OK"
+
+
+@pytest.fixture
+def letters() -> Iterator[tuple[Letters, int]]:
+    found, port = Letters(), free_port("127.0.0.1")
+    server = Controller(found, hostname="127.0.0.1", port=port)
+    server.start()
+    yield found, port
+    server.stop()
+
+
+def test_what_is_mailed_names_the_endpoint_and_its_host_and_no_more(
+    database_url: str, letters: tuple[Letters, int]
+) -> None:
+    async def verb(db: Database) -> None:
+        taken, port = letters
+        me = await owner(db, "owner@example.org")
+        mailbox = open_mailbox(f"smtp://127.0.0.1:{port}", "Seedance <hello@seedance.example>")
+        outbound = Outbound()
+        told = Notifier(db=db, outbound=outbound, url=None, mailbox=mailbox)
+        async with db.transaction() as connection:
+            detail = {"endpoint_id": "whe_1", "host": "hook.example", "outcome": "timeout", "status": None}
+            await give_notice(connection, me.account_id, "endpoint_failing", detail)
+            await give_notice(connection, me.account_id, "endpoint_disabled", detail)
+            await give_notice(connection, me.account_id, "limit_near", {"period": "day"})  # for the operator only
+        ids = [one["id"] for one in await db.fetch("SELECT id FROM notice ORDER BY id")]
+        taken.refuses = True  # tried again
+        for notice_id in ids:
+            await notify(notice_id, told)
+        assert taken.came == []
+        assert await db.fetchval("SELECT count(*) FROM notice WHERE tries = 1 AND closed_at IS NULL") == 2
+        taken.refuses = False
+        for notice_id in ids * 2:
+            await notify(notice_id, told)
+        assert [one["Subject"] for one in taken.came] == [
+            "Your webhook endpoint has been failing for a day",
+            "Your webhook endpoint is disabled",
+        ]
+        assert taken.to == ["owner@example.org"] * 2
+        text = str(taken.came[1].get_payload(decode=True), "ascii")  # pyright: ignore[reportArgumentType]
+        assert "whe_1 at hook.example" in text
+        assert '{"enabled": true}' in text
+        assert taken.came[0]["Message-ID"] == f"<{ids[0]}@seedance.example>"
+        assert await db.fetchval("SELECT count(*) FROM notice WHERE closed_at IS NULL") == 0
+        await outbound.aclose()
+
+    with_database(database_url, verb)
+
+
+def test_a_mail_server_that_is_down_is_tried_again(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        mailbox = open_mailbox(f"smtp://127.0.0.1:{free_port('127.0.0.1')}", None)
+        outbound = Outbound()
+        async with db.transaction() as connection:
+            await give_notice(connection, me.account_id, "endpoint_disabled", {"endpoint_id": "w", "host": "h"})
+        notice_id = await db.fetchval("SELECT id FROM notice")
+        await notify(notice_id, Notifier(db=db, outbound=outbound, url=None, mailbox=mailbox))
+        seen = await db.fetchrow("SELECT tries, due_at > now() AS later, closed_at FROM notice")
+        assert seen is not None
+        assert tuple(seen) == (1, True, None)
+        await outbound.aclose()
+
+    with_database(database_url, verb)
+
+
+@pytest.mark.parametrize("url", ["http://h", "smtp://", "smtp://h/x", "smtps://h?x=1", "smtp:h"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="must be smtp"):
+        open_mailbox(url, None)
+
+
+def test_addresses_of_mail_servers() -> None:
+    assert open_mailbox(None, None) is None
+    found = open_mailbox("smtps://me%40x:p%3Aw@mail.example", None)
+    assert found is not None
+    assert (found.host, found.port, found.tls, found.user, found.password) == ("mail.example", 465, True, "me@x", "p:w")
+    assert "p:w" not in repr(found)
+
+
+def test_a_password_is_not_shown_to_another_machine_without_encryption(letters: tuple[Letters, int]) -> None:
+    taken, port = letters
+    mailbox = open_mailbox(f"smtp://me:pw@127.0.0.1.nip.invalid:{port}", None)
+    assert mailbox is not None
+    from msgspec.structs import replace
+
+    elsewhere = replace(mailbox, host="0.0.0.0")  # reaches this machine, and is not its name
+    sent = asyncio.run(send(elsewhere, to="a@example.org", subject="s", text="t", message_id="m"))
+    assert (sent, taken.came) == (False, [])
