@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 from obstore.store import MemoryStore
 
-from generations.kit import Owner, engine, new, owner, with_database
+from generations.kit import NO_MARKING, Owner, engine, new, owner, with_database
 from seedance_api.billing.books import Books
 from seedance_api.catalog.order import Kind, Role
 from seedance_api.catalog.request import Facts
@@ -35,7 +35,9 @@ def a_file(me: Owner, *, inline: bool, keep_seconds: int = 259_200) -> NewFile:
 
 
 def parts(db: Database, folder: Path) -> Engine:
-    return engine(db, storage=Storage(store=MemoryStore(), scratch=folder, confine=Confine(slots=1)))
+    return engine(
+        db, storage=Storage(store=MemoryStore(), scratch=folder, confine=Confine(slots=1), marking=NO_MARKING)
+    )
 
 
 async def made(db: Database, me: Owner, file: NewFile, at_work: Engine, **changes: object) -> str:

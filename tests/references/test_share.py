@@ -11,7 +11,7 @@ import msgspec
 import obstore
 from obstore.store import MemoryStore, ObjectStore
 
-from generations.kit import Owner, engine, new, owner, with_database
+from generations.kit import NO_MARKING, Owner, engine, new, owner, with_database
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.catalog.order import Kind, Role
 from seedance_api.catalog.request import Facts
@@ -36,7 +36,7 @@ class Bench:
         self.db, self.store, self._folder = db, MemoryStore(), folder
         self.references = References(db=db, store=self.store, confine=Confine(slots=1), outbound=Outbound())
         self.writer = Writer(db)
-        storage = Storage(store=self.store, scratch=folder, confine=Confine(slots=1))
+        storage = Storage(store=self.store, scratch=folder, confine=Confine(slots=1), marking=NO_MARKING)
         self.engine: Engine = engine(db, storage=storage)
 
     def content(self, text: str, kind: Kind = Kind.IMAGE) -> Admitted:

@@ -20,8 +20,7 @@ PARTITIONED = (
 )
 """The tables that have a partition for each day."""
 
-# Events. Their moment is taken after the first write of the transaction, and their id is made of it: `read.py` relies
-# on that. One statement, for most accounts have no endpoint and creates are many.
+# Events. Their moment is taken once the transaction has an id, and theirs is made of it: `read.py` relies on that. One statement, for most accounts have no endpoint and creates are many.
 
 
 async def insert_events(
@@ -40,7 +39,9 @@ async def insert_events(
                        'error', CASE WHEN g.error_code IS NOT NULL THEN jsonb_build_object('code', g.error_code) END
                    )) AS data
             FROM generation g LEFT JOIN content c ON c.generation_id = g.id
-            CROSS JOIN LATERAL (SELECT clock_timestamp() AS moment WHERE g.id IS NOT NULL) m
+            CROSS JOIN LATERAL (
+                SELECT clock_timestamp() AS moment WHERE g.id IS NOT NULL AND pg_current_xact_id() IS NOT NULL
+            ) m
             WHERE g.id = ANY ($2)
         ), written AS (
             INSERT INTO event (id, account_id, livemode, type, data, created_at)
@@ -73,7 +74,9 @@ async def insert_account_events(
         WITH told AS MATERIALIZED (
             SELECT n.kind, n.account_id, n.data, m.moment, event_id(m.moment) AS id
             FROM unnest($1::text[], $2::text[], $3::jsonb[]) AS n (kind, account_id, data)
-            CROSS JOIN LATERAL (SELECT clock_timestamp() AS moment WHERE n.kind IS NOT NULL) m
+            CROSS JOIN LATERAL (
+                SELECT clock_timestamp() AS moment WHERE n.kind IS NOT NULL AND pg_current_xact_id() IS NOT NULL
+            ) m
         ), written AS (
             INSERT INTO event (id, account_id, livemode, type, data, created_at)
             SELECT id, account_id, true, kind, data, moment FROM told
