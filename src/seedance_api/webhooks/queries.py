@@ -20,7 +20,8 @@ PARTITIONED = (
 )
 """The tables that have a partition for each day."""
 
-# Events. Their moment is taken once the transaction has an id, and theirs is made of it: `read.py` relies on that. One statement, for most accounts have no endpoint and creates are many.
+# Events. Their moment is taken once the transaction has an id, and theirs is made of it: `read.py` relies on that. One
+# statement, for most accounts have no endpoint and creates are many.
 
 
 async def insert_events(
