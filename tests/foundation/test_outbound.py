@@ -5,6 +5,7 @@ import gzip
 import logging
 import socket
 import time
+import tracemalloc
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +35,7 @@ from seedance_api.foundation.outbound import (
     Blocked,
     Downloaded,
     Outbound,
+    Posted,
     TooLarge,
     TooSlow,
     Unreachable,
@@ -611,3 +613,20 @@ def test_a_file_that_is_there_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         try_one(whole(), tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"not ours"
+
+
+def test_the_body_of_an_answer_to_a_post_is_not_read() -> None:
+    """A receiver that answers 200 with a gigabyte costs its head."""
+
+    async def run() -> object:
+        async with servers(endless(OK + b"Content-Length: 1073741824\r\n")) as wire:
+            outbound = opened(wire)
+            try:
+                return await outbound.post(wire.url(), b"{}", total_seconds=5)
+            finally:
+                await outbound.aclose()
+
+    tracemalloc.start()
+    assert asyncio.run(run()) == Posted(200)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
