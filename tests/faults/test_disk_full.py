@@ -11,7 +11,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from references.look import look_at
 from security.attack import log, rows
+from seedance_api.references.inspect import Inspected, Staged
 from stage import Service, finished, until
 
 SMALL = {"prompt": "A pond", "resolution": "480p", "duration": 4, "seed": 3}
@@ -101,3 +103,13 @@ def test_a_video_that_finds_no_room_is_stored_once_there_is_some(
         )
         assert hashlib.sha256(content(client, second).content).hexdigest() == kept["sha256"]
     service.doctor()
+
+
+def test_a_picture_is_not_called_damaged_for_want_of_our_room(small_disk: Path) -> None:
+    path = small_disk / "picture"
+    path.write_bytes(picture())
+    fill(small_disk)
+    with pytest.raises(OSError, match="our own disk is full"):
+        look_at(Staged(path=path, bytes=path.stat().st_size))
+    (small_disk / "filler").unlink()
+    assert isinstance(look_at(Staged(path=path, bytes=path.stat().st_size))[0], Inspected)

@@ -114,14 +114,23 @@ def noise(width: int, height: int) -> bytes:
     return file.getvalue()
 
 
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _png(side: int, *chunks: bytes) -> bytes:
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + _chunk(b"IEND", b"")
+
+
 def bomb(side: int = 65_000) -> bytes:
     """A PNG whose header promises `side`² pixels."""
+    return _png(side, _chunk(b"IDAT", zlib.compress(b"\0" * 1000)))
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+def chunked_png(kind: bytes, data: bytes, side: int = 400) -> bytes:
+    """A whole PNG with one more chunk before its pixels."""
+    return _png(side, _chunk(kind, data), _chunk(b"IDAT", zlib.compress(bytes((3 * side + 1) * side))))
 
 
 def form(parts: list[bytes], boundary: bytes = b"edge") -> bytes:

@@ -1,16 +1,20 @@
 """Hostile reference media, sent inline and by address: refused, nothing kept, nothing internal is touched."""
 
 import base64
+import re
 import socket
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
-from security.attack import bomb, file_part, form, noise, paths, picture, refused
+from security.attack import bomb, chunked_png, file_part, form, noise, paths, picture, refused
 from stage import Service
 
 pytestmark = pytest.mark.usefixtures("nothing_kept")
@@ -21,6 +25,8 @@ BAD_FILES = {
     "70 MB": PNG + b"\0" * 70_000_000,
     "PNG bomb of 65,000²": bomb(),
     "PNG of 13,000²": bomb(13_000),
+    "PNG with a profile of 100 MB": chunked_png(b"iCCP", b"p\0\0" + zlib.compress(bytes(100_000_000), 9)),
+    "PNG with a text of 100 MB": chunked_png(b"zTXt", b"k\0\0" + zlib.compress(bytes(100_000_000), 9)),
     "truncated JPEG": picture(form="JPEG")[:2000],
     "JPEG of three bytes": b"\xff\xd8\xff",
     "PNG of eight bytes": PNG,
@@ -60,6 +66,21 @@ def test_every_bad_picture_of_a_create_is_named(client: httpx.Client) -> None:
     files += [("input_reference[]", ("good.png", picture()))]
     error = refused(client.post("/v1/videos", data={"prompt": "x", "model": "seedance-2.0"}, files=files), 400)
     assert paths(error) == {f"input_reference[{n}]" for n in range(len(names))}
+
+
+def test_no_bad_file_costs_a_process_of_ours_much_memory(service: Service, client: httpx.Client) -> None:
+    """Bombs go off in a child, if at all; files go through on disk."""
+    ours = [psutil.Process(service.process.pid), *psutil.Process(service.process.pid).children(recursive=True)]
+    before = {one.pid: one.memory_info().rss for one in ours}
+    for pid in before:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc(5): the peak counts from now on
+    for name in ("70 MB", "PNG bomb of 65,000²", "PNG of 13,000²", "PNG with a profile of 100 MB", "cut PNG", "thin"):
+        body = form([file_part("file", "picture.png", BAD_FILES[name])])
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        refused(client.post("/v1/files", content=body, headers=headers), 400, code="invalid_media")
+    for pid, rss in before.items():
+        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        assert int(peak) * 1024 - rss < 100_000_000
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Never imported by the service: the decoders live in this process only. Images ar
 one, so nothing but pixels survives: no EXIF, GPS, comment, XMP, profile or bytes after the end.
 """
 
+import errno
 import hashlib
 import io
 import sys
@@ -18,7 +19,7 @@ from PIL import Image, ImageCms, ImageOps
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.references import probe
-from seedance_api.references.inspect import READY, TOO_MUCH, UNREADABLE, Found, Refused, Work
+from seedance_api.references.inspect import NO_ROOM, READY, TOO_MUCH, UNREADABLE, Found, Refused, Work
 
 MAX_PIXELS = 40_000_000
 SIDES_PIXELS = (300, 6000)
@@ -66,6 +67,8 @@ def _answer(work: Work) -> Found | Refused:
         return Refused("media_too_large", f"over {MAX_PIXELS} pixels: each side must be {least}–{most} px")
     except MemoryError:
         return TOO_MUCH
+    except OSError as error:
+        return NO_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else UNREADABLE
     except Exception:  # noqa: BLE001 – a decoder may raise anything, and all of it means the same
         return UNREADABLE
 

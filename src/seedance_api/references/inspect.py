@@ -4,6 +4,7 @@ The limits are the widest of any model (ModelArk 1520757); a model's own are the
 """
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,13 +80,15 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
 TOO_MUCH = Refused("media_too_complex", "the file takes too much time or memory to decode")
 UNREADABLE = Refused("media_unreadable", "the file is damaged or cannot be decoded")
+NO_ROOM = Refused("no_room", "our own disk is full")
 
 
 async def inspect(staged: Sequence[Staged], *, confine: Confine) -> list[Inspected | BadMedia]:
     """Inspect the files of one request, in one child; the answers stand in the order of the files.
 
     A file that kills the child is refused and the rest go to another, `MAX_CHILDREN` in all. A refused image
-    leaves no clean file. Raises `OSError` when a file cannot be read, `RuntimeError` when no child can start.
+    leaves no clean file. Raises `OSError` when a file cannot be read or the disk is full, `RuntimeError` when no child
+    can start.
     """
     known = await asyncio.gather(*(asyncio.to_thread(_recognise, file) for file in staged))
     todo = [at for at, sniffed in enumerate(known) if isinstance(sniffed, Sniffed)]
@@ -94,6 +97,8 @@ async def inspect(staged: Sequence[Staged], *, confine: Confine) -> list[Inspect
     for _ in range(MAX_CHILDREN):
         if len(answers) < len(works):
             answers += await _one_child(works[len(answers) :], confine)
+    if NO_ROOM in answers:  # the files are not to blame
+        raise OSError(errno.ENOSPC, NO_ROOM.message)
     answers += [_GIVEN_UP] * (len(works) - len(answers))
     answered = dict(zip(todo, answers, strict=True))
     return [_outcome(file, known[at], answered.get(at)) for at, file in enumerate(staged)]
