@@ -45,7 +45,7 @@ def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """One running service for all tests that do not disturb it."""
     with fresh_database(postgres) as url:
         folder = tmp_path_factory.mktemp("service")
-        running = Service(url, folder, fetch_http="true", fetch_allow_networks="127.0.0.2/32")
+        running = Service(url, folder, fetch_http="true", fetch_allow_networks="127.0.0.2/32", verify_a_minute="100000")
         yield running
         running.stop()
 
