@@ -38,12 +38,16 @@ def main() -> None:
                 video = follow(client, video)
                 say.print("[bold]4[/]  Downloading it")
                 saved = client.videos.download(video, OUTPUT)
+                found = client.verify(OUTPUT)
+                if not (found.ours and found.integrity == "untouched"):
+                    raise SystemExit(f"demo: {OUTPUT} is not marked: {found.message}")
         say.print("[bold]5[/]  Stopped the service")
     tokens = video.usage.total_tokens if video.usage else 0
     sound = "with sound" if video.generate_audio else "no sound"
     say.print(
         f"\n[green]{OUTPUT}[/]: {video.size}, {video.seconds} s, 24 fps, {sound},"
         f" {saved.bytes / 1e6:.1f} MB; {tokens:,} video tokens, for nothing: a test key uses the sandbox."
+        f"\nIt carries Content Credentials, signed by {found.signed_by}, that say: {found.source_type}, {found.model}."
         "\nIt is a preview drawn on this machine's processor, not the work of an AI model. Next: make serve"
     )
 

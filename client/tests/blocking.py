@@ -12,6 +12,8 @@ class Blocking:
         self._runner = asyncio.Runner()
 
     def __getattr__(self, name):
+        if inspect.iscoroutinefunction(getattr(self._client, name)):
+            return getattr(Namespace(self._client, self._runner), name)
         return Namespace(getattr(self._client, name), self._runner)
 
     def __repr__(self) -> str:

@@ -53,3 +53,17 @@ def listing(service, query: dict) -> dict:
         "last_id": page[-1]["id"] if page else None,
         "has_more": start + len(page) < len(videos),
     }
+
+
+def verification(body):
+    ours = b"ours" in body
+    return {
+        "object": "verification", "ours": ours, "basis": ["signature", "fingerprint"] if ours else [],
+        "ai_generated": True if ours else None, "mark": "found" if ours else "none_found",
+        "integrity": "untouched" if ours else "unknown", "model": "seedance-2.0-mini" if ours else None,
+        "sandbox": True if ours else None, "source_type": "trainedAlgorithmicMedia" if ours else None,
+        "content_id": None, "signed_by": "Acme \x1b[31mVideo" if ours else None,
+        "marked_at": 1795523037 if ours else None,
+        "time_stamped": False, "sha256": "0" * 64, "bytes": len(body), "codes": [], "something_new": 1,
+        "message": "It is AI-generated." if ours else "No mark was found.",
+    }  # fmt: skip

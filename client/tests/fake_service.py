@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from fake_answers import MODELS, error, file_view, listing
+from fake_answers import MODELS, error, file_view, listing, verification
 from fake_money import STATEMENT, balance, cost, quote, usage
 
 KEY = "sda_test_abcdefgh0123456789012345678901234567890123"
@@ -163,6 +163,8 @@ class Handler(BaseHTTPRequestHandler):
         service, method = self.service, self.command
         if method == "POST" and path in {"/v1/videos", "/v1/files"}:
             return self.created(path, body, fault)
+        if method == "POST" and path == "/v1/verify":
+            return self.json(200, verification(body))
         if method == "POST" and path == "/v1/videos/quote":
             return self.json(200, quote(service))
         if path == "/v1/balance":

@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unmarked, Unsigned, content_id, mark
-from seedance_api.delivery.verify import Verdict, judge
-from seedance_api.delivery.verify import _look as look
+from seedance_api.delivery.verify import Verdict, judge, look
 from seedance_api.foundation.confine import Confine
 
 CANARY = "c4n4ry7e57"

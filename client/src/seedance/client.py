@@ -14,7 +14,9 @@ from seedance.config import find_config
 from seedance.drive import AsyncDriver, Driver
 from seedance.files import AsyncFiles, Files
 from seedance.models import AsyncModels, Models
+from seedance.objects import Verification
 from seedance.retry import Retries
+from seedance.upload import OnUpload, Source, verify_file
 from seedance.videos import AsyncVideos, Videos
 
 
@@ -35,12 +37,18 @@ class Seedance:
         self.base_url = config.base_url
         self._owns_http = http_client is None
         self._http = http_client or httpx.Client(headers=headers())
-        driver = Driver(self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout)
-        retries = Retries(max_retries, retry_delay)
+        self._driver = driver = Driver(
+            self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout
+        )
+        self._retries = retries = Retries(max_retries, retry_delay)
         self.videos = Videos(driver, retries)
         self.files = Files(driver, retries)
         self.models = Models(driver, retries)
         self.billing = Billing(driver, retries)
+
+    def verify(self, source: Source, *, on_progress: OnUpload | None = None) -> Verification:
+        """What is known of a file (path, open binary file or bytes): is it ours, AI-generated, untouched."""
+        return self._driver.run(verify_file(source, on_progress=on_progress, retries=self._retries))
 
     def close(self) -> None:
         if self._owns_http:
@@ -75,14 +83,18 @@ class AsyncSeedance:
         self.base_url = config.base_url
         self._owns_http = http_client is None
         self._http = http_client or httpx.AsyncClient(headers=headers())
-        driver = AsyncDriver(
+        self._driver = driver = AsyncDriver(
             self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout
         )
-        retries = Retries(max_retries, retry_delay)
+        self._retries = retries = Retries(max_retries, retry_delay)
         self.videos = AsyncVideos(driver, retries)
         self.files = AsyncFiles(driver, retries)
         self.models = AsyncModels(driver, retries)
         self.billing = AsyncBilling(driver, retries)
+
+    async def verify(self, source: Source, *, on_progress: OnUpload | None = None) -> Verification:
+        """What is known of a file (path, open binary file or bytes): is it ours, AI-generated, untouched."""
+        return await self._driver.run(verify_file(source, on_progress=on_progress, retries=self._retries))
 
     async def close(self) -> None:
         if self._owns_http:

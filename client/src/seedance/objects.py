@@ -119,6 +119,31 @@ class Quote(Answer, frozen=True, kw_only=True):
     sandbox: bool | None = None
 
 
+class Verification(Answer, frozen=True, kw_only=True):
+    """What the service knows of a file. `ai_generated` is True or None: a missing mark proves nothing.
+
+    `basis` names signature, fingerprint or both where the file is `ours`; `integrity` is untouched, changed or unknown.
+    """
+
+    ours: bool
+    object: str = "verification"
+    basis: tuple[str, ...] = ()
+    ai_generated: bool | None = None
+    mark: str = "none_found"
+    integrity: str = "unknown"
+    model: str | None = None
+    sandbox: bool | None = None
+    source_type: str | None = None
+    content_id: str | None = None
+    signed_by: str | None = None
+    marked_at: int | None = None
+    time_stamped: bool = False
+    sha256: str | None = None
+    bytes: int | None = None
+    codes: tuple[str, ...] = ()
+    message: str = ""
+
+
 class File(Answer, frozen=True, kw_only=True):
     """Reference media kept by the service."""
 

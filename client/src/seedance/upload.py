@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 from uuid import uuid4
 
-from seedance.flow import Call, Flow, work
-from seedance.objects import File
+from seedance.flow import Call, Flow, Reply, work
+from seedance.objects import File, Verification
 from seedance.retry import Retries, decode, request
 
 Source: TypeAlias = str | Path | BinaryIO | bytes
@@ -33,18 +33,36 @@ def upload_file(
     retries: Retries,
 ) -> Flow[File]:
     """Send `source` (a path, an open binary file or bytes) and return what the service made of it."""
+    key, name = idempotency_key or str(uuid4()), filename or name_of(source)
+    kind = media_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    headers = {"Idempotency-Key": key}
+    reply = yield from _post(
+        source, "/v1/files", headers, name=name, kind=kind, seed=key, on_progress=on_progress, retries=retries
+    )
+    return decode(reply, File)
+
+
+def verify_file(source: Source, *, on_progress: OnUpload | None = None, retries: Retries) -> Flow[Verification]:
+    """Send `source` and return what the service knows of it. It keeps nothing, and is not told the file's name."""
+    reply = yield from _post(
+        source, "/v1/verify", {}, name="file", kind="application/octet-stream", seed=str(uuid4()),
+        on_progress=on_progress, retries=retries,
+    )  # fmt: skip
+    return decode(reply, Verification)
+
+
+def _post(
+    source: Source, path: str, headers: dict[str, str], *, name: str, kind: str, seed: str,
+    on_progress: OnUpload | None, retries: Retries,
+) -> Flow[Reply]:  # fmt: skip
     with ExitStack() as stack:
         file = yield from work(lambda: open_source(source, stack))
-        key = idempotency_key or str(uuid4())
-        name = filename or name_of(source)
-        kind = media_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        body = MultipartFile(file, name=name, media_type=kind, seed=key, on_progress=on_progress)
-        headers = {"Content-Type": body.content_type, "Idempotency-Key": key}
+        body = MultipartFile(file, name=name, media_type=kind, seed=seed, on_progress=on_progress)
+        more = {"Content-Type": body.content_type}
         if body.length is not None:
-            headers["Content-Length"] = str(body.length)
-        call = Call("POST", "/v1/files", headers=headers, body=body, repeatable=body.start is not None)
-        reply = yield from request(call, retries)
-    return decode(reply, File)
+            more["Content-Length"] = str(body.length)
+        call = Call("POST", path, headers=headers | more, body=body, repeatable=body.start is not None)
+        return (yield from request(call, retries))
 
 
 def open_source(source: Source, stack: ExitStack) -> BinaryIO:

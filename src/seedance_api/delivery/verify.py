@@ -72,7 +72,7 @@ async def verify(file: Path, *, certificate: Certificate, db: Database, confine:
     """Look at a file and say what is known of it. Raises AppError 400 for one that cannot be read."""
     size, sha256 = await asyncio.to_thread(_weigh, file)
     delivered = await queries.delivered_as(db, sha256)
-    seen = await _look(file, await asyncio.to_thread(recognised, certificate), confine)
+    seen = await look(file, await asyncio.to_thread(recognised, certificate), confine)
     if isinstance(seen, Unreadable):
         if delivered is None:
             raise AppError("unreadable_file", param="file")
@@ -80,7 +80,8 @@ async def verify(file: Path, *, certificate: Certificate, db: Database, confine:
     return judge(seen, delivered, sha256=sha256, size=size)
 
 
-async def _look(file: Path, known: Recognised, confine: Confine) -> Seen | Unreadable:
+async def look(file: Path, known: Recognised, confine: Confine) -> Seen | Unreadable:
+    """What the file says of itself."""
     answer = await confine.run(
         _CHILD,
         msgspec.json.encode(Question(str(file), known)),

@@ -16,6 +16,7 @@ from seedance.cli.models import models
 from seedance.cli.quote import quote
 from seedance.cli.statement import statement
 from seedance.cli.usage import usage
+from seedance.cli.verify import verify
 from seedance.cli.videos import cancel, delete, list_, status
 
 # Locals in tracebacks could show what must not be shown; errors that are expected are printed as such.
@@ -32,6 +33,7 @@ app.command("list")(list_)
 app.command()(download)
 app.command()(cancel)
 app.command()(delete)
+app.command()(verify)
 app.command()(models)
 app.command()(balance)
 app.command()(usage)

@@ -1,0 +1,135 @@
+"""Nothing unmarked leaves: without a key that will do, a video fails and costs nothing, and no process starts."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from delivery.kit import action, made_certificate, manifest
+from delivery.test_mark import unusable
+from faults.upstream import MAIN, Live, fast_fake, table
+from security.attack import log, rows
+from stage import Service, finished, fresh_database, until
+
+SMALL = {"prompt": "x", "duration": 4, "resolution": "480p", "seed": 1}
+
+
+def settings_of(folder: Path) -> dict[str, str]:
+    return {"marking_certificate": str(folder / "certificate.pem"), "marking_key": str(folder / "key.pem")}
+
+
+def run(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "seedance_api", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=service.environment, check=False, timeout=60)
+
+
+def test_F40_nothing_unmarked_leaves_and_with_the_key_again_work_goes_on(  # noqa: N802 its name in the table of faults
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    ours = made_certificate(tmp_path / "ours")
+    service = start_service(live_sandbox="true", **settings_of(tmp_path / "ours"))
+    service.credit("20")
+    until(lambda: "worker.ready" in log(service))  # it would not start without the key
+    key = Path(ours.key)
+    hidden = key.rename(key.with_suffix(".away"))
+    with service.client(service.new_key("live")) as client:
+        before = client.get("/v1/balance").json()
+        video = client.post("/v1/videos", json=SMALL).json()
+        done = finished(client, video["id"])
+        assert (done["status"], done["error"]["code"]) == ("failed", "marking_failed")
+        assert (done["error"]["payer"], done["error"]["retry"]) == ("operator", True)
+        assert done["cost"]["charged"] == "0.000000"
+        after = client.get("/v1/balance").json()
+        assert (after["available"], after["held"]) == (before["available"], "0.000000")
+        assert client.get(f"/v1/videos/{video['id']}/content").status_code == 404
+        store = service.folder / "data/objects/content"
+        assert [path for path in store.rglob("*") if path.is_file()] == []
+        assert rows(service.database_url, "SELECT 1 FROM asset") == []
+        assert "marking.failed" in log(service)
+        again = client.post("/v1/videos", json=SMALL | {"seed": 2}).json()
+        until(lambda: log(service).count("marking.failed") > 6, 60)
+        hidden.rename(key)  # in time: it is tried again
+        assert finished(client, again["id"])["status"] == "completed"
+    service.doctor()
+
+
+def test_a_certificate_is_rotated_without_a_restart(start_service: Callable[..., Service], tmp_path: Path) -> None:
+    ours = made_certificate(tmp_path / "ours")
+    service = start_service(**settings_of(tmp_path / "ours"), marking_trusted=ours.trusted)
+
+    def made(seed: int) -> bytes:
+        with service.client() as client:
+            video = client.post("/v1/videos", json=SMALL | {"seed": seed}).json()
+            assert finished(client, video["id"])["status"] == "completed"
+            return client.get(f"/v1/videos/{video['id']}/content").content
+
+    def basis(content: bytes) -> list[str]:
+        return httpx.post(f"{service.url}/v1/verify", content=content, trust_env=False).json()["basis"]
+
+    old = made(1)
+    (Path(ours.trusted) / "old.pem").write_bytes(Path(ours.certificate).read_bytes())
+    new = made_certificate(tmp_path / "new")
+    Path(new.key).replace(ours.key)
+    Path(new.certificate).replace(ours.certificate)
+    after = made(2)
+    assert basis(old) == basis(after) == ["signature", "fingerprint"]
+    (Path(ours.trusted) / "old.pem").unlink()
+    assert basis(old) == ["fingerprint"]
+
+
+@pytest.mark.parametrize("name", ["expired", "not yet valid", "no key", "another's key"])
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("worker",)])
+def test_a_bad_certificate_stops_the_start(
+    name: str, command: tuple[str, ...], database_url: str, tmp_path: Path
+) -> None:
+    unusable(name, tmp_path / "bad")
+    service = Service(database_url, tmp_path, started=False, **settings_of(tmp_path / "bad"))
+    done = run(service, *command)
+    assert done.returncode == 2
+    assert str(tmp_path / "bad") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("days", "status"), [(365, "ok"), (12, "warning"), (0, "error")])
+def test_the_doctor_tells_the_certificates_end(days: int, status: str, database_url: str, tmp_path: Path) -> None:
+    made_certificate(tmp_path / "ours", days=days)
+    service = Service(database_url, tmp_path, started=False, **settings_of(tmp_path / "ours"))
+    done = run(service, "doctor", "--json")
+    (remark,) = [one for one in json.loads(done.stdout)["remarks"] if one["name"] == "marking"]
+    assert remark["status"] == status, remark
+    assert done.returncode == (1 if status == "error" else 0)
+
+
+def test_videos_of_an_upstream_are_marked_and_its_own_mark_is_kept(
+    postgres: str, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    with fresh_database(postgres) as url, fast_fake() as fake:
+        live = Live(url, tmp_path_factory.mktemp("live"), table("main", fake.url, MAIN), fake)
+        prompts = {how: live.fault("download", {"credentials": how}) for how in ("whole", "broken")}
+        prompts["none"] = "no fault."
+        videos = {how: live.create(prompt) for how, prompt in prompts.items()}
+        live.ends(*videos.values())
+        found = {}
+        for how, video in videos.items():
+            with live.service.client() as client:
+                content = client.get(f"/v1/videos/{video}/content").content
+            file = tmp_path / f"{how}.mp4"
+            file.write_bytes(content)
+            verdict = httpx.post(f"{live.service.url}/v1/verify", content=content, trust_env=False).json()
+            assert (verdict["basis"], verdict["sandbox"]) == (["signature", "fingerprint"], False)
+            assert (verdict["model"], verdict["ai_generated"]) == (MAIN, True)
+            found[how] = manifest(file)
+            assert action(found[how])["softwareAgent"] == {"name": MAIN}
+            for secret in (prompts[how], live.service.account["id"], live.service.account["email"], video):
+                assert secret.encode() not in content
+        assert {how: [one["relationship"] for one in each.get("ingredients", [])] for how, each in found.items()} == {
+            "whole": ["parentOf"], "broken": ["parentOf"], "none": [],
+        }  # fmt: skip
+        codes = found["whole"]["ingredients"][0]["validation_results"]["activeManifest"]
+        assert [one["code"] for one in codes["failure"]] == ["signingCredential.untrusted"]
+        live.is_sound()
+        live.stop()
