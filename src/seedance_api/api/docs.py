@@ -39,7 +39,9 @@ _TEMPLATES = jinja2.Environment(
 )
 OBJECTS = (
     "Video", "VideoList", "VideoDeleted", "QuoteView", "MediaItem", "FileView", "FileDeleted", "ModelList",
-    "ModelView", "Balance", "UsageList", "ErrorView", "Health",
+    "ModelView", "WebhookEndpoint", "WebhookEndpointWithSecret", "WebhookEndpointList", "WebhookEndpointDeleted",
+    "WebhookEndpointTest", "WebhookEventTypes", "WebhookDelivery", "WebhookDeliveryList", "WebhookReplay",
+    "WebhookSecret", "EventView", "EventList", "Balance", "UsageList", "ErrorView", "Health",
 )  # fmt: skip
 """The schemas that have a table of their own."""
 PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
