@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from bench import batching, creates, downloads, idle, money, reads, render, report, upstream
+from bench import batching, creates, downloads, idle, money, reads, render, report, upstream, webhooks
 from bench.figures import Figure, Part, SkippedError
 from bench.stage import ROOT, Stage
 
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Stage], list[Figure]]] = {
     "money": money.measure,
     "idle": idle.measure,
     "upstream": upstream.measure,
+    "webhooks": webhooks.measure,
 }
 
 

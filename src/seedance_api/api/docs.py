@@ -38,8 +38,11 @@ _TEMPLATES = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
 )
 OBJECTS = (
-    "Video", "VideoList", "VideoDeleted", "QuoteView", "MediaItem", "FileView", "FileDeleted", "Verification",
-    "ModelList", "ModelView", "Balance", "UsageList", "ErrorView", "Health",
+    "Video", "VideoList", "VideoDeleted", "ContentLink", "DeletionReceipt", "QuoteView", "MediaItem", "FileView",
+    "FileDeleted", "Verification", "ModelList", "ModelView", "WebhookEndpoint", "WebhookEndpointWithSecret",
+    "WebhookEndpointList", "WebhookEndpointDeleted", "WebhookEndpointTest", "WebhookEventTypes", "WebhookDelivery",
+    "WebhookDeliveryList", "WebhookReplay", "WebhookSecret", "EventView", "EventList", "Balance", "UsageList",
+    "ErrorView", "Health",
 )  # fmt: skip
 """The schemas that have a table of their own."""
 PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
+from seedance_api.api.account_events import EventList
 from seedance_api.api.billing import Balance, UsageList
 from seedance_api.api.content import VARIANTS
 from seedance_api.api.delivery import ContentLink, LinkForm
@@ -17,12 +18,25 @@ from seedance_api.api.quotes import QuoteView
 from seedance_api.api.understand import CreateVideo, MediaItem
 from seedance_api.api.verify import Verification
 from seedance_api.api.view import Video, VideoDeleted, VideoList
+from seedance_api.api.webhook_deliveries import ReplayDeliveries, WebhookDeliveryList, WebhookReplay
+from seedance_api.api.webhook_endpoints import (
+    WebhookEndpoint,
+    WebhookEndpointDeleted,
+    WebhookEndpointList,
+    WebhookEndpointTest,
+    WebhookEndpointWithSecret,
+    WebhookEventTypes,
+)
+from seedance_api.api.webhook_forms import CreateEndpoint, RotateSecret, TestEndpoint, UpdateEndpoint
+from seedance_api.api.webhook_secret import WebhookSecret
 from seedance_api.catalog.models import MODELS, ModelView
 from seedance_api.delivery import link
 from seedance_api.delivery.receipt import DeletionReceipt
 from seedance_api.foundation.errors import CODES
 from seedance_api.generations.states import PUBLIC
 from seedance_api.references.link import EXTENSIONS
+from seedance_api.webhooks.kinds import KINDS
+from seedance_api.webhooks.rows import DeliveryState
 
 VERSION = "0.1.0"
 
@@ -53,6 +67,23 @@ NOTES: dict[str, str] = {
     "expires_after": "How long the finished video is kept, in seconds: 3600 to 604800.",
     "webhook_url": "An address that is told once, by a signed POST, how the video ended. `GET /v1/webhook_secret` has what signs it.",
     "max_cost": "The most that the video may cost, such as `1.50`, in the account's currency. A create that may cost more is refused.",
+}
+
+WEBHOOK_FORMS = (CreateEndpoint, UpdateEndpoint, RotateSecret, TestEndpoint, ReplayDeliveries)
+WEBHOOK_NOTES: dict[str, str] = {
+    "url": "Where events go: https, and port 443 or 8443.",
+    "event_types": 'Which events; `["*"]` is all that there are now.',
+    "name": "A name of your own, up to 200 characters.",
+    "description": "What it is for, up to 1,000 characters.",
+    "signatures": "How deliveries are signed: `v1` (HMAC-SHA256, the default), `v1a` (Ed25519), or both.",
+    "enabled": "`false` disables it, `true` enables it again.",
+    "keep_old_secret_active_for_24_hours": "Sign with both secrets for a day. Otherwise the old one ends now.",
+    "event_type": "Of which type the sample is.",
+    "event_id": "One event, of any type.",
+    "since": "Events from this Unix second on, of the endpoint's types.",
+    "until": "Events before this Unix second.",
+    "after": "The `last_id` of the answer before, to go on behind it.",
+    "only_failed": "Leave out what has arrived.",
 }
 
 _KEY = {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
@@ -88,6 +119,10 @@ def document() -> dict[str, Any]:
             {"name": "Videos", "description": "Create a video, follow it, get it."},
             {"name": "Files", "description": "Reference media, uploaded once and used by id."},
             {"name": "Models", "description": "What each model takes."},
+            {
+                "name": "Webhooks",
+                "description": "Be told of what happens, by a signed POST, or read it in order.",
+            },
             {
                 "name": "Billing",
                 "description": "What the account has, and what it went for. Money is decimal text beside a currency.",
@@ -157,6 +192,7 @@ def _paths() -> dict[str, Any]:
             "post": _operation("verifyFile", "Verify a file", "Verify", "Verification", ["invalid_multipart", "unreadable_file", "body_incomplete", "body_too_large", "rate_limited", "too_busy", "unavailable"], open_to_all=True, body=_any_file()),
         },
         "/v1/verify/certificates": {"get": _certificates()},
+        **_webhook_paths(),
         "/v1/media/{token}": {"parameters": [token], "get": _media("get"), "head": _media("head")},
         "/v1/models": {"get": _operation("listModels", "List models", "Models", "ModelList", [])},
         "/v1/models/{model}": {
@@ -169,6 +205,71 @@ def _paths() -> dict[str, Any]:
         "/healthz": _health("healthz", "The process answers"),
         "/readyz": _health("readyz", "The service can work"),
     }  # fmt: skip
+
+
+def _webhook_paths() -> dict[str, Any]:
+    endpoint, event = _path("endpoint_id"), _path("event_id")
+    endpoint["description"] = "The id of a webhook endpoint, `whe_…`."
+    event["description"] = "The id of an event, `evt_…`."
+    body = [
+        "invalid_request",
+        "invalid_json",
+        "body_incomplete",
+        "body_too_large",
+        "unsupported_media_type",
+        "idempotency_mismatch",
+        "idempotency_in_progress",
+    ]
+    place = "/v1/webhook_endpoints/{endpoint_id}"
+    return {
+        "/v1/webhook_endpoints": {
+            "post": _operation("createWebhookEndpoint", "Create an endpoint", "Webhooks", "WebhookEndpointWithSecret", [*body, "too_many_endpoints"], parameters=[_KEY], body=_json_body("CreateEndpoint")),
+            "get": _operation("listWebhookEndpoints", "List endpoints", "Webhooks", "WebhookEndpointList", ["invalid_request"], parameters=_list_parameters("whe")),
+        },
+        place: {
+            "parameters": [endpoint],
+            "get": _operation("retrieveWebhookEndpoint", "Retrieve an endpoint", "Webhooks", "WebhookEndpoint", ["not_found"]),
+            "post": _operation("updateWebhookEndpoint", "Change an endpoint", "Webhooks", "WebhookEndpoint", [*body, "not_found"], parameters=[_KEY], body=_json_body("UpdateEndpoint")),
+            "delete": _operation("deleteWebhookEndpoint", "Delete an endpoint", "Webhooks", "WebhookEndpointDeleted", ["not_found"]),
+        },
+        f"{place}/rotate_secret": {
+            "parameters": [endpoint],
+            "post": _operation("rotateWebhookSecret", "Rotate the secret", "Webhooks", "WebhookEndpointWithSecret", [*body, "not_found"], parameters=[_KEY], body=_json_body("RotateSecret")),
+        },
+        f"{place}/test": {
+            "parameters": [endpoint],
+            "post": _operation("testWebhookEndpoint", "Try an endpoint", "Webhooks", "WebhookEndpointTest", [*body, "not_found"], parameters=[_KEY], body=_json_body("TestEndpoint")),
+        },
+        f"{place}/deliveries": {
+            "parameters": [endpoint],
+            "get": _operation("listWebhookDeliveries", "List deliveries", "Webhooks", "WebhookDeliveryList", ["invalid_request", "not_found"], parameters=[*_list_parameters("evt"), _query("state", {"enum": list(get_args(DeliveryState))}, "Only these.")]),
+        },
+        f"{place}/replay": {
+            "parameters": [endpoint],
+            "post": _operation("replayWebhooks", "Send again", "Webhooks", "WebhookReplay", [*body, "not_found", "endpoint_disabled"], parameters=[_KEY], body=_json_body("ReplayDeliveries")),
+        },
+        "/v1/webhook_event_types": {"get": _operation("listWebhookEventTypes", "Types of events", "Webhooks", "WebhookEventTypes", [])},
+        "/v1/webhook_secret": {"get": _operation("retrieveWebhookSecret", "The secret for webhook_url", "Webhooks", "WebhookSecret", [])},
+        "/v1/webhook_secret/rotate": {"post": _operation("rotateAccountWebhookSecret", "Rotate it", "Webhooks", "WebhookSecret", body, parameters=[_KEY], body=_json_body("RotateSecret"))},
+        "/v1/events": {
+            "get": _operation("listEvents", "List events", "Webhooks", "EventList", ["invalid_request"], parameters=[*_list_parameters("evt"), _query("type", {"enum": list(KINDS)}, "Only these.")]),
+        },
+        "/v1/events/{event_id}": {"parameters": [event], "get": _operation("retrieveEvent", "Retrieve an event", "Webhooks", "EventView", ["not_found"])},
+    }  # fmt: skip
+
+
+def _json_body(schema: str) -> dict[str, Any]:
+    return {
+        "required": schema not in ("RotateSecret", "UpdateEndpoint"),
+        "content": {"application/json": {"schema": _ref(schema)}},
+    }
+
+
+def _list_parameters(prefix: str) -> list[dict[str, Any]]:
+    return [
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "How many."),
+        _query("after", {"type": "string", "pattern": f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$"}, "The `last_id` of the page before."),
+    ]  # fmt: skip
 
 
 def _health(name: str, summary: str) -> dict[str, Any]:
@@ -381,6 +482,17 @@ def _schemas() -> dict[str, Any]:
         Health,
         CreateVideo,
         MediaItem,
+        WebhookEndpoint,
+        WebhookEndpointWithSecret,
+        WebhookEndpointList,
+        WebhookEndpointDeleted,
+        WebhookEndpointTest,
+        WebhookEventTypes,
+        WebhookDeliveryList,
+        WebhookReplay,
+        WebhookSecret,
+        EventList,
+        *WEBHOOK_FORMS,
     ]
     _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     create: dict[str, Any] = schemas["CreateVideo"]
@@ -401,6 +513,7 @@ def _schemas() -> dict[str, Any]:
     for name, note in NOTES.items():
         create["properties"][name]["description"] = note
     schemas["CreateVideoForm"] = _form(create)
+    _describe_webhook_forms(schemas)
     return schemas
 
 
@@ -408,6 +521,17 @@ def _describe_link(fields: dict[str, Any]) -> None:
     least, most = link.SECONDS
     fields["variant"] = {"enum": list(VARIANTS), "default": "video", "description": "Which file."}
     fields["expires_in"] |= {"minimum": least, "maximum": most, "description": "How long it is good for, in seconds."}
+
+
+def _describe_webhook_forms(schemas: dict[str, Any]) -> None:
+    for form in WEBHOOK_FORMS:
+        schema: dict[str, Any] = schemas[form.__name__]
+        schema["additionalProperties"] = False
+        for name, one in schema["properties"].items():
+            one["description"] = WEBHOOK_NOTES[name]
+    schemas["CreateEndpoint"]["required"] = ["url", "event_types"]
+    schemas["TestEndpoint"]["required"] = ["event_type"]
+    schemas["TestEndpoint"]["properties"]["event_type"] |= {"enum": list(KINDS)}
 
 
 def _form(create: dict[str, Any]) -> dict[str, Any]:

@@ -104,9 +104,16 @@ async def asset_of(db: Database, generation_id: str, variant: str) -> Held | Non
 
 
 async def digest_of(db: Database, generation_id: str, variant: str) -> str | None:
-    """The digest of a file that was deleted."""
+    """The digest of a file that is withdrawn, or deleted already."""
     return await db.fetchval(
-        "SELECT digest FROM deletion WHERE generation_id = $1 AND what = $2 AND name = ''", generation_id, variant
+        """
+        SELECT sha256 FROM asset WHERE generation_id = $1 AND variant = $2
+        UNION ALL
+        SELECT digest FROM deletion WHERE generation_id = $1 AND what = $2 AND name = ''
+        LIMIT 1
+        """,
+        generation_id,
+        variant,
     )
 
 
