@@ -673,7 +673,7 @@ CREATE INDEX deletion_digest ON public.deletion USING btree (digest) WHERE (what
 CREATE INDEX delivery_due ON ONLY public.delivery USING btree (endpoint_id, due_at) WHERE (state = 'pending'::text);
 CREATE INDEX delivery_rest_endpoint_id_due_at_idx ON public.delivery_rest USING btree (endpoint_id, due_at) WHERE (state = 'pending'::text);
 CREATE INDEX discrepancy_open ON public.discrepancy USING btree (found_at) WHERE (resolved_at IS NULL);
-CREATE INDEX file_content ON public.file USING btree (account_id, sha256, kind, livemode);
+CREATE INDEX file_content ON public.file USING btree (account_id, livemode, kind, sha256, id);
 CREATE INDEX file_expiry ON public.file USING btree (expires_at);
 CREATE INDEX file_object ON public.file USING btree (object_key);
 CREATE INDEX generation_busy ON public.generation USING btree (provider, id) WHERE (state = ANY (ARRAY['submitting'::text, 'running'::text]));

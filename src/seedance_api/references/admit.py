@@ -129,9 +129,8 @@ class References:
         """The same files, each with the object of an earlier one or of an equal one beside it where there is one."""
         if not new:
             return new
-        alike = await files_alike(
-            self._db, principal.account_id, principal.livemode, [file.sha256 for file in new.values()]
-        )
+        contents = [(file.kind, file.sha256) for file in new.values()]
+        alike = await files_alike(self._db, principal.account_id, principal.livemode, contents)
         first: dict[tuple[Kind, str], tuple[str, str | None]] = {
             (file.kind, file.sha256): (file.object_key, file.id) for file in alike
         }

@@ -98,16 +98,19 @@ async def file_of_account(db: Database, account_id: str, livemode: bool, file_id
     return found[0] if found else None
 
 
-async def files_alike(db: Database, account_id: str, livemode: bool, sha256: list[str]) -> list[File]:
+async def files_alike(db: Database, account_id: str, livemode: bool, contents: list[tuple[Kind, str]]) -> list[File]:
     """For each content that the account keeps in this mode the newest of its files, which stays longest."""
     return rows(File, await db.fetch(
         """
-        SELECT DISTINCT ON (kind, sha256) * FROM file
-        WHERE account_id = $1 AND livemode = $2 AND sha256 = ANY ($3) ORDER BY kind, sha256, id DESC
+        SELECT f.* FROM unnest($3::text[], $4::text[]) AS n (kind, sha256) CROSS JOIN LATERAL (
+            SELECT * FROM file
+            WHERE account_id = $1 AND livemode = $2 AND kind = n.kind AND sha256 = n.sha256 ORDER BY id DESC LIMIT 1
+        ) f
         """,
         account_id,
         livemode,
-        sha256,
+        [kind.value for kind, _ in contents],
+        [sha256 for _, sha256 in contents],
     ))  # fmt: skip
 
 
