@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from bench import batching, creates, downloads, idle, money, reads, render, report, upstream, webhooks
+from bench import batching, creates, downloads, idle, money, purge, reads, render, report, upstream, webhooks
 from bench.figures import Figure, Part, SkippedError
 from bench.stage import ROOT, Stage
 
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Stage], list[Figure]]] = {
     "creates": creates.measure,
     "render": render.measure,
     "downloads": downloads.measure,
+    "purge": purge.measure,
     "batching": batching.measure,
     "money": money.measure,
     "idle": idle.measure,

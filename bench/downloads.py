@@ -109,6 +109,7 @@ def _rate(stage: Stage, ground: Ground, ours: Server, path: str, nginx: str) -> 
         values=ratios(found["ours"], found["nginx"]),
         sides=found,
         side_unit="MB/s",
+        bar=0.5,
     )
 
 
