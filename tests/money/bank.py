@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from generations.kit import Owner, new, owner
+from money.kit import finish
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.billing import credit, queries
 from seedance_api.billing.books import Books, load_book
@@ -101,12 +102,8 @@ class Bank:
 
     async def end(self, video: str, state: str) -> None:
         """Let its row say what became of it, where a test moved the hold alone."""
-        await self.db.execute(
-            "UPDATE generation SET state = $2, finished_at = now(), error_code = $3 WHERE id = $1",
-            video,
-            state,
-            "provider_failed" if state == "failed" else None,
-        )
+        async with self.db.transaction() as connection:
+            await finish(connection, video, state)
 
     async def is_sound(self) -> None:
         """No invariant of money is violated."""

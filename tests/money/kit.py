@@ -14,6 +14,8 @@ from seedance_api.billing.rows import Hold, HoldState, Sale
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation.db import Connection
 from seedance_api.generations.write import NewGeneration
+from seedance_api.webhooks.announce import announce
+from seedance_api.webhooks.kinds import Kind
 
 TODAY = date(2026, 11, 23)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -77,3 +79,5 @@ async def finish(connection: Connection, generation_id: str, state: str) -> None
         state,
         "provider_failed" if state == "failed" else None,
     )
+    kinds: dict[str, Kind] = {"completed": "video.completed", "failed": "video.failed", "canceled": "video.canceled"}
+    await announce(connection, kinds[state], [generation_id])

@@ -28,6 +28,15 @@ FAULTS = {
     "a completed video with an open hold": ("INV-3", "UPDATE generation SET state = 'completed', finished_at = now()"),
     "a live video without a hold": ("INV-3", "DELETE FROM hold WHERE state = 'held'"),
     "a charge that no transfer made": ("INV-3", "UPDATE hold SET charged = charged - 1 WHERE state = 'settled'"),
+    "an end that nobody was told of": ("INV-4", "DELETE FROM event WHERE type = 'video.completed'"),
+    "an end that was told twice": (
+        "INV-4",
+        """
+        INSERT INTO event SELECT 'evt_x', account_id, livemode, type, data, created_at FROM event
+        WHERE type = 'video.completed'
+        """,
+    ),
+    "another end than there was": ("INV-4", "UPDATE event SET type = 'video.failed' WHERE type = 'video.completed'"),
     "a video past its deadline": ("INV-6", "UPDATE generation SET deadline_at = now() - interval '1 hour'"),
     "a step that nobody takes": (
         "INV-6",

@@ -1,0 +1,62 @@
+"""Endpoints of forgotten requests are deleted, and no other."""
+
+import asyncio
+
+from generations.kit import new, owner, with_database
+from seedance_api.billing.books import Books
+from seedance_api.foundation.db import Database
+from seedance_api.generations.cancel import cancel
+from seedance_api.generations.write import Writer
+from seedance_api.webhooks.retain import retain
+from webhooks.kit import endpoint
+
+
+async def hidden(db: Database) -> int:
+    return await db.fetchval("SELECT count(*) FROM webhook_endpoint WHERE hidden")
+
+
+def test_a_hidden_endpoint_goes_when_nothing_needs_it_any_more(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        await endpoint(db, me, "https://mine.example/")
+        made = await Writer(db)(new(me, webhook_url="https://hook.example/"))
+        await retain(db, 30)
+        assert await hidden(db) == 1  # it is young
+        await db.execute("UPDATE webhook_endpoint SET created_at = now() - interval '31 days'")
+        await retain(db, 30)
+        assert await hidden(db) == 1  # its video is not finished
+        await cancel(db, made.generation_id, once=None, books=Books(db))
+        await retain(db, 30)
+        assert await hidden(db) == 1  # its delivery is kept
+        await db.execute("DELETE FROM delivery")
+        await retain(db, 30)
+        assert await hidden(db) == 0
+        assert await db.fetchval("SELECT count(*) FROM webhook_endpoint") == 1
+
+    with_database(database_url, verb)
+
+
+def test_one_that_a_create_is_just_using_stays(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        first = await Writer(db)(new(me, webhook_url="https://hook.example/"))
+        await db.execute("UPDATE generation SET state = 'canceled', finished_at = now()")
+        await db.execute("UPDATE webhook_endpoint SET created_at = now() - interval '31 days'")
+        async with db.transaction() as connection:
+            await connection.execute("SELECT FROM webhook_endpoint WHERE hidden FOR KEY SHARE")
+            await asyncio.wait_for(retain(db, 30), 10)
+            assert await hidden(db) == 1
+        await asyncio.gather(
+            retain(db, 30),
+            *(Writer(db)(new(me, body=bytes([n]), webhook_url="https://hook.example/")) for n in range(8)),
+        )
+        lost = await db.fetch(
+            """
+            SELECT g.id FROM generation g LEFT JOIN webhook_endpoint e ON e.id = g.webhook_endpoint_id
+            WHERE e.id IS NULL AND g.finished_at IS NULL
+            """
+        )
+        assert lost == []
+        assert first.generation_id
+
+    with_database(database_url, verb)
