@@ -13,6 +13,7 @@ from seedance_api.billing.books import Books
 from seedance_api.billing.limits import set_limits
 from seedance_api.billing.rows import Period
 from seedance_api.billing.settle import book_cost, settle
+from seedance_api.delivery.certificate import own
 from seedance_api.doctor.examine import examine
 from seedance_api.doctor.installation import LiveSide, inspect
 from seedance_api.doctor.invariants import INVARIANTS
@@ -155,9 +156,11 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
         found = await examine(db, store, accepted=[video], tell=lambda _: None)
         assert sum(one.count for one in found) == 0
 
-        remarks = await inspect(db, open_store(None, tmp_path / "objects"), live=LiveSide(sandbox=True))
+        ours = own(tmp_path / "marking", "Acme")
+        store = open_store(None, tmp_path / "objects")
+        remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours)
         assert {one.name: one.status for one in remarks} == {
-            "database": "ok", "objects": "ok", "prices": "warning", "upstream": "warning",
+            "database": "ok", "objects": "ok", "prices": "warning", "marking": "ok", "upstream": "warning",
         }  # fmt: skip
 
     with_database(database_url, verb)
