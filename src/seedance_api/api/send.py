@@ -14,9 +14,12 @@ from obstore.store import ObjectStore
 from seedance_api.api.body import AnyRequest
 from seedance_api.delivery.serve import Part, choose
 from seedance_api.foundation import objects
+from seedance_api.foundation.peer import Peer, find_peer
 
 Note = Callable[[int, int], Awaitable[None]]
-"""Told which bytes were sent while the client was still there: from, up to but without."""
+"""Told which bytes arrived: from, up to but without."""
+_ARRIVE_SECONDS = 600.0
+"""How long we wait for what the system has taken from us to arrive."""
 
 
 class Sendable(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +57,8 @@ def _stream(
     chunks: AsyncGenerator[bytes, None], part: Part, headers: list[tuple[bytes, bytes]], note: Note | None
 ) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
         left = asyncio.create_task(_leave(receive))
+        peer = await asyncio.to_thread(find_peer, scope["client"]) if note else None
         sent = part.start
         try:
             async with aclosing(chunks):
@@ -70,10 +73,19 @@ def _stream(
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             left.cancel()
-            if note is not None and sent > part.start:
-                await asyncio.shield(note(part.start, sent))
+            if note is not None:
+                await asyncio.shield(_settle(note, peer, part.start, sent))
 
     return answer
+
+
+async def _settle(note: Note, peer: Peer | None, start: int, sent: int) -> None:
+    """Tell what arrived of what was sent, where the system knows, and else what was sent."""
+    if peer is not None:
+        with peer:
+            sent = start + await peer.takes(sent - start, _ARRIVE_SECONDS)
+    if sent > start:
+        await note(start, sent)
 
 
 async def _leave(receive: Receive) -> None:
