@@ -670,7 +670,9 @@ CREATE INDEX content_withdrawn ON public.content USING btree (purged_at) WHERE (
 CREATE INDEX credit_grant_expiry ON public.credit_grant USING btree (expires_at) WHERE (remaining > 0);
 CREATE INDEX credit_grant_open ON public.credit_grant USING btree (account_id, expires_at, id) WHERE (remaining > 0);
 CREATE INDEX deletion_digest ON public.deletion USING btree (digest) WHERE (what = 'video'::text);
+CREATE INDEX delivery_claimed ON ONLY public.delivery USING btree (endpoint_id, claimed_until) WHERE ((state = 'pending'::text) AND (claimed_until IS NOT NULL));
 CREATE INDEX delivery_due ON ONLY public.delivery USING btree (endpoint_id, due_at) WHERE (state = 'pending'::text);
+CREATE INDEX delivery_rest_endpoint_id_claimed_until_idx ON public.delivery_rest USING btree (endpoint_id, claimed_until) WHERE ((state = 'pending'::text) AND (claimed_until IS NOT NULL));
 CREATE INDEX delivery_rest_endpoint_id_due_at_idx ON public.delivery_rest USING btree (endpoint_id, due_at) WHERE (state = 'pending'::text);
 CREATE INDEX discrepancy_open ON public.discrepancy USING btree (found_at) WHERE (resolved_at IS NULL);
 CREATE INDEX file_content ON public.file USING btree (account_id, livemode, kind, sha256, id);
@@ -704,6 +706,7 @@ CREATE UNIQUE INDEX transfer_once ON public.transfer USING btree (generation_id,
 CREATE UNIQUE INDEX transfer_reference ON public.transfer USING btree (account_id, kind, reference) WHERE (reference IS NOT NULL);
 CREATE INDEX webhook_endpoint_account ON public.webhook_endpoint USING btree (account_id, livemode, id) WHERE (NOT hidden);
 CREATE UNIQUE INDEX webhook_endpoint_hidden ON public.webhook_endpoint USING btree (account_id, livemode, url) WHERE hidden;
+ALTER INDEX public.delivery_claimed ATTACH PARTITION public.delivery_rest_endpoint_id_claimed_until_idx;
 ALTER INDEX public.delivery_due ATTACH PARTITION public.delivery_rest_endpoint_id_due_at_idx;
 ALTER INDEX public.delivery_pkey ATTACH PARTITION public.delivery_rest_pkey;
 ALTER INDEX public.event_pkey ATTACH PARTITION public.event_rest_pkey;

@@ -26,6 +26,7 @@ from seedance_api.webhooks.sign import secrets_of, sign
 
 TOTAL_SECONDS = 15.0
 _SWEEP_MOST = 1000
+_ASIDE = 3
 _log = structlog.get_logger()
 
 Tell = Callable[[Connection, str, str, dict[str, Any]], Awaitable[None]]
@@ -40,6 +41,8 @@ class Deliverer:
     ) -> None:
         self.db, self.outbound, self.pepper, self.tell = db, outbound, pepper, tell
         self._lease_seconds = TOTAL_SECONDS + lease_seconds
+        self.aside = asyncio.Semaphore(_ASIDE)
+        """Failures come in crowds, when many that hang time out: they leave connections for what goes well."""
         self.claim: Batch[tuple[str, int], list[Claimed]] = Batch(self._claim, most=64, flights=2)
         self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, most=64, flights=2)
 
@@ -85,7 +88,7 @@ async def _one_after_another(first: Claimed, deliverer: Deliverer, *, slow: bool
         is_slow = await _record(claimed, result, deliverer)
         kill.reach("deliver.recorded")
         if is_slow != slow:  # the rest belongs to the other lane
-            async with deliverer.db.transaction() as connection:
+            async with deliverer.aside, deliverer.db.transaction() as connection:
                 await nudge(connection, [Lane(claimed.endpoint_id, is_slow)])
             return
         following = await deliverer.claim((claimed.endpoint_id, 1))
@@ -104,7 +107,8 @@ async def _send(claimed: Claimed, deliverer: Deliverer) -> Result:
     try:
         await asyncio.wait([sending], timeout=SLOW_SECONDS)
         if not sending.done() and not claimed.slow:  # at once, so that what comes meanwhile takes the other lane
-            await queries.mark_slow(deliverer.db, claimed.endpoint_id)
+            async with deliverer.aside:
+                await queries.mark_slow(deliverer.db, claimed.endpoint_id)
         return read(await sending, time.perf_counter() - started)
     finally:
         sending.cancel()
@@ -116,7 +120,7 @@ async def _record(claimed: Claimed, result: Result, deliverer: Deliverer) -> boo
     if result.how == "delivered" and not claimed.failures and not claimed.slow and result.seconds < SLOW_SECONDS:
         await deliverer.arrived((claimed, attempt))
         return False
-    async with deliverer.db.transaction() as connection:
+    async with deliverer.aside, deliverer.db.transaction() as connection:
         await queries.lock_endpoints(connection, [claimed.endpoint_id])
         standing = await queries.standing(connection, claimed.endpoint_id)
         if standing is None:  # deleted meanwhile

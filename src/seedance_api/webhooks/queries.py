@@ -125,10 +125,12 @@ async def claim(
         ), taken AS (
             UPDATE delivery d SET claimed_until = now() + $5 * interval '1 second'
             FROM open CROSS JOIN LATERAL (
-                SELECT event_id FROM delivery w
-                WHERE w.endpoint_id = open.id AND w.state = 'pending' AND w.due_at <= now()
-                  AND (w.claimed_until IS NULL OR w.claimed_until <= now())
-                ORDER BY w.due_at LIMIT greatest(open.room, 0)
+                SELECT event_id FROM (
+                    SELECT event_id FROM delivery w
+                    WHERE w.endpoint_id = open.id AND w.state = 'pending' AND w.due_at <= now()
+                      AND (w.claimed_until IS NULL OR w.claimed_until <= now())
+                    ORDER BY w.due_at LIMIT 16  -- so that the planner knows that they are few
+                ) few LIMIT greatest(open.room, 0)
             ) due
             WHERE d.endpoint_id = open.id AND d.event_id = due.event_id
             RETURNING d.endpoint_id, d.event_id, d.account_id, d.livemode, d.tries, d.claimed_until

@@ -140,6 +140,9 @@ CREATE TABLE delivery (
 CREATE TABLE delivery_rest PARTITION OF delivery DEFAULT;
 
 CREATE INDEX delivery_due ON delivery (endpoint_id, due_at) WHERE state = 'pending';
+-- few, however many are pending: what is under way is counted before each claim
+CREATE INDEX delivery_claimed ON delivery (endpoint_id, claimed_until)
+    WHERE state = 'pending' AND claimed_until IS NOT NULL;
 
 -- the ways in which the notice was told already
 ALTER TABLE notice ADD COLUMN told text[] NOT NULL DEFAULT '{}';
