@@ -96,6 +96,7 @@ ROUTES = [
     retrieve_receipt,
     stream_events,
     billing.retrieve_balance,
+    billing.set_balance,
     billing.list_usage,
     billing.retrieve_statement,
     account_events.list_events,

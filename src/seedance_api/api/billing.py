@@ -6,21 +6,23 @@ from datetime import date
 from typing import Any, Literal
 
 import msgspec
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from seedance_api.api.body import AnyRequest
+from seedance_api.accounts.authenticate import Principal
+from seedance_api.api.body import AnyRequest, read_json
 from seedance_api.api.decode import decode
-from seedance_api.api.parts import parts_of, principal_of
-from seedance_api.api.videos import json_response
+from seedance_api.api.once import once_by_key, seal
+from seedance_api.api.parts import Parts, parts_of, principal_of
+from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import NOTHING, unix
 from seedance_api.billing import queries
-from seedance_api.billing.limits import Spending, spending
+from seedance_api.billing.limits import Spending, set_low_balance, spending
 from seedance_api.billing.statement import month_of, statement
 from seedance_api.billing.usage import DIMENSIONS, Position, Totals, UsageRow, today, totals, usage
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.money import format_amount
+from seedance_api.foundation.money import amount_of_number, format_amount
 
 
 class LimitView(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +45,16 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     available: str
     held: str
     granted: str
+    low_balance: str | None
     limits: list[LimitView]
     livemode: bool
     sandbox: bool
+
+
+class SetBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner of an account may say of its balance."""
+
+    low_balance: str | float | None = None
 
 
 class TotalsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,19 +99,54 @@ class UsageList(msgspec.Struct, frozen=True, kw_only=True):
 @get("/v1/balance")
 async def retrieve_balance(request: AnyRequest) -> Response[bytes]:
     """What the account has, what of it is on hold, and what its limits leave."""
+    return json_response(await _balance(parts_of(request), principal_of(request)))
+
+
+@post("/v1/balance", status_code=200)
+async def set_balance(request: AnyRequest) -> Response[bytes]:
+    """Say of what balance on the account wants to hear that it is low: once, each time that it falls below."""
     parts, principal = parts_of(request), principal_of(request)
+    body = await read_json(request)
+    low = _read_low(body, principal)
+    once = once_by_key(request, principal, "POST /v1/balance", seal(parts, msgspec.json.encode(body, order="sorted")))
+    replayed = once is not None and await parts.find(once) is not None
+    if not replayed:
+        await set_low_balance(parts.db, principal.account_id, low, once=once)
+    return json_response(await _balance(parts, principal), REPLAYED if replayed else {})
+
+
+def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
+    form, problems = decode(SetBalance, body, strict=True)
+    low = None
+    if not principal.livemode:
+        message = "Test keys have no balance; use a live key."
+        problems.append(Problem(path="low_balance", code="unsupported_value", message=message))
+    elif form.low_balance is not None:
+        try:
+            low = amount_of_number(form.low_balance)
+        except ValueError as error:
+            problems.append(Problem(path="low_balance", code="out_of_range", message=f"`low_balance` {error}."))
+    elif "low_balance" not in body:
+        message = "Say `low_balance`: an amount, or null to hear nothing."
+        problems.append(Problem(path="low_balance", code="missing", message=message))
+    if problems:
+        raise AppError("invalid_request", problems[0].message, problems=problems)
+    return low
+
+
+async def _balance(parts: Parts, principal: Principal) -> Balance:
     wallet = await queries.wallet_of(parts.db, principal.account_id) if principal.livemode else None
     limits = await spending(parts.db, principal.account_id, principal.key_id) if principal.livemode else []
-    return json_response(
-        Balance(
-            currency=principal.currency,
-            available=format_amount(wallet.available) if wallet else NOTHING,
-            held=format_amount(wallet.held) if wallet else NOTHING,
-            granted=format_amount(wallet.granted) if wallet else NOTHING,
-            limits=[_limit_view(one) for one in limits],
-            livemode=principal.livemode,
-            sandbox=parts.is_sandbox(principal),
-        )
+    low = await queries.low_balance_of(parts.db, principal.account_id) if principal.livemode else None
+    return Balance(
+        currency=principal.currency,
+        available=format_amount(wallet.available) if wallet else NOTHING,
+        held=format_amount(wallet.held) if wallet else NOTHING,
+        granted=format_amount(wallet.granted) if wallet else NOTHING,
+        low_balance=None if low is None else format_amount(low),
+        limits=[_limit_view(one) for one in limits],
+        livemode=principal.livemode,
+        sandbox=parts.is_sandbox(principal),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from seedance_api.api.account_events import EventList
-from seedance_api.api.billing import Balance, UsageList
+from seedance_api.api.billing import Balance, SetBalance, UsageList
 from seedance_api.api.content import VARIANTS
 from seedance_api.api.delivery import ContentLink, LinkForm
 from seedance_api.api.errors import ErrorView
@@ -199,7 +199,10 @@ def _paths() -> dict[str, Any]:
             "parameters": [_path("model")],
             "get": _operation("retrieveModel", "Retrieve a model", "Models", "ModelView", ["not_found"]),
         },
-        "/v1/balance": {"get": _operation("retrieveBalance", "Balance and limits", "Billing", "Balance", [])},
+        "/v1/balance": {
+            "get": _operation("retrieveBalance", "Balance and limits", "Billing", "Balance", []),
+            "post": _operation("setBalance", "Be told of a low balance", "Billing", "Balance", ["invalid_request", "invalid_json", "body_too_large", "unsupported_media_type", "idempotency_mismatch"], parameters=[_KEY], body={"required": True, "content": {"application/json": {"schema": _ref("SetBalance")}}}),
+        },
         "/v1/usage": {"get": _operation("listUsage", "Usage", "Billing", "UsageList", ["invalid_request"], parameters=_usage_parameters())},
         "/v1/statements/{month}": {"parameters": [_path("month") | {"description": "A UTC month, such as `2026-11`."}], "get": _statement()},
         "/healthz": _health("healthz", "The process answers"),
@@ -472,6 +475,7 @@ def _schemas() -> dict[str, Any]:
         DeletionReceipt,
         QuoteView,
         Balance,
+        SetBalance,
         UsageList,
         FileView,
         FileDeleted,
@@ -496,7 +500,11 @@ def _schemas() -> dict[str, Any]:
     ]
     _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     create: dict[str, Any] = schemas["CreateVideo"]
-    schemas["LinkForm"]["additionalProperties"] = False
+    schemas["LinkForm"]["additionalProperties"] = schemas["SetBalance"]["additionalProperties"] = False
+    schemas["SetBalance"]["required"] = ["low_balance"]
+    schemas["SetBalance"]["properties"]["low_balance"]["description"] = (
+        "An amount, such as `5.00`; null to hear nothing."
+    )
     _describe_link(schemas["LinkForm"]["properties"])
     create["additionalProperties"] = schemas["MediaItem"]["additionalProperties"] = False
     medium = {"anyOf": [_TEXT, _ref("MediaItem")]}
