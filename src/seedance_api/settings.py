@@ -129,7 +129,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "DISK_RESERVE_PERCENT",
         "10",
-        "Creates and uploads are refused while less than this is free on a disk of this machine that videos, reference media or scratch files are written to. 0 never refuses.",
+        "Creates and uploads are refused while less than this, and less than 10 GiB, is free on a disk of this machine that videos, reference media or scratch files are written to. 0 never refuses.",
         0,
         90,
     ),

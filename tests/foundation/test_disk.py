@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from seedance_api.foundation.disk import Disk, free_share
+from seedance_api.foundation.disk import Disk, is_low
 from seedance_api.foundation.errors import AppError
 
 
@@ -16,13 +16,16 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.free = {"/a": 50, "/b": 50}
         self.looks = 0
+        self.block = 4096
         self.now = 100.0
         monkeypatch.setattr(os, "statvfs", self._look)
 
     def _look(self, folder: Path) -> SimpleNamespace:
         self.looks += 1
         free = self.free[str(folder)]
-        return SimpleNamespace(f_blocks=105, f_bfree=free + 5, f_bavail=free)  # five are root's alone
+        return SimpleNamespace(
+            f_frsize=self.block, f_blocks=105, f_bfree=free + 5, f_bavail=free
+        )  # five are root's alone
 
 
 def test_below_the_reserve_of_any_disk_nothing_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,5 +52,14 @@ def test_a_reserve_of_nothing_never_refuses(monkeypatch: pytest.MonkeyPatch) -> 
     assert not Disk([Path("/a")], reserve_percent=0).is_low
 
 
-def test_a_real_disk_has_a_share(tmp_path: Path) -> None:
-    assert 0 <= free_share(tmp_path) <= 1
+def test_ten_gigabytes_are_enough_on_any_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    machine.free["/a"], machine.block = 2, 5 << 30
+    assert not Disk([Path("/a")], reserve_percent=10).is_low
+    machine.free["/a"] = 1
+    assert Disk([Path("/a")], reserve_percent=10).is_low
+
+
+def test_a_real_disk_is_asked(tmp_path: Path) -> None:
+    assert not is_low(tmp_path, 0)
+    assert is_low(tmp_path, 1.1) == (os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize < 10 << 30)

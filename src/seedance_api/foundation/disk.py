@@ -9,6 +9,8 @@ from seedance_api.foundation.errors import AppError
 
 _FRESH_SECONDS = 1.0
 _RETRY_SECONDS = 30
+_RESERVE_MOST = 10 << 30
+"""Bytes that are enough of a reserve on any disk, however small a part of a large one."""
 
 
 class Disk:
@@ -29,7 +31,7 @@ class Disk:
         now = self._clock()
         if now - self._looked_at >= _FRESH_SECONDS:
             self._looked_at = now
-            self._low = any(free_share(folder) < self._reserve for folder in self._folders)
+            self._low = any(is_low(folder, self._reserve) for folder in self._folders)
         return self._low
 
     def check(self) -> None:
@@ -38,8 +40,8 @@ class Disk:
             raise AppError("storage_full", headers={"Retry-After": str(_RETRY_SECONDS)})
 
 
-def free_share(folder: Path) -> float:
-    """The free part of what this user may write on the folder's file system, from 0 to 1."""
+def is_low(folder: Path, reserve: float) -> bool:
+    """Whether less than this share, and less than 10 GiB, is free of what this user may write where the folder is."""
     found = os.statvfs(folder)
     usable = found.f_blocks - found.f_bfree + found.f_bavail
-    return found.f_bavail / usable if usable else 1.0
+    return found.f_bavail < min(usable * reserve, _RESERVE_MOST / found.f_frsize)
