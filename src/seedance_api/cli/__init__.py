@@ -18,7 +18,7 @@ from seedance_api.cli.retention import account_retention
 from seedance_api.cli.run import AsJson, DataDir, fail, show, started
 from seedance_api.cli.upstreams import upstreams
 from seedance_api.foundation.migrations import migrate as run_migrations
-from seedance_api.foundation.process import die_with_parent
+from seedance_api.foundation.process import allow_open_files, die_with_parent
 from seedance_api.settings import Settings
 
 cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -51,6 +51,7 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Run the API and a worker."""
+    allow_open_files()
     with started(data_dir, host=host, port=port, workers=workers) as settings:
         _check(settings)
         server.serve(
@@ -69,6 +70,7 @@ def worker(data_dir: DataDir = None) -> None:
     parent = os.environ.pop("SEEDANCE_PARENT", None)
     if parent is not None:
         die_with_parent(int(parent))
+    allow_open_files()
     with started(data_dir) as settings:
         _check(settings)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

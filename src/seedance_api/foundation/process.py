@@ -1,7 +1,8 @@
-"""Processes that must not outlive the one that started them."""
+"""Processes: that must not outlive the one that started them, and that have many files open."""
 
 import ctypes
 import os
+import resource
 import signal
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -15,3 +16,12 @@ def die_with_parent(parent: int | None = None) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if parent is not None and os.getppid() != parent:
         os._exit(1)
+
+
+def allow_open_files() -> None:
+    """Take as many open files as this user may have: each download and each webhook under way needs two or three.
+
+    Many systems begin with 1024, for programs that still use `select`.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
