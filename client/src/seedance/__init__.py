@@ -17,6 +17,7 @@ from seedance.errors import (
     Problem,
     RangeNotSatisfiable,
     RateLimited,
+    ReceiptInvalid,
     SeedanceError,
     ServerError,
     TooLarge,
@@ -25,9 +26,11 @@ from seedance.errors import (
     UnsupportedMedia,
     VideoFailed,
     WaitTimeout,
+    WebhookInvalid,
 )
 from seedance.money import Balance, Cost, CostUsage, Limit, QuoteCost, Usage, UsageTotals
 from seedance.objects import (
+    ContentLink,
     Deleted,
     Download,
     File,
@@ -43,6 +46,7 @@ from seedance.objects import (
     VideoUsage,
 )
 from seedance.pages import AsyncPage, Page
+from seedance.receipts import Deletion, Kept, Receipt, ReceiptSignature, verify_receipt
 from seedance.usage import AsyncUsagePage, UsagePage
 
 __all__ = [
@@ -56,13 +60,16 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
+    "ContentLink",
     "Cost",
     "CostUsage",
     "Deleted",
+    "Deletion",
     "Download",
     "DownloadFailed",
     "File",
     "Gone",
+    "Kept",
     "Limit",
     "Media",
     "Model",
@@ -77,6 +84,9 @@ __all__ = [
     "QuoteTokens",
     "RangeNotSatisfiable",
     "RateLimited",
+    "Receipt",
+    "ReceiptInvalid",
+    "ReceiptSignature",
     "Reference",
     "Seedance",
     "SeedanceError",
@@ -97,4 +107,6 @@ __all__ = [
     "VideoURLs",
     "VideoUsage",
     "WaitTimeout",
+    "WebhookInvalid",
+    "verify_receipt",
 ]
