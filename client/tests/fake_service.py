@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from fake_answers import MODELS, error, file_view, listing, verification
 from fake_delivery import content_link, receipt
 from fake_money import STATEMENT, balance, cost, quote, usage
+from fake_webhooks import FakeWebhooks
 
 KEY = "sda_test_abcdefgh0123456789012345678901234567890123"
 CONTENT = bytes(range(256)) * 2000
@@ -62,6 +63,7 @@ class FakeService:
         self.digested = True
         self.redirects = False
         self.receipt: dict = {}
+        self.webhooks = FakeWebhooks()
         self.timeline = [("queued", 0), ("in_progress", 0), ("in_progress", 40), ("completed", 100)]
         self.failure = {"code": "moderation", "message": "the prompt was refused"}
         self.livemode = False
@@ -176,6 +178,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.json(200, verification(body))
         if method == "POST" and path == "/v1/videos/quote":
             return self.json(200, quote(service))
+        if path.startswith(("/v1/webhook_", "/v1/events")):
+            answer = service.webhooks.answer(method, path, query, json.loads(body or b"{}"))
+            return self.json(404, error(404)) if answer is None else self.json(200, answer)
         if path == "/v1/balance":
             return self.json(200, balance(service))
         if path == "/v1/usage":

@@ -47,7 +47,17 @@ from seedance.objects import (
 )
 from seedance.pages import AsyncPage, Page
 from seedance.receipts import Deletion, Kept, Receipt, ReceiptSignature, verify_receipt
+from seedance.unwrap import unwrap_webhook
 from seedance.usage import AsyncUsagePage, UsagePage
+from seedance.webhook_objects import (
+    Event,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookReplay,
+    WebhookSecret,
+    WebhookTest,
+)
 
 __all__ = [
     "APIError",
@@ -67,6 +77,7 @@ __all__ = [
     "Deletion",
     "Download",
     "DownloadFailed",
+    "Event",
     "File",
     "Gone",
     "Kept",
@@ -107,6 +118,13 @@ __all__ = [
     "VideoURLs",
     "VideoUsage",
     "WaitTimeout",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WebhookInvalid",
+    "WebhookReplay",
+    "WebhookSecret",
+    "WebhookTest",
+    "unwrap_webhook",
     "verify_receipt",
 ]

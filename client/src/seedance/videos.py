@@ -12,7 +12,7 @@ from seedance.download import Variant, download_video
 from seedance.drive import AsyncDriver, Driver
 from seedance.events import stream_events
 from seedance.objects import ContentLink, Deleted, Download, Quote, Video, VideoEvent
-from seedance.pages import AsyncPage, Order, Page, Query, list_videos
+from seedance.pages import AsyncPage, Order, Page, list_items, video_query
 from seedance.paths import id_of
 from seedance.receipts import Receipt
 from seedance.retry import Retries
@@ -56,10 +56,10 @@ class Videos:
         order: Order | None = None,
         status: str | None = None,
         model: str | None = None,
-    ) -> Page:
+    ) -> Page[Video]:
         """A page of `limit` videos; iterate over it for all of them."""
-        query = Query(self._retries, limit, after, order, status, model)
-        return Page(self._driver.run(list_videos(query)), query, self._driver)
+        query = video_query(self._retries, limit, after, order, status, model)
+        return Page(self._driver.run(list_items(query)), query, self._driver)
 
     def wait(
         self,
@@ -157,10 +157,10 @@ class AsyncVideos:
         order: Order | None = None,
         status: str | None = None,
         model: str | None = None,
-    ) -> AsyncPage:
+    ) -> AsyncPage[Video]:
         """A page of `limit` videos; iterate over it with `async for` for all of them."""
-        query = Query(self._retries, limit, after, order, status, model)
-        return AsyncPage(await self._driver.run(list_videos(query)), query, self._driver)
+        query = video_query(self._retries, limit, after, order, status, model)
+        return AsyncPage(await self._driver.run(list_items(query)), query, self._driver)
 
     async def wait(
         self,
