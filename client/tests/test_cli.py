@@ -77,7 +77,7 @@ def test_every_option_reaches_the_service(run, service, tmp_path):
         "audios": [{"url": "data:audio/wav;base64,AA", "role": "reference"}],
     }  # fmt: skip
     assert Path("last.png").read_bytes() == CONTENT
-    assert service.seen("GET", r".*/content")[1].query == {"variant": "last_frame"}
+    assert service.seen("GET", r".*/content")[0].query == {"variant": "last_frame"}
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def generate(
     final_of: opt.FinalOf = None,
     metadata: opt.Metadata = None,
     max_cost: opt.MaxCost = None,
+    confirm: opt.Confirm = True,
     last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to; ID.mp4 if left out.")] = None,
     as_json: Json = False,
@@ -52,17 +53,20 @@ def generate(
         if path is not None:
             opt.check_output(path, option)
     with session(as_json) as (client, out):
-        Generation(client, out, output, last_frame_out).run(prompt, request)
+        Generation(client, out, output, last_frame_out, confirm=confirm).run(prompt, request)
 
 
 class Generation:
     """One run: create, wait, download; whatever happens, the user learns the id."""
 
-    def __init__(self, client: Seedance, out: Output, output: Path | None, last_frame_out: Path | None) -> None:
+    def __init__(
+        self, client: Seedance, out: Output, output: Path | None, last_frame_out: Path | None, *, confirm: bool
+    ) -> None:
         self._client = client
         self._out = out
         self._output = output
         self._last_frame_out = last_frame_out
+        self._confirm = confirm
         self._video: Video | None = None
 
     def run(self, prompt: str | None, request: VideoOptions) -> None:
@@ -83,10 +87,10 @@ class Generation:
 
     def _save(self, video: Video, display: Display) -> Download:
         target = self._output or Path(f"{video.id}.mp4")
-        download = self._client.videos.download(video, target, on_progress=display.downloading)
         if self._last_frame_out:
+            # Before the video: once that is delivered, everything may go.
             self._client.videos.download(video, self._last_frame_out, variant="last_frame")
-        return download
+        return self._client.videos.download(video, target, confirm=self._confirm, on_progress=display.downloading)
 
     def _report(self, video: Video, download: Download) -> None:
         if self._out.as_json:
