@@ -105,8 +105,8 @@ class FakeService:
             self.videos[video_id] = {
                 "id": video_id, "object": "video", "model": body.get("model", "seedance-2.0-mini"),
                 "status": "queued", "progress": 0, "created_at": 1700000000, "started_at": None,
-                "completed_at": None, "expires_at": None, "prompt": body.get("prompt"), "size": "1280x720",
-                "seconds": "5", "resolution": "720p", "ratio": "16:9", "duration": 5,
+                "completed_at": None, "expires_at": None, "delivered_at": None, "prompt": body.get("prompt"),
+                "size": "1280x720", "seconds": "5", "resolution": "720p", "ratio": "16:9", "duration": 5,
                 "seed": body.get("seed"), "generate_audio": True, "draft": False, "usage": None,
                 "cost": cost(self, "queued"),
                 "urls": {"content": None, "last_frame": None, "thumbnail": None, "events": "…", "new": 1},

@@ -16,6 +16,8 @@ from seedance.errors import ConfigurationError
 from seedance.objects import Video
 from seedance.receipts import Receipt, verify_receipt
 
+DIGEST_CHARACTERS = 64
+
 
 class Variant(StrEnum):
     """Which of a video's files."""
@@ -103,15 +105,20 @@ def show_lines(found: Receipt, out: Output) -> None:
             out.line("\t".join(" ".join(cell.split()) for cell in row))
         return
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("", "what", "where", "when", "why", "size"):
-        table.add_column(name, no_wrap=name == "when")
-    table.add_column("SHA-256", no_wrap=True, overflow="ellipsis")
+    for name in ("", "what", "where", "when", "why", "size", "SHA-256"):
+        table.add_column(name, no_wrap=name in {"when", "SHA-256"})
     for row in [*gone, *kept]:
         style = "green" if row[0] == "deleted" else "yellow"
-        table.add_row(Text(row[0], style), *(Text(printable("" if cell == "-" else cell)) for cell in row[1:]))
+        table.add_row(Text(row[0], style), *(Text(cell_of(cell)) for cell in row[1:]))
     if gone or kept:
         out.console.print()
         out.console.print(table, soft_wrap=False)
+
+
+def cell_of(value: str) -> str:
+    """For a table: as much of a digest as tells two apart."""
+    text = "" if value == "-" else printable(value).replace("_", " ")
+    return text if len(text) < DIGEST_CHARACTERS else f"{text[:12]}…"
 
 
 def when(at: datetime | None) -> str:

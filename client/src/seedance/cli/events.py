@@ -15,7 +15,7 @@ from seedance.cli.output import Output, printable, session
 from seedance.cli.videos import STYLES, moment
 from seedance.webhook_objects import Event
 
-MANY = 100
+MANY, WIDE = 100, 120
 
 
 def events(
@@ -48,19 +48,28 @@ def events(
 
 def show_all(events: Sequence[Event], out: Output) -> None:
     if not events:
-        out.note("no events")
+        out.line("no events")
     elif not out.console.is_terminal:
         for event in events:
             show_line(event, out)
     else:
-        table = Table(box=None, header_style="bold", pad_edge=False)
+        # Two ids in a row need room; that of the event is the one that can be missed.
+        wide = out.console.width >= WIDE
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
         for name in ("when", "type", "of"):
             table.add_column(name, no_wrap=True)
-        table.add_column("said", overflow="fold", ratio=1)
-        table.add_column("id", no_wrap=True, style="dim")
+        table.add_column("more", overflow="fold", ratio=1)
+        if wide:
+            table.add_column("event", no_wrap=True, style="dim")
         for event in events:
             at, kind, of, said = cells(event)
-            table.add_row(at, Text(printable(kind), style(event)), printable(of), Text(printable(said)), event.id)
+            table.add_row(
+                at,
+                Text(printable(kind), style(event)),
+                printable(of),
+                Text(printable(said)),
+                *([event.id] if wide else []),
+            )
         out.console.print(table, soft_wrap=False)
 
 
@@ -80,11 +89,13 @@ def show_line(event: Event, out: Output) -> None:
 
 def cells(event: Event) -> tuple[str, str, str, str]:
     """When, what, of which video, and the rest in short."""
-    rest = [f"{name}={in_words(value)}" for name, value in event.data.items() if name not in {"id", "status"}]
+    rest = [f"{name}={in_words(name, value)}" for name, value in event.data.items() if name not in {"id", "status"}]
     return moment(event.created_at) or "-", event.type, str(event.data.get("id") or "-"), " ".join(rest)
 
 
-def in_words(value: Any) -> str:
+def in_words(name: str, value: Any) -> str:
+    if name.endswith("_at") and isinstance(value, int):
+        return moment(value) or ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
