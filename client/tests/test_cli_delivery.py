@@ -31,12 +31,13 @@ def endpoint_id(run):
 
 
 def test_download_confirms_and_says_until_when_it_is_kept(run, service, video_id):
-    result = run("download", video_id)
-    assert result.stdout == f"✓ {video_id}.mp4  (0.5 MB, {video_id})\n"
-    assert result.stderr.splitlines()[-1] == f"It is delivered; the service keeps it until {UNTIL}."
     said = json.loads(run("download", video_id, "--json").stdout)
     assert (said["sha256"], said["verified"], said["confirmed"]) == (hashlib.sha256(CONTENT).hexdigest(), True, True)
     assert (said["path"], said["delivered_at"], said["something_new"]) == (f"{video_id}.mp4", 1795524043, {"a": 1})
+    result = run("download", video_id)
+    assert result.stdout == f"✓ {video_id}.mp4  (0.5 MB, {video_id})\n"
+    assert result.stderr.splitlines()[-1] == f"It is delivered; the service keeps it until {UNTIL}."
+    assert json.loads(run("generate", "x", "--json").stdout)["delivered_at"] == 1795524043
 
 
 def test_download_confirms_nothing_if_asked_not_to(run, service, video_id):

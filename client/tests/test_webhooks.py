@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -146,7 +147,10 @@ def test_events_are_followed(client, service):
     assert [one.id for one in itertools.islice(following, 44)] == [f"evt_{number}" for number in range(1, 45)]
     service.webhooks.events.append(event(45))
     assert next(following).id == "evt_45"
-    assert service.seen("GET", "/v1/events")[-1].query == {"after": "evt_44"}
+    threading.Timer(0.3, lambda: service.webhooks.events.append(event(46))).start()
+    assert next(following).id == "evt_46"
+    queries = [r.query for r in service.seen("GET", "/v1/events")]
+    assert queries[-2:] == [{"after": "evt_45"}] * 2
 
 
 def test_a_list_that_is_none_is_no_list(client, service):

@@ -10,6 +10,7 @@ import typer
 
 from seedance.cli import options as opt
 from seedance.cli.display import Display, open_display
+from seedance.cli.download import as_data
 from seedance.cli.money import cost_in_words
 from seedance.cli.output import INTERRUPTED, Json, Output, bytes_in_words, session
 from seedance.client import Seedance
@@ -36,6 +37,8 @@ def generate(
     final_of: opt.FinalOf = None,
     metadata: opt.Metadata = None,
     max_cost: opt.MaxCost = None,
+    webhook_url: opt.WebhookUrl = None,
+    expires_after: opt.ExpiresAfter = None,
     confirm: opt.Confirm = True,
     last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to; ID.mp4 if left out.")] = None,
@@ -47,7 +50,7 @@ def generate(
         images=image, first_frame=first_frame, last_frame=last_frame, references=reference, metadata=metadata,
         model=model, duration=duration, resolution=resolution, ratio=ratio, seed=seed, generate_audio=audio,
         camera_fixed=camera_fixed, watermark=watermark, draft=draft, draft_id=final_of, max_cost=max_cost,
-        return_last_frame=True if last_frame_out else None,
+        webhook_url=webhook_url, expires_after=expires_after, return_last_frame=True if last_frame_out else None,
     )  # fmt: skip
     for option, path in (("--output", output), ("--last-frame-out", last_frame_out)):
         if path is not None:
@@ -94,10 +97,8 @@ class Generation:
 
     def _report(self, video: Video, download: Download) -> None:
         if self._out.as_json:
-            paths = {"path": download.path}
-            if self._last_frame_out:
-                paths["last_frame_path"] = str(self._last_frame_out)
-            self._out.json(video.raw | paths)
+            last_frame = {"last_frame_path": str(self._last_frame_out)} if self._last_frame_out else {}
+            self._out.json(as_data(video, download) | last_frame)
             return
         length = f"{video.seconds or video.duration} s" if video.seconds or video.duration else None
         facts = [video.size, length, bytes_in_words(download.bytes), video.id]

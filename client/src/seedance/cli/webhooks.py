@@ -185,7 +185,9 @@ def rotate(
     endpoint_id: Annotated[
         str | None, typer.Argument(metavar="ID", help="whe_…; or --account.", callback=checked_endpoint)
     ] = None,
-    account: Annotated[bool, typer.Option("--account", help="The account's secret, of --webhook-url.")] = False,
+    account: Annotated[
+        bool, typer.Option("--account", help="The account's own, which signs for `webhook_url`.")
+    ] = False,
     keep_old: KeepOld = False,
     as_json: Json = False,
 ) -> None:
