@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import socket
@@ -14,7 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from fake_answers import MODELS, error, file_view, listing, verification
+from fake_delivery import content_link, receipt
 from fake_money import STATEMENT, balance, cost, quote, usage
+from fake_webhooks import FakeWebhooks
 
 KEY = "sda_test_abcdefgh0123456789012345678901234567890123"
 CONTENT = bytes(range(256)) * 2000
@@ -29,6 +33,7 @@ class Fault:
     body: object = None
     drop: str | None = None
     cut_after: int | None = None
+    damaged: bool = False
     silence_seconds: float = 0
 
 
@@ -55,6 +60,10 @@ class FakeService:
         self.replies: dict[str, dict] = {}
         self.content = CONTENT
         self.etag = '"v1"'
+        self.digested = True
+        self.redirects = False
+        self.receipt: dict = {}
+        self.webhooks = FakeWebhooks()
         self.timeline = [("queued", 0), ("in_progress", 0), ("in_progress", 40), ("completed", 100)]
         self.failure = {"code": "moderation", "message": "the prompt was refused"}
         self.livemode = False
@@ -96,8 +105,8 @@ class FakeService:
             self.videos[video_id] = {
                 "id": video_id, "object": "video", "model": body.get("model", "seedance-2.0-mini"),
                 "status": "queued", "progress": 0, "created_at": 1700000000, "started_at": None,
-                "completed_at": None, "expires_at": None, "prompt": body.get("prompt"), "size": "1280x720",
-                "seconds": "5", "resolution": "720p", "ratio": "16:9", "duration": 5,
+                "completed_at": None, "expires_at": None, "delivered_at": None, "prompt": body.get("prompt"),
+                "size": "1280x720", "seconds": "5", "resolution": "720p", "ratio": "16:9", "duration": 5,
                 "seed": body.get("seed"), "generate_audio": True, "draft": False, "usage": None,
                 "cost": cost(self, "queued"),
                 "urls": {"content": None, "last_frame": None, "thumbnail": None, "events": "…", "new": 1},
@@ -142,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer()
 
-    do_POST = do_DELETE = do_GET  # noqa: N815 – the library's names
+    do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 – the library's names
 
     def answer(self) -> None:
         self.service = self.server.service
@@ -153,6 +162,8 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.service.fault_for(self.command, url.path)
         if fault and fault.drop == "before":
             return self.hang_up()
+        if url.path == "/store/content":
+            return self.content(fault)
         if fault and fault.status:
             return self.json(fault.status, fault.body or error(fault.status), fault.headers)
         if self.headers.get("Authorization") != f"Bearer {KEY}":
@@ -167,6 +178,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.json(200, verification(body))
         if method == "POST" and path == "/v1/videos/quote":
             return self.json(200, quote(service))
+        if path.startswith(("/v1/webhook_", "/v1/events")):
+            answer = service.webhooks.answer(method, path, query, json.loads(body or b"{}"))
+            return self.json(404, error(404)) if answer is None else self.json(200, answer)
         if path == "/v1/balance":
             return self.json(200, balance(service))
         if path == "/v1/usage":
@@ -189,10 +203,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.json(200, {"id": parts[1], "object": f"{parts[0][:-1]}.deleted", "deleted": True})
         if parts[0] == "files":
             return self.json(200, file_view(parts[1], service.files[parts[1]]))
-        return self.video(parts[1], parts[2] if len(parts) > 2 else "", fault)
+        return self.video(parts[1], parts[2] if len(parts) > 2 else "", body, fault)
 
-    def video(self, video_id, action, fault):
-        service = self.service
+    def video(self, video_id, action, body, fault):
+        service, method = self.service, self.command
         if action == "cancel":
             service.videos[video_id] = service.videos[video_id] | {
                 "status": "canceled", "cost": cost(service, "canceled"),
@@ -200,8 +214,16 @@ class Handler(BaseHTTPRequestHandler):
             service.steps[video_id].clear()
         if action == "events":
             return self.events(video_id, fault)
+        if action == "content" and service.redirects and method != "HEAD":
+            return self.json(302, {}, {"Location": "/store/content"})
         if action == "content":
             return self.content(fault)
+        if action == "delivered":
+            service.videos[video_id] = service.videos[video_id] | {"delivered_at": 1795524043, "expires_at": 1795527643}
+        if action == "links":
+            return self.json(200, content_link(service, json.loads(body)))
+        if action == "receipt":
+            return self.json(200, service.receipt or receipt(video_id))
         if action == "":
             service.advance(video_id)
         return self.json(200, service.videos[video_id])
@@ -251,10 +273,17 @@ class Handler(BaseHTTPRequestHandler):
             start, status = int(wanted[1]), 206
         self.send_response(status)
         self.send_header("ETag", etag)
+        if self.service.digested and not self.path.startswith("/store"):
+            digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+            self.send_header("Repr-Digest", f"sha-512=:AAAA:, sha-256=:{digest}:")
         self.send_header("Content-Length", str(len(data) - start))
         if status == 206:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
+        if self.command == "HEAD":
+            return None
+        if fault and fault.damaged:
+            data = data[:-1] + b"?"
         if fault and fault.cut_after is not None:
             self.wfile.write(data[start : start + fault.cut_after])
             return self.hang_up()
@@ -293,7 +322,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def hang_up(self) -> None:
         self.wfile.flush()

@@ -61,11 +61,13 @@ def test_every_option_reaches_the_service(run, service, tmp_path):
         "generate", "p", "--first-frame", "a.png", "--last-frame", "https://x/l.png", "--reference", "file_7",
         "--reference", "https://x/v.mp4?k=1", "--reference", "data:audio/wav;base64,AA", "--model", "m",
         "--resolution", "720p", "--ratio", "16:9", "--seed", "3", "--no-audio", "--camera-fixed",
+        "--webhook-url", "https://x/hook", "--expires-after", "7200",
         "--watermark", "--draft", "--metadata", "a=b=c", "--metadata", "d=", "--last-frame-out", "last.png",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert service.seen("POST", "/v1/videos")[0].json == {
         "prompt": "p", "model": "m", "resolution": "720p", "ratio": "16:9", "seed": 3,
+        "webhook_url": "https://x/hook", "expires_after": 7200,
         "generate_audio": False, "camera_fixed": True, "watermark": True, "draft": True,
         "return_last_frame": True, "metadata": {"a": "b=c", "d": ""},
         "images": [
@@ -77,7 +79,7 @@ def test_every_option_reaches_the_service(run, service, tmp_path):
         "audios": [{"url": "data:audio/wav;base64,AA", "role": "reference"}],
     }  # fmt: skip
     assert Path("last.png").read_bytes() == CONTENT
-    assert service.seen("GET", r".*/content")[1].query == {"variant": "last_frame"}
+    assert service.seen("GET", r".*/content")[0].query == {"variant": "last_frame"}
 
 
 @pytest.mark.parametrize(

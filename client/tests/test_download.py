@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 
+import httpx
 import pytest
 from fake_service import CONTENT, Fault
 
 from seedance import Conflict, DownloadFailed
+from seedance.digest import repr_digest
 
 CUT = len(CONTENT) * 6 // 10
 
@@ -70,6 +73,104 @@ def test_a_connection_that_drops_often_gets_there(client, service, video, tmp_pa
     service.fail("GET", r".*/content", *[Fault(cut_after=len(CONTENT) // 10)] * 9)
     client.videos.download(video, tmp_path / "out.mp4")
     assert (tmp_path / "out.mp4").read_bytes() == CONTENT
+
+
+def test_the_file_is_verified_and_then_confirmed(client, service, video, tmp_path):
+    done = client.videos.download(video, tmp_path / "out.mp4")
+    assert (done.verified, done.sha256) == (True, hashlib.sha256(CONTENT).hexdigest())
+    assert (done.video.id, done.video.delivered_at) == (video.id, 1795524043)
+    [confirmed] = service.seen("POST", f"/v1/videos/{video.id}/delivered")
+    assert confirmed.headers["Idempotency-Key"]
+
+
+def test_nothing_is_confirmed_that_was_not_to_be(client, service, video, tmp_path):
+    assert client.videos.download(video, tmp_path / "a.mp4", confirm=False).video is None
+    assert client.videos.download(video, tmp_path / "a.jpg", variant="thumbnail").verified
+    assert client.billing.statement("2026-11", tmp_path / "a.csv").video is None
+    assert service.seen("POST", ".*/delivered") == []
+
+
+@pytest.mark.parametrize("fault", [Fault(status=500), Fault(status=410), Fault(drop="before"), Fault(200, body=[1])])
+def test_a_confirmation_that_fails_is_no_failure_of_the_download(open_client, service, tmp_path, fault):
+    client = open_client(service.url, max_retries=1)
+    service.fail("POST", ".*/delivered", *[fault] * 9)
+    done = client.videos.download(client.videos.create("x"), tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").read_bytes() == CONTENT
+    assert (done.verified, done.video) == (True, None)
+
+
+@pytest.mark.parametrize("kind", ["path", "file"])
+def test_a_damaged_file_is_fetched_once_more(client, service, video, tmp_path, kind):
+    service.fail("GET", r".*/content", Fault(cut_after=CUT), Fault(damaged=True))
+    target = tmp_path / "out.mp4" if kind == "path" else io.BytesIO()
+    done = client.videos.download(video, target)
+    assert (target.read_bytes() if kind == "path" else target.getvalue()) == CONTENT
+    assert (done.verified, done.bytes) == (True, len(CONTENT))
+    assert [r.headers.get("Range") for r in content_requests(service)] == [None, f"bytes={CUT}-", None]
+
+
+def test_a_resumed_file_is_verified_whole(client, service, video, tmp_path):
+    """The first part is of another content under the same tag and of the same length."""
+    service.fail("GET", r".*/content", Fault(cut_after=CUT), Fault(cut_after=CUT))
+
+    def change(received, _total):
+        if received == CUT:
+            service.content = CONTENT if service.content != CONTENT else b"?" + CONTENT[1:]
+
+    service.content = b"!" + CONTENT[1:]
+    done = client.videos.download(video, tmp_path / "out.mp4", on_progress=change)
+    assert hashlib.sha256((tmp_path / "out.mp4").read_bytes()).hexdigest() == done.sha256
+    assert (tmp_path / "out.mp4").read_bytes() == service.content
+    assert len(content_requests(service)) == 3
+
+
+@pytest.mark.parametrize("kind", ["path", "file"])
+def test_a_file_that_stays_damaged_is_an_error_and_left_nowhere(client, service, video, tmp_path, kind):
+    service.fail("GET", r".*/content", *[Fault(damaged=True)] * 2)
+    (tmp_path / "out.mp4").write_bytes(b"an older one")
+    file = io.BytesIO(b"head")
+    file.seek(4)
+    with pytest.raises(DownloadFailed, match="damaged twice"):
+        client.videos.download(video, tmp_path / "out.mp4" if kind == "path" else file)
+    assert [one.name for one in tmp_path.iterdir()] == ["out.mp4"]
+    assert (tmp_path / "out.mp4").read_bytes() == b"an older one"
+    assert file.getvalue() == b"head"
+    assert len(content_requests(service)) == 2
+    assert service.seen("POST", ".*/delivered") == []
+
+
+def test_without_a_digest_it_is_whole_but_neither_verified_nor_confirmed(client, service, video, tmp_path):
+    service.digested = False
+    done = client.videos.download(video, tmp_path / "out.mp4")
+    assert (done.verified, done.video, done.bytes) == (False, None, len(CONTENT))
+    assert [r.method for r in service.requests[1:]] == ["GET"]
+
+
+def test_what_a_store_sends_is_verified_by_what_the_service_says(client, service, video, tmp_path):
+    service.redirects = True
+    service.fail("GET", "/store/content", Fault(damaged=True))
+    done = client.videos.download(video, tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").read_bytes() == CONTENT
+    assert (done.verified, done.video.delivered_at) == (True, 1795524043)
+    assert len(service.seen("GET", "/store/content")) == 2
+    service.fail("HEAD", r".*/content", Fault(status=404))
+    assert client.videos.download(video, tmp_path / "out.mp4").verified is False
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (f"sha-256=:{'QUJD' * 10}QUI=:", b"ABC" * 10 + b"AB"),
+        (f"sha-512=:QQ==:, sha-256=:{'QUJD' * 10}QUI=:", b"ABC" * 10 + b"AB"),
+        ("sha-256=:QUJD:", None),
+        ("sha-256=:QUJDQ:", None),
+        ("sha-256=QUJD", None),
+        (f"x-sha-256=:{'QUJD' * 10}QUI=:", None),
+        ("", None),
+    ],
+)
+def test_a_digest_is_read_or_taken_for_none(said, read):
+    assert repr_digest(httpx.Headers({"Repr-Digest": said})) == read
 
 
 @pytest.mark.parametrize("kind", ["path", "file"])

@@ -15,8 +15,22 @@ import httpx
 import pytest
 
 from security.attack import noise, picture
-from seedance import AsyncSeedance, AuthenticationError, BadRequest, Conflict, NotFound, Seedance, VideoFailed
+from seedance import (
+    AsyncSeedance,
+    AuthenticationError,
+    BadRequest,
+    Conflict,
+    NotFound,
+    ReceiptInvalid,
+    Seedance,
+    VideoFailed,
+    WebhookDelivery,
+    WebhookInvalid,
+    unwrap_webhook,
+    verify_receipt,
+)
 from stage import Service, until
+from webhooks.kit import standing_receiver
 
 SMALL = {"duration": 4, "resolution": "480p"}
 
@@ -101,6 +115,76 @@ def test_a_cut_download_goes_on_where_it_was(service: Service, done: str, tmp_pa
         response = plain.get(f"/v1/videos/{done}/content")
     assert hashlib.sha256((tmp_path / "a.mp4").read_bytes()).digest() == hashlib.sha256(response.content).digest()
     assert saved.bytes == len(response.content)
+
+
+def test_a_delivered_video_from_its_webhook_to_its_receipt(client: Seedance, service: Service, tmp_path: Path) -> None:
+    video = client.videos.wait(client.videos.create("A pond", **SMALL), timeout=90)
+    saved = client.videos.download(video, tmp_path / "a.mp4", confirm=False)
+    link = client.videos.link(video, expires_in=60)
+    linked = httpx.get(link.url, trust_env=False)
+    assert hashlib.sha256(linked.content).hexdigest() == saved.sha256
+    assert saved.verified
+    told = client.videos.download(video, tmp_path / "a.mp4").video
+    assert told is not None
+    assert told.delivered_at is not None
+    assert client.videos.delivered(video).delivered_at == told.delivered_at
+    receipt = client.videos.receipt(video)
+    assert (receipt.complete, {"video", "prompt"} <= {one.what for one in receipt.kept}) == (False, True)
+    client.videos.delete(video)
+    until(lambda: client.videos.receipt(video).complete, 30)
+    receipt = client.videos.receipt(video)
+    assert saved.sha256 in [one.digest for one in receipt.deleted]
+    assert verify_receipt(receipt, receipt.signature.public_key) == receipt
+    with pytest.raises(ReceiptInvalid):
+        verify_receipt(receipt.raw | {"deleted": []})
+
+
+def test_webhooks_and_events(service: Service) -> None:
+    email = service.new_account()["email"]
+    with (
+        standing_receiver(service.webhook_port) as there,
+        Seedance(api_key=service.new_key("test", email), base_url=service.url) as client,
+    ):
+        assert "video.completed" in client.webhooks.event_types()
+        made = client.webhooks.create(there.url, ["video.completed"], signatures=["v1", "v1a"], name="mine")
+        assert [one.id for one in client.webhooks.list()] == [made.id]
+        first = client.webhooks.rotate_secret(made, keep_old=True)
+        video = client.videos.wait(
+            client.videos.create("x", webhook_url=f"{there.url}&one", expires_after=7200, **SMALL), timeout=90
+        )
+        until(lambda: len(there.came) == 2, 30)
+        mine, one = sorted(there.came, key=lambda came: came.path.endswith("&one"))
+        for secret in (made.signing_secret, first.signing_secret, first.public_key, made.public_key):
+            assert secret is not None
+            event = client.webhooks.unwrap(mine.body, mine.headers, secret)
+            assert (event.type, event.data["id"]) == ("video.completed", video.id)
+        assert unwrap_webhook(one.body, one.headers, client.webhooks.secret().signing_secret) == event
+        with pytest.raises(WebhookInvalid):
+            unwrap_webhook(one.body, one.headers, first.signing_secret or "")
+        tried = client.webhooks.test(made, "balance.low")
+        assert (tried.success, tried.status_code, tried.outcome) == (True, 200, "delivered")
+        [sent] = until_delivered(client, made.id)
+        assert (sent.event_id, sent.attempts[0].status) == (event.id, 200)
+        assert client.webhooks.replay(made, event.id).count == 1
+        until(lambda: len(there.came) == 4, 30)
+        assert client.webhooks.replay(made, since=0, only_failed=True).count in (0, 1)  # the second may be under way
+        assert client.webhooks.update(made, enabled=False).disabled_reason == "owner"
+        seen = list(client.events.list(limit=2))
+        assert [one.type for one in seen] == ["video.queued", "video.in_progress", "video.completed"]
+        assert client.events.retrieve(event).data == event.data
+        assert [one.id for one in client.events.list(after=seen[1].id)] == [event.id]
+        following = iter(client.events.follow(after=seen[0].id, every=0.05))
+        assert [next(following).id, next(following).id] == [seen[1].id, event.id]
+        client.videos.delete(video)
+        assert next(following).type == "video.purged"
+        assert client.webhooks.delete(made).deleted
+
+
+def until_delivered(client: Seedance, endpoint_id: str) -> list[WebhookDelivery]:
+    """The deliveries that have arrived, once there is one."""
+    found = until(lambda: list(client.webhooks.deliveries(endpoint_id, state="delivered")), 30)
+    assert isinstance(found, list)
+    return found
 
 
 def test_errors_have_their_classes(client: Seedance, service: Service, done: str) -> None:
@@ -201,6 +285,9 @@ def test_the_other_commands(
     with service.client() as client:
         video = client.post("/v1/videos", json=SMALL | {"prompt": "[sandbox:stall]"}).json()["id"]
     assert run("cancel", video).returncode == 0
+    assert json.loads(run("events", "--json").stdout)["data"][0]["type"] == "video.queued"
+    assert run("receipt", done).returncode == 0
+    assert run("webhooks", "list").returncode == 0
     until(lambda: json.loads(run("status", video, "--json").stdout)["status"] == "canceled", 30)
     assert run("delete", video).returncode == 0
     assert run("status", video).returncode == 1

@@ -17,6 +17,7 @@ from seedance.errors import (
     Problem,
     RangeNotSatisfiable,
     RateLimited,
+    ReceiptInvalid,
     SeedanceError,
     ServerError,
     TooLarge,
@@ -25,9 +26,11 @@ from seedance.errors import (
     UnsupportedMedia,
     VideoFailed,
     WaitTimeout,
+    WebhookInvalid,
 )
 from seedance.money import Balance, Cost, CostUsage, Limit, QuoteCost, Usage, UsageTotals
 from seedance.objects import (
+    ContentLink,
     Deleted,
     Download,
     File,
@@ -43,7 +46,18 @@ from seedance.objects import (
     VideoUsage,
 )
 from seedance.pages import AsyncPage, Page
+from seedance.receipts import Deletion, Kept, Receipt, ReceiptSignature, verify_receipt
+from seedance.unwrap import unwrap_webhook
 from seedance.usage import AsyncUsagePage, UsagePage
+from seedance.webhook_objects import (
+    Event,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookReplay,
+    WebhookSecret,
+    WebhookTest,
+)
 
 __all__ = [
     "APIError",
@@ -56,13 +70,17 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
+    "ContentLink",
     "Cost",
     "CostUsage",
     "Deleted",
+    "Deletion",
     "Download",
     "DownloadFailed",
+    "Event",
     "File",
     "Gone",
+    "Kept",
     "Limit",
     "Media",
     "Model",
@@ -77,6 +95,9 @@ __all__ = [
     "QuoteTokens",
     "RangeNotSatisfiable",
     "RateLimited",
+    "Receipt",
+    "ReceiptInvalid",
+    "ReceiptSignature",
     "Reference",
     "Seedance",
     "SeedanceError",
@@ -97,4 +118,13 @@ __all__ = [
     "VideoURLs",
     "VideoUsage",
     "WaitTimeout",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookInvalid",
+    "WebhookReplay",
+    "WebhookSecret",
+    "WebhookTest",
+    "unwrap_webhook",
+    "verify_receipt",
 ]

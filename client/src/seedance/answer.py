@@ -8,6 +8,8 @@ import msgspec
 
 T = TypeVar("T", bound="Answer")
 
+SECRET = ("signing_secret",)
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A decoded JSON object; `raw` is all of it as the server sent it."""
@@ -20,8 +22,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in self.raw.items() if name not in self.__struct_fields__}
 
     def __repr__(self) -> str:
-        names = [name for name in self.__struct_fields__ if name != "raw"]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "raw"}
+        # What is printed ends in logs.
+        fields |= {name: "***" for name in SECRET if fields.get(name)}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
 
 def from_dict(data: dict[str, Any], kind: type[T]) -> T:

@@ -7,13 +7,14 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
-from seedance.download import OnDownload, save
+from seedance.download import save
 from seedance.drive import AsyncDriver, Driver
 from seedance.flow import Call, Flow
 from seedance.money import Balance
 from seedance.objects import Download
 from seedance.paths import statement_path
 from seedance.retry import Retries, decode, request
+from seedance.transfer import OnDownload
 from seedance.usage import AsyncUsagePage, Group, UsagePage, UsageQuery, list_usage
 
 

@@ -8,6 +8,7 @@ from typing import Self
 
 import httpx
 
+from seedance.account_events import AsyncEvents, Events
 from seedance.auth import BearerAuth
 from seedance.billing import AsyncBilling, Billing
 from seedance.config import find_config
@@ -18,6 +19,7 @@ from seedance.objects import Verification
 from seedance.retry import Retries
 from seedance.upload import OnUpload, Source, verify_file
 from seedance.videos import AsyncVideos, Videos
+from seedance.webhooks import AsyncWebhooks, Webhooks
 
 
 class Seedance:
@@ -45,6 +47,8 @@ class Seedance:
         self.files = Files(driver, retries)
         self.models = Models(driver, retries)
         self.billing = Billing(driver, retries)
+        self.webhooks = Webhooks(driver, retries)
+        self.events = Events(driver, retries)
 
     def verify(self, source: Source, *, on_progress: OnUpload | None = None) -> Verification:
         """What is known of a file (path, open binary file or bytes): is it ours, AI-generated, untouched."""
@@ -91,6 +95,8 @@ class AsyncSeedance:
         self.files = AsyncFiles(driver, retries)
         self.models = AsyncModels(driver, retries)
         self.billing = AsyncBilling(driver, retries)
+        self.webhooks = AsyncWebhooks(driver, retries)
+        self.events = AsyncEvents(driver, retries)
 
     async def verify(self, source: Source, *, on_progress: OnUpload | None = None) -> Verification:
         """What is known of a file (path, open binary file or bytes): is it ours, AI-generated, untouched."""

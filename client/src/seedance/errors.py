@@ -17,7 +17,7 @@ class SeedanceError(Exception):
 
 
 class ConfigurationError(SeedanceError):
-    """No usable API key or base URL."""
+    """No usable API key or base URL, or a package that is needed and not installed."""
 
 
 class ConnectionFailed(SeedanceError):
@@ -30,6 +30,14 @@ class UnexpectedAnswer(SeedanceError):
 
 class DownloadFailed(SeedanceError):
     """A download could not be completed; no target file was left."""
+
+
+class WebhookInvalid(SeedanceError):
+    """What came is no webhook of the service: not signed with the secret, too old, or malformed."""
+
+
+class ReceiptInvalid(SeedanceError):
+    """A receipt is not signed with the key, or has been changed since."""
 
 
 class VideoFailed(SeedanceError):

@@ -57,6 +57,7 @@ class Video(Answer, frozen=True, kw_only=True):
     started_at: int | None = None
     completed_at: int | None = None
     expires_at: int | None = None
+    delivered_at: int | None = None
     prompt: str | None = None
     size: str | None = None
     seconds: str | None = None
@@ -85,6 +86,15 @@ class Video(Answer, frozen=True, kw_only=True):
     def final(self) -> bool:
         """Whether nothing will change any more."""
         return self.status in {"completed", "failed", "canceled"}
+
+
+class ContentLink(Answer, frozen=True, kw_only=True):
+    """An address of one file of a video, good until `expires_at`. Whoever has it can read the file without a key."""
+
+    url: str
+    object: str = "content_link"
+    variant: str = "video"
+    expires_at: int | None = None
 
 
 class VideoEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +178,7 @@ class Model(Answer, frozen=True, kw_only=True):
 
 
 class Deleted(Answer, frozen=True, kw_only=True):
-    """The receipt of a deletion."""
+    """The answer to a deletion."""
 
     id: str
     object: str = ""
@@ -176,7 +186,14 @@ class Deleted(Answer, frozen=True, kw_only=True):
 
 
 class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished download; `path` is None when it went into a file object."""
+    """A finished download; `path` is None when it went into a file object.
+
+    `verified` is whether the service told its digest; a file that has another is no finished download. `video` is the
+    video as it is since the service was told that it is here; None if it was not told.
+    """
 
     path: str | None
     bytes: int
+    sha256: str | None = None
+    verified: bool = False
+    video: Video | None = None

@@ -6,6 +6,7 @@ from datetime import date
 from urllib.parse import quote
 
 from seedance.objects import File, Video
+from seedance.webhook_objects import Event, WebhookEndpoint
 
 
 def video_path(video: str | Video, rest: str = "") -> str:
@@ -22,6 +23,15 @@ def file_path(file: str | File) -> str:
 
 def model_path(model: str) -> str:
     return f"/v1/models/{segment(model)}"
+
+
+def endpoint_path(endpoint: str | WebhookEndpoint, rest: str = "") -> str:
+    name = endpoint.id if isinstance(endpoint, WebhookEndpoint) else endpoint
+    return f"/v1/webhook_endpoints/{segment(name)}{rest}"
+
+
+def event_path(event: str | Event) -> str:
+    return f"/v1/events/{segment(event.id if isinstance(event, Event) else event)}"
 
 
 def statement_path(month: str | date) -> str:

@@ -59,7 +59,9 @@ class FileSink:
 
     def restart(self) -> None:
         if self._start is None:
-            raise DownloadFailed("the content changed, and what was written to this stream cannot be taken back")
+            raise DownloadFailed(
+                "the download has to start over, and what was written to this stream cannot be taken back"
+            )
         self._file.seek(self._start)
         self._file.truncate()
 

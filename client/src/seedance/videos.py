@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Unpack
 
-from seedance.actions import cancel_video, delete_video
+from seedance.actions import cancel_video, confirm_delivery, delete_video, make_link, retrieve_receipt
 from seedance.create import OnMediaUpload, VideoOptions, create_video, quote_video
-from seedance.download import OnDownload, Variant, download_video
+from seedance.download import Variant, download_video
 from seedance.drive import AsyncDriver, Driver
 from seedance.events import stream_events
-from seedance.objects import Deleted, Download, Quote, Video, VideoEvent
-from seedance.pages import AsyncPage, Order, Page, Query, list_videos
+from seedance.objects import ContentLink, Deleted, Download, Quote, Video, VideoEvent
+from seedance.pages import AsyncPage, Order, Page, list_items, video_query
 from seedance.paths import id_of
+from seedance.receipts import Receipt
 from seedance.retry import Retries
+from seedance.transfer import OnDownload
 from seedance.wait import retrieve_video, wait_for_video
 
 
@@ -54,10 +56,10 @@ class Videos:
         order: Order | None = None,
         status: str | None = None,
         model: str | None = None,
-    ) -> Page:
+    ) -> Page[Video]:
         """A page of `limit` videos; iterate over it for all of them."""
-        query = Query(self._retries, limit, after, order, status, model)
-        return Page(self._driver.run(list_videos(query)), query, self._driver)
+        query = video_query(self._retries, limit, after, order, status, model)
+        return Page(self._driver.run(list_items(query)), query, self._driver)
 
     def wait(
         self,
@@ -87,11 +89,29 @@ class Videos:
         to: str | Path | BinaryIO,
         *,
         variant: Variant = "video",
+        confirm: bool = True,
         on_progress: OnDownload | None = None,
     ) -> Download:
-        """Save the content; `on_progress(received, total)` is told on the way."""
-        flow = download_video(video, to, variant=variant, on_progress=on_progress, retries=self._retries)
+        """Save the content, verified; then tell the service so, which deletes it soon, unless `confirm` is False.
+
+        `on_progress(received, total)` is told on the way.
+        """
+        flow = download_video(
+            video, to, variant=variant, confirm=confirm, on_progress=on_progress, retries=self._retries
+        )
         return self._driver.run(flow)
+
+    def delivered(self, video: str | Video) -> Video:
+        """Tell the service that you have the video: it is deleted when its grace is over."""
+        return self._driver.run(confirm_delivery(video, self._retries))
+
+    def link(self, video: str | Video, *, variant: Variant = "video", expires_in: int | None = None) -> ContentLink:
+        """An address of the content that needs no key, good for `expires_in` seconds, 15 minutes if left out."""
+        return self._driver.run(make_link(video, variant, expires_in, self._retries))
+
+    def receipt(self, video: str | Video) -> Receipt:
+        """What was deleted of a video and what is still kept, signed; also of one that you have deleted."""
+        return self._driver.run(retrieve_receipt(video, self._retries))
 
     def cancel(self, video: str | Video) -> Video:
         return self._driver.run(cancel_video(video, self._retries))
@@ -137,10 +157,10 @@ class AsyncVideos:
         order: Order | None = None,
         status: str | None = None,
         model: str | None = None,
-    ) -> AsyncPage:
+    ) -> AsyncPage[Video]:
         """A page of `limit` videos; iterate over it with `async for` for all of them."""
-        query = Query(self._retries, limit, after, order, status, model)
-        return AsyncPage(await self._driver.run(list_videos(query)), query, self._driver)
+        query = video_query(self._retries, limit, after, order, status, model)
+        return AsyncPage(await self._driver.run(list_items(query)), query, self._driver)
 
     async def wait(
         self,
@@ -170,11 +190,31 @@ class AsyncVideos:
         to: str | Path | BinaryIO,
         *,
         variant: Variant = "video",
+        confirm: bool = True,
         on_progress: OnDownload | None = None,
     ) -> Download:
-        """Save the content; `on_progress(received, total)` is told on the way."""
-        flow = download_video(video, to, variant=variant, on_progress=on_progress, retries=self._retries)
+        """Save the content, verified; then tell the service so, which deletes it soon, unless `confirm` is False.
+
+        `on_progress(received, total)` is told on the way.
+        """
+        flow = download_video(
+            video, to, variant=variant, confirm=confirm, on_progress=on_progress, retries=self._retries
+        )
         return await self._driver.run(flow)
+
+    async def delivered(self, video: str | Video) -> Video:
+        """Tell the service that you have the video: it is deleted when its grace is over."""
+        return await self._driver.run(confirm_delivery(video, self._retries))
+
+    async def link(
+        self, video: str | Video, *, variant: Variant = "video", expires_in: int | None = None
+    ) -> ContentLink:
+        """An address of the content that needs no key, good for `expires_in` seconds, 15 minutes if left out."""
+        return await self._driver.run(make_link(video, variant, expires_in, self._retries))
+
+    async def receipt(self, video: str | Video) -> Receipt:
+        """What was deleted of a video and what is still kept, signed; also of one that you have deleted."""
+        return await self._driver.run(retrieve_receipt(video, self._retries))
 
     async def cancel(self, video: str | Video) -> Video:
         return await self._driver.run(cancel_video(video, self._retries))

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from seedance.cli.balance import balance
+from seedance.cli.delivery import delivered, link, receipt
 from seedance.cli.download import download
+from seedance.cli.events import events
 from seedance.cli.generate import generate
 from seedance.cli.login import login
 from seedance.cli.models import models
@@ -18,6 +20,7 @@ from seedance.cli.statement import statement
 from seedance.cli.usage import usage
 from seedance.cli.verify import verify
 from seedance.cli.videos import cancel, delete, list_, status
+from seedance.cli.webhooks import webhooks
 
 # Locals in tracebacks could show what must not be shown; errors that are expected are printed as such.
 app = typer.Typer(
@@ -31,6 +34,9 @@ app.command()(quote)
 app.command()(status)
 app.command("list")(list_)
 app.command()(download)
+app.command()(link)
+app.command()(delivered)
+app.command()(receipt)
 app.command()(cancel)
 app.command()(delete)
 app.command()(verify)
@@ -38,6 +44,8 @@ app.command()(models)
 app.command()(balance)
 app.command()(usage)
 app.command()(statement)
+app.add_typer(webhooks, name="webhooks")
+app.command()(events)
 app.command()(login)
 
 

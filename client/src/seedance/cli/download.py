@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from seedance.cli.delivery import Variant, VariantOption, end_in_words
 from seedance.cli.display import open_display
-from seedance.cli.options import check_output
-from seedance.cli.output import Json, bytes_in_words, session
+from seedance.cli.options import Confirm, check_output
+from seedance.cli.output import Json, Output, bytes_in_words, session
 from seedance.cli.videos import VideoId
-
-
-class Variant(StrEnum):
-    """Which of a video's files."""
-
-    video = "video"
-    last_frame = "last_frame"
-    thumbnail = "thumbnail"
+from seedance.objects import Download, Video
 
 
 def download(
@@ -27,19 +20,44 @@ def download(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to. Named after the id if left out.")
     ] = None,
-    variant: Annotated[Variant, typer.Option(help="Which file.")] = Variant.video,
+    variant: VariantOption = Variant.video,
+    confirm: Confirm = True,
     as_json: Json = False,
 ) -> None:
-    """Save a video, after waiting for it if it is not finished."""
+    """Save a video, after waiting for it if it is not finished; verify it, and tell the service that it is here."""
     target = check_output(output or default_name(video_id, variant), "--output")
     with session(as_json) as (client, out):
         with open_display(out) as display:
             video = client.videos.wait(client.videos.retrieve(video_id), on_change=display.changed)
-            saved = client.videos.download(video, target, variant=variant.value, on_progress=display.downloading)
+            saved = client.videos.download(
+                video, target, variant=variant.value, confirm=confirm, on_progress=display.downloading
+            )
         if as_json:
-            out.json(video.raw | {"path": saved.path})
-        else:
-            out.line(f"✓ {saved.path}  ({bytes_in_words(saved.bytes)}, {video.id})", "green")
+            out.json(as_data(video, saved))
+            return
+        out.line(f"✓ {saved.path}  ({bytes_in_words(saved.bytes)}, {video.id})", "green")
+        if confirm and variant is Variant.video:
+            note_delivery(video, saved, out)
+
+
+def as_data(video: Video, saved: Download) -> dict[str, Any]:
+    """The video as it is after the download, and the file."""
+    file = {
+        "path": saved.path,
+        "sha256": saved.sha256,
+        "verified": saved.verified,
+        "confirmed": saved.video is not None,
+    }
+    return (saved.video or video).raw | file
+
+
+def note_delivery(video: Video, saved: Download, out: Output) -> None:
+    if saved.video is not None:
+        out.note(f"It {end_in_words(saved.video)}.")
+    elif not saved.verified:
+        out.note(f"The service gave no digest to verify it by. If it is good: seedance delivered {video.id}", "yellow")
+    else:
+        out.note(f"The service could not be told. To tell it: seedance delivered {video.id}", "yellow")
 
 
 def default_name(video_id: str, variant: Variant) -> Path:

@@ -10,6 +10,7 @@ import typer
 
 from seedance.cli import options as opt
 from seedance.cli.display import Display, open_display
+from seedance.cli.download import as_data
 from seedance.cli.money import cost_in_words
 from seedance.cli.output import INTERRUPTED, Json, Output, bytes_in_words, session
 from seedance.client import Seedance
@@ -36,6 +37,9 @@ def generate(
     final_of: opt.FinalOf = None,
     metadata: opt.Metadata = None,
     max_cost: opt.MaxCost = None,
+    webhook_url: opt.WebhookUrl = None,
+    expires_after: opt.ExpiresAfter = None,
+    confirm: opt.Confirm = True,
     last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to; ID.mp4 if left out.")] = None,
     as_json: Json = False,
@@ -46,23 +50,26 @@ def generate(
         images=image, first_frame=first_frame, last_frame=last_frame, references=reference, metadata=metadata,
         model=model, duration=duration, resolution=resolution, ratio=ratio, seed=seed, generate_audio=audio,
         camera_fixed=camera_fixed, watermark=watermark, draft=draft, draft_id=final_of, max_cost=max_cost,
-        return_last_frame=True if last_frame_out else None,
+        webhook_url=webhook_url, expires_after=expires_after, return_last_frame=True if last_frame_out else None,
     )  # fmt: skip
     for option, path in (("--output", output), ("--last-frame-out", last_frame_out)):
         if path is not None:
             opt.check_output(path, option)
     with session(as_json) as (client, out):
-        Generation(client, out, output, last_frame_out).run(prompt, request)
+        Generation(client, out, output, last_frame_out, confirm=confirm).run(prompt, request)
 
 
 class Generation:
     """One run: create, wait, download; whatever happens, the user learns the id."""
 
-    def __init__(self, client: Seedance, out: Output, output: Path | None, last_frame_out: Path | None) -> None:
+    def __init__(
+        self, client: Seedance, out: Output, output: Path | None, last_frame_out: Path | None, *, confirm: bool
+    ) -> None:
         self._client = client
         self._out = out
         self._output = output
         self._last_frame_out = last_frame_out
+        self._confirm = confirm
         self._video: Video | None = None
 
     def run(self, prompt: str | None, request: VideoOptions) -> None:
@@ -83,17 +90,15 @@ class Generation:
 
     def _save(self, video: Video, display: Display) -> Download:
         target = self._output or Path(f"{video.id}.mp4")
-        download = self._client.videos.download(video, target, on_progress=display.downloading)
         if self._last_frame_out:
+            # Before the video: once that is delivered, everything may go.
             self._client.videos.download(video, self._last_frame_out, variant="last_frame")
-        return download
+        return self._client.videos.download(video, target, confirm=self._confirm, on_progress=display.downloading)
 
     def _report(self, video: Video, download: Download) -> None:
         if self._out.as_json:
-            paths = {"path": download.path}
-            if self._last_frame_out:
-                paths["last_frame_path"] = str(self._last_frame_out)
-            self._out.json(video.raw | paths)
+            last_frame = {"last_frame_path": str(self._last_frame_out)} if self._last_frame_out else {}
+            self._out.json(as_data(video, download) | last_frame)
             return
         length = f"{video.seconds or video.duration} s" if video.seconds or video.duration else None
         facts = [video.size, length, bytes_in_words(download.bytes), video.id]

@@ -47,6 +47,16 @@ Metadata: TypeAlias = Annotated[
     list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Kept with the video. Repeatable.")
 ]
 
+WebhookUrl: TypeAlias = Annotated[
+    str | None, typer.Option("--webhook-url", metavar="URL", help="Told how this video ended; see `webhooks secret`.")
+]
+ExpiresAfter: TypeAlias = Annotated[
+    int | None, typer.Option("--expires-after", metavar="SECONDS", help="How long the service keeps it at most.")
+]
+Confirm: TypeAlias = Annotated[
+    bool, typer.Option("--confirm/--no-confirm", help="Tell the service that the file is here and good, or not.")
+]
+
 
 def checked_amount(value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"[0-9]+(\.[0-9]{1,6})?", value):

@@ -77,11 +77,11 @@ def delete(
     if not yes and not as_json and sys.stdin.isatty():
         typer.confirm(f"Delete {video_id} for good?", abort=True, err=True)
     with session(as_json) as (client, out):
-        receipt = client.videos.delete(video_id)
+        deleted = client.videos.delete(video_id)
         if as_json:
-            out.json(receipt.raw)
+            out.json(deleted.raw)
         else:
-            out.line(f"{receipt.id} is deleted")
+            out.line(f"{deleted.id} is deleted")
 
 
 def show(video: Video, out: Output) -> None:
@@ -109,6 +109,7 @@ def facts(video: Video) -> list[tuple[str, object]]:
         ("seed", video.seed),
         ("created", moment(video.created_at)),
         ("completed", moment(video.completed_at)),
+        ("delivered", moment(video.delivered_at)),
         ("expires", moment(video.expires_at)),
         ("tokens", video.usage.total_tokens if video.usage else None),
         *(cost_facts(video.cost) if video.cost else [("cost", outcome(video))]),
