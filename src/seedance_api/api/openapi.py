@@ -241,7 +241,7 @@ def _webhook_paths() -> dict[str, Any]:
         },
         f"{place}/test": {
             "parameters": [endpoint],
-            "post": _operation("testWebhookEndpoint", "Try an endpoint", "Webhooks", "WebhookEndpointTest", [*body, "not_found"], parameters=[_KEY], body=_json_body("TestEndpoint")),
+            "post": _operation("testWebhookEndpoint", "Try an endpoint", "Webhooks", "WebhookEndpointTest", [*body, "not_found", "rate_limited"], parameters=[_KEY], body=_json_body("TestEndpoint")),
         },
         f"{place}/deliveries": {
             "parameters": [endpoint],

@@ -30,6 +30,10 @@ from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
 
 
+_TESTS_A_MINUTE, _TESTS_AT_ONCE = 30, 32
+"""Tests of endpoints: of one account, and under way in this process. Each is a request to where a customer says."""
+
+
 class Changes:
     """Wakes those who wait for a change of a generation. `pg_notify` brings the changes to every process."""
 
@@ -105,6 +109,8 @@ class Parts:
         """How long presigned links of the object store are good for; 0 where we send content ourselves."""
         self.verifying = verifying
         self.posting = posting
+        self.testing = Limiter(a_minute=_TESTS_A_MINUTE)
+        self.testing_at_once = asyncio.Semaphore(_TESTS_AT_ONCE)
         self.seals = Seals(pepper, public_url)
         self.budget = Budget()
         self.find = Finder(db)

@@ -1,5 +1,6 @@
 """`/v1/webhook_endpoints`: OpenAI's interface, and what goes beyond it: deliveries, replay, enabling again."""
 
+import math
 from typing import Any, Literal
 
 import msgspec
@@ -206,7 +207,10 @@ async def test_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Resp
 
 
 async def _try(parts: Parts, endpoint: Endpoint, kind: Kind, once: Once | None) -> WebhookEndpointTest:
-    result = await try_endpoint(endpoint, kind, new_id("evt"), outbound=parts.posting, pepper=parts.pepper)
+    if seconds := await parts.testing.take(endpoint.account_id):
+        raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds))})
+    async with parts.testing_at_once:
+        result = await try_endpoint(endpoint, kind, new_id("evt"), outbound=parts.posting, pepper=parts.pepper)
     answer = WebhookEndpointTest(
         webhook_endpoint_id=endpoint.id,
         event_type=kind,

@@ -97,6 +97,9 @@ def check_url(url: str, path: str, posting: Outbound) -> list[Problem]:
     """Why an address is none that webhooks can go to. Where its name leads is judged at each attempt."""
     if len(url) > URL_MOST:
         return [Problem(path=path, code="bad_url", message=f"`{path}` must be at most {URL_MOST} characters.")]
+    if not url.isascii():
+        message = f"`{path}` must be ASCII: write the name in Punycode, and the rest percent-encoded."
+        return [Problem(path=path, code="bad_url", message=message)]
     blocked = posting.refuse(url)
     return [Problem(path=path, code="bad_url", message=f"`{path}`: {blocked.message}.")] if blocked else []
 

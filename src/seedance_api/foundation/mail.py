@@ -4,6 +4,7 @@
 `smtps://` is encrypted from its first byte.
 """
 
+import asyncio
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -55,16 +56,17 @@ async def send(mailbox: Mailbox, *, to: str, subject: str, text: str, message_id
     message.set_content(text)
     insists = mailbox.password is not None and mailbox.host not in _LOCAL
     try:
-        await aiosmtplib.send(
-            message,
-            hostname=mailbox.host,
-            port=mailbox.port,
-            username=mailbox.user,
-            password=mailbox.password,
-            use_tls=mailbox.tls,
-            start_tls=None if mailbox.tls or not insists else True,
-            timeout=SECONDS,
-        )
-    except (aiosmtplib.SMTPException, OSError, ValueError):
+        async with asyncio.timeout(SECONDS):  # the library's own is for each word of the conversation
+            await aiosmtplib.send(
+                message,
+                hostname=mailbox.host,
+                port=mailbox.port,
+                username=mailbox.user,
+                password=mailbox.password,
+                use_tls=mailbox.tls,
+                start_tls=None if mailbox.tls or not insists else True,
+                timeout=SECONDS,
+            )
+    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError):
         return False
     return True

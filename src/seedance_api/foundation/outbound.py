@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -30,7 +31,8 @@ from seedance_api.foundation.transfer import Floor, Transfer
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 DNS_SECONDS = 5.0
-DNS_SLOTS = 32
+DNS_SLOTS = 256
+ZONE_SLOTS = 8
 CONNECTIONS = 100
 ANSWER_BYTES = 4096
 ANSWER_SECONDS = 1.0
@@ -242,12 +244,14 @@ _CUT = frozenset({"connect", "timeout", "broken"})
 def _timed(lookup: ssrfguard.Resolver, seconds: float) -> ssrfguard.Resolver:
     """Give `lookup` the deadline that `getaddrinfo` has not.
 
-    A stalled lookup cannot be stopped, only left behind: each has a daemon thread, `DNS_SLOTS` at most.
+    A stalled lookup cannot be stopped, only left behind: each has a daemon thread, `DNS_SLOTS` at most, and those of one
+    zone `ZONE_SLOTS`: whose name server does not answer holds up himself.
     """
-    slots = threading.BoundedSemaphore(DNS_SLOTS)
+    slots = _Slots()
 
     def look_up(host: str, port: int, *rest: int) -> list[_Answer]:
-        if not slots.acquire(timeout=seconds):
+        zone = _zone(host)
+        if not slots.take(zone, seconds):
             raise socket.gaierror(socket.EAI_AGAIN, "too many lookups are waiting")
         answer: Future[list[_Answer]] = Future()
 
@@ -257,7 +261,7 @@ def _timed(lookup: ssrfguard.Resolver, seconds: float) -> ssrfguard.Resolver:
             except (OSError, ValueError) as error:  # ValueError: a label that IDNA cannot encode
                 answer.set_exception(socket.gaierror(socket.EAI_NONAME, type(error).__name__))
             finally:
-                slots.release()
+                slots.give_back(zone)
 
         threading.Thread(target=ask, name="lookup", daemon=True).start()
         try:
@@ -266,6 +270,36 @@ def _timed(lookup: ssrfguard.Resolver, seconds: float) -> ssrfguard.Resolver:
             raise socket.gaierror(socket.EAI_AGAIN, "the lookup took too long") from None
 
     return look_up
+
+
+class _Slots:
+    """Places for lookups: so many in all, and of one zone."""
+
+    def __init__(self) -> None:
+        self._zones: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    def take(self, zone: str, seconds: float) -> bool:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._is_free(zone), seconds):
+                return False
+            self._zones[zone] += 1
+            return True
+
+    def give_back(self, zone: str) -> None:
+        with self._changed:
+            self._zones[zone] -= 1
+            self._zones += Counter[str]()  # forgets those of which there is none
+            self._changed.notify_all()
+
+    def _is_free(self, zone: str) -> bool:
+        return self._zones[zone] < ZONE_SLOTS and self._zones.total() < DNS_SLOTS
+
+
+def _zone(host: str) -> str:
+    """Whose name it is, nearly: two labels, or three where the second is one like `co`."""
+    labels = host.rstrip(".").lower().split(".")
+    return ".".join(labels[-3 if len(labels) > 2 and len(labels[-2]) <= 3 else -2 :])
 
 
 def _client(
@@ -307,10 +341,10 @@ def _retry_after(text: str | None) -> float | None:
         return float(text.strip()[:9])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError, TypeError):  # a stranger's date, read by the standard library
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 async def _read(response: httpx.Response, transfer: Transfer) -> Download | str:
