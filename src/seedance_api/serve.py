@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import msgspec
 import structlog
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
@@ -38,6 +38,8 @@ def serve(*, host: str, port: int, workers: int, drain_seconds: float, live_sand
             address=host,
             port=port,
             interface=Interfaces.ASGI,
+            # of several streams on one connection nobody could say which of them has arrived
+            http=HTTPModes.http1,
             workers=workers,
             loop=Loops.uvloop,
             factory=True,

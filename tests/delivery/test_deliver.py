@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -94,6 +95,29 @@ def test_a_download_that_is_broken_off_is_no_delivery(service: Service, made: tu
     assert content_of(service, video["id"])["state"] == "stored"
     assert len(client.get(video["urls"]["content"]).content) == whole
     until(lambda: content_of(service, video["id"])["state"] == "delivered", 10)
+
+
+def test_a_connection_that_is_reset_at_once_is_no_delivery(service: Service, made: tuple) -> None:
+    """Its socket has no other end any more when it is looked for: that means that nothing arrived."""
+    client, video = made
+    request = f"GET /v1/videos/{video['id']}/content HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\n\r\n"
+    for _ in range(20):
+        with socket.create_connection(address(service)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(request.encode())
+    assert client.head(video["urls"]["content"]).status_code == 200
+    time.sleep(0.5)  # what would be written wrongly, were it, is written by now
+    assert content_of(service, video["id"])["state"] == "stored"
+    assert client.get(video["urls"]["content"]).status_code == 200
+    until(lambda: content_of(service, video["id"])["state"] == "delivered", 10)
+
+
+@pytest.mark.parametrize("path", ["content", "delivered", "links", "receipt"])
+def test_an_id_that_is_none_is_not_asked_for(service: Service, path: str) -> None:
+    method = "POST" if path in ("delivered", "links") else "GET"
+    for strange in ("a%00b", "vid_%ff", "vid_" + "0" * 26):
+        with service.client() as client:
+            refused(client.request(method, f"/v1/videos/{strange}/{path}"), 404, 400)
 
 
 def grow(service: Service, video: str, size: int) -> None:

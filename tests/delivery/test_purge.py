@@ -22,9 +22,11 @@ from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Output
 
 
-async def completed(db: Database, me: Owner, one: Engine, count: int = 1, *, due: bool = True) -> list[str]:
+async def completed(
+    db: Database, me: Owner, one: Engine, count: int = 1, *, due: bool = True, key: str = ""
+) -> list[str]:
     """Finished videos with an object each, past their end or not."""
-    news = [new(me, key=f"{at}") for at in range(count)]
+    news = [new(me, key=f"{key}{at}") for at in range(count)]
     write = Writer(db)
     await asyncio.gather(*(write(each) for each in news))
     ids = sorted(each.id for each in news)
@@ -65,6 +67,12 @@ def test_p19_a_purge_that_was_missed_catches_up_in_batches(database_url: str) ->
     with_database(database_url, verb)
 
 
+async def me_of(db: Database) -> tuple[str, str]:
+    row = await db.fetchrow("SELECT account_id, id FROM api_key")
+    assert row is not None
+    return row["account_id"], row["id"]
+
+
 def test_an_object_that_cannot_be_deleted_keeps_no_other(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def verb(db: Database) -> None:
         one = engine(db)
@@ -79,8 +87,13 @@ def test_an_object_that_cannot_be_deleted_keeps_no_other(database_url: str, monk
         with monkeypatch.context() as patch:
             patch.setattr(objects, "delete", delete)
             assert await purge_due(one) == 19
+            (later,) = await completed(db, Owner(*await me_of(db)), one, key="later")
+            assert await purge_due(one) == 1  # nor does it keep what falls due after it
+            assert later not in await db.fetchval("SELECT array_agg(generation_id) FROM asset")
         assert await db.fetchval("SELECT generation_id FROM asset") == ids[7]
         assert await queries.asset_of(db, ids[7], "video") is None  # it is served no more all the same
+        assert await purge_due(one) == 0
+        await db.execute("UPDATE content SET clear_at = now()")
         assert await purge_due(one) == 1
 
     with_database(database_url, verb)
@@ -120,8 +133,12 @@ def test_a_receipt_says_what_went_and_what_is_kept_and_is_signed(database_url: s
         before = await receipt(db, video, receipt_key(b"p" * 32))
         assert not before.complete
         assert {kept.what for kept in before.kept} == {"video", "prompt"}
+        await objects.put_bytes(
+            one.storage.objects, f"content/{video}/0/video.mp4", b"left by a worker that was killed"
+        )
         await purge(db, one.storage.objects, video)
         await purge(db, one.storage.objects, video)
+        assert not [key for page in one.storage.objects.list() for key in page]
         after = await receipt(db, video, receipt_key(b"p" * 32))
         assert [(line.what, line.digest, line.bytes) for line in after.deleted] == [("video", "ab" * 32, len(video))]
         said = json.loads(msgspec.json.encode(after))

@@ -29,13 +29,13 @@ from seedance_api.providers.provider import (
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def generation(*, past: bool = False, canceled: bool = False, tries: int = 0) -> Claimed:
+def generation(*, past: bool = False, canceled: bool = False, tries: int = 0, wrong: int = 0) -> Claimed:
     accepted = check(Request(prompt="x"))
     assert isinstance(accepted, Accepted)
     return Claimed(
         id="vid_1", account_id="acc_1", key_id="key_1", livemode=False, provider="sandbox", model="seedance-2.0-mini",
         params=accepted.order, metadata={}, keep_seconds=3600, quoted_tokens=1, draft_id=None, state=State.SUBMITTING,
-        version=3, tries=tries, progress=0, output=None, error_code=None, error_message=None,
+        version=3, tries=tries, wrong_tries=wrong, progress=0, output=None, error_code=None, error_message=None,
         cancel_requested_at=NOW if canceled else None, due_at=NOW, claimed_until=None, deadline_at=NOW, created_at=NOW,
         started_at=None, finished_at=None, deleted_at=None, past_deadline=past,
         seconds_left=60, regions=None, pinned=False,
@@ -118,7 +118,7 @@ def test_storing_is_tried_again_but_not_for_ever() -> None:
     assert isinstance(decide.after_storing(generation(), Stored([], Output())), decide.Complete)
     assert isinstance(decide.after_storing(generation(), Unstored("output_invalid", wrong=True)), decide.PutOff)
     assert isinstance(decide.after_storing(generation(), Unstored("output_unavailable", gone=True)), decide.Fail)
-    assert isinstance(decide.after_storing(generation(tries=10), Unstored("output_invalid", wrong=True)), decide.Fail)
+    assert isinstance(decide.after_storing(generation(wrong=10), Unstored("output_invalid", wrong=True)), decide.Fail)
 
 
 def test_every_failure_has_a_code_that_is_explained() -> None:
@@ -146,6 +146,8 @@ def test_a_finished_video_that_cannot_be_fetched_now_is_waited_for() -> None:
     for tries in (0, 50, 900):
         step = decide.after_storing(generation(tries=tries), Unstored("output_unavailable"))
         assert isinstance(step, decide.PutOff)
+    first_bad = decide.after_storing(generation(tries=900), Unstored("output_invalid", wrong=True))
+    assert isinstance(first_bad, decide.PutOff)  # outages before it do not count
     late = decide.after_storing(generation(past=True, tries=900), Unstored("output_unavailable"))
     assert isinstance(late, decide.Fail)
 

@@ -18,6 +18,7 @@ from seedance_api.delivery.deliver import note_served
 from seedance_api.delivery.queries import Held
 from seedance_api.foundation import jobs, objects
 from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.ids import is_id
 
 PLACE = "/v1/content/"
 VARIANTS = ("video", "last_frame", "thumbnail")
@@ -70,7 +71,7 @@ def unknown_variant(message: str) -> AppError:
 
 async def find(parts: Parts, principal: Principal, video_id: str, variant: str) -> Held:
     """A variant of the caller's video. Raises AppError: 404 for none, 410 for one that is deleted."""
-    held = await queries.asset_of(parts.db, video_id, variant)
+    held = await queries.asset_of(parts.db, video_id, variant) if is_id("vid", video_id) else None
     if held is not None and held.account_id == principal.account_id and held.livemode == principal.livemode:
         return held
     seen = await parts.seen(principal, video_id)  # 404 for what is not this account's
@@ -85,8 +86,12 @@ async def find(parts: Parts, principal: Principal, video_id: str, variant: str) 
 
 async def _send(request: AnyRequest, parts: Parts, video_id: str, held: Held) -> ASGIApp:
     if parts.redirect_seconds and request.method == "GET":
-        url = await objects.presign(parts.store, held.object_key, parts.redirect_seconds)
+        seconds = min(parts.redirect_seconds, max(1, int(held.purge_at.timestamp() - time.time())))
+        url = await objects.presign(parts.store, held.object_key, seconds)
         if url is not None:
+            whole = await objects.is_whole(parts.store, held.object_key, held.bytes)
+            if not whole:
+                raise await _missing(parts, video_id, held)
             return _redirect(url)
     found = Sendable(
         object_key=held.object_key,

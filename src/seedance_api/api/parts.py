@@ -29,7 +29,6 @@ from seedance_api.generations.rows import Seen
 from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
 
-
 _TESTS_A_MINUTE, _TESTS_AT_ONCE = 30, 32
 """Tests of endpoints: of one account, and under way in this process. Each is a request to where a customer says."""
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import Literal
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -14,7 +15,7 @@ from obstore.store import ObjectStore
 from seedance_api.api.body import AnyRequest
 from seedance_api.delivery.serve import Part, choose
 from seedance_api.foundation import objects
-from seedance_api.foundation.peer import Peer, find_peer
+from seedance_api.foundation.peer import Peer, find_peer, tells
 
 Note = Callable[[int, int], Awaitable[None]]
 """Told which bytes arrived: from, up to but without."""
@@ -58,7 +59,7 @@ def _stream(
 ) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         left = asyncio.create_task(_leave(receive))
-        peer = await asyncio.to_thread(find_peer, scope["client"]) if note else None
+        peer = await asyncio.to_thread(_find_peer, scope) if note else None
         sent = part.start
         try:
             async with aclosing(chunks):
@@ -79,9 +80,17 @@ def _stream(
     return answer
 
 
-async def _settle(note: Note, peer: Peer | None, start: int, sent: int) -> None:
-    """Tell what arrived of what was sent, where the system knows, and else what was sent."""
-    if peer is not None:
+def _find_peer(scope: Scope) -> Peer | None | Literal["unknown"]:
+    """The connection, for what arrives over it; `unknown` where the system does not tell."""
+    client = scope["client"]
+    return "unknown" if client is None or not tells() else find_peer(client)
+
+
+async def _settle(note: Note, peer: Peer | None | Literal["unknown"], start: int, sent: int) -> None:
+    """Tell what arrived of what was sent, where the system knows; else what was sent. Over what is gone, nothing."""
+    if peer is None:
+        return
+    if peer != "unknown":
         with peer:
             sent = start + await peer.takes(sent - start, _ARRIVE_SECONDS)
     if sent > start:

@@ -41,6 +41,7 @@ async def list_certificates(request: AnyRequest) -> Response[bytes]:
 
 
 async def _admit(request: AnyRequest, parts: Parts) -> None:
+    parts.disk.check()
     seconds = await parts.verifying.limiter.take(neighbourhood(request.client.host if request.client else None))
     if seconds:
         raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds)), "Connection": "close"})

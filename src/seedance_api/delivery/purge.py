@@ -1,6 +1,7 @@
 """Purge: content is withdrawn, then its objects are deleted, then its rows; a crash between is taken up again."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
 import structlog
 from obstore.store import ObjectStore
@@ -11,7 +12,8 @@ from seedance_api.foundation.db import Database
 
 BATCH = 500
 """Contents that are dealt with at once: the bound of what a purge of any number has in memory."""
-_GIVEN_UP_MOST = 1000
+_AGAIN_SECONDS = 300.0
+"""Before objects that could not be deleted are tried again."""
 _log = structlog.get_logger()
 
 
@@ -23,20 +25,27 @@ async def emptied(db: Database, store: ObjectStore) -> AsyncIterator[list[str]]:
     """
     while await queries.withdraw_due(db, BATCH) == BATCH:
         pass
-    given_up: list[str] = []
-    while len(given_up) < _GIVEN_UP_MOST and (batch := await queries.withdrawn(db, BATCH, given_up)):
+    while batch := await queries.withdrawn(db, BATCH):
         kill.reach("purge.withdrawn")
         gone = await _delete(db, store, batch)
-        given_up += [one for one in batch if one not in gone]
+        if left := [one for one in batch if one not in gone]:
+            await queries.clear_later(db, left, _AGAIN_SECONDS)
+            _log.error("purge.put_off", count=len(left))
         if gone:
             kill.reach("purge.deleted")
             yield sorted(gone)
 
 
 async def empty(db: Database, store: ObjectStore, generation_id: str) -> None:
-    """Withdraw the content of one generation and delete its objects, due or not. Again, it changes nothing."""
+    """Withdraw the content of one generation and delete its objects, due or not. Again, it changes nothing.
+
+    What a killed worker left beside them goes as well.
+    """
     await queries.withdraw(db, generation_id)
-    await objects.delete(store, await queries.objects_of(db, [generation_id]))
+    keys = set(await queries.objects_of(db, [generation_id]))
+    async for page in objects.keys_before(store, f"content/{generation_id}/", datetime.max.replace(tzinfo=UTC)):
+        keys |= set(page)
+    await objects.delete(store, sorted(keys))
 
 
 async def _delete(db: Database, store: ObjectStore, ids: Sequence[str]) -> set[str]:
@@ -45,7 +54,7 @@ async def _delete(db: Database, store: ObjectStore, ids: Sequence[str]) -> set[s
         await objects.delete(store, await queries.objects_of(db, ids))
     except Exception:  # noqa: BLE001 a store says in many ways that it cannot
         if len(ids) == 1:
-            _log.error("purge.failed", generation_id=ids[0], exc_info=True)
+            _log.warning("purge.failed", generation_id=ids[0], exc_info=True)
             return set()
     else:
         return set(ids)

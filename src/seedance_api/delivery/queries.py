@@ -127,9 +127,12 @@ async def note_served(db: Database, generation_id: str, sha256: str, start: int,
     """Add a range to what was served of the video; True when that was the last that was missing."""
     return await db.fetchval(
         """
-        WITH a AS (
-            UPDATE asset SET served = served + int8multirange(int8range($3, $4))
-            WHERE generation_id = $1 AND variant = 'video' AND sha256 = $2 AND NOT served @> int8range($3, $4)
+        WITH kept AS MATERIALIZED (  -- its row first, as everybody does who changes both
+            SELECT generation_id FROM content WHERE generation_id = $1 AND state = 'stored' FOR NO KEY UPDATE
+        ), a AS (
+            UPDATE asset SET served = served + int8multirange(int8range($3, $4)) FROM kept
+            WHERE asset.generation_id = kept.generation_id AND variant = 'video' AND sha256 = $2
+              AND NOT served @> int8range($3, $4)
               AND (SELECT count(*) FROM unnest(served + int8multirange(int8range($3, $4)))) <= $5
             RETURNING served @> int8range(0, bytes) AS whole
         ), c AS (
@@ -197,18 +200,23 @@ async def withdraw_due(db: Database, limit: int) -> int:
     return affected(tag)
 
 
-async def withdrawn(db: Database, limit: int, besides: Sequence[str]) -> list[str]:
-    """Withdrawn content that is not cleared yet, the longest withdrawn first, `besides` some that cannot be."""
+async def withdrawn(db: Database, limit: int) -> list[str]:
+    """Withdrawn content that is to be cleared now, the longest due first."""
     found = await db.fetch(
         """
         SELECT generation_id FROM content
-        WHERE state = 'purged' AND cleared_at IS NULL AND generation_id <> ALL ($2)
-        ORDER BY purged_at LIMIT $1
+        WHERE state = 'purged' AND cleared_at IS NULL AND clear_at <= now() ORDER BY clear_at LIMIT $1
         """,
         limit,
-        besides,
     )
     return [record["generation_id"] for record in found]
+
+
+async def clear_later(db: Database, ids: Sequence[str], seconds: float) -> None:
+    """Try these again in a while, so that they keep nobody else's content."""
+    await db.execute(
+        "UPDATE content SET clear_at = now() + $2 * interval '1 second' WHERE generation_id = ANY ($1)", ids, seconds
+    )
 
 
 async def objects_of(db: Database, ids: Sequence[str]) -> list[str]:
@@ -311,6 +319,9 @@ async def kept_of(db: Database, generation_id: str) -> list[Kept]:
         WHERE a.generation_id = $1 AND a.operation IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM deletion d
             WHERE d.generation_id = $1 AND d.what = 'upstream_copy' AND d.name = a.id
+        ) AND (  -- an upstream that would not delete it has let it go by itself after that
+            c.state <> 'purged' OR (SELECT coalesce(deleted_at, c.purged_at, finished_at, now()) FROM generation g
+                                    WHERE g.id = $1) > now() - interval '25 hours'
         )
         ORDER BY 1, 3
         """,

@@ -26,6 +26,8 @@ _CPU_SECONDS = 90
 _MEMORY = 3 << 30
 _LABEL_SECONDS, _LABEL_CPU_SECONDS = 900.0, 900
 _LABEL_BYTES = 1 << 30
+_ROOM = 64 << 20
+"""With less on the disk than this, what a child could not read or write may be the disk's fault."""
 _SHORT_SECONDS = 0.5
 """A video may be this much shorter than ordered, or a twentieth. A longer one is the customer's: he pays no more."""
 _log = structlog.get_logger()
@@ -88,9 +90,12 @@ class Storage:
             content_id=content_id(generation_id),
         )
         try:
-            return await self._store(
+            outcome = await self._store(
                 folder, f"content/{generation_id}/{version}", order, said or Output(), provider, operation, origin
             )
+            if isinstance(outcome, Unstored) and outcome.wrong and await asyncio.to_thread(_has_no_room, folder):
+                return Unstored("output_unavailable")  # the file may be right, and our disk full
+            return outcome
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, True)
 
@@ -219,6 +224,10 @@ def ratio_of(order: Order, said: Output, found: measure.Measured) -> str:
         if pixels.size(model, resolution, nearest) == (found.width, found.height):
             return nearest
     return said.ratio or order.ratio
+
+
+def _has_no_room(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < _ROOM
 
 
 def _weigh(path: Path) -> tuple[int, str]:

@@ -106,6 +106,14 @@ def _sync(path: Path) -> None:
         os.close(opened)
 
 
+async def is_whole(store: ObjectStore, key: str, size: int) -> bool:
+    """Whether the object is there, with this size."""
+    try:
+        return await size_of(store, key) == size
+    except FileNotFoundError:
+        return False
+
+
 async def exists(store: ObjectStore, key: str) -> bool:
     """Whether there is such an object."""
     try:

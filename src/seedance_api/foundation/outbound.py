@@ -244,8 +244,8 @@ _CUT = frozenset({"connect", "timeout", "broken"})
 def _timed(lookup: ssrfguard.Resolver, seconds: float) -> ssrfguard.Resolver:
     """Give `lookup` the deadline that `getaddrinfo` has not.
 
-    A stalled lookup cannot be stopped, only left behind: each has a daemon thread, `DNS_SLOTS` at most, and those of one
-    zone `ZONE_SLOTS`: whose name server does not answer holds up himself.
+    A stalled lookup cannot be stopped, only left behind: each has a daemon thread, `DNS_SLOTS` at most, and those of
+    one zone `ZONE_SLOTS`: whose name server does not answer holds up himself.
     """
     slots = _Slots()
 

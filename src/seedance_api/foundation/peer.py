@@ -5,6 +5,7 @@ when a small file is "sent". The kernel knows; it is asked through a second hand
 """
 
 import asyncio
+import ctypes
 import os
 import socket
 import struct
@@ -15,6 +16,9 @@ from typing import Self
 _TCP_INFO_BYTES = 128
 _CLOSED = 7
 _STATE, _ACKED = struct.Struct("B"), struct.Struct("Q")
+_FAMILY, _PORT = struct.Struct("H"), struct.Struct("!H")
+_ADDRESS_BYTES = 128
+_LIBC = ctypes.CDLL(None)
 _ACKED_AT = 120  # tcpi_bytes_acked in linux/tcp.h, since Linux 4.1
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.005, 1.0
 
@@ -57,42 +61,37 @@ class Peer:
         return _STATE.unpack_from(info)[0], _ACKED.unpack_from(info, _ACKED_AT)[0]
 
 
-def find_peer(client: tuple[str, int] | None) -> Peer | None:
-    """The connection of a client, by its address; None where the system does not tell."""
-    if client is None or not hasattr(socket, "TCP_INFO"):
-        return None
+def tells() -> bool:
+    """Whether this system says what has arrived."""
+    return hasattr(socket, "TCP_INFO") and Path("/proc/self/fd").is_dir()
+
+
+def find_peer(client: tuple[str, int]) -> Peer | None:
+    """The connection of a client, by its address; None for one that is gone: a reset one has no other end any more."""
     wanted = client[0], int(client[1])  # granian has the port as text
-    try:
-        descriptors = list(Path("/proc/self/fd").iterdir())
-    except OSError:
-        return None
-    for descriptor in descriptors:
-        handle = _socket(descriptor)
-        if handle is None:
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 it is done for each download, and is ten times as fast
+        if _address(int(name)) != wanted:
             continue
-        if _address(handle) == wanted:
-            try:
-                return Peer(handle)
-            except struct.error:  # an older kernel says less
-                pass
+        try:
+            handle = socket.socket(fileno=os.dup(int(name)))
+        except OSError:
+            continue
+        # another may have got the number meanwhile
+        if _address(handle.fileno()) == wanted:
+            return Peer(handle)
         handle.close()
     return None
 
 
-def _socket(descriptor: Path) -> socket.socket | None:
-    try:
-        if not str(descriptor.readlink()).startswith("socket:"):
-            return None
-        return socket.socket(fileno=os.dup(int(descriptor.name)))
-    except OSError:
+def _address(descriptor: int) -> tuple[str, int] | None:
+    """The other end of a descriptor, asked of the C library: a socket object for each takes forty times as long."""
+    found, size = ctypes.create_string_buffer(_ADDRESS_BYTES), ctypes.c_uint32(_ADDRESS_BYTES)
+    if _LIBC.getpeername(descriptor, found, ctypes.byref(size)) != 0:
         return None
-
-
-def _address(handle: socket.socket) -> tuple[str, int] | None:
-    if handle.family not in (socket.AF_INET, socket.AF_INET6) or handle.type != socket.SOCK_STREAM:
-        return None
-    try:
-        found = handle.getpeername()
-    except OSError:
-        return None
-    return found[0], found[1]
+    family = _FAMILY.unpack_from(found)[0]
+    port = _PORT.unpack_from(found, 2)[0]
+    if family == socket.AF_INET:
+        return socket.inet_ntop(family, found.raw[4:8]), port
+    if family == socket.AF_INET6:
+        return socket.inet_ntop(family, found.raw[8:24]), port
+    return None

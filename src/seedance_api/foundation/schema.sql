@@ -137,6 +137,7 @@ CREATE TABLE public.content (
     delivered_by text,
     warn_at timestamp with time zone,
     cleared_at timestamp with time zone,
+    clear_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT content_delivered_by_check CHECK ((delivered_by = ANY (ARRAY['served'::text, 'confirmed'::text]))),
     CONSTRAINT content_goes_within_a_week CHECK ((purge_at <= (stored_at + '168:00:00'::interval))),
     CONSTRAINT content_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
@@ -296,6 +297,7 @@ CREATE TABLE public.generation (
     deleted_at timestamp with time zone,
     draft_id text COLLATE pg_catalog."C",
     grace_seconds integer DEFAULT 3600 NOT NULL,
+    wrong_tries smallint DEFAULT 0 NOT NULL,
     webhook_endpoint_id text COLLATE pg_catalog."C",
     CONSTRAINT failures_have_their_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT final_states_have_their_time CHECK (((state = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
@@ -666,7 +668,7 @@ CREATE UNIQUE INDEX attempt_open ON public.attempt USING btree (generation_id) W
 CREATE UNIQUE INDEX attempt_operation ON public.attempt USING btree (provider, ((operation ->> 'id'::text))) WHERE (operation IS NOT NULL);
 CREATE INDEX content_purge ON public.content USING btree (purge_at) WHERE (state <> 'purged'::text);
 CREATE INDEX content_warning ON public.content USING btree (warn_at) WHERE ((warn_at IS NOT NULL) AND (state = 'stored'::text));
-CREATE INDEX content_withdrawn ON public.content USING btree (purged_at) WHERE ((state = 'purged'::text) AND (cleared_at IS NULL));
+CREATE INDEX content_withdrawn ON public.content USING btree (clear_at) WHERE ((state = 'purged'::text) AND (cleared_at IS NULL));
 CREATE INDEX credit_grant_expiry ON public.credit_grant USING btree (expires_at) WHERE (remaining > 0);
 CREATE INDEX credit_grant_open ON public.credit_grant USING btree (account_id, expires_at, id) WHERE (remaining > 0);
 CREATE INDEX deletion_digest ON public.deletion USING btree (digest) WHERE (what = 'video'::text);

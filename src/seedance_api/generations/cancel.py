@@ -1,5 +1,6 @@
 """Cancel and delete: what a customer may do with a generation he no longer wants."""
 
+import structlog
 from obstore.store import ObjectStore
 
 from seedance_api.billing.books import Books
@@ -11,6 +12,8 @@ from seedance_api.generations import decide, queries
 from seedance_api.generations.purge import purge
 from seedance_api.generations.record import record
 from seedance_api.generations.states import State
+
+_log = structlog.get_logger()
 
 
 async def cancel(db: Database, generation_id: str, *, once: Once | None, books: Books) -> bool:
@@ -47,4 +50,7 @@ async def delete(db: Database, store: ObjectStore, generation_id: str) -> None:
         if not await queries.mark_deleted(connection, generation_id):
             raise AppError("not_finished")
         await jobs.enqueue(connection, "tidy", [generation_id])
-    await purge(db, store, generation_id)
+    try:
+        await purge(db, store, generation_id)
+    except Exception:  # noqa: BLE001 it is withdrawn and hidden; what a store will not delete now is deleted later
+        _log.error("delete.put_off", generation_id=generation_id, exc_info=True)

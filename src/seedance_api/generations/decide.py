@@ -68,6 +68,8 @@ class PutOff(msgspec.Struct, frozen=True):
 
     seconds: float
     storing: bool = False
+    wrong: bool = False
+    """A wrong file was brought: that is tried a few times only."""
 
 
 class LeaveRunning(msgspec.Struct, frozen=True):
@@ -223,10 +225,10 @@ def after_storing(generation: Claimed, outcome: StoreOutcome) -> Step:
         case Stored():
             return Complete(outcome, generation.keep_seconds)
         case Unstored(code, gone, wrong):
-            hopeless = wrong and generation.tries + 1 >= _STORE_TRIES
+            hopeless = wrong and generation.wrong_tries + 1 >= _STORE_TRIES
             if gone or generation.past_deadline or hopeless:
                 return _fail(code)
-            return PutOff(backoff(generation.tries), storing=True)
+            return PutOff(backoff(generation.wrong_tries if wrong else generation.tries), storing=True, wrong=wrong)
         case _:
             assert_never(outcome)
 

@@ -3,6 +3,8 @@
 A disk may lose what it said it had written; the row then names an object that is not there, or not whole.
 """
 
+import time
+
 import structlog
 
 from seedance_api.catalog.order import Mode
@@ -25,10 +27,10 @@ async def mend(generation_id: str, engine: Engine) -> bool:
     if provider is None:
         _log.error("mend.impossible", generation_id=generation_id, provider=found.provider)
         return False
-    # the name of the version is new, for what is there under the old one may be half a file
+    # under a name that nobody has used: whoever is late must not write over what a row names
     outcome = await engine.storage.store(
         generation_id,
-        found.version + 1,
+        time.time_ns(),
         found.params,
         found.output,
         provider,
@@ -51,9 +53,6 @@ async def mend(generation_id: str, engine: Engine) -> bool:
 
 async def _is_whole(found: Mendable, engine: Engine) -> bool:
     for asset in found.assets:
-        try:
-            if await objects.size_of(engine.storage.objects, asset.object_key) != asset.bytes:
-                return False
-        except FileNotFoundError:
+        if not await objects.is_whole(engine.storage.objects, asset.object_key, asset.bytes):
             return False
     return bool(found.assets)

@@ -527,17 +527,21 @@ async def to_canceled(connection: Connection, generation_id: str, version: int) 
     return affected(tag) == 1
 
 
-async def put_off(connection: Connection, generation_id: str, version: int, seconds: float) -> bool:
+async def put_off(
+    connection: Connection, generation_id: str, version: int, seconds: float, *, wrong: bool = False
+) -> bool:
     """Stay in the state and give the step back, to be tried again in a while."""
     tag = await connection.execute(
         """
         UPDATE generation SET version = version + 1, tries = least(tries + 1, 1000), claimed_until = NULL,
-            due_at = least(now() + $3 * interval '1 second', deadline_at)
+            due_at = least(now() + $3 * interval '1 second', deadline_at),
+            wrong_tries = least(wrong_tries + $4::int, 1000)
         WHERE id = $1 AND version = $2
         """,
         generation_id,
         version,
         seconds,
+        int(wrong),
     )
     return affected(tag) == 1
 

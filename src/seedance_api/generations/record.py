@@ -149,8 +149,10 @@ async def _move(connection: Connection, step: decide.Step, generation_id: str, v
     match step:
         case decide.Acknowledge() | decide.Store():
             raise AssertionError("these are recorded together")
-        case decide.StayUnknown(seconds=seconds) | decide.TryAgain(seconds=seconds) | decide.PutOff(seconds=seconds):
+        case decide.StayUnknown(seconds=seconds) | decide.TryAgain(seconds=seconds):
             return await queries.put_off(connection, generation_id, version, seconds)
+        case decide.PutOff(seconds=seconds, wrong=wrong):
+            return await queries.put_off(connection, generation_id, version, seconds, wrong=wrong)
         case decide.Requeue(provider=provider):
             return await queries.to_queued(connection, generation_id, version, provider)
         case decide.LeaveRunning():

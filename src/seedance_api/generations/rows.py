@@ -29,6 +29,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     version: int
     tries: int
+    wrong_tries: int
     progress: int
     output: Output | None
     error_code: str | None

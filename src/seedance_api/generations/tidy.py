@@ -25,12 +25,12 @@ async def tidy(generation_id: str, engine: Engine) -> None:
     found = await queries.leftovers(engine.db, generation_id)
     if found is None:
         return
-    await _forget_copies(generation_id, found, engine)
-    kill.reach("tidy.forgotten")
-    if found.deleted:
-        await purge(engine.db, engine.storage.objects, generation_id)
+    if found.deleted:  # first what we need nobody's help for
         await queries.delete_prompt(engine.db, generation_id)
         await remove_files(await inline_files_of(engine.db, generation_id), engine)
+        await purge(engine.db, engine.storage.objects, generation_id)
+    await _forget_copies(generation_id, found, engine)
+    kill.reach("tidy.forgotten")
 
 
 async def _forget_copies(generation_id: str, found: Leftovers, engine: Engine) -> None:

@@ -182,10 +182,13 @@ async def _end_uses(connection: Connection, ids: list[str]) -> None:
         """
         WITH uses AS (DELETE FROM generation_media WHERE file_id = ANY ($1) RETURNING generation_id, file_id)
         INSERT INTO deletion (generation_id, what, place, name, reason, digest, bytes)
-        SELECT DISTINCT u.generation_id, 'input', 'object_store', f.id,
-               CASE WHEN g.deleted_at IS NOT NULL AND f.inline THEN 'requested' ELSE 'retention' END,
-               f.sha256, (f.facts ->> 'bytes')::bigint
-        FROM uses u JOIN generation g ON g.id = u.generation_id JOIN file f ON f.id = u.file_id
+        -- where another file of the account has the same object, only the name of it goes
+        SELECT DISTINCT u.generation_id, 'input', CASE WHEN s.shared THEN 'database' ELSE 'object_store' END, f.id,
+               CASE WHEN f.expires_at > now() THEN 'requested' ELSE 'retention' END,
+               CASE WHEN NOT s.shared THEN f.sha256 END, CASE WHEN NOT s.shared THEN (f.facts ->> 'bytes')::bigint END
+        FROM uses u JOIN file f ON f.id = u.file_id CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT 1 FROM file o WHERE o.object_key = f.object_key AND o.id <> ALL ($1)) AS shared
+        ) s
         ON CONFLICT DO NOTHING
         """,
         ids,

@@ -9,6 +9,8 @@ ALTER TABLE account ADD COLUMN low_balance bigint CHECK (low_balance >= 0);
 
 ALTER TABLE generation ADD COLUMN grace_seconds integer NOT NULL DEFAULT 3600
     CHECK (grace_seconds BETWEEN 0 AND 86400);
+-- efforts to store that brought a wrong file; the others count in `tries` alone
+ALTER TABLE generation ADD COLUMN wrong_tries smallint NOT NULL DEFAULT 0;
 ALTER TABLE content ADD COLUMN grace_seconds integer NOT NULL DEFAULT 3600 CHECK (grace_seconds BETWEEN 0 AND 86400);
 ALTER TABLE content ADD COLUMN delivered_at timestamptz;
 ALTER TABLE content ADD COLUMN delivered_by text CHECK (delivered_by IN ('served', 'confirmed'));
@@ -25,7 +27,9 @@ CREATE INDEX content_warning ON content (warn_at) WHERE warn_at IS NOT NULL AND 
 ALTER TABLE content ADD COLUMN cleared_at timestamptz;
 UPDATE content c SET cleared_at = purged_at
 WHERE state = 'purged' AND NOT EXISTS (SELECT 1 FROM asset a WHERE a.generation_id = c.generation_id);
-CREATE INDEX content_withdrawn ON content (purged_at) WHERE state = 'purged' AND cleared_at IS NULL;
+-- what cannot be deleted now waits behind all others
+ALTER TABLE content ADD COLUMN clear_at timestamptz NOT NULL DEFAULT now();
+CREATE INDEX content_withdrawn ON content (clear_at) WHERE state = 'purged' AND cleared_at IS NULL;
 
 ALTER TABLE asset ADD COLUMN served int8multirange NOT NULL DEFAULT '{}';
 CREATE INDEX asset_digest ON asset (sha256);

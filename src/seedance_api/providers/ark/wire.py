@@ -113,12 +113,19 @@ class Wire:
         return found if found is not None else self._trouble(answer, self._lists)
 
     async def delete(self, task_id: str) -> int | None:
-        """Cancel a queued task, or delete the record of a finished one; the status of the answer."""
+        """Cancel a queued task, or delete the record of a finished one; the status of the answer.
+
+        404 is the vendor's own word that there is no such task, and not that of a wrong address.
+        """
         if not ID.fullmatch(task_id):
             return 404
         async with self._deletes.turn():
             answer = await self._caller.call("DELETE", f"{TASKS}/{task_id}", total_seconds=READ_SECONDS)
-        return answer.status if isinstance(answer, Answer) else None
+        if not isinstance(answer, Answer):
+            return None
+        if answer.status in (400, 404):
+            return 404 if _knows_no_such(read_original(answer), answer.status) else None
+        return answer.status
 
     async def aclose(self) -> None:
         await self._caller.aclose()
