@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from seedance_api.foundation import kill
+from seedance_api.foundation import kill, log
 from seedance_api.foundation.address import host_of
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Connection, Database
@@ -84,9 +84,16 @@ async def deliver(endpoint_id: str, deliverer: Deliverer, *, slow: bool = False)
     """Send what is due at an endpoint until nothing is, in one of the two lanes."""
     found = await _claim(endpoint_id, AT_ONCE, deliverer, slow=slow)
     kill.reach("deliver.claimed")
-    async with asyncio.TaskGroup() as group:
-        for one in found:
-            group.create_task(_one_after_another(one, deliverer, slow=slow))
+    chains = [asyncio.create_task(_one_after_another(one, deliverer, slow=slow)) for one in found]
+    try:
+        ended = await asyncio.gather(*chains, return_exceptions=True)  # what goes wrong with one ends no other
+    except asyncio.CancelledError:
+        for chain in chains:
+            chain.cancel()
+        raise
+    for error in ended:
+        if error is not None:
+            raise error
 
 
 async def sweep_deliveries(deliverer: Deliverer) -> None:
@@ -139,6 +146,17 @@ async def _one_after_another(first: Claimed, deliverer: Deliverer, *, slow: bool
 
 
 async def _send(claimed: Claimed, deliverer: Deliverer) -> Result:
+    """Send it. A bug of ours is a failed try as well: one that is not counted would be sent for ever."""
+    started = time.perf_counter()
+    try:
+        return await _signed_and_sent(claimed, deliverer)
+    except Exception as error:  # noqa: BLE001 any bug
+        frames = log.frames(error.__traceback__)
+        _log.error("webhook.bug", endpoint_id=claimed.endpoint_id, error=type(error).__name__, frames=frames)
+        return Result(how="unreachable", seconds=time.perf_counter() - started)
+
+
+async def _signed_and_sent(claimed: Claimed, deliverer: Deliverer) -> Result:
     body = payload(claimed.event)
     secrets = secrets_of(
         deliverer.pepper, claimed.signs, claimed.subject, claimed.version, also_previous=claimed.also_previous
