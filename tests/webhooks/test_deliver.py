@@ -9,9 +9,11 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from generations.kit import owner, with_database
+from seedance_api.billing.notify import give_notice
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.outbound import Outbound, Post
 from seedance_api.webhooks.decide import SCHEDULE
-from seedance_api.webhooks.deliver import deliver, sweep_deliveries
+from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.sign import shown_secret
 from webhooks.kit import (
     PEPPER,
@@ -366,5 +368,67 @@ def test_what_is_sent_has_no_prompt_and_its_id_in_front(database_url: str) -> No
             assert came.event["data"] == {"id": made.generation_id, "status": "queued"}
             assert next(iter(came.event["data"])) == "id"
             assert came.body == msgspec.json.encode(msgspec.json.decode(came.body))
+
+    with_database(database_url, verb)
+
+
+class Broken(Outbound):
+    """A door with a bug that shows at some addresses."""
+
+    async def post(self, url: str, *rest: Any, **options: Any) -> Post:
+        if "broken" in url:
+            raise OverflowError("a secret text")
+        return await super().post(url, *rest, **options)
+
+
+def test_a_bug_is_a_failed_try_and_ends_neither_others_nor_the_job(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        async with receiver() as there:
+            door = Broken(allow_http=True, extra_ports=frozenset({there.port}), allow_networks=("127.0.0.2/32",))
+            told = Deliverer(db=db, outbound=door, pepper=PEPPER, tell=give_notice)
+            mine = await endpoint(db, me, there.url + "&broken")
+            await happen(db, me, 2)
+            for _ in SCHEDULE:
+                await deliver(mine, told)
+                await age(db, 2 * 86_400)
+                await db.execute("UPDATE webhook_endpoint SET failing_since = now(), closed_until = NULL, failures = 0")
+            found = await db.fetch("SELECT state, tries, attempts FROM delivery")
+            assert [(one["state"], one["tries"]) for one in found] == [("failed", len(SCHEDULE))] * 2
+            assert {try_["outcome"] for one in found for try_ in one["attempts"]} == {"unreachable"}
+            assert there.came == []
+            await door.aclose()
+        shown = capsys.readouterr()
+        assert "secret text" not in shown.out + shown.err
+
+    with_database(database_url, verb)
+
+
+def test_of_several_under_way_one_that_cannot_be_noted_cancels_no_other(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        calls: list[int] = []
+
+        async def tell(*_: Any) -> None:
+            raise RuntimeError
+
+        async def answer(came: Came, writer: asyncio.StreamWriter) -> None:
+            calls.append(1)
+            if len(calls) == 1:
+                await status(410)(came, writer)  # its owner is to be told, which fails
+            else:
+                await asyncio.sleep(0.5)
+                await status(200)(came, writer)
+
+        async with receiver() as there, deliverer(db, there) as told:
+            told.tell = tell
+            there.answer = answer
+            mine = await endpoint(db, me, there.url)
+            await happen(db, me, 4)
+            with pytest.raises(RuntimeError):
+                await deliver(mine, told)
+            assert await db.fetchval("SELECT count(*) FROM delivery WHERE state = 'delivered'") == 3
 
     with_database(database_url, verb)

@@ -564,6 +564,7 @@ CREATE TABLE public.webhook_endpoint (
     warned boolean DEFAULT false NOT NULL,
     slow boolean DEFAULT false NOT NULL,
     closed_until timestamp with time zone,
+    reopened_at timestamp with time zone,
     disabled_at timestamp with time zone,
     disabled_by text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,

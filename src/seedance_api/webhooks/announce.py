@@ -36,7 +36,7 @@ async def announce_to_accounts(connection: Connection, news: Sequence[News]) -> 
         await nudge(connection, lanes)
 
 
-async def nudge(connection: Connection, lanes: Sequence[Lane]) -> None:
+async def nudge(connection: Connection, lanes: Sequence[Lane], *, after_seconds: float = 0.0) -> None:
     """Have what is due at these endpoints delivered.
 
     The jobs have no key: one that is swallowed because another runs would leave what that one has not seen, and a key
@@ -46,4 +46,4 @@ async def nudge(connection: Connection, lanes: Sequence[Lane]) -> None:
         ("deliver", [one.endpoint_id for one in lanes if not one.slow]),
         ("deliver_slow", [one.endpoint_id for one in lanes if one.slow]),
     ):
-        await jobs.enqueue(connection, job, ids)
+        await jobs.enqueue(connection, job, ids, after_seconds=after_seconds)

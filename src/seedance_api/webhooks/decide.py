@@ -1,5 +1,6 @@
 """Decisions about deliveries: pure functions from how an attempt went to what becomes of it and of its endpoint."""
 
+import math
 from typing import Literal, assert_never
 
 import msgspec
@@ -82,7 +83,8 @@ def read(post: Post, seconds: float) -> Result:
     """What an attempt's answer means."""
     match post:
         case Posted(status, retry_after):
-            return Result(how=_read_status(status), status=status, seconds=seconds, retry_after=retry_after)
+            asked = retry_after if retry_after is not None and math.isfinite(retry_after) else None
+            return Result(how=_read_status(status), status=status, seconds=seconds, retry_after=asked)
         case TooSlow() | Unreachable(code="timeout"):
             return Result(how="timeout", seconds=seconds)
         case Blocked() | Unreachable():

@@ -17,6 +17,7 @@ from seedance_api.webhooks.sign import Scheme
 MOST = 100
 """Endpoints of one account and mode."""
 ROTATION_SECONDS = 86_400
+_DROP_MOST = 1000
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -63,6 +64,7 @@ async def update_endpoint(
         await queries.update_endpoint(connection, endpoint_id, msgspec.structs.asdict(wanted))
         if wanted.enabled is False:
             await queries.disable(connection, endpoint_id, "owner")
+            await queries.drop_waiting(connection, endpoint_id, _DROP_MOST)  # the sweep drops the rest
         elif wanted.enabled:
             await queries.enable(connection, endpoint_id)
     return await find_endpoint(db, owner, endpoint_id)

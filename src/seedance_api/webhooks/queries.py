@@ -1,7 +1,7 @@
 """SQL of webhooks.
 
 Who changes how an endpoint stands locks its row first. What follows the lock is a statement of its own, so that it sees
-what others committed while it waited.
+what others committed while it waited. Nothing is done under that lock that takes longer the more deliveries wait.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.foundation.ids import id_at
 from seedance_api.foundation.partitions import Parent
-from seedance_api.webhooks.decide import Attempt, Standing, Verdict
+from seedance_api.webhooks.decide import OPENS_AT, Attempt, Standing, Verdict
 from seedance_api.webhooks.rows import Claimed, Delivery, DeliveryState, DisabledBy, Endpoint, Event, Lane, Range
 
 PARTITIONED = (
@@ -102,6 +102,24 @@ async def insert_account_events(
 async def lock_endpoints(connection: Connection, ids: Sequence[str]) -> None:
     """Lock several in the order of their ids, so that two that lock several cannot wait for each other."""
     await connection.execute("SELECT FROM webhook_endpoint WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
+
+
+async def lock_free(connection: Connection, ids: Sequence[str]) -> dict[str, bool]:
+    """Lock those of these endpoints that nobody has locked; returns them, with whether they have just reopened."""
+    found = await connection.fetch(
+        """
+        SELECT id, reopened_at IS NOT NULL AS reopened FROM webhook_endpoint WHERE id = ANY ($1)
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+        """,
+        ids,
+    )
+    return {record["id"]: record["reopened"] for record in found}
+
+
+async def existing(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of these endpoints that there are."""
+    found = await connection.fetch("SELECT id FROM webhook_endpoint WHERE id = ANY ($1)", ids)
+    return {record["id"] for record in found}
 
 
 async def claim(
@@ -208,7 +226,8 @@ async def set_standing(connection: Connection, endpoint_id: str, verdict: Verdic
         """
         UPDATE webhook_endpoint SET failures = $2, slow = $3, warned = $4,
             failing_since = CASE WHEN $2 > 0 THEN coalesce(failing_since, now()) END,
-            closed_until = CASE WHEN $2 > 0 THEN greatest(closed_until, now() + $5 * interval '1 second') END
+            closed_until = CASE WHEN $2 > 0 THEN greatest(closed_until, now() + $5 * interval '1 second') END,
+            reopened_at = CASE WHEN $6 THEN now() WHEN $2 < $7 THEN reopened_at END
         WHERE id = $1
         """,
         endpoint_id,
@@ -216,11 +235,13 @@ async def set_standing(connection: Connection, endpoint_id: str, verdict: Verdic
         verdict.slow,
         verdict.warned,
         verdict.closed_seconds,
+        verdict.reopened,
+        OPENS_AT,
     )
 
 
 async def disable(connection: Connection, endpoint_id: str, by: DisabledBy) -> bool:
-    """Send nothing to an endpoint any more, and drop what waits for it; False when it was disabled before."""
+    """Send nothing to an endpoint any more; False when it was disabled before. What waits is dropped by and by."""
     tag = await connection.execute(
         """
         UPDATE webhook_endpoint SET disabled_at = now(), disabled_by = $2, updated_at = now()
@@ -229,23 +250,56 @@ async def disable(connection: Connection, endpoint_id: str, by: DisabledBy) -> b
         endpoint_id,
         by,
     )
-    if affected(tag) == 0:
-        return False
-    await connection.execute(
+    return affected(tag) == 1
+
+
+async def lock_ended(connection: Connection, endpoint_id: str) -> bool:
+    """Whether an endpoint is disabled or gone; until the transaction ends nobody enables it."""
+    sql = "SELECT disabled_at IS NOT NULL FROM webhook_endpoint WHERE id = $1 FOR SHARE"
+    return await connection.fetchval(sql, endpoint_id) is not False
+
+
+async def drop_waiting(connection: Connection, endpoint_id: str, most: int) -> int:
+    """pending → dropped, for some of what waits for an endpoint that is disabled or gone; returns how many."""
+    tag = await connection.execute(
         """
-        UPDATE delivery SET state = 'dropped', ended_at = now(), claimed_until = NULL
-        WHERE endpoint_id = $1 AND state = 'pending'
+        UPDATE delivery d SET state = 'dropped', ended_at = now(), claimed_until = NULL
+        FROM (
+            SELECT event_id FROM delivery WHERE endpoint_id = $1 AND state = 'pending'
+            ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        ) few
+        WHERE d.endpoint_id = $1 AND d.event_id = few.event_id
         """,
         endpoint_id,
+        most,
     )
-    return True
+    return affected(tag)
 
 
-async def let_go(connection: Connection, endpoint_id: str) -> None:
-    """Everything that waits for an endpoint is due now."""
+async def let_go(connection: Connection, ids: Sequence[str], most: int) -> None:
+    """Some of what waits for these endpoints since before they reopened is due now. They are locked by now.
+
+    What was tried since then keeps its time. It is the soonest due, so that the others are found from the other end.
+    """
     await connection.execute(
-        "UPDATE delivery SET due_at = now() WHERE endpoint_id = $1 AND state = 'pending' AND due_at > now()",
-        endpoint_id,
+        """
+        WITH few AS MATERIALIZED (
+            SELECT e.id, w.event_id FROM webhook_endpoint e CROSS JOIN LATERAL (
+                SELECT event_id FROM delivery d
+                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at > now()
+                  AND coalesce((d.attempts -> -1 ->> 'at')::bigint, 0) <= extract(epoch FROM e.reopened_at)
+                ORDER BY d.due_at DESC LIMIT $2
+            ) w
+            WHERE e.id = ANY ($1)
+        ), due AS (
+            UPDATE delivery d SET due_at = now() FROM few
+            WHERE d.endpoint_id = few.id AND d.event_id = few.event_id AND d.state = 'pending'
+        )
+        UPDATE webhook_endpoint e SET reopened_at = NULL
+        WHERE e.id = ANY ($1) AND NOT EXISTS (SELECT FROM few WHERE few.id = e.id)
+        """,
+        ids,
+        most,
     )
 
 
@@ -271,16 +325,39 @@ async def waiting_lanes(connection: Connection, limit: int) -> list[Lane]:
         )
         SELECT e.id AS endpoint_id, e.slow
         FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
-        WHERE e.disabled_at IS NULL AND (e.closed_until IS NULL OR e.closed_until <= now()) AND EXISTS (
-            SELECT FROM delivery d
-            WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= now()
-              AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+        WHERE e.disabled_at IS NULL AND (e.closed_until IS NULL OR e.closed_until <= now()) AND (
+            e.reopened_at IS NOT NULL OR (
+                SELECT true FROM delivery d
+                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= now()
+                  AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+                ORDER BY d.due_at LIMIT 1
+            )
         )
         LIMIT $1
         """,
         limit,
     )
     return rows(Lane, found)
+
+
+async def ended_endpoints(connection: Connection, limit: int) -> list[str]:
+    """Disabled endpoints, and such as are no more, for which something waits."""
+    found = await connection.fetch(
+        """
+        WITH RECURSIVE waiting AS (
+            (SELECT endpoint_id FROM delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
+            UNION ALL
+            SELECT (
+                SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
+                ORDER BY d.endpoint_id LIMIT 1
+            ) FROM waiting w WHERE w.endpoint_id IS NOT NULL
+        )
+        SELECT w.endpoint_id FROM waiting w LEFT JOIN webhook_endpoint e ON e.id = w.endpoint_id
+        WHERE w.endpoint_id IS NOT NULL AND (e.id IS NULL OR e.disabled_at IS NOT NULL) LIMIT $1
+        """,
+        limit,
+    )
+    return [record["endpoint_id"] for record in found]
 
 
 # Endpoints

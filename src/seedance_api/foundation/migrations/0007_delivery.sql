@@ -70,6 +70,8 @@ CREATE TABLE webhook_endpoint (
     -- its last answer took long, or did not come: it waits in a lane of its own, where it delays no other
     slow boolean NOT NULL DEFAULT false,
     closed_until timestamptz,
+    -- when it answered again: what was tried before that and waits is due, as claims come to it
+    reopened_at timestamptz,
     disabled_at timestamptz,
     disabled_by text CHECK (disabled_by IN ('gone', 'failing', 'owner')),
     created_at timestamptz NOT NULL DEFAULT now(),
