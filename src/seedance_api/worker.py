@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import structlog
 from pgqueuer import PgQueuer
+from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job, Schedule
 
 from seedance_api.billing.expire import expire_grants
@@ -30,6 +31,8 @@ from seedance_api.webhooks.retain import retain
 _LANES = 5
 DELIVERING, DELIVERING_SLOWLY = 512, 256
 """Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs."""
+_TIDY_SECONDS = 60.0
+"""What is to be deleted stands in no row that a sweep looks at: the job stays until it is done."""
 _log = structlog.get_logger()
 
 
@@ -64,7 +67,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _job(storing, "mend", lambda generation_id: mend(generation_id, engine))
     _job(queue, "watch", lambda provider: watch(provider, engine))
     _job(queue, "look", lambda attempt_id: look(attempt_id, engine))
-    _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine))
+    _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine), again_seconds=_TIDY_SECONDS)
     _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer))
     _job(telling_slowly, "deliver_slow", lambda endpoint_id: deliver(endpoint_id, deliverer, slow=True))
     _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
@@ -124,10 +127,19 @@ class JobError(Exception):
     """What PgQueuer may store of a failure: the job and the class of the error, never its text."""
 
 
-def _job(queue: PgQueuer, name: str, verb: Callable[[str], Awaitable[object]]) -> None:
+def _job(
+    queue: PgQueuer, name: str, verb: Callable[[str], Awaitable[object]], *, again_seconds: float | None = None
+) -> None:
+    """A job. One that fails is over, for its row is swept; with `again_seconds` it is done again until it succeeds."""
+
     @queue.entrypoint(name)
     async def handle(job: Job) -> None:
-        await _guarded(name, verb((job.payload or b"").decode()))
+        try:
+            await _guarded(name, verb((job.payload or b"").decode()))
+        except JobError:
+            if again_seconds is None:
+                raise
+            raise RetryRequested(timedelta(seconds=again_seconds)) from None
 
     del handle
 
