@@ -469,15 +469,29 @@ async def enable(connection: Connection, endpoint_id: str) -> None:
 
 
 async def delete_endpoints(connection: Connection, ids: Sequence[str]) -> None:
-    """Delete endpoints with their secrets and deliveries."""
+    """Delete endpoints with their secrets. They are locked by now; `delete_deliveries` follows when it is committed."""
     await connection.execute(
         """
-        WITH gone AS (DELETE FROM webhook_endpoint WHERE id = ANY ($1)),
-            secrets AS (DELETE FROM webhook_secret WHERE subject = ANY ($1))
-        DELETE FROM delivery WHERE endpoint_id = ANY ($1)
+        WITH gone AS (DELETE FROM webhook_endpoint WHERE id = ANY ($1))
+        DELETE FROM webhook_secret WHERE subject = ANY ($1)
         """,
         ids,
     )
+
+
+async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
+    """Delete some of what an endpoint had that is no more; returns how many. What is being written just now is left."""
+    tag = await db.execute(
+        """
+        DELETE FROM delivery d USING (
+            SELECT event_id FROM delivery WHERE endpoint_id = $1 ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
+        ) few
+        WHERE d.endpoint_id = $1 AND d.event_id = few.event_id
+        """,
+        endpoint_id,
+        most,
+    )
+    return affected(tag)
 
 
 async def rotate_secret(connection: Connection, subject: str, keep_seconds: float) -> None:
