@@ -25,12 +25,16 @@ from seedance_api.generations.reconcile import reconcile
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, tidy
 from seedance_api.generations.watch import look, watch
-from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
+from seedance_api.webhooks.decide import AT_ONCE
+from seedance_api.webhooks.deliver import LATE_MOST, Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.retain import retain
 
 _LANES = 5
 DELIVERING, DELIVERING_SLOWLY = 512, 256
-"""Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs."""
+"""Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs.
+
+The first counts what has left its lane as well.
+"""
 _TIDY_SECONDS = 60.0
 """What is to be deleted stands in no row that a sweep looks at: the job stays until it is done."""
 _log = structlog.get_logger()
@@ -87,7 +91,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
         Lane(queue, 16, 64),
         Lane(starting, 64, 256),
         Lane(storing, 8, 32),
-        Lane(telling, 64, DELIVERING),
+        Lane(telling, 64, DELIVERING - LATE_MOST // AT_ONCE),
         Lane(telling_slowly, 64, DELIVERING_SLOWLY),
     ]
 
@@ -107,7 +111,10 @@ async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     _log.info("worker.draining")
     for lane in lanes:
         lane.queue.shutdown.set()
+    tasks.deliverer.stopping = True
+    drain_until = loop.time() + drain_seconds
     await asyncio.wait(working, timeout=drain_seconds)
+    await tasks.deliverer.drain(max(drain_until - loop.time(), 0.0))
     stopping.cancel()
     for one in working:
         one.cancel()

@@ -126,7 +126,8 @@ async def deliverer(db: Database, *receivers: Receiver, **changes: Any) -> Async
     """What delivers to these receivers."""
     door = outbound(*(one.port for one in receivers), **changes)
     try:
-        yield Deliverer(db=db, outbound=door, pepper=PEPPER, tell=give_notice)
+        yield (told := Deliverer(db=db, outbound=door, pepper=PEPPER, tell=give_notice))
+        await told.drain(1)
     finally:
         await door.aclose()
 

@@ -107,6 +107,27 @@ def test_disabling_takes_no_longer_the_more_waits_and_the_sweep_drops_it(databas
     with_database(database_url, verb)
 
 
+def test_deleting_and_noting_an_answer_do_not_wait_for_each_other(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        mine = await endpoint(db, me, "https://mine.example/")
+        await fill(db, mine, me, 2500)
+        noting = await asyncpg.connect(database_url)
+        async with noting.transaction():
+            await queries.lock_endpoints(noting, [mine])  # type: ignore[arg-type]
+            whose = endpoints.Owner(me.account_id, livemode=True)
+            deleting = asyncio.create_task(endpoints.delete_endpoint(db, whose, mine))
+            while not await db.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.02)
+            await noting.execute("UPDATE delivery SET tries = tries + 1 WHERE endpoint_id = $1", mine)
+        await noting.close()
+        await asyncio.wait_for(deleting, 10)
+        assert await db.fetchval("SELECT count(*) FROM delivery") == 0
+        assert await db.fetchval("SELECT count(*) FROM webhook_endpoint") == 0
+
+    with_database(database_url, verb)
+
+
 def test_what_waits_for_an_endpoint_that_is_gone_is_dropped(database_url: str) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db)

@@ -557,6 +557,7 @@ CREATE TABLE public.webhook_endpoint (
     name text DEFAULT ''::text NOT NULL,
     description text DEFAULT ''::text NOT NULL,
     url text NOT NULL,
+    host text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
     event_types text[] NOT NULL,
     signs text[] DEFAULT '{v1}'::text[] NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
@@ -709,6 +710,7 @@ CREATE UNIQUE INDEX transfer_once ON public.transfer USING btree (generation_id,
 CREATE UNIQUE INDEX transfer_reference ON public.transfer USING btree (account_id, kind, reference) WHERE (reference IS NOT NULL);
 CREATE INDEX webhook_endpoint_account ON public.webhook_endpoint USING btree (account_id, livemode, id) WHERE (NOT hidden);
 CREATE UNIQUE INDEX webhook_endpoint_hidden ON public.webhook_endpoint USING btree (account_id, livemode, url) WHERE hidden;
+CREATE INDEX webhook_endpoint_host ON public.webhook_endpoint USING btree (account_id, host, id) WHERE hidden;
 ALTER INDEX public.delivery_claimed ATTACH PARTITION public.delivery_rest_endpoint_id_claimed_until_idx;
 ALTER INDEX public.delivery_due ATTACH PARTITION public.delivery_rest_endpoint_id_due_at_idx;
 ALTER INDEX public.delivery_pkey ATTACH PARTITION public.delivery_rest_pkey;

@@ -6,10 +6,11 @@ Claim → sign and send (no transaction open) → record. A crash after the send
 import asyncio
 import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
 import structlog
 
 from seedance_api.foundation import kill, log
@@ -21,7 +22,7 @@ from seedance_api.webhooks import queries
 from seedance_api.webhooks.announce import nudge
 from seedance_api.webhooks.decide import AT_ONCE, OPENS_AT, SLOW_SECONDS, Attempt, Result, Verdict, decide, read
 from seedance_api.webhooks.payload import payload
-from seedance_api.webhooks.rows import Claimed, Lane
+from seedance_api.webhooks.rows import Claimed, Free, Lane
 from seedance_api.webhooks.sign import secrets_of, sign
 
 TOTAL_SECONDS = 15.0
@@ -32,10 +33,31 @@ _DROP_MOST, _DROP_STEPS = 1000, 20
 _LOCKED_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 """When a claim looks again whether an endpoint is free: who locks one does so for milliseconds."""
 _ASIDE = 3
+FAST_SHARE = 96
+"""Jobs of one account at a time in the fast lane: a quarter of it. What is more waits among the slow ones."""
+LATE_MOST = 512
+"""Attempts that have left the fast lane."""
 _log = structlog.get_logger()
 
 Tell = Callable[[Connection, str, str, dict[str, Any]], Awaitable[None]]
 """Writes a notice: to which account, of what kind, with what detail."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A claim of up to `number` deliveries. One that begins a job `joins` the fast lane, where accounts have shares."""
+
+    endpoint_id: str
+    number: int
+    joins: bool = False
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What is due. Nothing where another has the endpoint `locked`, or where the account has its share already."""
+
+    found: list[Claimed] = []
+    locked: bool = False
+    crowded: bool = False
+    joined: str | None = None
 
 
 class Deliverer:
@@ -48,32 +70,84 @@ class Deliverer:
         self._lease_seconds = TOTAL_SECONDS + lease_seconds
         self.aside = asyncio.Semaphore(_ASIDE)
         """Failures come in crowds, when many that hang time out: they leave connections for what goes well."""
-        self.claim: Batch[tuple[str, int], list[Claimed] | None] = Batch(self._claim, most=64, flights=2)
+        self.stopping = False
+        self.fast: Counter[str] = Counter()
+        """Jobs of each account in the fast lane."""
+        self.late: set[asyncio.Task[None]] = set()
+        """Attempts that took so long that their jobs did not wait for them."""
+        self.claim: Batch[Ask, Taken] = Batch(self._claim, most=64, flights=2)
         self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, most=64, flights=2)
 
-    async def _claim(self, asked: list[tuple[str, int]]) -> list[list[Claimed] | None]:
-        """What is due, for each that asked; None where another has the endpoint locked: nobody waits for that."""
-        wanted: Counter[str] = Counter()
-        for endpoint_id, number in asked:
-            wanted[endpoint_id] = min(wanted[endpoint_id] + number, AT_ONCE)
+    async def _claim(self, asked: list[Ask]) -> list[Taken]:
+        if self.stopping:
+            return [Taken() for _ in asked]
+        ids = sorted({one.endpoint_id for one in asked})
         async with self.db.transaction() as connection:
-            ours = await queries.lock_free(connection, list(wanted))
-            if reopened := [endpoint_id for endpoint_id, has in ours.items() if has]:
+            ours = await queries.lock_free(connection, ids)
+            locked = await queries.existing(connection, ids) - ours.keys() if len(ours) < len(ids) else set[str]()
+            reopened = [one.id for one in ours.values() if one.reopened]
+            if reopened:
                 await queries.let_go(connection, reopened, _LET_GO_MOST)
+            asked_of = [ours.get(one.endpoint_id) for one in asked]
+            crowded = self._crowded(asked, asked_of)
             found = await queries.claim(
                 connection,
-                {endpoint_id: wanted[endpoint_id] for endpoint_id in ours},
+                _wanted(one for one, of, full in zip(asked, asked_of, crowded, strict=True) if of and not full),
                 at_once=AT_ONCE,
                 opens_at=OPENS_AT,
                 lease_seconds=self._lease_seconds,
             )
-            others = wanted.keys() - ours
-            locked = await queries.existing(connection, list(others)) if others else set[str]()
-        waiting = {endpoint_id: [one for one in found if one.endpoint_id == endpoint_id] for endpoint_id in wanted}
+        waiting: defaultdict[str, list[Claimed]] = defaultdict(list)
+        for one in found:
+            waiting[one.endpoint_id].append(one)
         return [
-            None if one in locked else [waiting[one].pop(0) for _ in range(min(number, len(waiting[one])))]
-            for one, number in asked
+            self._taken(one, waiting[one.endpoint_id], of, locked=one.endpoint_id in locked, crowded=full)
+            for one, of, full in zip(asked, asked_of, crowded, strict=True)
         ]
+
+    def _crowded(self, asked: Sequence[Ask], asked_of: Sequence[Free | None]) -> list[bool]:
+        """Whose account has its share of the fast lane already, for each that asks."""
+        share, full = Counter(self.fast), list[bool]()
+        for one, of in zip(asked, asked_of, strict=True):
+            full.append(of is not None and one.joins and share[of.account_id] >= FAST_SHARE)
+            if of is not None and one.joins:
+                share[of.account_id] += 1
+        return full
+
+    def _taken(self, ask: Ask, waiting: list[Claimed], of: Free | None, *, locked: bool, crowded: bool) -> Taken:
+        if of is None or crowded:
+            return Taken(locked=locked, crowded=crowded)
+        found = [waiting.pop(0) for _ in range(min(ask.number, len(waiting)))]
+        if not (ask.joins and found):
+            return Taken(found=found)
+        self.fast[of.account_id] += 1
+        return Taken(found=found, joined=of.account_id)
+
+    def left(self, taken: Taken) -> None:
+        """A job of the fast lane has ended."""
+        if taken.joined is not None:
+            self.fast[taken.joined] -= 1
+            if not self.fast[taken.joined]:
+                del self.fast[taken.joined]
+
+    def let_finish(self, attempt: asyncio.Task[bool], claimed: Claimed) -> bool:
+        """Have an attempt that takes long end without its job; False when too many do."""
+        if len(self.late) >= LATE_MOST:
+            return False
+        task = asyncio.create_task(_finish(attempt, claimed, self))
+        self.late.add(task)
+        task.add_done_callback(self.late.discard)
+        return True
+
+    async def drain(self, seconds: float) -> None:
+        """Claim nothing any more; wait for the attempts that have left their jobs, and end them when it is over."""
+        self.stopping = True
+        late = list(self.late)
+        if late:
+            await asyncio.wait(late, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _arrived(self, ended: list[tuple[Claimed, Attempt]]) -> list[None]:
         await queries.deliveries_arrived(self.db, [one for one, _ in ended], [attempt for _, attempt in ended])
@@ -82,8 +156,17 @@ class Deliverer:
 
 async def deliver(endpoint_id: str, deliverer: Deliverer, *, slow: bool = False) -> None:
     """Send what is due at an endpoint until nothing is, in one of the two lanes."""
-    found = await _claim(endpoint_id, AT_ONCE, deliverer, slow=slow)
+    taken = await _claim(Ask(endpoint_id, AT_ONCE, joins=not slow), deliverer, slow=slow)
     kill.reach("deliver.claimed")
+    try:
+        if taken.crowded:
+            await _leave_to(Lane(endpoint_id, slow=True), deliverer)
+        await _all(taken.found, deliverer, slow=slow)
+    finally:
+        deliverer.left(taken)
+
+
+async def _all(found: Sequence[Claimed], deliverer: Deliverer, *, slow: bool) -> None:
     chains = [asyncio.create_task(_one_after_another(one, deliverer, slow=slow)) for one in found]
     try:
         ended = await asyncio.gather(*chains, return_exceptions=True)  # what goes wrong with one ends no other
@@ -117,32 +200,80 @@ async def _drop(endpoint_id: str, db: Database) -> None:
                 return
 
 
-async def _claim(endpoint_id: str, number: int, deliverer: Deliverer, *, slow: bool) -> list[Claimed]:
+async def _claim(ask: Ask, deliverer: Deliverer, *, slow: bool) -> Taken:
     """What is due at an endpoint. One that is locked all the time gets another job in a moment: nothing is lost."""
     for seconds in (*_LOCKED_SECONDS, None):
-        found = await deliverer.claim((endpoint_id, number))
-        if found is not None:
-            return found
+        taken = await deliverer.claim(ask)
+        if not taken.locked:
+            return taken
         if seconds is not None:
             await asyncio.sleep(seconds)
+    await _leave_to(Lane(ask.endpoint_id, slow), deliverer, after_seconds=1.0)
+    return Taken()
+
+
+async def _leave_to(lane: Lane, deliverer: Deliverer, *, after_seconds: float = 0.0) -> None:
     async with deliverer.aside, deliverer.db.transaction() as connection:
-        await nudge(connection, [Lane(endpoint_id, slow)], after_seconds=1.0)
-    return []
+        await nudge(connection, [lane], after_seconds=after_seconds)
 
 
 async def _one_after_another(first: Claimed, deliverer: Deliverer, *, slow: bool) -> None:
     following = [first]
     while following:
         (claimed,) = following
-        result = await _send(claimed, deliverer)
-        kill.reach("deliver.sent")
-        is_slow = await _record(claimed, result, deliverer)
-        kill.reach("deliver.recorded")
-        if is_slow != slow:  # the rest belongs to the other lane
-            async with deliverer.aside, deliverer.db.transaction() as connection:
-                await nudge(connection, [Lane(claimed.endpoint_id, is_slow)])
+        is_slow = await _try(claimed, deliverer, slow=slow)
+        if is_slow is None:
             return
-        following = await _claim(claimed.endpoint_id, 1, deliverer, slow=slow)
+        if is_slow != slow:  # the rest belongs to the other lane
+            await _leave_to(Lane(claimed.endpoint_id, is_slow), deliverer)
+            return
+        following = (await _claim(Ask(claimed.endpoint_id, 1), deliverer, slow=slow)).found
+
+
+async def _try(claimed: Claimed, deliverer: Deliverer, *, slow: bool) -> bool | None:
+    """Whether the endpoint is slow now; None when it takes so long that it ends elsewhere, out of the fast lane."""
+    attempt = asyncio.create_task(_attempt(claimed, deliverer))
+    try:
+        await asyncio.wait([attempt], timeout=SLOW_SECONDS)
+        if not attempt.done() and not claimed.slow:  # at once, so that what comes meanwhile takes the other lane
+            async with deliverer.aside:
+                await queries.mark_slow(deliverer.db, claimed.endpoint_id)
+        if not attempt.done() and not slow and deliverer.let_finish(attempt, claimed):
+            return None
+        return await attempt
+    except BaseException:
+        attempt.cancel()
+        raise
+
+
+async def _attempt(claimed: Claimed, deliverer: Deliverer) -> bool:
+    result = await _send(claimed, deliverer)
+    kill.reach("deliver.sent")
+    is_slow = await _record(claimed, result, deliverer)
+    kill.reach("deliver.recorded")
+    return is_slow
+
+
+async def _finish(attempt: asyncio.Task[bool], claimed: Claimed, deliverer: Deliverer) -> None:
+    try:
+        await _leave_to(Lane(claimed.endpoint_id, await attempt), deliverer)
+    except Exception as error:  # noqa: BLE001 no job is there to note it; the claim runs out, and it is tried again
+        _log_bug(claimed, error)
+    finally:
+        attempt.cancel()
+
+
+def _wanted(asked: Iterable[Ask]) -> Counter[str]:
+    wanted: Counter[str] = Counter()
+    for one in asked:
+        wanted[one.endpoint_id] = min(wanted[one.endpoint_id] + one.number, AT_ONCE)
+    return wanted
+
+
+def _log_bug(claimed: Claimed, error: Exception) -> None:
+    """Without its text, which may hold an address."""
+    frames = log.frames(error.__traceback__)
+    _log.error("webhook.bug", endpoint_id=claimed.endpoint_id, error=type(error).__name__, frames=frames)
 
 
 async def _send(claimed: Claimed, deliverer: Deliverer) -> Result:
@@ -151,8 +282,7 @@ async def _send(claimed: Claimed, deliverer: Deliverer) -> Result:
     try:
         return await _signed_and_sent(claimed, deliverer)
     except Exception as error:  # noqa: BLE001 any bug
-        frames = log.frames(error.__traceback__)
-        _log.error("webhook.bug", endpoint_id=claimed.endpoint_id, error=type(error).__name__, frames=frames)
+        _log_bug(claimed, error)
         return Result(how="unreachable", seconds=time.perf_counter() - started)
 
 
@@ -163,17 +293,8 @@ async def _signed_and_sent(claimed: Claimed, deliverer: Deliverer) -> Result:
     )
     headers = sign(claimed.event_id, int(time.time()), body, secrets)
     started = time.perf_counter()
-    sending = asyncio.create_task(
-        deliverer.outbound.post(claimed.url, body, total_seconds=TOTAL_SECONDS, headers=headers)
-    )
-    try:
-        await asyncio.wait([sending], timeout=SLOW_SECONDS)
-        if not sending.done() and not claimed.slow:  # at once, so that what comes meanwhile takes the other lane
-            async with deliverer.aside:
-                await queries.mark_slow(deliverer.db, claimed.endpoint_id)
-        return read(await sending, time.perf_counter() - started)
-    finally:
-        sending.cancel()
+    post = await deliverer.outbound.post(claimed.url, body, total_seconds=TOTAL_SECONDS, headers=headers)
+    return read(post, time.perf_counter() - started)
 
 
 async def _record(claimed: Claimed, result: Result, deliverer: Deliverer) -> bool:

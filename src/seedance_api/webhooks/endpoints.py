@@ -71,10 +71,17 @@ async def update_endpoint(
 
 
 async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
-    """Delete an endpoint, with what was delivered and what waits for it. Raises AppError 404."""
+    """Delete an endpoint, with what was delivered and what waits for it. Raises AppError 404.
+
+    The endpoint goes first, and alone: who writes a delivery may have it locked. Should the rest be left behind, nobody
+    sees it: the sweep drops what waits, and all of it goes with its day.
+    """
     await find_endpoint(db, owner, endpoint_id)
     async with db.transaction() as connection:
+        await queries.lock_endpoints(connection, [endpoint_id])
         await queries.delete_endpoints(connection, [endpoint_id])
+    while await queries.delete_deliveries(db, endpoint_id, _DROP_MOST) == _DROP_MOST:
+        pass
 
 
 async def rotate_secret(db: Database, subject: str, noted: str, once: Once | None, *, keep_old: bool) -> bool:

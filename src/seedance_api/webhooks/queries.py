@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from seedance_api.foundation.address import host_of
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.foundation.ids import id_at
 from seedance_api.foundation.partitions import Parent
 from seedance_api.webhooks.decide import OPENS_AT, Attempt, Standing, Verdict
-from seedance_api.webhooks.rows import Claimed, Delivery, DeliveryState, DisabledBy, Endpoint, Event, Lane, Range
+from seedance_api.webhooks.rows import Claimed, Delivery, DeliveryState, DisabledBy, Endpoint, Event, Free, Lane, Range
 
 PARTITIONED = (
     Parent(table="event", key="id", prefix="evt"),
@@ -104,16 +105,16 @@ async def lock_endpoints(connection: Connection, ids: Sequence[str]) -> None:
     await connection.execute("SELECT FROM webhook_endpoint WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", ids)
 
 
-async def lock_free(connection: Connection, ids: Sequence[str]) -> dict[str, bool]:
-    """Lock those of these endpoints that nobody has locked; returns them, with whether they have just reopened."""
+async def lock_free(connection: Connection, ids: Sequence[str]) -> dict[str, Free]:
+    """Lock those of these endpoints that nobody has locked; returns them."""
     found = await connection.fetch(
         """
-        SELECT id, reopened_at IS NOT NULL AS reopened FROM webhook_endpoint WHERE id = ANY ($1)
+        SELECT id, account_id, reopened_at IS NOT NULL AS reopened FROM webhook_endpoint WHERE id = ANY ($1)
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         """,
         ids,
     )
-    return {record["id"]: record["reopened"] for record in found}
+    return {one.id: one for one in rows(Free, found)}
 
 
 async def existing(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -468,15 +469,29 @@ async def enable(connection: Connection, endpoint_id: str) -> None:
 
 
 async def delete_endpoints(connection: Connection, ids: Sequence[str]) -> None:
-    """Delete endpoints with their secrets and deliveries."""
+    """Delete endpoints with their secrets. They are locked by now; `delete_deliveries` follows when it is committed."""
     await connection.execute(
         """
-        WITH gone AS (DELETE FROM webhook_endpoint WHERE id = ANY ($1)),
-            secrets AS (DELETE FROM webhook_secret WHERE subject = ANY ($1))
-        DELETE FROM delivery WHERE endpoint_id = ANY ($1)
+        WITH gone AS (DELETE FROM webhook_endpoint WHERE id = ANY ($1))
+        DELETE FROM webhook_secret WHERE subject = ANY ($1)
         """,
         ids,
     )
+
+
+async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
+    """Delete some of what an endpoint had that is no more; returns how many. What is being written just now is left."""
+    tag = await db.execute(
+        """
+        DELETE FROM delivery d USING (
+            SELECT event_id FROM delivery WHERE endpoint_id = $1 ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
+        ) few
+        WHERE d.endpoint_id = $1 AND d.event_id = few.event_id
+        """,
+        endpoint_id,
+        most,
+    )
+    return affected(tag)
 
 
 async def rotate_secret(connection: Connection, subject: str, keep_seconds: float) -> None:
@@ -523,16 +538,24 @@ async def hidden_endpoints(
 async def insert_hidden_endpoints(
     connection: Connection, ids: Sequence[str], keys: Sequence[tuple[str, bool, str]]
 ) -> None:
-    """Hidden endpoints, unless another has just made them."""
+    """Hidden endpoints, unless another has just made them.
+
+    There may be one for each video: whether its host is slow is known from the one before it.
+    """
     await connection.execute(
         """
-        INSERT INTO webhook_endpoint (id, account_id, livemode, hidden, url, event_types)
-        SELECT id, account_id, livemode, true, url, '{}'
-        FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[]) AS n (id, account_id, livemode, url)
+        INSERT INTO webhook_endpoint (id, account_id, livemode, hidden, url, event_types, host, slow)
+        SELECT id, account_id, livemode, true, url, '{}', host, coalesce((
+            SELECT e.slow FROM webhook_endpoint e
+            WHERE e.hidden AND e.account_id = n.account_id AND e.host = n.host ORDER BY e.id DESC LIMIT 1
+        ), false)
+        FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::text[])
+            AS n (id, account_id, livemode, url, host)
         ON CONFLICT (account_id, livemode, url) WHERE hidden DO NOTHING
         """,
         ids,
         *_columns(keys),
+        [host_of(url) for _, _, url in keys],
     )
 
 

@@ -21,6 +21,14 @@ class Lane(msgspec.Struct, frozen=True):
     slow: bool
 
 
+class Free(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint that is locked by us, and whether it has just reopened."""
+
+    id: str
+    account_id: str
+    reopened: bool
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `webhook_endpoint`, with its secret's version."""
 

@@ -61,6 +61,8 @@ CREATE TABLE webhook_endpoint (
     name text NOT NULL DEFAULT '',
     description text NOT NULL DEFAULT '',
     url text NOT NULL,
+    -- of a hidden one: a new one is as slow as the youngest of its account and host
+    host text COLLATE "C" NOT NULL DEFAULT '',
     event_types text[] NOT NULL,
     signs text[] NOT NULL DEFAULT '{v1}',
     -- how many deliveries failed in a row, since when, and until when nothing is sent
@@ -81,6 +83,7 @@ CREATE TABLE webhook_endpoint (
 
 CREATE INDEX webhook_endpoint_account ON webhook_endpoint (account_id, livemode, id) WHERE NOT hidden;
 CREATE UNIQUE INDEX webhook_endpoint_hidden ON webhook_endpoint (account_id, livemode, url) WHERE hidden;
+CREATE INDEX webhook_endpoint_host ON webhook_endpoint (account_id, host, id) WHERE hidden;
 
 -- Secrets are derived from the installation's pepper: a row says which of them is the subject's now, and until when the
 -- one before it signs as well. The subject is an endpoint, or an account with its mode for the `webhook_url` of requests.
