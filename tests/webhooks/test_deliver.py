@@ -12,6 +12,7 @@ from generations.kit import owner, with_database
 from seedance_api.billing.notify import give_notice
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound, Post
+from seedance_api.webhooks import endpoints
 from seedance_api.webhooks.decide import SCHEDULE
 from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.sign import shown_secret
@@ -430,5 +431,30 @@ def test_of_several_under_way_one_that_cannot_be_noted_cancels_no_other(database
             with pytest.raises(RuntimeError):
                 await deliver(mine, told)
             assert await db.fetchval("SELECT count(*) FROM delivery WHERE state = 'delivered'") == 3
+
+    with_database(database_url, verb)
+
+
+@pytest.mark.parametrize("code", [410, 500])
+def test_what_the_old_address_answers_is_not_held_against_the_new_one(database_url: str, code: int) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        whose = endpoints.Owner(me.account_id, livemode=True)
+        async with receiver() as old, receiver() as new, deliverer(db, old, new) as told:
+            mine = await endpoint(db, me, old.url)
+
+            async def change(came: Came, writer: asyncio.StreamWriter) -> None:
+                await endpoints.update_endpoint(db, whose, mine, endpoints.Wanted(url=new.url), None)
+                await status(code)(came, writer)
+
+            old.answer = change
+            await happen(db, me)
+            await deliver(mine, told)
+            assert (len(old.came), len(new.came)) == (1, 1)
+            seen = await delivery(db)
+            assert (seen["state"], seen["tries"], len(seen["attempts"])) == ("delivered", 1, 1)
+            found = await db.fetchrow("SELECT failures, disabled_at, closed_until FROM webhook_endpoint")
+            assert found is not None
+            assert tuple(found) == (0, None, None)
 
     with_database(database_url, verb)

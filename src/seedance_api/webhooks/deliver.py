@@ -237,7 +237,7 @@ async def _try(claimed: Claimed, deliverer: Deliverer, *, slow: bool) -> bool | 
         await asyncio.wait([attempt], timeout=SLOW_SECONDS)
         if not attempt.done() and not claimed.slow:  # at once, so that what comes meanwhile takes the other lane
             async with deliverer.aside:
-                await queries.mark_slow(deliverer.db, claimed.endpoint_id)
+                await queries.mark_slow(deliverer.db, claimed)
         if not attempt.done() and not slow and deliverer.let_finish(attempt, claimed):
             return None
         return await attempt
@@ -305,9 +305,12 @@ async def _record(claimed: Claimed, result: Result, deliverer: Deliverer) -> boo
         return False
     async with deliverer.aside, deliverer.db.transaction() as connection:
         await queries.lock_endpoints(connection, [claimed.endpoint_id])
-        standing = await queries.standing(connection, claimed.endpoint_id)
+        standing = await queries.standing(connection, claimed)
         if standing is None:  # deleted meanwhile
             return claimed.slow
+        if standing.moved:
+            await _end_at_old_address(connection, claimed, attempt)
+            return standing.slow
         verdict = decide(result, claimed.tries + 1, standing, random.random())  # noqa: S311 only to spread the tries
         if not await _end_try(connection, claimed, attempt, verdict):
             return standing.slow
@@ -322,6 +325,14 @@ async def _record(claimed: Claimed, result: Result, deliverer: Deliverer) -> boo
     if not verdict.delivered:
         _log.info("webhook.failed", endpoint_id=claimed.endpoint_id, reason=result.how, status=result.status)
     return verdict.slow
+
+
+async def _end_at_old_address(connection: Connection, claimed: Claimed, attempt: Attempt) -> None:
+    """What an address answered that is not the endpoint's any more is not held against the new one."""
+    if attempt.outcome == "delivered":
+        await queries.end_try(connection, claimed, attempt, "delivered", 0.0)
+    else:
+        await queries.give_back(connection, claimed)
 
 
 async def _end_try(connection: Connection, claimed: Claimed, attempt: Attempt, verdict: Verdict) -> bool:

@@ -209,14 +209,29 @@ async def end_try(
     return affected(tag) == 1
 
 
-async def standing(connection: Connection, endpoint_id: str) -> Standing | None:
+async def give_back(connection: Connection, claimed: Claimed) -> None:
+    """It is due again, as if it had not been tried; unless the claim was lost."""
+    await connection.execute(
+        """
+        UPDATE delivery SET claimed_until = NULL, due_at = now()
+        WHERE endpoint_id = $1 AND event_id = $2 AND claimed_until = $3 AND state = 'pending'
+        """,
+        claimed.endpoint_id,
+        claimed.event_id,
+        claimed.claimed_until,
+    )
+
+
+async def standing(connection: Connection, claimed: Claimed) -> Standing | None:
     """How an endpoint stands; None when it is gone. It is locked by now."""
     found = await connection.fetchrow(
         """
-        SELECT failures, coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds, warned, slow
+        SELECT failures, coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds, warned,
+               slow, url <> $2 AS moved
         FROM webhook_endpoint WHERE id = $1
         """,
-        endpoint_id,
+        claimed.endpoint_id,
+        claimed.url,
     )
     return row(Standing, found) if found else None
 
@@ -304,9 +319,13 @@ async def let_go(connection: Connection, ids: Sequence[str], most: int) -> None:
     )
 
 
-async def mark_slow(db: Database, endpoint_id: str) -> None:
-    """Have what follows for this endpoint wait among the slow ones."""
-    await db.execute("UPDATE webhook_endpoint SET slow = true WHERE id = $1 AND NOT slow", endpoint_id)
+async def mark_slow(db: Database, claimed: Claimed) -> None:
+    """Have what follows for this endpoint wait among the slow ones, unless it has another address by now."""
+    await db.execute(
+        "UPDATE webhook_endpoint SET slow = true WHERE id = $1 AND url = $2 AND NOT slow",
+        claimed.endpoint_id,
+        claimed.url,
+    )
 
 
 async def waiting_lanes(connection: Connection, limit: int) -> list[Lane]:
