@@ -13,7 +13,18 @@ from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.foundation.ids import id_at
 from seedance_api.foundation.partitions import Parent
 from seedance_api.webhooks.decide import OPENS_AT, Attempt, Standing, Verdict
-from seedance_api.webhooks.rows import Claimed, Delivery, DeliveryState, DisabledBy, Endpoint, Event, Free, Lane, Range
+from seedance_api.webhooks.rows import (
+    Claimed,
+    Delivery,
+    DeliveryState,
+    DisabledBy,
+    Endpoint,
+    Event,
+    Free,
+    Lane,
+    Range,
+    Waiting,
+)
 
 PARTITIONED = (
     Parent(table="event", key="id", prefix="evt"),
@@ -328,56 +339,40 @@ async def mark_slow(db: Database, claimed: Claimed) -> None:
     )
 
 
-async def waiting_lanes(connection: Connection, limit: int) -> list[Lane]:
-    """The open endpoints at which something is due that nobody owns.
+async def waiting(db: Database, after: str, limit: int) -> list[Waiting]:
+    """The next endpoints behind one for which something waits.
 
     It walks from one endpoint with something pending to the next, however much is pending at each.
     """
-    found = await connection.fetch(
+    found = await db.fetch(
         """
         WITH RECURSIVE waiting AS (
-            (SELECT endpoint_id FROM delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
-            UNION ALL
-            SELECT (
-                SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
-                ORDER BY d.endpoint_id LIMIT 1
-            ) FROM waiting w WHERE w.endpoint_id IS NOT NULL
-        )
-        SELECT e.id AS endpoint_id, e.slow
-        FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
-        WHERE e.disabled_at IS NULL AND (e.closed_until IS NULL OR e.closed_until <= now()) AND (
-            e.reopened_at IS NOT NULL OR (
-                SELECT true FROM delivery d
-                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= now()
-                  AND (d.claimed_until IS NULL OR d.claimed_until <= now())
-                ORDER BY d.due_at LIMIT 1
+            (
+                SELECT endpoint_id, 1 AS place FROM delivery WHERE state = 'pending' AND endpoint_id > $1
+                ORDER BY endpoint_id LIMIT 1
             )
-        )
-        LIMIT $1
-        """,
-        limit,
-    )
-    return rows(Lane, found)
-
-
-async def ended_endpoints(connection: Connection, limit: int) -> list[str]:
-    """Disabled endpoints, and such as are no more, for which something waits."""
-    found = await connection.fetch(
-        """
-        WITH RECURSIVE waiting AS (
-            (SELECT endpoint_id FROM delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
             UNION ALL
             SELECT (
                 SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
                 ORDER BY d.endpoint_id LIMIT 1
-            ) FROM waiting w WHERE w.endpoint_id IS NOT NULL
+            ), w.place + 1 FROM waiting w WHERE w.endpoint_id IS NOT NULL AND w.place < $2
         )
-        SELECT w.endpoint_id FROM waiting w LEFT JOIN webhook_endpoint e ON e.id = w.endpoint_id
-        WHERE w.endpoint_id IS NOT NULL AND (e.id IS NULL OR e.disabled_at IS NOT NULL) LIMIT $1
+        SELECT w.endpoint_id, e.id IS NULL OR e.disabled_at IS NOT NULL AS ended, coalesce(e.slow, false) AS slow,
+               (e.closed_until IS NULL OR e.closed_until <= now()) AND (
+                   e.reopened_at IS NOT NULL OR coalesce((
+                       SELECT true FROM delivery d
+                       WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' AND d.due_at <= now()
+                         AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+                       ORDER BY d.due_at LIMIT 1
+                   ), false)
+               ) AS due
+        FROM waiting w LEFT JOIN webhook_endpoint e ON e.id = w.endpoint_id
+        WHERE w.endpoint_id IS NOT NULL ORDER BY w.endpoint_id
         """,
+        after,
         limit,
     )
-    return [record["endpoint_id"] for record in found]
+    return rows(Waiting, found)
 
 
 # Endpoints
