@@ -588,18 +588,25 @@ async def enable_hidden(connection: Connection, ids: Sequence[str]) -> None:
     )
 
 
-async def lock_unused_hidden(connection: Connection, keep_days: int) -> list[str]:
-    """Hidden endpoints that are old and that nothing seems to need; those that a create uses now are skipped."""
+async def lock_unused_hidden(
+    connection: Connection, keep_days: int, after: tuple[datetime, str], limit: int
+) -> list[tuple[datetime, str]]:
+    """Old hidden endpoints behind one that nothing seems to need, the oldest first, by age and id.
+
+    Those that a create uses now are skipped.
+    """
     found = await connection.fetch(
         """
-        SELECT e.id FROM webhook_endpoint e
-        WHERE e.hidden AND e.created_at < now() - $1 * interval '1 day'
+        SELECT e.created_at, e.id FROM webhook_endpoint e
+        WHERE e.hidden AND e.created_at < now() - $1 * interval '1 day' AND (e.created_at, e.id) > ($2, $3)
           AND NOT EXISTS (SELECT FROM delivery d WHERE d.endpoint_id = e.id)
-        LIMIT 500 FOR UPDATE SKIP LOCKED
+        ORDER BY e.created_at, e.id LIMIT $4 FOR UPDATE SKIP LOCKED
         """,
         keep_days,
+        *after,
+        limit,
     )
-    return [record["id"] for record in found]
+    return [(record["created_at"], record["id"]) for record in found]
 
 
 async def still_unused(connection: Connection, ids: Sequence[str]) -> list[str]:
