@@ -57,8 +57,8 @@ class Lane(msgspec.Struct, frozen=True):
 def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Tasks) -> list[Lane]:
     """Every job and every schedule there is.
 
-    What takes long has lanes of its own: neither slow upstreams nor large files nor customers' or mail servers that hang
-    keep anybody from hearing of the rest.
+    What takes long has lanes of its own: neither slow upstreams nor large files nor customers' or mail servers that
+    hang keep anybody from hearing of the rest.
     """
     queues = [PgQueuer.from_asyncpg_connection(one) for one in connections]
     queue, starting, storing, telling, telling_slowly, noticing = queues
