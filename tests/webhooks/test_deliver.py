@@ -1,6 +1,7 @@
 """Delivering: signed, at least once, four at a time, tried again, and given up only when it must be."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -456,5 +457,36 @@ def test_what_the_old_address_answers_is_not_held_against_the_new_one(database_u
             found = await db.fetchrow("SELECT failures, disabled_at, closed_until FROM webhook_endpoint")
             assert found is not None
             assert tuple(found) == (0, None, None)
+
+    with_database(database_url, verb)
+
+
+def test_every_secret_that_is_not_over_signs_however_often_it_was_rotated(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+
+        async def signing() -> list[int]:
+            await happen(db, me)
+            await deliver(mine, told)
+            came, good = there.came[-1], list[int]()
+            for version in range(1, 9):
+                with contextlib.suppress(Exception):
+                    Webhook(shown_secret(PEPPER, mine, version)).verify(came.body, came.headers)
+                    good.append(version)
+            return good
+
+        async with receiver() as there, deliverer(db, there) as told:
+            mine = await endpoint(db, me, there.url)
+            assert await signing() == [1]
+            for _ in range(2):
+                await endpoints.rotate_secret(db, mine, mine, None, keep_old=True)
+            assert await signing() == [1, 2, 3]
+            await db.execute("UPDATE webhook_secret SET older_until = ARRAY[now()]")
+            assert await signing() == [2, 3]
+            for _ in range(4):
+                await endpoints.rotate_secret(db, mine, mine, None, keep_old=True)
+            assert await signing() == [3, 4, 5, 6, 7]  # five are enough
+            await endpoints.rotate_secret(db, mine, mine, None, keep_old=False)
+            assert await signing() == [8]
 
     with_database(database_url, verb)

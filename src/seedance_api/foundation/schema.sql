@@ -576,6 +576,7 @@ CREATE TABLE public.webhook_secret (
     subject text NOT NULL COLLATE pg_catalog."C",
     version integer DEFAULT 1 NOT NULL,
     previous_until timestamp with time zone,
+    older_until timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT webhook_secret_version_check CHECK ((version > 0))
 );

@@ -305,9 +305,7 @@ async def _send(claimed: Claimed, deliverer: Deliverer) -> Result:
 
 async def _signed_and_sent(claimed: Claimed, deliverer: Deliverer) -> Result:
     body = payload(claimed.event)
-    secrets = secrets_of(
-        deliverer.pepper, claimed.signs, claimed.subject, claimed.version, also_previous=claimed.also_previous
-    )
+    secrets = secrets_of(deliverer.pepper, claimed.signs, claimed.subject, claimed.version, earlier=claimed.earlier)
     headers = sign(claimed.event_id, int(time.time()), body, secrets)
     started = time.perf_counter()
     post = await deliverer.outbound.post(claimed.url, body, total_seconds=TOTAL_SECONDS, headers=headers)

@@ -166,7 +166,9 @@ async def claim(
             RETURNING d.endpoint_id, d.event_id, d.account_id, d.livemode, d.tries, d.claimed_until
         )
         SELECT t.*, v.type, v.data, v.created_at, o.url, o.hidden, o.signs, o.failures, o.slow,
-               coalesce(s.version, 1) AS version, coalesce(s.previous_until > now(), false) AS also_previous
+               coalesce(s.version, 1) AS version, cardinality(array(
+                   SELECT u FROM unnest(array_prepend(s.previous_until, s.older_until)) u WHERE u > now()
+               )) AS earlier
         FROM taken t JOIN open o ON o.id = t.endpoint_id
         JOIN event v ON v.account_id = t.account_id AND v.livemode = t.livemode AND v.id = t.event_id
         LEFT JOIN webhook_secret s ON s.subject = CASE
@@ -384,7 +386,10 @@ async def endpoint(db: Database, endpoint_id: str) -> Endpoint | None:
         """
         SELECT e.*, coalesce(extract(epoch FROM now() - e.failing_since), 0)::float8 AS failing_seconds,
                coalesce(s.version, 1) AS version, s.previous_until,
-               coalesce(s.previous_until > now(), false) AS also_previous
+               coalesce(s.previous_until > now(), false) AS also_previous,
+               cardinality(array(
+                   SELECT t FROM unnest(array_prepend(s.previous_until, s.older_until)) t WHERE t > now()
+               )) AS earlier
         FROM webhook_endpoint e LEFT JOIN webhook_secret s ON s.subject = e.id WHERE e.id = $1
         """,
         endpoint_id,
@@ -400,7 +405,10 @@ async def endpoints_page(
         """
         SELECT e.*, coalesce(extract(epoch FROM now() - e.failing_since), 0)::float8 AS failing_seconds,
                coalesce(s.version, 1) AS version, s.previous_until,
-               coalesce(s.previous_until > now(), false) AS also_previous
+               coalesce(s.previous_until > now(), false) AS also_previous,
+               cardinality(array(
+                   SELECT t FROM unnest(array_prepend(s.previous_until, s.older_until)) t WHERE t > now()
+               )) AS earlier
         FROM webhook_endpoint e LEFT JOIN webhook_secret s ON s.subject = e.id
         WHERE e.account_id = $1 AND e.livemode = $2 AND NOT e.hidden AND e.id < coalesce($3, '~')
         ORDER BY e.id DESC LIMIT $4
@@ -509,13 +517,18 @@ async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
 
 
 async def rotate_secret(connection: Connection, subject: str, keep_seconds: float) -> None:
-    """The next version signs; the one before as well, for so long."""
+    """The next version signs; the one before as well, for so long, and those before it that did.
+
+    If none is kept, all of them end.
+    """
     await connection.execute(
         """
         WITH touched AS (UPDATE webhook_endpoint SET updated_at = now() WHERE id = $1)
         INSERT INTO webhook_secret AS old (subject, version, previous_until)
         VALUES ($1, 2, now() + $2 * interval '1 second')
-        ON CONFLICT (subject) DO UPDATE SET version = old.version + 1, previous_until = excluded.previous_until
+        ON CONFLICT (subject) DO UPDATE SET version = old.version + 1, previous_until = excluded.previous_until,
+            older_until = CASE WHEN $2 > 0 THEN (array_prepend(old.previous_until, old.older_until))[1:3]
+                ELSE '{}'::timestamptz[] END
         """,
         subject,
         keep_seconds,

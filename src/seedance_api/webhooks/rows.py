@@ -62,6 +62,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     previous_until: datetime | None
     also_previous: bool
+    earlier: int
 
     @property
     def subject(self) -> str:
@@ -102,7 +103,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     slow: bool
     version: int
-    also_previous: bool
+    earlier: int
 
     @property
     def subject(self) -> str:

@@ -88,6 +88,8 @@ CREATE TABLE webhook_secret (
     subject text COLLATE "C" PRIMARY KEY,
     version integer NOT NULL DEFAULT 1 CHECK (version > 0),
     previous_until timestamptz,
+    -- the same of those before it, the newest first
+    older_until timestamptz[] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
