@@ -118,7 +118,7 @@ TABLE: tuple[Setting, ...] = (
         "The mail server, `smtp://user:password@host:port` or `smtps://…`. Empty: what would be mailed is in the log only.",
     ),
     Setting("MAIL_FROM", "", "The sender of mail. Empty: `seedance@` and the mail server's host."),
-    Setting("EVENT_RETENTION_DAYS", "30", "How long events and what was delivered of them are kept.", 1, 90),
+    Setting("EVENT_RETENTION_DAYS", "30", "How long events and what was delivered of them are kept.", 5, 90),
     Setting("WEBHOOK_PORTS", "", "Ports, comma-separated, that webhooks may go to besides 443 and 8443."),
     Setting("FETCH_HTTP", "false", "Whether reference media may be fetched, and webhooks sent, over plain http."),
     Setting(

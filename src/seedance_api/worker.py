@@ -29,7 +29,7 @@ from seedance_api.webhooks.decide import AT_ONCE
 from seedance_api.webhooks.deliver import LATE_MOST, Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.retain import retain
 
-_LANES = 5
+_LANES = 6
 DELIVERING, DELIVERING_SLOWLY = 512, 256
 """Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs.
 
@@ -60,10 +60,11 @@ class Lane(msgspec.Struct, frozen=True):
 def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Tasks) -> list[Lane]:
     """Every job and every schedule there is.
 
-    What takes long has lanes of its own: neither slow upstreams nor large files nor a customer's server that hangs keep
-    anybody from hearing of the rest.
+    What takes long has lanes of its own: neither slow upstreams nor large files nor customers' or mail servers that
+    hang keep anybody from hearing of the rest.
     """
-    queue, starting, storing, telling, telling_slowly = [PgQueuer.from_asyncpg_connection(one) for one in connections]
+    queues = [PgQueuer.from_asyncpg_connection(one) for one in connections]
+    queue, starting, storing, telling, telling_slowly, noticing = queues
     engine, deliverer = tasks.engine, tasks.deliverer
     _job(queue, "dispatch", lambda provider: dispatch(provider, engine))
     _job(starting, "advance", lambda generation_id: advance(generation_id, engine))
@@ -74,7 +75,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine), again_seconds=_TIDY_SECONDS)
     _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer))
     _job(telling_slowly, "deliver_slow", lambda endpoint_id: deliver(endpoint_id, deliverer, slow=True))
-    _job(queue, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
+    _job(noticing, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "sweep_deliveries", "* * * * * */5", lambda: sweep_deliveries(deliverer))
     _schedule(queue, "retain", "7 * * * *", lambda: retain(engine.db, tasks.event_days))
@@ -93,6 +94,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
         Lane(storing, 8, 32),
         Lane(telling, 64, DELIVERING - LATE_MOST // AT_ONCE),
         Lane(telling_slowly, 64, DELIVERING_SLOWLY),
+        Lane(noticing, 4, 16),
     ]
 
 

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from seedance_api.foundation.address import Blocked
 from seedance_api.foundation.outbound import Post, Posted, TooSlow, Unreachable
+from seedance_api.settings import TABLE
 from seedance_api.webhooks.decide import (
     DAY,
     DISABLE_SECONDS,
     HOUR,
+    JITTER,
     MINUTE,
     OPENS_AT,
     RETRY_AFTER_MOST,
@@ -78,3 +80,9 @@ def test_for_any_answer(result: Result, tries: int, standing: Standing, luck: fl
     assert (verdict.disabled == "failing") == (result.how != "gone" and standing.failing_seconds >= DISABLE_SECONDS)
     assert verdict.warned == (standing.warned or standing.failing_seconds >= DAY)
     assert verdict.failures < OPENS_AT or verdict.closed_seconds >= 5
+
+
+def test_no_event_is_dropped_before_its_last_try() -> None:
+    (setting,) = [one for one in TABLE if one.name == "EVENT_RETENTION_DAYS"]
+    assert setting.least is not None
+    assert setting.least * DAY > sum(SCHEDULE) * (1 + JITTER) + len(SCHEDULE) * RETRY_AFTER_MOST

@@ -1,6 +1,7 @@
 """Delivering: signed, at least once, four at a time, tried again, and given up only when it must be."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from generations.kit import owner, with_database
 from seedance_api.billing.notify import give_notice
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound, Post
+from seedance_api.webhooks import endpoints
 from seedance_api.webhooks.decide import SCHEDULE
 from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.sign import shown_secret
@@ -430,5 +432,61 @@ def test_of_several_under_way_one_that_cannot_be_noted_cancels_no_other(database
             with pytest.raises(RuntimeError):
                 await deliver(mine, told)
             assert await db.fetchval("SELECT count(*) FROM delivery WHERE state = 'delivered'") == 3
+
+    with_database(database_url, verb)
+
+
+@pytest.mark.parametrize("code", [410, 500])
+def test_what_the_old_address_answers_is_not_held_against_the_new_one(database_url: str, code: int) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        whose = endpoints.Owner(me.account_id, livemode=True)
+        async with receiver() as old, receiver() as new, deliverer(db, old, new) as told:
+            mine = await endpoint(db, me, old.url)
+
+            async def change(came: Came, writer: asyncio.StreamWriter) -> None:
+                await endpoints.update_endpoint(db, whose, mine, endpoints.Wanted(url=new.url), None)
+                await status(code)(came, writer)
+
+            old.answer = change
+            await happen(db, me)
+            await deliver(mine, told)
+            assert (len(old.came), len(new.came)) == (1, 1)
+            seen = await delivery(db)
+            assert (seen["state"], seen["tries"], len(seen["attempts"])) == ("delivered", 1, 1)
+            found = await db.fetchrow("SELECT failures, disabled_at, closed_until FROM webhook_endpoint")
+            assert found is not None
+            assert tuple(found) == (0, None, None)
+
+    with_database(database_url, verb)
+
+
+def test_every_secret_that_is_not_over_signs_however_often_it_was_rotated(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+
+        async def signing() -> list[int]:
+            await happen(db, me)
+            await deliver(mine, told)
+            came, good = there.came[-1], list[int]()
+            for version in range(1, 9):
+                with contextlib.suppress(Exception):
+                    Webhook(shown_secret(PEPPER, mine, version)).verify(came.body, came.headers)
+                    good.append(version)
+            return good
+
+        async with receiver() as there, deliverer(db, there) as told:
+            mine = await endpoint(db, me, there.url)
+            assert await signing() == [1]
+            for _ in range(2):
+                await endpoints.rotate_secret(db, mine, mine, None, keep_old=True)
+            assert await signing() == [1, 2, 3]
+            await db.execute("UPDATE webhook_secret SET older_until = ARRAY[now()]")
+            assert await signing() == [2, 3]
+            for _ in range(4):
+                await endpoints.rotate_secret(db, mine, mine, None, keep_old=True)
+            assert await signing() == [3, 4, 5, 6, 7]  # five are enough
+            await endpoints.rotate_secret(db, mine, mine, None, keep_old=False)
+            assert await signing() == [8]
 
     with_database(database_url, verb)

@@ -10,13 +10,15 @@ import asyncpg
 from pgqueuer import PgQueuer
 from pgqueuer.models import Job
 
-from generations.kit import owner, with_database
+from generations.kit import engine, owner, with_database
+from seedance_api.billing.notify import Notifier
 from seedance_api.foundation.db import Database
 from seedance_api.webhooks.announce import nudge
 from seedance_api.webhooks.deliver import FAST_SHARE, Deliverer, deliver
 from seedance_api.webhooks.endpoints import endpoints_for
 from seedance_api.webhooks.rows import Lane
-from webhooks.kit import Came, deliverer, endpoint, happen, receiver, status
+from seedance_api.worker import Tasks, build
+from webhooks.kit import Came, deliverer, endpoint, happen, outbound, receiver, status
 
 
 async def until(condition: Callable[[], bool], seconds: float) -> None:
@@ -156,5 +158,19 @@ def test_a_new_address_is_as_slow_as_the_one_before_it_at_its_host(database_url:
         assert not await made(other.account_id, "https://a.example/2")
         await db.execute("UPDATE webhook_endpoint SET slow = false WHERE url LIKE '%a.example/2'")
         assert not await made(me.account_id, "https://a.example/3")
+
+    with_database(database_url, verb)
+
+
+def test_notices_have_a_lane_of_their_own_for_a_mail_server_may_hang(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        connections = [await asyncpg.connect(database_url) for _ in range(6)]
+        notifier = Notifier(db=db, outbound=outbound(), url=None, mailbox=None)
+        async with deliverer(db) as told:
+            tasks = Tasks(engine=engine(db), notifier=notifier, deliverer=told, event_days=30)
+            names = [set(lane.queue.qm.entrypoint_registry) for lane in build(connections, tasks)]
+        assert {"notify"} in names
+        for one in connections:
+            await one.close()
 
     with_database(database_url, verb)

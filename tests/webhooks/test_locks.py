@@ -139,3 +139,33 @@ def test_what_waits_for_an_endpoint_that_is_gone_is_dropped(database_url: str) -
         assert await db.fetchval("SELECT state FROM delivery") == "dropped"
 
     with_database(database_url, verb)
+
+
+def test_the_sweep_comes_to_everybody_however_many_are_always_due_and_heaps_up_no_jobs(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        for slow in (True, False):  # more than one sweep takes of each lane, and all of them before the last
+            await db.execute(
+                """
+                WITH e AS (
+                    INSERT INTO webhook_endpoint (id, account_id, livemode, hidden, url, event_types, slow)
+                    SELECT 'whe_0' || $2::bool || n, $1, true, true, 'https://a.example/' || $2::bool || n, '{}', $2
+                    FROM generate_series(1, 2500) n RETURNING id
+                )
+                INSERT INTO delivery (endpoint_id, event_id, account_id, livemode)
+                SELECT id, event_id(clock_timestamp()), $1, true FROM e
+                """,
+                me.account_id,
+                slow,
+            )
+        mine = await endpoint(db, me, "https://mine.example/")
+        await happen(db, me)
+        await db.execute("DELETE FROM pgqueuer")
+        async with deliverer(db) as told:
+            for _ in range(12):
+                await sweep_deliveries(told)
+        count = "SELECT count(*) FROM pgqueuer WHERE entrypoint = $1"
+        assert await db.fetchval("SELECT count(*) FROM pgqueuer WHERE payload = $1", mine.encode()) == 1
+        assert (await db.fetchval(count, "deliver"), await db.fetchval(count, "deliver_slow")) == (2501, 2500)
+
+    with_database(database_url, verb)

@@ -42,8 +42,7 @@ def test_no_hot_statement_scans_what_is_pending_or_kept(database_url: str) -> No
         for name, values in {
             "claim": ([mine], [4], 4, 5, 45.0),
             "deliveries_arrived": ([mine] * 64, [f"evt_{n}" for n in range(64)], [now] * 64, [{}] * 64),
-            "waiting_lanes": (1000,),
-            "ended_endpoints": (1000,),
+            "waiting": ("", 1000),
             "let_go": ([mine], 64),
             "events_until": (me.account_id, True, None, now, None, 20),
             "deliveries_page": (mine, None, None, 20),

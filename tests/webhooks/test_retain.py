@@ -1,14 +1,17 @@
 """Endpoints of forgotten requests are deleted, and no other."""
 
 import asyncio
+from datetime import UTC, datetime
 
 from generations.kit import new, owner, with_database
 from seedance_api.billing.books import Books
 from seedance_api.foundation.db import Database
 from seedance_api.generations.cancel import cancel
 from seedance_api.generations.write import Writer
+from seedance_api.webhooks.endpoints import forget_hidden
 from seedance_api.webhooks.retain import retain
 from webhooks.kit import endpoint
+from webhooks.test_plans import statement
 
 
 async def hidden(db: Database) -> int:
@@ -58,5 +61,29 @@ def test_one_that_a_create_is_just_using_stays(database_url: str) -> None:
         )
         assert lost == []
         assert first.generation_id
+
+    with_database(database_url, verb)
+
+
+def test_all_that_are_forgotten_go_at_once_by_an_index(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        await Writer(db)(new(me, webhook_url="https://hook.example/"))  # is not finished: nothing passes over the rest
+        await db.execute("UPDATE webhook_endpoint SET created_at = now() - interval '90 days'")
+        await db.execute(
+            """
+            INSERT INTO webhook_endpoint (id, account_id, livemode, hidden, url, event_types, created_at)
+            SELECT 'whe_' || n, $1, true, true, 'https://a.example/' || n, '{}', now() - interval '40 days'
+            FROM generate_series(1, 1200) n
+            """,
+            me.account_id,
+        )
+        assert await forget_hidden(db, 30) == 1200
+        assert await hidden(db) == 1
+        async with db.transaction() as connection:
+            await connection.execute("SET LOCAL enable_seqscan = off")
+            old = (datetime(2020, 1, 1, tzinfo=UTC), "")
+            lines = await connection.fetch(f"EXPLAIN {statement('lock_unused_hidden')}", 30, *old, 500)
+        assert "webhook_endpoint_old" in str(lines)
 
     with_database(database_url, verb)

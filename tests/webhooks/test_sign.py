@@ -45,7 +45,7 @@ def test_secrets_are_as_receivers_take_them_and_differ_in_everything() -> None:
 @pytest.mark.parametrize("previous", [False, True])
 def test_other_people_s_code_verifies_also_during_a_rotation(previous: bool) -> None:
     headers = sign(
-        "evt_1", int(time.time()), BODY, secrets_of(PEPPER, ["v1", "v1a"], "whe_1", 2, also_previous=previous)
+        "evt_1", int(time.time()), BODY, secrets_of(PEPPER, ["v1", "v1a"], "whe_1", 2, earlier=int(previous))
     )
     assert len(headers["webhook-signature"].split(" ")) == (4 if previous else 2)
     versions = [1, 2] if previous else [2]
@@ -65,7 +65,7 @@ def test_other_people_s_code_verifies_also_during_a_rotation(previous: bool) -> 
 
 
 def test_v1a_is_checked_with_the_public_key() -> None:
-    headers = sign("evt_1", 1614265330, BODY, secrets_of(PEPPER, ["v1a"], "whe_1", 1, also_previous=False))
+    headers = sign("evt_1", 1614265330, BODY, secrets_of(PEPPER, ["v1a"], "whe_1", 1, earlier=0))
     shown = shown_public_key(PEPPER, "whe_1", 1)
     key = Ed25519PublicKey.from_public_bytes(base64.b64decode(shown.removeprefix("whpk_")))
     scheme, signature = headers["webhook-signature"].split(",")
@@ -105,7 +105,7 @@ def javascript() -> Path:
 
 
 def test_npm_s_standardwebhooks_verifies_also_during_a_rotation(javascript: Path) -> None:
-    headers = sign("evt_1", int(time.time()), BODY, secrets_of(PEPPER, ["v1"], "whe_1", 2, also_previous=True))
+    headers = sign("evt_1", int(time.time()), BODY, secrets_of(PEPPER, ["v1"], "whe_1", 2, earlier=1))
     for version in (1, 2):
         done = subprocess.run(
             ["node", "verify.mjs", shown_secret(PEPPER, "whe_1", version), *headers.values(), BODY.decode()],

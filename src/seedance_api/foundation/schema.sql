@@ -578,6 +578,7 @@ CREATE TABLE public.webhook_secret (
     subject text NOT NULL COLLATE pg_catalog."C",
     version integer DEFAULT 1 NOT NULL,
     previous_until timestamp with time zone,
+    older_until timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT webhook_secret_version_check CHECK ((version > 0))
 );
@@ -711,6 +712,7 @@ CREATE UNIQUE INDEX transfer_reference ON public.transfer USING btree (account_i
 CREATE INDEX webhook_endpoint_account ON public.webhook_endpoint USING btree (account_id, livemode, id) WHERE (NOT hidden);
 CREATE UNIQUE INDEX webhook_endpoint_hidden ON public.webhook_endpoint USING btree (account_id, livemode, url) WHERE hidden;
 CREATE INDEX webhook_endpoint_host ON public.webhook_endpoint USING btree (account_id, host, id) WHERE hidden;
+CREATE INDEX webhook_endpoint_old ON public.webhook_endpoint USING btree (created_at, id) WHERE hidden;
 ALTER INDEX public.delivery_claimed ATTACH PARTITION public.delivery_rest_endpoint_id_claimed_until_idx;
 ALTER INDEX public.delivery_due ATTACH PARTITION public.delivery_rest_endpoint_id_due_at_idx;
 ALTER INDEX public.delivery_pkey ATTACH PARTITION public.delivery_rest_pkey;

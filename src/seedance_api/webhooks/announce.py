@@ -36,14 +36,18 @@ async def announce_to_accounts(connection: Connection, news: Sequence[News]) -> 
         await nudge(connection, lanes)
 
 
-async def nudge(connection: Connection, lanes: Sequence[Lane], *, after_seconds: float = 0.0) -> None:
+async def nudge(
+    connection: Connection, lanes: Sequence[Lane], *, after_seconds: float = 0.0, once: bool = False
+) -> None:
     """Have what is due at these endpoints delivered.
 
     The jobs have no key: one that is swallowed because another runs would leave what that one has not seen, and a key
-    that another transaction has not committed yet would make this one wait for it.
+    that another transaction has not committed yet would make this one wait for it. With `once` they have one: the sweep
+    comes again, and what it enqueues must not heap up.
     """
     for job, ids in (
         ("deliver", [one.endpoint_id for one in lanes if not one.slow]),
         ("deliver_slow", [one.endpoint_id for one in lanes if one.slow]),
     ):
-        await jobs.enqueue(connection, job, ids, after_seconds=after_seconds)
+        keys = [f"{job} {one}" for one in ids] if once else None
+        await jobs.enqueue(connection, job, ids, after_seconds=after_seconds, keys=keys)

@@ -60,6 +60,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     failing_seconds: float = 0.0
     warned: bool = False
     slow: bool = False
+    moved: bool = False
+    """Whether it has another address than the one that was tried, and that says nothing of."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from seedance_api.webhooks.rows import Claimed, Free, Lane
 from seedance_api.webhooks.sign import secrets_of, sign
 
 TOTAL_SECONDS = 15.0
-_SWEEP_MOST = 1000
+_SWEEP_MOST, _SWEEP_STEPS = 1000, 5
 _LET_GO_MOST = 64
 """Deliveries that become due with one claim at an endpoint that has reopened."""
 _DROP_MOST, _DROP_STEPS = 1000, 20
@@ -73,6 +73,8 @@ class Deliverer:
         self.stopping = False
         self.fast: Counter[str] = Counter()
         """Jobs of each account in the fast lane."""
+        self.swept = {False: "", True: ""}
+        """Where the sweep is in the round of each lane: the last endpoint."""
         self.late: set[asyncio.Task[None]] = set()
         """Attempts that took so long that their jobs did not wait for them."""
         self.claim: Batch[Ask, Taken] = Batch(self._claim, most=64, flights=2)
@@ -180,14 +182,29 @@ async def _all(found: Sequence[Claimed], deliverer: Deliverer, *, slow: bool) ->
 
 
 async def sweep_deliveries(deliverer: Deliverer) -> None:
-    """Enqueue a job for each endpoint at which something is due that nobody owns; drop what waits for none."""
-    async with deliverer.db.transaction() as connection:
-        lanes = await queries.waiting_lanes(connection, _SWEEP_MOST)
-        await nudge(connection, lanes)
-    async with deliverer.db.transaction() as connection:
-        ended = await queries.ended_endpoints(connection, _SWEEP_MOST)
-    for endpoint_id in ended:
-        await _drop(endpoint_id, deliverer.db)
+    """Enqueue a job for each endpoint at which something is due that nobody owns; drop what waits for none.
+
+    Each lane has its own round, which goes on where it was: what is always due keeps nobody from being seen.
+    """
+    for slow in (False, True):
+        lanes, ended = await _walk(deliverer, slow=slow)
+        async with deliverer.db.transaction() as connection:
+            await nudge(connection, lanes, once=True)
+        for endpoint_id in ended:
+            await _drop(endpoint_id, deliverer.db)
+
+
+async def _walk(deliverer: Deliverer, *, slow: bool) -> tuple[list[Lane], list[str]]:
+    """Those of one lane, and those that are no more, until there are enough, or no others behind them."""
+    lanes, ended = list[Lane](), list[str]()
+    for _ in range(_SWEEP_STEPS):
+        found = await queries.waiting(deliverer.db, deliverer.swept[slow], _SWEEP_MOST)
+        deliverer.swept[slow] = found[-1].endpoint_id if len(found) == _SWEEP_MOST else ""
+        lanes += [Lane(one.endpoint_id, slow) for one in found if one.due and not one.ended and one.slow == slow]
+        ended += [one.endpoint_id for one in found if one.ended and not slow]
+        if len(found) < _SWEEP_MOST or len(lanes) >= _SWEEP_MOST:
+            break
+    return lanes, ended
 
 
 async def _drop(endpoint_id: str, db: Database) -> None:
@@ -237,7 +254,7 @@ async def _try(claimed: Claimed, deliverer: Deliverer, *, slow: bool) -> bool | 
         await asyncio.wait([attempt], timeout=SLOW_SECONDS)
         if not attempt.done() and not claimed.slow:  # at once, so that what comes meanwhile takes the other lane
             async with deliverer.aside:
-                await queries.mark_slow(deliverer.db, claimed.endpoint_id)
+                await queries.mark_slow(deliverer.db, claimed)
         if not attempt.done() and not slow and deliverer.let_finish(attempt, claimed):
             return None
         return await attempt
@@ -288,9 +305,7 @@ async def _send(claimed: Claimed, deliverer: Deliverer) -> Result:
 
 async def _signed_and_sent(claimed: Claimed, deliverer: Deliverer) -> Result:
     body = payload(claimed.event)
-    secrets = secrets_of(
-        deliverer.pepper, claimed.signs, claimed.subject, claimed.version, also_previous=claimed.also_previous
-    )
+    secrets = secrets_of(deliverer.pepper, claimed.signs, claimed.subject, claimed.version, earlier=claimed.earlier)
     headers = sign(claimed.event_id, int(time.time()), body, secrets)
     started = time.perf_counter()
     post = await deliverer.outbound.post(claimed.url, body, total_seconds=TOTAL_SECONDS, headers=headers)
@@ -305,9 +320,12 @@ async def _record(claimed: Claimed, result: Result, deliverer: Deliverer) -> boo
         return False
     async with deliverer.aside, deliverer.db.transaction() as connection:
         await queries.lock_endpoints(connection, [claimed.endpoint_id])
-        standing = await queries.standing(connection, claimed.endpoint_id)
+        standing = await queries.standing(connection, claimed)
         if standing is None:  # deleted meanwhile
             return claimed.slow
+        if standing.moved:
+            await _end_at_old_address(connection, claimed, attempt)
+            return standing.slow
         verdict = decide(result, claimed.tries + 1, standing, random.random())  # noqa: S311 only to spread the tries
         if not await _end_try(connection, claimed, attempt, verdict):
             return standing.slow
@@ -322,6 +340,14 @@ async def _record(claimed: Claimed, result: Result, deliverer: Deliverer) -> boo
     if not verdict.delivered:
         _log.info("webhook.failed", endpoint_id=claimed.endpoint_id, reason=result.how, status=result.status)
     return verdict.slow
+
+
+async def _end_at_old_address(connection: Connection, claimed: Claimed, attempt: Attempt) -> None:
+    """What an address answered that is not the endpoint's any more is not held against the new one."""
+    if attempt.outcome == "delivered":
+        await queries.end_try(connection, claimed, attempt, "delivered", 0.0)
+    else:
+        await queries.give_back(connection, claimed)
 
 
 async def _end_try(connection: Connection, claimed: Claimed, attempt: Attempt, verdict: Verdict) -> bool:

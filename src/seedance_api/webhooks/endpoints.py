@@ -1,6 +1,7 @@
 """Endpoints: where an account's events go. Made, changed, deleted, and their secrets rotated."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ MOST = 100
 """Endpoints of one account and mode."""
 ROTATION_SECONDS = 86_400
 _DROP_MOST = 1000
+_FORGET_MOST = 500
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -130,8 +132,12 @@ async def endpoints_for(
 
 async def forget_hidden(db: Database, keep_days: int) -> int:
     """Delete hidden endpoints that were not used for as long as events are kept; returns how many."""
-    async with db.transaction() as connection:
-        ids = await queries.lock_unused_hidden(connection, keep_days)
-        # a statement of its own: who has used one meanwhile has locked it, and is skipped, or is seen here
-        await queries.delete_endpoints(connection, await queries.still_unused(connection, ids))
-    return len(ids)
+    gone, seen = 0, [(datetime.min.replace(tzinfo=UTC), "")]
+    while seen:
+        async with db.transaction() as connection:
+            seen = await queries.lock_unused_hidden(connection, keep_days, seen[-1], _FORGET_MOST)
+            # a statement of its own: who has used one meanwhile has locked it, and is skipped, or is seen here
+            unused = await queries.still_unused(connection, [endpoint_id for _, endpoint_id in seen])
+            await queries.delete_endpoints(connection, unused)
+        gone += len(unused)
+    return gone

@@ -15,9 +15,7 @@ _SECONDS = 10.0
 async def try_endpoint(endpoint: Endpoint, kind: Kind, event_id: str, *, outbound: Outbound, pepper: bytes) -> Result:
     """Sign and send it once; nothing is kept of it, and the endpoint stands as it stood."""
     body = payload(sample(kind, event_id, livemode=endpoint.livemode))
-    secrets = secrets_of(
-        pepper, endpoint.signs, endpoint.subject, endpoint.version, also_previous=endpoint.also_previous
-    )
+    secrets = secrets_of(pepper, endpoint.signs, endpoint.subject, endpoint.version, earlier=endpoint.earlier)
     started = time.perf_counter()
     answer = await outbound.post(
         endpoint.url,

@@ -13,7 +13,18 @@ from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.foundation.ids import id_at
 from seedance_api.foundation.partitions import Parent
 from seedance_api.webhooks.decide import OPENS_AT, Attempt, Standing, Verdict
-from seedance_api.webhooks.rows import Claimed, Delivery, DeliveryState, DisabledBy, Endpoint, Event, Free, Lane, Range
+from seedance_api.webhooks.rows import (
+    Claimed,
+    Delivery,
+    DeliveryState,
+    DisabledBy,
+    Endpoint,
+    Event,
+    Free,
+    Lane,
+    Range,
+    Waiting,
+)
 
 PARTITIONED = (
     Parent(table="event", key="id", prefix="evt"),
@@ -155,7 +166,9 @@ async def claim(
             RETURNING d.endpoint_id, d.event_id, d.account_id, d.livemode, d.tries, d.claimed_until
         )
         SELECT t.*, v.type, v.data, v.created_at, o.url, o.hidden, o.signs, o.failures, o.slow,
-               coalesce(s.version, 1) AS version, coalesce(s.previous_until > now(), false) AS also_previous
+               coalesce(s.version, 1) AS version, cardinality(array(
+                   SELECT u FROM unnest(array_prepend(s.previous_until, s.older_until)) u WHERE u > now()
+               )) AS earlier
         FROM taken t JOIN open o ON o.id = t.endpoint_id
         JOIN event v ON v.account_id = t.account_id AND v.livemode = t.livemode AND v.id = t.event_id
         LEFT JOIN webhook_secret s ON s.subject = CASE
@@ -209,14 +222,29 @@ async def end_try(
     return affected(tag) == 1
 
 
-async def standing(connection: Connection, endpoint_id: str) -> Standing | None:
+async def give_back(connection: Connection, claimed: Claimed) -> None:
+    """It is due again, as if it had not been tried; unless the claim was lost."""
+    await connection.execute(
+        """
+        UPDATE delivery SET claimed_until = NULL, due_at = now()
+        WHERE endpoint_id = $1 AND event_id = $2 AND claimed_until = $3 AND state = 'pending'
+        """,
+        claimed.endpoint_id,
+        claimed.event_id,
+        claimed.claimed_until,
+    )
+
+
+async def standing(connection: Connection, claimed: Claimed) -> Standing | None:
     """How an endpoint stands; None when it is gone. It is locked by now."""
     found = await connection.fetchrow(
         """
-        SELECT failures, coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds, warned, slow
+        SELECT failures, coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds, warned,
+               slow, url <> $2 AS moved
         FROM webhook_endpoint WHERE id = $1
         """,
-        endpoint_id,
+        claimed.endpoint_id,
+        claimed.url,
     )
     return row(Standing, found) if found else None
 
@@ -304,61 +332,49 @@ async def let_go(connection: Connection, ids: Sequence[str], most: int) -> None:
     )
 
 
-async def mark_slow(db: Database, endpoint_id: str) -> None:
-    """Have what follows for this endpoint wait among the slow ones."""
-    await db.execute("UPDATE webhook_endpoint SET slow = true WHERE id = $1 AND NOT slow", endpoint_id)
+async def mark_slow(db: Database, claimed: Claimed) -> None:
+    """Have what follows for this endpoint wait among the slow ones, unless it has another address by now."""
+    await db.execute(
+        "UPDATE webhook_endpoint SET slow = true WHERE id = $1 AND url = $2 AND NOT slow",
+        claimed.endpoint_id,
+        claimed.url,
+    )
 
 
-async def waiting_lanes(connection: Connection, limit: int) -> list[Lane]:
-    """The open endpoints at which something is due that nobody owns.
+async def waiting(db: Database, after: str, limit: int) -> list[Waiting]:
+    """The next endpoints behind one for which something waits.
 
     It walks from one endpoint with something pending to the next, however much is pending at each.
     """
-    found = await connection.fetch(
+    found = await db.fetch(
         """
         WITH RECURSIVE waiting AS (
-            (SELECT endpoint_id FROM delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
-            UNION ALL
-            SELECT (
-                SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
-                ORDER BY d.endpoint_id LIMIT 1
-            ) FROM waiting w WHERE w.endpoint_id IS NOT NULL
-        )
-        SELECT e.id AS endpoint_id, e.slow
-        FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
-        WHERE e.disabled_at IS NULL AND (e.closed_until IS NULL OR e.closed_until <= now()) AND (
-            e.reopened_at IS NOT NULL OR (
-                SELECT true FROM delivery d
-                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= now()
-                  AND (d.claimed_until IS NULL OR d.claimed_until <= now())
-                ORDER BY d.due_at LIMIT 1
+            (
+                SELECT endpoint_id, 1 AS place FROM delivery WHERE state = 'pending' AND endpoint_id > $1
+                ORDER BY endpoint_id LIMIT 1
             )
-        )
-        LIMIT $1
-        """,
-        limit,
-    )
-    return rows(Lane, found)
-
-
-async def ended_endpoints(connection: Connection, limit: int) -> list[str]:
-    """Disabled endpoints, and such as are no more, for which something waits."""
-    found = await connection.fetch(
-        """
-        WITH RECURSIVE waiting AS (
-            (SELECT endpoint_id FROM delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
             UNION ALL
             SELECT (
                 SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
                 ORDER BY d.endpoint_id LIMIT 1
-            ) FROM waiting w WHERE w.endpoint_id IS NOT NULL
+            ), w.place + 1 FROM waiting w WHERE w.endpoint_id IS NOT NULL AND w.place < $2
         )
-        SELECT w.endpoint_id FROM waiting w LEFT JOIN webhook_endpoint e ON e.id = w.endpoint_id
-        WHERE w.endpoint_id IS NOT NULL AND (e.id IS NULL OR e.disabled_at IS NOT NULL) LIMIT $1
+        SELECT w.endpoint_id, e.id IS NULL OR e.disabled_at IS NOT NULL AS ended, coalesce(e.slow, false) AS slow,
+               (e.closed_until IS NULL OR e.closed_until <= now()) AND (
+                   e.reopened_at IS NOT NULL OR coalesce((
+                       SELECT true FROM delivery d
+                       WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' AND d.due_at <= now()
+                         AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+                       ORDER BY d.due_at LIMIT 1
+                   ), false)
+               ) AS due
+        FROM waiting w LEFT JOIN webhook_endpoint e ON e.id = w.endpoint_id
+        WHERE w.endpoint_id IS NOT NULL ORDER BY w.endpoint_id
         """,
+        after,
         limit,
     )
-    return [record["endpoint_id"] for record in found]
+    return rows(Waiting, found)
 
 
 # Endpoints
@@ -370,7 +386,10 @@ async def endpoint(db: Database, endpoint_id: str) -> Endpoint | None:
         """
         SELECT e.*, coalesce(extract(epoch FROM now() - e.failing_since), 0)::float8 AS failing_seconds,
                coalesce(s.version, 1) AS version, s.previous_until,
-               coalesce(s.previous_until > now(), false) AS also_previous
+               coalesce(s.previous_until > now(), false) AS also_previous,
+               cardinality(array(
+                   SELECT t FROM unnest(array_prepend(s.previous_until, s.older_until)) t WHERE t > now()
+               )) AS earlier
         FROM webhook_endpoint e LEFT JOIN webhook_secret s ON s.subject = e.id WHERE e.id = $1
         """,
         endpoint_id,
@@ -386,7 +405,10 @@ async def endpoints_page(
         """
         SELECT e.*, coalesce(extract(epoch FROM now() - e.failing_since), 0)::float8 AS failing_seconds,
                coalesce(s.version, 1) AS version, s.previous_until,
-               coalesce(s.previous_until > now(), false) AS also_previous
+               coalesce(s.previous_until > now(), false) AS also_previous,
+               cardinality(array(
+                   SELECT t FROM unnest(array_prepend(s.previous_until, s.older_until)) t WHERE t > now()
+               )) AS earlier
         FROM webhook_endpoint e LEFT JOIN webhook_secret s ON s.subject = e.id
         WHERE e.account_id = $1 AND e.livemode = $2 AND NOT e.hidden AND e.id < coalesce($3, '~')
         ORDER BY e.id DESC LIMIT $4
@@ -495,13 +517,18 @@ async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
 
 
 async def rotate_secret(connection: Connection, subject: str, keep_seconds: float) -> None:
-    """The next version signs; the one before as well, for so long."""
+    """The next version signs; the one before as well, for so long, and those before it that did.
+
+    If none is kept, all of them end.
+    """
     await connection.execute(
         """
         WITH touched AS (UPDATE webhook_endpoint SET updated_at = now() WHERE id = $1)
         INSERT INTO webhook_secret AS old (subject, version, previous_until)
         VALUES ($1, 2, now() + $2 * interval '1 second')
-        ON CONFLICT (subject) DO UPDATE SET version = old.version + 1, previous_until = excluded.previous_until
+        ON CONFLICT (subject) DO UPDATE SET version = old.version + 1, previous_until = excluded.previous_until,
+            older_until = CASE WHEN $2 > 0 THEN (array_prepend(old.previous_until, old.older_until))[1:3]
+                ELSE '{}'::timestamptz[] END
         """,
         subject,
         keep_seconds,
@@ -574,18 +601,25 @@ async def enable_hidden(connection: Connection, ids: Sequence[str]) -> None:
     )
 
 
-async def lock_unused_hidden(connection: Connection, keep_days: int) -> list[str]:
-    """Hidden endpoints that are old and that nothing seems to need; those that a create uses now are skipped."""
+async def lock_unused_hidden(
+    connection: Connection, keep_days: int, after: tuple[datetime, str], limit: int
+) -> list[tuple[datetime, str]]:
+    """Old hidden endpoints behind one that nothing seems to need, the oldest first, by age and id.
+
+    Those that a create uses now are skipped.
+    """
     found = await connection.fetch(
         """
-        SELECT e.id FROM webhook_endpoint e
-        WHERE e.hidden AND e.created_at < now() - $1 * interval '1 day'
+        SELECT e.created_at, e.id FROM webhook_endpoint e
+        WHERE e.hidden AND e.created_at < now() - $1 * interval '1 day' AND (e.created_at, e.id) > ($2, $3)
           AND NOT EXISTS (SELECT FROM delivery d WHERE d.endpoint_id = e.id)
-        LIMIT 500 FOR UPDATE SKIP LOCKED
+        ORDER BY e.created_at, e.id LIMIT $4 FOR UPDATE SKIP LOCKED
         """,
         keep_days,
+        *after,
+        limit,
     )
-    return [record["id"] for record in found]
+    return [(record["created_at"], record["id"]) for record in found]
 
 
 async def still_unused(connection: Connection, ids: Sequence[str]) -> list[str]:

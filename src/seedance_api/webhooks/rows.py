@@ -21,6 +21,15 @@ class Lane(msgspec.Struct, frozen=True):
     slow: bool
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint for which something waits: whether it is no more, and whether anything is due that is free."""
+
+    endpoint_id: str
+    ended: bool
+    slow: bool
+    due: bool
+
+
 class Free(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint that is locked by us, and whether it has just reopened."""
 
@@ -53,6 +62,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     previous_until: datetime | None
     also_previous: bool
+    earlier: int
 
     @property
     def subject(self) -> str:
@@ -93,7 +103,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     slow: bool
     version: int
-    also_previous: bool
+    earlier: int
 
     @property
     def subject(self) -> str:

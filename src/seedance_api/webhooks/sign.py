@@ -49,10 +49,10 @@ def sign(event_id: str, timestamp: int, body: bytes, secrets: Sequence[tuple[Sch
 
 
 def secrets_of(
-    pepper: bytes, schemes: Sequence[Scheme], subject: str, version: int, *, also_previous: bool
+    pepper: bytes, schemes: Sequence[Scheme], subject: str, version: int, *, earlier: int
 ) -> list[tuple[Scheme, bytes]]:
-    """What signs for a subject now: during a rotation also the secret before."""
-    versions = [version, version - 1] if also_previous and version > 1 else [version]
+    """What signs for a subject now: during a rotation also so many `earlier` secrets."""
+    versions = range(version, max(version - earlier, 1) - 1, -1)
     return [(scheme, derive(pepper, scheme, subject, one)) for scheme in schemes for one in versions]
 
 

@@ -83,6 +83,7 @@ CREATE TABLE webhook_endpoint (
 
 CREATE INDEX webhook_endpoint_account ON webhook_endpoint (account_id, livemode, id) WHERE NOT hidden;
 CREATE UNIQUE INDEX webhook_endpoint_hidden ON webhook_endpoint (account_id, livemode, url) WHERE hidden;
+CREATE INDEX webhook_endpoint_old ON webhook_endpoint (created_at, id) WHERE hidden;
 CREATE INDEX webhook_endpoint_host ON webhook_endpoint (account_id, host, id) WHERE hidden;
 
 -- Secrets are derived from the installation's pepper: a row says which of them is the subject's now, and until when the
@@ -91,6 +92,8 @@ CREATE TABLE webhook_secret (
     subject text COLLATE "C" PRIMARY KEY,
     version integer NOT NULL DEFAULT 1 CHECK (version > 0),
     previous_until timestamptz,
+    -- the same of those before it, the newest first
+    older_until timestamptz[] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
