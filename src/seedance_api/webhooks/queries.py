@@ -27,10 +27,10 @@ from seedance_api.webhooks.rows import (
 )
 
 PARTITIONED = (
-    Parent(table="event", key="id", prefix="evt"),
     Parent(table="delivery", key="event_id", prefix="evt"),
+    Parent(table="event", key="id", prefix="evt"),
 )
-"""The tables that have a partition for each day."""
+"""The tables that have a partition for each day. A delivery goes before its event: without it, it could not be sent."""
 
 # Events. Their moment is taken once the transaction has an id, and theirs is made of it: `read.py` relies on that. One
 # statement, for most accounts have no endpoint and creates are many.
@@ -650,11 +650,12 @@ def _columns(keys: Sequence[tuple[str, bool, str]]) -> tuple[list[str], list[boo
 async def horizon(db: Database) -> datetime:
     """The moment before which every event is visible: that of the oldest transaction that has written anything.
 
-    A transaction that begins to write after this question writes younger events.
+    A transaction that begins to write after this question writes younger events. Of one whose beginning is not known,
+    or may not be seen, nothing is supposed: until it has ended no event is before it.
     """
     return await db.fetchval(
         """
-        SELECT least(now(), min(xact_start)) FROM pg_stat_activity
+        SELECT least(now(), min(coalesce(xact_start, '-infinity'))) FROM pg_stat_activity
         WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
         """
     )
