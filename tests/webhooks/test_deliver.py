@@ -16,6 +16,8 @@ from seedance_api.foundation.outbound import Outbound, Post
 from seedance_api.webhooks import endpoints
 from seedance_api.webhooks.decide import SCHEDULE
 from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
+from seedance_api.webhooks.replay import replay
+from seedance_api.webhooks.rows import Range
 from seedance_api.webhooks.sign import shown_secret
 from webhooks.kit import (
     PEPPER,
@@ -488,5 +490,57 @@ def test_every_secret_that_is_not_over_signs_however_often_it_was_rotated(databa
             assert await signing() == [3, 4, 5, 6, 7]  # five are enough
             await endpoints.rotate_secret(db, mine, mine, None, keep_old=False)
             assert await signing() == [8]
+
+    with_database(database_url, verb)
+
+
+def test_a_replay_of_what_waits_for_its_next_try_sends_it_now(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        async with receiver() as there, deliverer(db, there) as told:
+            there.answer = status(500)
+            mine = await endpoint(db, me, there.url)
+            await happen(db, me)
+            for _ in range(2):
+                await deliver(mine, told)
+                await age(db, 6)
+            there.answer = status(200)
+            await db.execute("DELETE FROM pgqueuer")
+            found = await endpoints.find_endpoint(db, endpoints.Owner(me.account_id, livemode=True), mine)
+            one = Range(event_id=await db.fetchval("SELECT id FROM event"))
+            answer = await replay(db, found, one, None)
+            assert answer is not None
+            assert answer.count == 1
+            assert (await delivery(db))["tries"] == 2
+            await run_jobs(db, told)
+            assert ((await delivery(db))["state"], len(there.came)) == ("delivered", 3)
+
+    with_database(database_url, verb)
+
+
+def test_what_arrives_late_does_not_end_the_pause_that_was_asked_for_meanwhile(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        asked: list[int] = []
+
+        async def answer(came: Came, writer: asyncio.StreamWriter) -> None:
+            asked.append(1)
+            if len(asked) == 1:
+                await status(500)(came, writer)
+            elif len(asked) == 5:
+                await asyncio.sleep(0.5)
+                await status(200)(came, writer)
+            else:
+                await status(429, Retry_After="600")(came, writer)
+
+        async with receiver() as there, deliverer(db, there) as told:
+            there.answer = answer
+            mine = await endpoint(db, me, there.url)
+            await happen(db, me)
+            await deliver(mine, told)
+            await happen(db, me, 4)
+            await deliver(mine, told)
+            assert await db.fetchval("SELECT closed_until > now() + interval '9 minutes' FROM webhook_endpoint")
+            assert len(asked) == 5
 
     with_database(database_url, verb)

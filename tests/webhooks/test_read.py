@@ -8,6 +8,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.webhooks.announce import News, announce_to_accounts
 from seedance_api.webhooks.read import events_after
 from webhooks.kit import happen
+from webhooks.test_plans import statement
 
 
 def test_what_is_younger_than_a_transaction_that_writes_waits_for_it(database_url: str) -> None:
@@ -75,5 +76,16 @@ def test_kinds_limits_and_places(database_url: str) -> None:
         assert [one.data["number"] for one in first + rest] == [0, 1, 2, 3, 4]
         assert await events_after(db, me.account_id, True, after=None, kind="video.failed", limit=2) == []
         assert await events_after(db, me.account_id, False, after=None, kind=None, limit=2) == []
+
+    with_database(database_url, verb)
+
+
+def test_a_transaction_whose_beginning_may_not_be_seen_holds_everything_up(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        async with db.transaction() as writing, db.transaction() as reading:
+            await writing.execute("SELECT pg_current_xact_id()")
+            await reading.execute("SET LOCAL ROLE pg_signal_backend")  # sees that it has written, and no more
+            seen = await reading.fetchval(f"SELECT ({statement('horizon')}) = '-infinity'")
+            assert seen
 
     with_database(database_url, verb)

@@ -1,11 +1,12 @@
 """Endpoints of forgotten requests are deleted, and no other."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from generations.kit import new, owner, with_database
 from seedance_api.billing.books import Books
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.ids import id_at
 from seedance_api.generations.cancel import cancel
 from seedance_api.generations.write import Writer
 from seedance_api.webhooks.endpoints import forget_hidden
@@ -85,5 +86,25 @@ def test_all_that_are_forgotten_go_at_once_by_an_index(database_url: str) -> Non
             old = (datetime(2020, 1, 1, tzinfo=UTC), "")
             lines = await connection.fetch(f"EXPLAIN {statement('lock_unused_hidden')}", 30, *old, 500)
         assert "webhook_endpoint_old" in str(lines)
+
+    with_database(database_url, verb)
+
+
+def test_a_day_of_deliveries_that_is_held_keeps_its_events(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        day = datetime.now(UTC).date() - timedelta(days=40)
+        first, end = (id_at("evt", datetime(*one.timetuple()[:3], tzinfo=UTC)) for one in (day, day + timedelta(1)))
+        for table in ("event", "delivery"):
+            await db.pool.execute(
+                f"CREATE TABLE {table}_{day:%Y%m%d} PARTITION OF {table} FOR VALUES FROM ('{first}') TO ('{end}')"
+            )
+        there = f"SELECT to_regclass('event_{day:%Y%m%d}') IS NOT NULL"
+        async with db.transaction() as connection:
+            await connection.execute(f"LOCK TABLE delivery_{day:%Y%m%d} IN ACCESS SHARE MODE")  # a reader
+            await retain(db, 30)
+            assert await db.pool.fetchval(there)
+        await retain(db, 30)
+        assert not await db.pool.fetchval(there)
+        assert not await db.pool.fetchval(there.replace("event_", "delivery_"))
 
     with_database(database_url, verb)

@@ -31,7 +31,8 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
 async def keep_partitions(db: Database, parents: Sequence[Parent], keep_days: int) -> None:
     """Make the days ahead, drop those that are over, and delete old rows that have no day of their own.
 
-    A table that others hold is left for the next time: nobody waits behind us for more than two seconds.
+    A table that others hold is left for the next time: nobody waits behind us for more than two seconds. Then those
+    that come after it keep their days as well: what refers to another table's rows goes first.
     """
     today: date = await db.fetchval("SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date")
     oldest = today - timedelta(days=keep_days)
@@ -39,10 +40,15 @@ async def keep_partitions(db: Database, parents: Sequence[Parent], keep_days: in
         try:
             for ahead in range(AHEAD + 1):
                 await _make(db, parent, today + timedelta(days=ahead))
+        except asyncpg.LockNotAvailableError:
+            _log.warning("partitions.busy", reason=parent.table)
+    for parent in parents:
+        try:
             for day in await _days_before(db, parent, oldest):
                 await _drop(db, parent, day)
         except asyncpg.LockNotAvailableError:
             _log.warning("partitions.busy", reason=parent.table)
+            return
         await _delete_from_rest(db, parent, oldest)
 
 

@@ -27,10 +27,10 @@ from seedance_api.webhooks.rows import (
 )
 
 PARTITIONED = (
-    Parent(table="event", key="id", prefix="evt"),
     Parent(table="delivery", key="event_id", prefix="evt"),
+    Parent(table="event", key="id", prefix="evt"),
 )
-"""The tables that have a partition for each day."""
+"""The tables that have a partition for each day. A delivery goes before its event: without it, it could not be sent."""
 
 # Events. Their moment is taken once the transaction has an id, and theirs is made of it: `read.py` relies on that. One
 # statement, for most accounts have no endpoint and creates are many.
@@ -250,12 +250,16 @@ async def standing(connection: Connection, claimed: Claimed) -> Standing | None:
 
 
 async def set_standing(connection: Connection, endpoint_id: str, verdict: Verdict) -> None:
-    """Write how an endpoint stands after a try."""
+    """Write how an endpoint stands after a try.
+
+    A pause that lasts was begun while this try was under way: that it arrived does not end it.
+    """
     await connection.execute(
         """
         UPDATE webhook_endpoint SET failures = $2, slow = $3, warned = $4,
             failing_since = CASE WHEN $2 > 0 THEN coalesce(failing_since, now()) END,
-            closed_until = CASE WHEN $2 > 0 THEN greatest(closed_until, now() + $5 * interval '1 second') END,
+            closed_until = CASE WHEN $2 > 0 THEN greatest(closed_until, now() + $5 * interval '1 second')
+                ELSE closed_until END,
             reopened_at = CASE WHEN $6 THEN now() WHEN $2 < $7 THEN reopened_at END
         WHERE id = $1
         """,
@@ -646,11 +650,12 @@ def _columns(keys: Sequence[tuple[str, bool, str]]) -> tuple[list[str], list[boo
 async def horizon(db: Database) -> datetime:
     """The moment before which every event is visible: that of the oldest transaction that has written anything.
 
-    A transaction that begins to write after this question writes younger events.
+    A transaction that begins to write after this question writes younger events. Of one whose beginning is not known,
+    or may not be seen, nothing is supposed: until it has ended no event is before it.
     """
     return await db.fetchval(
         """
-        SELECT least(now(), min(xact_start)) FROM pg_stat_activity
+        SELECT least(now(), min(coalesce(xact_start, '-infinity'))) FROM pg_stat_activity
         WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
         """
     )
@@ -743,14 +748,14 @@ async def replayable(connection: Connection, endpoint: Endpoint, wanted: Range, 
 
 
 async def put_in_line(connection: Connection, endpoint: Endpoint, event_ids: Sequence[str]) -> None:
-    """Deliver these now, whatever became of them before."""
+    """Deliver these now, whatever became of them before; what waits for a later try is due now, that being its next."""
     await connection.execute(
         """
         INSERT INTO delivery AS old (endpoint_id, event_id, account_id, livemode)
         SELECT $1, id, $3, $4 FROM unnest($2::text[]) AS n (id) ORDER BY id
-        ON CONFLICT (endpoint_id, event_id) DO UPDATE SET state = 'pending', tries = 0, due_at = now(),
-            claimed_until = NULL, ended_at = NULL
-        WHERE old.state <> 'pending'
+        ON CONFLICT (endpoint_id, event_id) DO UPDATE SET state = 'pending', due_at = now(), ended_at = NULL,
+            tries = CASE WHEN old.state = 'pending' THEN old.tries ELSE 0 END,
+            claimed_until = CASE WHEN old.state = 'pending' THEN old.claimed_until END
         """,
         endpoint.id,
         event_ids,
