@@ -125,7 +125,7 @@ def test_a_key_is_not_looked_at_and_another_method_is_refused(client: httpx.Clie
 
 def test_a_link_dies_with_its_object_and_stands_in_no_log(service: Service, client: httpx.Client) -> None:
     with service.client() as owner:
-        made = owner.post("/v1/files", files={"file": ("a.png", picture())}).json()
+        made = owner.post("/v1/files", files={"file": ("a.png", picture(641, 401))}).json()
         (row,) = rows(service.database_url, "SELECT object_key FROM file WHERE id = $1", made["id"])
         token = token_for(row["object_key"])
         assert client.get(f"/v1/media/{token}").status_code == 200
