@@ -184,6 +184,7 @@ def check_rows(service: Service) -> None:
         SELECT g.id, g.state, (g.params ->> 'return_last_frame')::bool AS last_frame,
                (SELECT count(*) FROM content c WHERE c.generation_id = g.id) AS contents,
                (SELECT count(*) FROM asset a WHERE a.generation_id = g.id) AS assets,
+               EXISTS (SELECT 1 FROM content c WHERE c.generation_id = g.id AND c.cleared_at IS NOT NULL) AS cleared,
                (SELECT count(*) FROM attempt a WHERE a.generation_id = g.id AND state = 'succeeded') AS succeeded,
                (SELECT count(*) FROM attempt a WHERE a.generation_id = g.id AND resolved_at IS NULL) AS open
         FROM generation g WHERE g.deleted_at IS NULL
@@ -191,7 +192,7 @@ def check_rows(service: Service) -> None:
     ):
         done = row["state"] == "completed"
         assert row["contents"] == done, dict(row)
-        assert row["assets"] == (done and 2 + row["last_frame"]), dict(row)
+        assert row["assets"] == (done and not row["cleared"] and 2 + row["last_frame"]), dict(row)
         assert row["succeeded"] <= 1, dict(row)
         assert not done or row["succeeded"] == 1, dict(row)
         assert row["open"] <= (row["state"] not in FINAL), dict(row)
