@@ -1,5 +1,6 @@
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,17 @@ from seedance_api.accounts.keys import KeyMode, mint
 from seedance_api.foundation import log
 
 CANARY = "canary-7f3a"
+
+
+@pytest.fixture(autouse=True)
+def put_back() -> Iterator[None]:
+    """What is configured here writes to a stream that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
