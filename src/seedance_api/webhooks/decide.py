@@ -68,7 +68,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a delivery and of its endpoint.
 
     `again_seconds` until the next try; None when there is none. `closed_seconds` for which nothing is sent to the
-    endpoint. `reopened` lets everything go that waits. `told` is what the owner must hear of.
+    endpoint. `reopened` lets everything go that waits. `warned` says that the owner must have heard of it.
     """
 
     delivered: bool
