@@ -32,7 +32,7 @@ def measure(stage: Stage) -> list[Figure]:
     ground = stage.ground()
     script = ground.data / "create.sql"
     script.write_text(asyncio.run(write_script(ground)))
-    server = stage.serve_alone("seedance_api.app:api", ground)
+    server = stage.serve_alone("seedance_api.app.answer:api", ground)
     try:
         stage.wrk(server.url, ground.key, "create", "0", connections=8, seconds=1)
         stage.say(f"creates over {CONNECTIONS} connections, a second")

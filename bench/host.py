@@ -1,6 +1,6 @@
 """Serve one application with exactly the web server's settings of `seedance-api serve`, without a worker beside it.
 
-`python -m bench.host seedance_api.app:api` prints the same line as `serve --json` once it answers.
+`python -m bench.host seedance_api.app.answer:api` prints the same line as `serve --json` once it answers.
 """
 
 import importlib

@@ -39,7 +39,7 @@ def measure(stage: Stage) -> list[Figure]:
 def _through_http(stage: Stage, ours: Ground, bare: Ground, raw: Ground) -> dict[str, list[float]]:
     script = raw.data / "create.sql"
     script.write_text(asyncio.run(write_script(raw, live=True)))
-    money, plain = stage.serve_alone("seedance_api.app:api", ours), stage.serve_alone("bench.plain:api", bare)
+    money, plain = stage.serve_alone("seedance_api.app.answer:api", ours), stage.serve_alone("bench.plain:api", bare)
     seconds = stage.seconds(5, 2)
     runs = itertools.count()
 

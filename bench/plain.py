@@ -9,11 +9,11 @@ from types import ModuleType
 
 from litestar.types import ASGIApp
 
-from seedance_api import app
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api import videos
 from seedance_api.api.body import AnyRequest, Body
 from seedance_api.api.understand import Asked
+from seedance_api.app import answer
 from seedance_api.billing.quote import Price
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.tokens import Tokens
@@ -41,10 +41,10 @@ class PlainWriter(Writer):
 
 def api() -> ASGIApp:
     """The application, for one server process."""
-    _put(app, "Writer", PlainWriter)
+    _put(answer, "Writer", PlainWriter)
     _put(videos, "_once", _no_once)
     _put(create, "_price", _no_price)
-    return app.api()
+    return answer.api()
 
 
 def _put(module: ModuleType, name: str, stand_in: object) -> None:

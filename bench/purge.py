@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.figures import Figure
 from bench.seed import compose
 from bench.stage import Ground, Stage, clean_environment
-from seedance_api import app
+from seedance_api.app.work import open_engine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.purge import purge_due
@@ -123,7 +123,7 @@ def _put(folder: Path, ids: list[str]) -> None:
 
 async def main() -> None:
     """The process that is measured."""
-    async with app.open_engine(read()) as engine:
+    async with open_engine(read()) as engine:
         started = time.monotonic()
         count = await purge_due(engine)
         seconds = time.monotonic() - started

@@ -92,7 +92,7 @@ class Play:
         never = (_NEVER_SECONDS, _NEVER_SECONDS)
         self.fake = FakeArk(speed=60, seconds=never, rpm=0, concurrency=0, fetch=False)
         stage.until_left(self.fake.stop)
-        self._api = stage.serve_alone("seedance_api.app:api", self.ground) if callbacks else None
+        self._api = stage.serve_alone("seedance_api.app.answer:api", self.ground) if callbacks else None
         file = self.ground.data / "upstreams.toml"
         file.write_text(_FILE.format(url=self.fake.url, callbacks=str(callbacks).lower(), at_once=_MANY))
         self._environment = self.ground.environment | {

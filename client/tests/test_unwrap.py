@@ -113,7 +113,7 @@ V1 = GOOD["webhook-signature"]
 )
 def test_what_is_not_as_it_should_be_is_refused(body, headers, secret, said):
     with pytest.raises(WebhookInvalid, match=said):
-        unwrap_webhook(body, headers, secret)
+        unwrap_webhook(body, headers, secret, tolerance=86400)  # GOOD was signed when the tests were collected
 
 
 def test_the_empty_key_signs_for_nobody():

@@ -27,14 +27,16 @@ _TO_STDERR = {name: {"class": "logging.StreamHandler", "stream": "ext://sys.stde
 _log = structlog.get_logger()
 
 
-def serve(*, host: str, port: int, workers: int, drain_seconds: float, live_sandbox: bool, as_json: bool) -> None:
-    """Run until SIGTERM or SIGINT. Port 0 takes a free one."""
+def serve(
+    application: str, *, host: str, port: int, workers: int, drain_seconds: float, live_sandbox: bool, as_json: bool
+) -> None:
+    """Run `module:function`, which makes an ASGI application, until SIGTERM or SIGINT. Port 0 takes a free one."""
     port = port or free_port(host)
     said = {"as_json": as_json, "live_sandbox": live_sandbox}
     announcer = threading.Thread(target=announce, args=(host, port), kwargs=said, daemon=True)
     with WorkerProcess(drain_seconds) as worker:
         Server(
-            "seedance_api.app:api",
+            application,
             address=host,
             port=port,
             interface=Interfaces.ASGI,

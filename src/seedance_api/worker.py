@@ -25,16 +25,11 @@ from seedance_api.generations.reconcile import reconcile
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, tidy
 from seedance_api.generations.watch import look, watch
-from seedance_api.webhooks.decide import AT_ONCE
+from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
 from seedance_api.webhooks.deliver import LATE_MOST, Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.retain import retain
 
 _LANES = 6
-DELIVERING, DELIVERING_SLOWLY = 512, 256
-"""Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs.
-
-The first counts what has left its lane as well.
-"""
 _TIDY_SECONDS = 60.0
 """What is to be deleted stands in no row that a sweep looks at: the job stays until it is done."""
 _log = structlog.get_logger()

@@ -12,10 +12,10 @@ import pytest
 import schemathesis
 from PIL import Image
 
-from seedance_api import app
 from seedance_api.api import docs
 from seedance_api.api.openapi import NOTES, document
 from seedance_api.api.understand import CreateVideo
+from seedance_api.app import answer
 from seedance_api.catalog.models import DEFAULT
 from seedance_api.generations.states import FAILURES
 from stage import Service, finished
@@ -74,7 +74,7 @@ def test_every_reference_leads_to_a_schema_and_every_schema_is_used() -> None:
 def test_it_has_every_route_of_the_framework_and_no_other() -> None:
     routes = {
         (method, re.sub(r"\{(\w+):\w+\}", r"{\1}", path))
-        for handler in app.ROUTES
+        for handler in answer.ROUTES
         for path in handler.paths
         for method in handler.http_methods
     }

@@ -73,7 +73,7 @@ def kill_at_each(service: Service, key: str, tmp_path: Path, points: tuple[kill.
         armed = tmp_path / point
         armed.touch()
         assert end_of(service, key, point) == undisturbed, point
-        until(lambda armed=armed: not armed.exists(), 20)
+        until(lambda armed=armed: not armed.exists(), 60)  # a schedule that died is taken up again after 30 s
     count = rows(service.database_url, "SELECT count(*) AS n FROM generation")[0]["n"]
     assert count == len(points) + 1
     service.doctor()

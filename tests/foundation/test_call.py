@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation.test_outbound import CERTIFICATE
+from foundation.wire import contexts
 from seedance_api.foundation import call as calling
 from seedance_api.foundation.call import Answer, Caller, NoAnswer, NotSent, Outcome
 
@@ -165,10 +165,7 @@ def test_a_connection_that_nobody_accepts_was_not_sent(total_seconds, monkeypatc
 
 
 def test_tls_that_fails_was_not_sent(tmp_path: Path):
-    pem = tmp_path / "public.test.pem"
-    pem.write_text(CERTIFICATE)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(pem)
+    tls, _ = contexts(tmp_path)
 
     async def run() -> tuple[Outcome, Wire]:
         async with server(answer(json_answer()), tls) as wire:

@@ -4,8 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
+
+from seedance_api.foundation.postgres import Embedded
 from stage import until
 
 USE = """
@@ -50,6 +54,20 @@ def test_it_stops_with_its_last_user(tmp_path: Path) -> None:
     end(one)
     assert running(folder)
     end(two)
+    assert not running(folder)
+
+
+def test_it_takes_the_connections_of_many_processes_whoever_is_first(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    with ThreadPoolExecutor() as pool:
+        users = list(pool.map(use, [folder] * 3))
+    for one in users[1:]:
+        end(one)
+    with Embedded(folder) as server, psycopg.connect(server.url) as connection:
+        limit = connection.execute("SHOW max_connections").fetchone()
+    end(users[0])
+    assert limit == ("500",)
+    assert (folder / "postgresql.auto.conf").read_text().count("max_connections") == 1
     assert not running(folder)
 
 

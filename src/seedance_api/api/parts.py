@@ -1,4 +1,4 @@
-"""What the handlers use. `app.py` makes it once."""
+"""What the handlers use. `app/answer.py` makes it once."""
 
 import asyncio
 import shutil

@@ -31,7 +31,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.money import format_amount
 from seedance_api.settings import Settings
 
-accounts = typer.Typer(no_args_is_help=True, help="Accounts of customers, and their money.")
+command = typer.Typer(no_args_is_help=True, help="Accounts of customers, and their money.")
 Email = Annotated[str, typer.Argument(metavar="E-MAIL", help="The account's address.")]
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the account's currency, such as 12.50.")]
 Reference = Annotated[
@@ -40,7 +40,7 @@ Reference = Annotated[
 LimitOption = Annotated[str | None, typer.Option(metavar="AMOUNT", help="The most for it; `none` lifts the limit.")]
 
 
-@accounts.command("create")
+@command.command("create")
 def account_create(
     email: Email,
     currency: Annotated[
@@ -70,7 +70,7 @@ def account_fields(account: Account) -> dict[str, Any]:
     }
 
 
-@accounts.command("credit")
+@command.command("credit")
 def account_credit(
     email: Email,
     amount: Amount,
@@ -90,7 +90,7 @@ def account_credit(
     _show_moved(in_database(data_dir, verb), "credited", as_json)
 
 
-@accounts.command("grant")
+@command.command("grant")
 def account_grant(
     email: Email,
     amount: Amount,
@@ -111,7 +111,7 @@ def account_grant(
     _show_moved(in_database(data_dir, verb), "granted", as_json)
 
 
-@accounts.command("adjust")
+@command.command("adjust")
 def account_adjust(
     email: Email,
     amount: Amount,
@@ -131,7 +131,7 @@ def account_adjust(
     _show_moved(in_database(data_dir, verb), "taken", as_json)
 
 
-@accounts.command("refund")
+@command.command("refund")
 def account_refund(
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="The video's id.")],
     reason: Reason,
@@ -149,7 +149,7 @@ def account_refund(
     _show_moved(moved, "refunded", as_json)
 
 
-@accounts.command("balance")
+@command.command("balance")
 def account_balance(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show an account's money and its limits."""
 
@@ -165,7 +165,7 @@ def account_balance(email: Email, data_dir: DataDir = None, as_json: AsJson = Fa
     show(fields | {"limits": _limit_fields(found)}, as_json, "\n".join([text, *_limit_lines(found)]))
 
 
-@accounts.command("limit")
+@command.command("limit")
 def account_limit(
     email: Email,
     key: Annotated[str | None, typer.Option(help="The id of one of its keys [default: the whole account].")] = None,
@@ -192,7 +192,7 @@ def account_limit(
     show({"limits": _limit_fields(found)}, as_json, "\n".join(_limit_lines(found)) or "No limits.")
 
 
-@accounts.command("statement")
+@command.command("statement")
 def account_statement(
     email: Email,
     month: Annotated[str | None, typer.Option(help="Such as 2026-11 [default: this month].")] = None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seedance_api import app as root
+from seedance_api.app.read import certificate_of, read_upstreams_of
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.cli.upstreams import reconcile_now
 from seedance_api.doctor.examine import examine
@@ -15,7 +15,10 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
 from seedance_api.settings import Settings
 
+command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
+
+@command.command()
 def doctor(
     invariants: Annotated[
         bool, typer.Option("--invariants", help="Check what must be true at every moment, and name each violation.")
@@ -58,7 +61,7 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
 def _inspect(data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
         store = open_store(settings.storage_url, settings.data_dir / "objects")
-        return await inspect(db, store, live=_live(settings), certificate=root.certificate_of(settings))
+        return await inspect(db, store, live=_live(settings), certificate=certificate_of(settings))
 
     remarks = in_database(data_dir, verb)
     text = "\n".join(f"{one.status:<8}{one.name:<10}{one.message}" for one in remarks)
@@ -70,7 +73,7 @@ def _inspect(data_dir: Path | None, as_json: bool) -> None:
 
 def _live(settings: Settings) -> LiveSide:
     try:
-        found = root.read_upstreams_of(settings)
+        found = read_upstreams_of(settings)
     except ValueError as error:
         return LiveSide(sandbox=settings.live_sandbox, problem=str(error))
     return LiveSide(

@@ -4,17 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from seedance_api import app as root
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.keys import KeyMode
+from seedance_api.app.read import pepper_of
 from seedance_api.cli.run import AsJson, DataDir, account_of, in_database, show
 from seedance_api.foundation.db import Database
 from seedance_api.settings import Settings
 
-keys = typer.Typer(no_args_is_help=True, help="API keys of an account.")
+command = typer.Typer(no_args_is_help=True, help="API keys of an account.")
 
 
-@keys.command("create")
+@command.command("create")
 def key_create(
     account: Annotated[str, typer.Option(help="The account's e-mail address.")],
     mode: Annotated[KeyMode, typer.Option(help="`test` keys use the sandbox and cost nothing.")] = KeyMode.TEST,
@@ -25,7 +25,7 @@ def key_create(
     """Make an API key and show it, once."""
     made = in_database(
         data_dir,
-        lambda db, settings: create.create_key(db, root.pepper_of(settings), email=account, mode=mode, name=name),
+        lambda db, settings: create.create_key(db, pepper_of(settings), email=account, mode=mode, name=name),
     )
     fields = {
         "id": made.id,
@@ -37,7 +37,7 @@ def key_create(
     show(fields, as_json, f"{made.key}\n\nThis is the only time it is shown. Its id is {made.id}.")
 
 
-@keys.command("list")
+@command.command("list")
 def key_list(account: Annotated[str, typer.Option()], data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the keys of an account."""
 
@@ -64,7 +64,7 @@ def key_list(account: Annotated[str, typer.Option()], data_dir: DataDir = None, 
     show({"keys": rows}, as_json, "\n".join(lines) or "No keys.")
 
 
-@keys.command("revoke")
+@command.command("revoke")
 def key_revoke(key_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Revoke a key, at once and everywhere."""
     in_database(data_dir, lambda db, _: create.revoke_key(db, key_id))

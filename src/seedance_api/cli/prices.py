@@ -13,11 +13,11 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.money import format_amount
 from seedance_api.settings import Settings
 
-prices = typer.Typer(no_args_is_help=True, help="The price book: what videos cost.")
+command = typer.Typer(no_args_is_help=True, help="The price book: what videos cost.")
 Version = Annotated[int | None, typer.Option(help="Which version [default: the one that holds now].")]
 
 
-@prices.command("show")
+@command.command("show")
 def prices_show(version: Version = None, data_dir: DataDir = None) -> None:
     """Print a version of the price book as it was loaded: a file to edit and load again."""
 
@@ -32,7 +32,7 @@ def prices_show(version: Version = None, data_dir: DataDir = None) -> None:
     sys.stdout.write(text)
 
 
-@prices.command("load")
+@command.command("load")
 def prices_load(
     file: Annotated[Path, typer.Argument(help="A TOML file, such as `prices show` prints.")],
     author: Author = None,
@@ -60,7 +60,7 @@ def prices_load(
     show({"version": version, "new": is_new}, as_json, said)
 
 
-@prices.command("list")
+@command.command("list")
 def prices_list(version: Version = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List every price of a version, for a million tokens, and who loaded which version when."""
 

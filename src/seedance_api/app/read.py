@@ -1,0 +1,44 @@
+"""What the settings say, and the files that they name. Every command needs some of it."""
+
+import os
+
+import structlog
+
+from seedance_api.delivery import certificate
+from seedance_api.delivery.certificate import Certificate
+from seedance_api.foundation.secrets import load_pepper
+from seedance_api.providers.upstreams import Upstream, load_upstreams
+from seedance_api.settings import Settings
+
+
+def database_url(settings: Settings) -> str:
+    """The database. The commands set it when they use the embedded one."""
+    if settings.database_url is None:
+        raise RuntimeError("SEEDANCE_DATABASE_URL is not set; start through `seedance-api`")
+    return settings.database_url
+
+
+def pepper_of(settings: Settings) -> bytes:
+    """The installation's secret: configured, or kept in the data folder."""
+    return bytes.fromhex(settings.pepper) if settings.pepper else load_pepper(settings.data_dir / "secrets")
+
+
+def read_upstreams_of(settings: Settings) -> tuple[Upstream, ...]:
+    """The upstreams of the settings' file. Raises ValueError that lists everything that is wrong, with its place."""
+    file = settings.upstreams or settings.data_dir / "upstreams.toml"
+    if settings.upstreams is None and not file.exists():
+        return ()
+    found = load_upstreams(file, os.environ)
+    for warning in found.warnings:
+        structlog.get_logger().warning("upstreams.warning", text=warning)
+    return found.upstreams
+
+
+def certificate_of(settings: Settings) -> Certificate:
+    """The certificate that marks are signed with: configured, or kept in the data folder."""
+    folder = settings.data_dir / "secrets/marking"
+    trusted = settings.marking_trusted or folder / certificate.TRUSTED
+    if settings.marking_certificate and settings.marking_key:
+        return Certificate(str(settings.marking_certificate), str(settings.marking_key), str(trusted))
+    own = certificate.own(folder, settings.operator_name)
+    return Certificate(own.certificate, own.key, str(trusted))

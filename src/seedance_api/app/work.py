@@ -1,0 +1,161 @@
+"""The worker, and what the steps of generations need."""
+
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+from obstore.store import ObjectStore
+
+from seedance_api import worker
+from seedance_api.app.mark import label_of, marking_of
+from seedance_api.app.open import open_outbound, open_posting, router_of
+from seedance_api.app.read import (
+    database_url,
+    pepper_of,
+    read_upstreams_of,
+)
+from seedance_api.billing.books import Books, Costs
+from seedance_api.billing.notify import Notifier, give_notice
+from seedance_api.billing.prices import Use
+from seedance_api.delivery.store import Storage
+from seedance_api.foundation.call import Caller
+from seedance_api.foundation.confine import Confine
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.mail import open_mailbox
+from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.scratch import Scratch
+from seedance_api.foundation.turn import Turns
+from seedance_api.generations.advance import Engine
+from seedance_api.generations.desk import Desk
+from seedance_api.generations.record import Recorder
+from seedance_api.generations.seal import Seals
+from seedance_api.providers.ark.ark import Ark
+from seedance_api.providers.provider import Input
+from seedance_api.providers.sandbox.sandbox import Sandbox
+from seedance_api.providers.upstreams import Upstream
+from seedance_api.references.link import link, link_key
+from seedance_api.settings import Settings
+from seedance_api.webhooks.deliver import Deliverer
+
+_CONFINED = 2
+_LINK_SECONDS = 6 * 3600.0
+"""An upstream fetches the inputs while it takes the work."""
+_CHECK_SECONDS = 1.0
+
+
+async def work(settings: Settings) -> None:
+    """Run a worker until it is told to stop."""
+    async with open_engine(settings) as engine:
+        outbound = open_outbound(settings)
+        posting = open_posting(settings)
+        mailbox = open_mailbox(settings.smtp_url, settings.mail_from)
+        notifier = Notifier(db=engine.db, outbound=outbound, url=settings.notice_url, mailbox=mailbox)
+        deliverer = Deliverer(
+            db=engine.db,
+            outbound=posting,
+            pepper=pepper_of(settings),
+            tell=give_notice,
+            lease_seconds=settings.lease_seconds,
+        )
+        structlog.get_logger().info("worker.ready", providers=sorted(engine.providers))
+        try:
+            await worker.run(
+                database_url(settings),
+                worker.Tasks(
+                    engine=engine,
+                    notifier=notifier,
+                    deliverer=deliverer,
+                    event_days=settings.event_retention_days,
+                ),
+                drain_seconds=settings.drain_seconds,
+            )
+        finally:
+            await posting.aclose()
+            await outbound.aclose()
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
+    """What the steps of generations need, opened and closed. Raises ValueError for upstreams that cannot be used."""
+    upstreams = read_upstreams_of(settings)
+    db = await Database.connect(database_url(settings), most=settings.database_connections)
+    store = open_store(settings.storage_url, settings.data_dir / "objects")
+    scratch = Scratch(settings.data_dir / "scratch")
+    sandbox = Sandbox(
+        store=store, scratch=scratch.path, renderers=settings.sandbox_renderers, at_once=settings.sandbox_slots
+    )
+    arks = [open_ark(one, db, store, settings) for one in upstreams]
+    books = Books(db, costs_of(upstreams))
+    try:
+        yield Engine(
+            db=db,
+            providers={one.name: one for one in (sandbox, *arks)},
+            router=router_of(settings, upstreams),
+            seals=Seals(pepper_of(settings), settings.public_url),
+            storage=Storage(
+                store=store,
+                scratch=scratch.path,
+                confine=Confine(slots=_CONFINED),
+                marking=marking_of(settings),
+                label=label_of(settings),
+            ),
+            books=books,
+            desk=Desk(db),
+            record=Recorder(db, books),
+            lease_seconds=settings.lease_seconds,
+            an_account=settings.account_at_once,
+        )
+    finally:
+        for one in (sandbox, *arks):
+            await one.close()
+        await db.close()
+        scratch.close()
+
+
+def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Settings) -> Ark:
+    """One upstream, with the key that the environment holds."""
+    key = os.environ.get(upstream.key_env, "").strip()
+    return Ark(
+        name=upstream.name,
+        caller=Caller(base_url=upstream.base_url, bearer=key),
+        models=upstream.models,
+        store=store,
+        results=Outbound(
+            allow_http=upstream.allow_http,
+            extra_ports=upstream.result_ports,
+            allow_networks=upstream.allow_networks,
+        ),
+        link=_linker(settings),
+        media=upstream.media,
+        callbacks=upstream.callbacks,
+        region=upstream.data_region,
+        result_hosts=upstream.result_hosts,
+        list_a_second=upstream.list_a_second,
+        check_seconds=_CHECK_SECONDS,
+        turn=Turns(db, f"list {upstream.name}", 1 / upstream.list_a_second).turn,
+    )
+
+
+def _linker(settings: Settings) -> Callable[[Input], str] | None:
+    public_url, key = settings.public_url, link_key(pepper_of(settings))
+    if public_url is None:
+        return None
+
+    def make(one: Input) -> str:
+        assert one.object_key is not None, "what is linked to is in our store"
+        return link(public_url, key, one.object_key, one.media_type or "", _LINK_SECONDS)
+
+    return make
+
+
+def costs_of(upstreams: Sequence[Upstream]) -> Costs:
+    """What the operator has agreed with the upstreams, where that is not what the price book says."""
+    agreed = {one.name: one for one in upstreams}
+
+    def cost(provider: str, currency: str, use: Use) -> int | None:
+        upstream = agreed.get(provider)
+        return upstream.cost(use.model, currency, **use.facts()) if upstream else None
+
+    return cost

@@ -1,0 +1,27 @@
+"""`seedance-api worker`."""
+
+import asyncio
+import os
+
+import typer
+import uvloop
+
+from seedance_api.app.work import work
+from seedance_api.cli.check import check
+from seedance_api.cli.run import DataDir, started
+from seedance_api.foundation.process import allow_open_files, die_with_parent
+
+command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@command.command()
+def worker(data_dir: DataDir = None) -> None:
+    """Run a worker alone, beside others that use the same database and object store."""
+    parent = os.environ.pop("SEEDANCE_PARENT", None)
+    if parent is not None:
+        die_with_parent(int(parent))
+    allow_open_files()
+    with started(data_dir) as settings:
+        check(settings)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work(settings))
