@@ -4,9 +4,11 @@ import asyncio
 import gzip
 import logging
 import socket
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from foundation.wire import (
 )
 from seedance_api.foundation.outbound import (
     UNREACHABLE,
+    ZONE_SLOTS,
     Allowed,
     Blocked,
     Downloaded,
@@ -39,6 +42,9 @@ from seedance_api.foundation.outbound import (
     TooLarge,
     TooSlow,
     Unreachable,
+    _retry_after,
+    _timed,
+    _zone,
 )
 
 # --- which addresses ---
@@ -431,6 +437,62 @@ def test_a_stalled_lookup_is_given_up(tmp_path: Path) -> None:
     outcome, _ = try_one(whole(), tmp_path / "a", "http://public.test:PORT/", resolver=stall, dns_seconds=0.1)
     assert outcome == Unreachable("connect", UNREACHABLE)
     assert time.monotonic() - started < 1.5
+
+
+def test_lookups_that_stall_hold_up_their_own_zone_only() -> None:
+    going, free, under_way = threading.Event(), threading.Event(), list[str]()
+
+    def stall(host: str, *_: object) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        if host.endswith("stalls.test"):
+            under_way.append(host)
+            if len(under_way) == ZONE_SLOTS:
+                going.set()
+            free.wait(20)
+        return []
+
+    look_up = _timed(stall, 10)
+    with ThreadPoolExecutor(2 * ZONE_SLOTS) as pool:
+        waiting = [pool.submit(look_up, f"{n}.stalls.test", 443) for n in range(ZONE_SLOTS + 4)]
+        assert going.wait(10)
+        assert look_up("quick.test", 443) == []
+        assert len(under_way) == ZONE_SLOTS
+        free.set()
+        assert [one.result() for one in waiting] == [[]] * (ZONE_SLOTS + 4)
+
+
+@pytest.mark.parametrize("host", ["a.stalls.test", "STALLS.test", "b.c.stalls.test.", "stalls.test"])
+def test_a_zone_is_what_one_owner_has(host: str) -> None:
+    assert _zone(host) == "stalls.test"
+    assert _zone("shop.example.co.uk") == _zone("example.co.uk") == "example.co.uk"
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("7", 7, 7),
+        (" 0 ", 0, 0),
+        ("9" * 5000, 999_999_999, 999_999_999),
+        ("Tue, 24 Nov 2026 09:00:30 GMT", 0, 1e12),
+        ("Tue, 24 Nov 1990 09:00:30 GMT", 0, 0),
+        ("Tue, 24 Nov 9999 09:00:30", 1e11, 1e12),
+    ],
+)
+def test_when_a_server_wants_to_be_asked_again(text: str, least: float, most: float) -> None:
+    seconds = _retry_after(text)
+    assert seconds is not None
+    assert least <= seconds <= most
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None, "", "soon", "-3", "²", "1e3", "Tue, 24 Nov 2026 09:00:30 +99999999999999999999",
+        "Tue, 99 Nov 2026 09:00 GMT",
+        "Tue, 24 Nov 2026 09:00:30 -9999999999", "," * 1000,
+    ],
+)  # fmt: skip
+def test_what_says_no_time_is_passed_over(text: str | None) -> None:
+    assert _retry_after(text) is None
 
 
 def test_a_name_nobody_knows_is_unreachable(tmp_path: Path) -> None:

@@ -97,6 +97,13 @@ def kept(service: Service) -> dict[str, object]:
     return found
 
 
+def grown(before: dict[str, object], now: dict[str, object]) -> dict[str, object]:
+    """What there is more of; what an earlier test left may go meanwhile."""
+    more = {name: value - before[name] for name, value in now.items() if isinstance(value, int)}
+    more |= {name: set(value) - set(before[name]) for name, value in now.items() if isinstance(value, list)}
+    return {name: value for name, value in more.items() if value and (isinstance(value, set) or value > 0)}
+
+
 def picture(width: int = 640, height: int = 400, *, canary: str | None = None, form: str = "PNG") -> bytes:
     """A picture that is taken, with a canary in its text chunk if asked for."""
     info = PngInfo()

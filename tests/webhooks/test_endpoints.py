@@ -188,6 +188,21 @@ def test_a_hundred_are_enough(service: Service, client: httpx.Client, there: Rec
     refused(client.post("/v1/webhook_endpoints", json=body), 409, code="too_many_endpoints")
 
 
+def test_an_account_tries_its_endpoints_thirty_times_a_minute(
+    service: Service, client: httpx.Client, there: Receiver
+) -> None:
+    made = client.post("/v1/webhook_endpoints", json={"url": there.url, "event_types": KINDS}).json()["id"]
+    path, body = f"/v1/webhook_endpoints/{made}/test", {"event_type": KINDS[0]}
+    answers = [client.post(path, json=body) for _ in range(40)]
+    refused = [one for one in answers if one.status_code == 429]
+    assert 8 <= len(refused) <= 10  # a moment's worth comes back while they are sent
+    assert int(refused[0].headers["retry-after"]) >= 1
+    assert refused[0].json()["error"]["code"] == "rate_limited"
+    with service.client(service.new_key("test")) as other:  # its neighbours have their own
+        theirs = other.post("/v1/webhook_endpoints", json={"url": there.url, "event_types": KINDS}).json()["id"]
+        assert other.post(f"/v1/webhook_endpoints/{theirs}/test", json=body).status_code == 200
+
+
 def test_a_video_s_webhook_url_hears_how_it_ended(service: Service, client: httpx.Client, there: Receiver) -> None:
     there.came.clear()
     there.answer = status(200)

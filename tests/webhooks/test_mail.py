@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from email import message_from_bytes
 from email.message import Message
 from typing import Any
@@ -11,6 +12,7 @@ from aiosmtpd.controller import Controller
 
 from generations.kit import owner, with_database
 from seedance_api.billing.notify import Notifier, give_notice, notify
+from seedance_api.foundation import mail
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.mail import open_mailbox, send
 from seedance_api.foundation.outbound import Outbound
@@ -95,6 +97,36 @@ def test_a_mail_server_that_is_down_is_tried_again(database_url: str) -> None:
         await outbound.aclose()
 
     with_database(database_url, verb)
+
+
+@pytest.mark.parametrize(("pause", "sent"), [(0.0, True), (0.2, False)])
+def test_a_mail_server_with_a_pause_before_each_word_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, pause: float, sent: bool
+) -> None:
+    monkeypatch.setattr(mail, "SECONDS", 0.5)  # the library gives each word of its conversation as long
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reply = b"220 here"
+        with closing(writer.transport), suppress(ConnectionError):
+            while reply:
+                await asyncio.sleep(pause)
+                writer.write(reply + b"\r\n")
+                line = await reader.readline()
+                if line == b"DATA\r\n":
+                    writer.write(b"354 go on\r\n")
+                    await reader.readuntil(b"\r\n.\r\n")
+                reply = b"250 OK" if line else b""
+
+    async def verb() -> bool:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        mailbox = open_mailbox(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", None)
+        assert mailbox is not None
+        async with server, asyncio.timeout(10):
+            sent = await send(mailbox, to="a@example.org", subject="s", text="t", message_id="m")
+            await asyncio.sleep(0.3)  # until the server has seen that nobody listens
+            return sent
+
+    assert asyncio.run(verb()) is sent
 
 
 @pytest.mark.parametrize("url", ["http://h", "smtp://", "smtp://h/x", "smtps://h?x=1", "smtp:h"])

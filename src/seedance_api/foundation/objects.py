@@ -128,16 +128,6 @@ async def size_of(store: ObjectStore, key: str) -> int:
     return (await obstore.head_async(store, key))["size"]
 
 
-async def get_file(store: ObjectStore, key: str, to: Path) -> int:
-    """Copy an object to a file; returns its bytes. Raises FileNotFoundError when there is none."""
-    found = await obstore.get_async(store, key)
-    size = 0
-    with to.open("wb") as file:
-        async for chunk in found.stream(min_chunk_size=CHUNK):
-            size += file.write(chunk)
-    return size
-
-
 async def open_range(store: ObjectStore, key: str, start: int, end: int, *, size: int) -> AsyncGenerator[bytes, None]:
     """The bytes from `start` up to but without `end` of an object of `size` bytes, in chunks.
 
