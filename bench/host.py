@@ -26,15 +26,9 @@ class NoWorker(nullcontext[Any]):
 
 def main(target: str) -> None:
     """Run until SIGTERM: our own `serve`, around another application."""
-
-    class Server(serve.Server):
-        def __init__(self, _: str, **settings: Any) -> None:
-            super().__init__(target, **settings)
-
     importlib.import_module(target.partition(":")[0])  # as production does: imported once, before the fork
-    serve.Server = Server  # type: ignore[assignment,misc]
     serve.WorkerProcess = NoWorker  # type: ignore[assignment,misc]
-    serve.serve(host="127.0.0.1", port=0, workers=1, drain_seconds=5, live_sandbox=False, as_json=True)
+    serve.serve(target, host="127.0.0.1", port=0, workers=1, drain_seconds=5, live_sandbox=False, as_json=True)
 
 
 if __name__ == "__main__":
