@@ -11,7 +11,7 @@ from cryptography import x509
 from delivery.kit import make_clip
 from fakes.ark.media import credentials
 from faults.kit import do
-from security.attack import grown, kept, rows
+from security.attack import grown, kept, rows, settled
 from security.conftest import video  # noqa: F401 the fixture
 from stage import Service, finished, until
 
@@ -35,7 +35,7 @@ def verify(service: Service, content: bytes, **more: str) -> dict:
 
 
 def test_ours_is_known_by_signature_and_fingerprint(service: Service, content: bytes) -> None:
-    before = kept(service)
+    before = settled(service)
     found = verify(service, content)
     assert found["object"] == "verification"
     assert (found["ours"], found["basis"]) == (True, ["signature", "fingerprint"])

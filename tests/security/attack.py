@@ -5,6 +5,7 @@ import io
 import random
 import socket
 import struct
+import time
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -95,6 +96,15 @@ def kept(service: Service) -> dict[str, object]:
     found["objects"] = sorted(path.name for path in (data / "objects" / "files").glob("*"))
     found["scratch"] = sorted(path.name for path in (data / "scratch").glob("*/tmp*"))
     return found
+
+
+def settled(service: Service, seconds: float = 20) -> dict[str, object]:
+    """The same once the videos of earlier tests have ended; one that takes longer adds nothing by itself."""
+    sql = "SELECT count(*) AS n FROM generation WHERE state NOT IN ('completed', 'failed', 'canceled')"
+    end = time.monotonic() + seconds
+    while rows(service.database_url, sql)[0]["n"] and time.monotonic() < end:
+        time.sleep(0.1)
+    return kept(service)
 
 
 def grown(before: dict[str, object], now: dict[str, object]) -> dict[str, object]:

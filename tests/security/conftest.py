@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from security.attack import grown, kept
+from security.attack import grown, kept, settled
 from stage import Service, finished, until
 
 
 @pytest.fixture
 def nothing_kept(service: Service) -> Iterator[None]:
     """Whatever the test sends leaves no row, no object and no upload behind, and the server still answers."""
-    before = kept(service)
+    before = settled(service)
     yield
     with service.client() as client:
         assert client.get("/readyz").json() == {"status": "ok"}

@@ -68,7 +68,7 @@ async def _from_data(source: str, to: Path, kind: Kind) -> Staged | BadMedia:
 
 async def _written(source: str, start: int, to: Path) -> int | None:
     """Decode from `start` into the new file `to` by chunks; None, and no file, where it is not base64."""
-    file = await asyncio.to_thread(to.open, "xb")
+    file = to.open("xb")
     written, whole = 0, False
     try:
         for at in range(start, len(source), _CHUNK_CHARACTERS):

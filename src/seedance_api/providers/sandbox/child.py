@@ -34,7 +34,8 @@ async def render_in_child(
     """Render in `room`; the files are there afterwards. Cancelling this kills the child. Raises ChildDiedError."""
     job = Job(commission=commission, files=tuple(file.name for file in files), parent_pid=os.getpid())
     await asyncio.to_thread(_write_private, room / "job.json", msgspec.json.encode(job))
-    errors = await asyncio.to_thread((room / "errors.txt").open, "wb")
+    # at once, not in a thread: cancelled meanwhile it would be open, and nobody's to close
+    errors = (room / "errors.txt").open("wb")
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

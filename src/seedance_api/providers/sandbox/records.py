@@ -96,7 +96,7 @@ class Records:
         """Fetch any object, streaming; returns its bytes. Raises FileNotFoundError when it is gone."""
         result = await obstore.get_async(self._store, key)
         written = 0
-        file = await asyncio.to_thread(to.open, "wb")
+        file = to.open("wb")
         try:
             async for chunk in result.stream(min_chunk_size=1024 * 1024):
                 written += await asyncio.to_thread(file.write, chunk)
