@@ -33,13 +33,8 @@ from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
 from seedance_api.api.parts import Parts, Verifying
-from seedance_api.app.open import open_outbound, open_posting, router_of
-from seedance_api.app.read import (
-    certificate_of,
-    database_url,
-    pepper_of,
-    read_upstreams_of,
-)
+from seedance_api.app.open import CONFINED, open_outbound, open_posting, router_of
+from seedance_api.app.read import certificate_of, database_url, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
@@ -55,7 +50,6 @@ from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
 
-_CONFINED = 2
 _REDIRECT_SECONDS = 900
 
 ROUTES = [
@@ -153,7 +147,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
     outbound, posting = open_outbound(settings), open_posting(settings)
-    references = References(db=db, store=store, confine=Confine(slots=_CONFINED), outbound=outbound)
+    references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound)
     books = Books(db)
     await books.latest()
     parts = Parts(
@@ -179,7 +173,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         redirect_seconds=_REDIRECT_SECONDS if settings.content_redirect else 0,
         verifying=Verifying(
             certificate=certificate_of(settings),
-            confine=Confine(slots=_CONFINED),
+            confine=Confine(slots=CONFINED),
             limiter=Limiter(a_minute=settings.verify_a_minute),
             most=settings.verify_megabytes << 20,
         ),

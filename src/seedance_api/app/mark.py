@@ -1,8 +1,6 @@
 """How videos are marked and labelled."""
 
-from seedance_api.app.read import (
-    certificate_of,
-)
+from seedance_api.app.read import certificate_of
 from seedance_api.delivery import certificate, label
 from seedance_api.delivery.label import Label
 from seedance_api.delivery.mark import Marking

@@ -9,6 +9,9 @@ from seedance_api.providers.upstreams import Upstream
 from seedance_api.settings import Settings
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
 
+CONFINED = 2
+"""Confined children of one kind at a time in a process."""
+
 
 def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
     """Who makes live videos. The sandbox does instead of upstreams where that is asked for."""

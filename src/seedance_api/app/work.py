@@ -9,7 +9,7 @@ from obstore.store import ObjectStore
 
 from seedance_api import worker
 from seedance_api.app.mark import label_of, marking_of
-from seedance_api.app.open import open_outbound, open_posting, router_of
+from seedance_api.app.open import CONFINED, open_outbound, open_posting, router_of
 from seedance_api.app.read import (
     database_url,
     pepper_of,
@@ -39,7 +39,6 @@ from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings
 from seedance_api.webhooks.deliver import Deliverer
 
-_CONFINED = 2
 _LINK_SECONDS = 6 * 3600.0
 """An upstream fetches the inputs while it takes the work."""
 _CHECK_SECONDS = 1.0
@@ -97,7 +96,7 @@ async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
             storage=Storage(
                 store=store,
                 scratch=scratch.path,
-                confine=Confine(slots=_CONFINED),
+                confine=Confine(slots=CONFINED),
                 marking=marking_of(settings),
                 label=label_of(settings),
             ),
