@@ -22,6 +22,7 @@ from seedance_api.billing.credit import credit as add
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.money import parse_amount
+from seedance_api.generations.announce import announce_news
 
 T = TypeVar("T")
 
@@ -157,7 +158,7 @@ class Service:
         async def credit(db: Database) -> None:
             account = await queries.account_by_email(db, email or self.account["email"])
             assert account is not None
-            await add(db, account.id, parse_amount(amount), reason="a test", author="test")
+            await add(db, account.id, parse_amount(amount), reason="a test", author="test", announce=announce_news)
 
         self._do(credit)
 
