@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
+
+import asyncpg
 
 from foundation.older import OBJECTS, Data, State, build, empty_schema, released, states
 from seedance_api.accounts.authenticate import Authenticator
@@ -73,3 +76,21 @@ def test_every_older_schema_becomes_the_shipped_one_and_its_data_works(database_
 def test_the_last_of_the_older_schemas_is_what_is_released() -> None:
     shipped = {one.name: one.sql for one in migrations.shipped()}
     assert {name: shipped[name] for name in states()[-1].texts} == states()[-1].texts
+
+
+def test_what_yoyo_recorded_is_taken_over_without_digests(database_url: str) -> None:
+    async def record(url: str) -> dict[str, tuple[str | None, str | None]]:
+        connection = await asyncpg.connect(url)
+        found = await connection.fetch("SELECT name, digest, release FROM migration")
+        await connection.close()
+        return {one["name"]: (one["digest"], one["release"]) for one in found}
+
+    url = asyncio.run(empty_schema(database_url))
+    asyncio.run(build(url, states()[-1]))
+    assert migrations.look(url).pending[0] > "0008"
+    applied = migrations.migrate(url)
+    assert migrations.migrate(url) == []
+    digests = {one.name: one.digest for one in migrations.shipped()}
+    expected = dict.fromkeys(states()[-1].texts, (None, None))
+    expected |= {name: (digests[name], version("seedanceapi")) for name in applied}
+    assert asyncio.run(record(url)) == expected
