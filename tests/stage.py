@@ -67,7 +67,7 @@ async def make_template(url: str) -> None:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _TEMPLATE):
             await connection.execute(f"CREATE DATABASE {_TEMPLATE}_making")
-            migrate(named(url, f"{_TEMPLATE}_making"))
+            await asyncio.to_thread(migrate, named(url, f"{_TEMPLATE}_making"))
             await connection.execute(f"ALTER DATABASE {_TEMPLATE}_making RENAME TO {_TEMPLATE}")
     finally:
         await connection.close()
