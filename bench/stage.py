@@ -19,12 +19,13 @@ import asyncpg
 import msgspec
 
 from bench.figures import SkippedError
-from seedance_api.accounts.create import check_pepper, create_account, create_key
+from seedance_api.accounts.create import create_account, create_key
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.billing.books import Books
 from seedance_api.billing.credit import credit
 from seedance_api.billing.limits import set_limits
 from seedance_api.billing.rows import Period
+from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.money import MICRO
@@ -245,7 +246,7 @@ async def _make_ground(url: str, data: Path) -> Ground:
     db = await Database.connect(url, most=2)
     try:
         pepper = bytes.fromhex(PEPPER)
-        await check_pepper(db, pepper)
+        await installation.make(db, pepper)
         await Books(db).latest()
         account = await create_account(db, "bench@example.org")
         test = await create_key(db, pepper, email=account.email, mode=KeyMode.TEST)

@@ -11,10 +11,12 @@ from obstore.store import ObjectStore
 from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
+from seedance_api.generations import unowned
+from seedance_api.generations.collect import OVERDUE
 from seedance_api.generations.queries import keys_with_rows
 
 _AGE = timedelta(hours=2, minutes=15)
-"""`collect` runs hourly and takes what is an hour old: older than this, an object without a row was overlooked."""
+"""`collect` runs hourly and notes what is an hour old: older than this, an object without a row was overlooked."""
 _PAGE = 1000
 _AT_ONCE = 16
 
@@ -59,8 +61,9 @@ async def _wrong_objects(db: Database, store: ObjectStore) -> AsyncIterator[str]
     for prefix in ("content/", "files/"):
         async for page in objects.keys_before(store, prefix, before):
             named = await keys_with_rows(db, page)
+            watched = await unowned.watched(db, [key for key in page if key not in named], OVERDUE)
             for key in page:
-                if key not in named:
+                if key not in named and key not in watched:
                     yield f"object {key}: no row names it"
     behind = ""
     while page := await _named_objects(db, behind):

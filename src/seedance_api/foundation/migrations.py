@@ -22,3 +22,12 @@ def migrate(url: str) -> list[str]:
         finally:
             backend.connection.close()
         return names
+
+
+def pending(url: str) -> list[str]:
+    """The names of what is not applied yet; nothing is changed."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        if connection.execute("SELECT to_regclass('_yoyo_migration')").fetchone() == (None,):
+            return sorted(path.stem for path in FOLDER.glob("*.sql"))
+        applied = {name for (name,) in connection.execute("SELECT migration_id FROM _yoyo_migration")}
+    return sorted(path.stem for path in FOLDER.glob("*.sql") if path.stem not in applied)
