@@ -41,7 +41,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "PEPPER",
         "",
-        "64 hexadecimal digits that API keys are hashed with; the same on every machine. Empty: made at the first start in `secrets/pepper`, mode 0600.",
+        "64 hexadecimal digits that API keys are hashed with; the same on every machine. Empty: made with the installation in `secrets/pepper`, mode 0600.",
     ),
     Setting("HOST", "127.0.0.1", "Address to listen on. Put a TLS proxy in front before you make it public."),
     Setting("PORT", "8000", "Port to listen on; 0 takes a free one.", 0, 65535),
@@ -189,7 +189,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "MARKING_CERTIFICATE",
         "",
-        "The certificate that marks are signed with: a PEM file, the signer's first and its CA's last. The same on every machine. Empty: one of our own, made at the first start in `secrets/marking` (docs/marking.md).",
+        "The certificate that marks are signed with: a PEM file, the signer's first and its CA's last. The same on every machine. Empty: one of our own, made with the installation in `secrets/marking` (docs/marking.md).",
     ),
     Setting("MARKING_KEY", "", "Its private key: a PEM file, mode 0600, without a password."),
     Setting(
