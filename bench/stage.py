@@ -21,6 +21,7 @@ import msgspec
 from bench.figures import SkippedError
 from seedance_api.accounts.create import create_account, create_key
 from seedance_api.accounts.keys import KeyMode
+from seedance_api.app.install import join
 from seedance_api.billing.books import Books
 from seedance_api.billing.credit import credit
 from seedance_api.billing.limits import set_limits
@@ -30,6 +31,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.money import MICRO
 from seedance_api.foundation.postgres import Embedded
+from seedance_api.settings import read
 
 ROOT = Path(__file__).resolve().parent.parent
 PEPPER = "5e" * 32
@@ -155,7 +157,9 @@ class Stage:
         """A database of its own for one part."""
         url, data = self.database()
         migrate(url)
-        return asyncio.run(_make_ground(url, data))
+        ground = asyncio.run(_make_ground(url, data))
+        asyncio.run(join(read(ground.environment), makes=True))
+        return ground
 
     def database(self) -> tuple[str, Path]:
         """An empty database of its own, and a folder."""

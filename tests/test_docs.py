@@ -50,8 +50,8 @@ SETTINGS = """\
 # Settings
 
 Every setting is an environment variable. One that is wrong, or that does not exist, ends the command with a message, so
-that a slip of the pen is noticed. Options of a command override the environment. Those marked *alike* must be the same on
-every [machine](operate.md#several-machines) of an installation, and are compared when one starts.
+that a slip of the pen is noticed. Options of a command override the environment. Those marked *alike* must be the same
+on every [machine](operate.md#several-machines) of an installation, and are compared when one starts.
 
 This page is generated from `seedance_api/settings.py`; `python tests/test_docs.py` writes it anew.
 

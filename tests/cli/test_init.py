@@ -119,17 +119,38 @@ def test_whoever_forgets_the_database_is_refused_and_begins_no_second_installati
         video.parent.mkdir(parents=True)
         video.write_bytes(b"x")
         before = set(place.rglob("*"))
-        for command in (("serve", "--port", "0"), ("init",)):
-            done = start(place, "-m", "seedance_api", *command, pepper=PEPPER)
-            assert done.returncode == 1, done
-            assert json.loads(made.stdout)["id"] in done.stderr
-            assert str(place / "data/objects") in done.stderr
-            assert str(place / "data/postgres") in done.stderr
-            assert "Traceback" not in done.stderr
+        done = start(place, "-m", "seedance_api", "serve", "--port", "0", pepper=PEPPER)
+        assert done.returncode == 1, done
+        assert json.loads(made.stdout)["id"] in done.stderr
+        assert str(place / "data/objects") in done.stderr
+        assert str(place / "data/postgres") in done.stderr
+        assert "Traceback" not in done.stderr
         assert set(place.rglob("*")) == before
         (place / "data/objects/installation.json").unlink()
         done = start(place, "-m", "seedance_api", "serve", "--port", "0", pepper=PEPPER)
         assert (done.returncode, "holds objects" in done.stderr) == (1, True), "nor with one of version 0.1.0"
+
+
+OLDER = """
+DO $$ BEGIN
+    IF to_regclass('migration') IS NOT NULL THEN
+        DELETE FROM migration WHERE name = '0009_installation';
+    ELSE
+        DELETE FROM _yoyo_migration WHERE migration_id = '0009_installation';
+    END IF;
+END $$
+"""
+
+
+def test_with_an_older_schema_a_command_asks_for_migrate_and_changes_nothing(database_url: str, place: Path) -> None:
+    """The machines that still run the older version would be surprised."""
+    asyncio.run(execute(database_url, "INSERT INTO installation (pepper_mark) VALUES ('x')"))
+    asyncio.run(execute(database_url, OLDER))
+    (done,) = run(place, ["account", "list"], database_url=database_url, pepper=PEPPER)
+    assert done.code == 1
+    assert "0009_installation" in done.errors
+    assert "seedance-api migrate" in done.errors
+    assert list(place.iterdir()) == []
 
 
 async def execute(url: str, sql: str) -> None:
