@@ -35,6 +35,8 @@ _LOCK = 0x5EEDA9CF
 _LOCK_SECONDS = 60
 _LOOKED_AT = 1000
 """Objects of an unmarked store that are looked up in the database."""
+_LOOKS, _LOOK_SECONDS = 15, 0.2
+"""How often, and after what pause, it is looked whether others still run."""
 CERTIFICATE, UPSTREAMS = "SEEDANCE_MARKING_CERTIFICATE", "SEEDANCE_UPSTREAMS"
 _log = structlog.get_logger()
 
@@ -302,7 +304,7 @@ async def _with_settings(
     """Refuse other settings while machines run with those of the installation; else let this machine's hold."""
     mine = alike(settings, pepper_of(settings))
     names = installation.differing(mine, shared)
-    if names and Adopt.SETTINGS not in adopt and await installation.others_run(connection, NAME):
+    if names and Adopt.SETTINGS not in adopt and await _others_stay(connection):
         raise InstallationError(
             "this machine is set otherwise than the installation, of which processes are running. "
             + "; ".join(_told(settings, shared, names))
@@ -312,6 +314,15 @@ async def _with_settings(
     if names:
         _log.warning("settings.changed", reason="; ".join(names))
     await installation.record(connection, mine)
+
+
+async def _others_stay(connection: Connection) -> bool:
+    """Whether others run. PostgreSQL ends the sessions of processes that were killed a moment ago only by and by."""
+    for _ in range(_LOOKS):
+        if not await installation.others_run(connection, NAME):
+            return False
+        await asyncio.sleep(_LOOK_SECONDS)
+    return True
 
 
 def _told(settings: Settings, shared: Mapping[str, Shared], names: Sequence[str]) -> list[str]:

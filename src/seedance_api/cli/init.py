@@ -1,9 +1,10 @@
 """`seedance-api init`, and what `serve` and `worker` share with it: make an installation, or join it."""
 
 import asyncio
+import io
 import sys
-from collections.abc import Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager, redirect_stderr
 from typing import Annotated, Any
 
 import msgspec
@@ -57,34 +58,42 @@ def made(settings: Settings, adopt: frozenset[Adopt] = frozenset()) -> Generator
     None is begun on an object store that is in use.
     """
 
-    def check() -> None:
-        if Adopt.STORE not in adopt:
+    def check(is_missing: Callable[[], bool]) -> None:
+        # again, for another process may have made the installation between the two questions
+        if (
+            Adopt.STORE not in adopt
+            and is_missing()
+            and _ends(check_store_is_free(settings), quiet=True)
+            and is_missing()
+        ):
             in_fork(check_store_is_free(settings))
 
-    if settings.database_url is None and not is_embedded(settings):
-        check()
+    if settings.database_url is None:
+        check(lambda: not is_embedded(settings))
     with database(settings) as running:
-        if not holds_installation(running):
-            check()
+        check(lambda: not holds_installation(running))
         migrate(running)
         yield running
 
 
 def in_fork(work: Coroutine[Any, Any, object]) -> None:
     """Do it in a fork, as long as this process is to fork itself; a failure ends the command."""
+    if code := _ends(work):
+        raise typer.Exit(code)
 
+
+def _ends(work: Coroutine[Any, Any, object], *, quiet: bool = False) -> int:
     def run() -> int:
         try:
-            _finish(work)
+            with redirect_stderr(io.StringIO() if quiet else sys.stderr):
+                _finish(work)
         except typer.Exit as ended:
-            sys.stderr.flush()
             return ended.exit_code
         return 0
 
     code = apart(run, _SECONDS)
     work.close()
-    if code:
-        raise typer.Exit(code)
+    return code
 
 
 def joins(settings: Settings, *, compares: bool = True) -> Joined:
