@@ -59,13 +59,9 @@ def made(settings: Settings, adopt: frozenset[Adopt] = frozenset()) -> Generator
     """
 
     def check(is_missing: Callable[[], bool]) -> None:
-        # again, for another process may have made the installation between the two questions
-        if (
-            Adopt.STORE not in adopt
-            and is_missing()
-            and _ends(check_store_is_free(settings), quiet=True)
-            and is_missing()
-        ):
+        if Adopt.STORE in adopt or not is_missing() or not _ends(check_store_is_free(settings), quiet=True):
+            return
+        if is_missing():  # still: no other process has made the installation between the two questions
             in_fork(check_store_is_free(settings))
 
     if settings.database_url is None:
