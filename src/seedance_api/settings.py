@@ -183,7 +183,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "OPERATOR_NAME",
         "Seedance API",
-        "Who you are in the mark of each video, and in the certificate that is made at the first start.",
+        "Who you are in the mark of each video, and in the certificate that is made with the installation.",
         alike=True,
     ),
     Setting(
