@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from faults.behind import Long
-from faults.upstream import MAIN, Live, fast_fake, table
+from faults.upstream import DRAFTS, MAIN, Live, fast_fake, table
 from stage import fresh_database
 
 
@@ -18,6 +18,7 @@ def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             table("slow", fake.url, "seedance-2.0-fast"),
             table("busy", fake.url, "seedance-1.0-pro"),
             table("stormy", fake.url, "seedance-1.0-pro-fast"),
+            table("drafts", fake.url, DRAFTS),
         ]
         live = Live(url, tmp_path_factory.mktemp("live"), "".join(tables), fake)
         try:

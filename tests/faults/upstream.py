@@ -26,6 +26,8 @@ from seedance_api.serve import free_port
 from stage import Service, until
 
 MAIN = "seedance-2.0-mini"
+DRAFTS = "seedance-2.5"
+"""It makes drafts."""
 ORDER = {"model": MAIN, "duration": 4, "resolution": "480p"}
 KEY = "A_FAKE_KEY"
 HTML = "<html><body>Bad gateway</body></html>"

@@ -89,6 +89,7 @@ def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_u
             for kind, name in ((Kind.IMAGE, "asset-1_A"), (Kind.VIDEO, "clip"), (Kind.AUDIO, "voice"))
         ]
         assert await media_of(db, made.generation_id) == wanted
+        await db.execute("UPDATE generation SET draft_until = now() + interval '1 hour'")
         final = msgspec.structs.replace(made.row.params, mode=Mode.FINAL, draft=False)
         take = await Writer(db)(new(me, livemode=True, provider="up", order=final, draft_id=made.generation_id))
         assert await media_of(db, take.generation_id) == wanted

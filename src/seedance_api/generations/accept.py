@@ -12,7 +12,7 @@ from seedance_api.catalog.request import Facts, Media, Request
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
-from seedance_api.generations import queries
+from seedance_api.generations import drafts, queries
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
 from seedance_api.references.admit import Admitted, References, Source
@@ -83,10 +83,10 @@ async def _find_draft(draft_id: str, principal: Principal, db: Database) -> Seen
         reason = "There is no such video in this account."
     elif draft.state is not State.COMPLETED or not draft.params.draft:
         reason = "That video is not a completed draft."
-    elif draft.prompt is None:
-        reason = "The inputs of that draft are deleted by now; a final take must follow within a day."
     if reason is not None or draft is None:
         raise refusal([Problem(path="draft_id", code="unsupported_value", message=reason or "")])
+    if draft.prompt is None or not await drafts.is_usable(db, draft.id):
+        raise AppError("draft_expired", param="draft_id")
     return draft
 
 

@@ -26,6 +26,9 @@ from seedance_api.generations.rows import (
 )
 from seedance_api.providers.provider import Operation, Original, Output
 
+DRAFT_SECONDS = 86_400
+"""How long after its end a final take can be made of a draft: as long as its prompt is kept."""
+
 
 async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
     """The generations with these ids, of any account: the caller compares the owner."""
@@ -33,7 +36,7 @@ async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
         """
         SELECT g.id, g.account_id, g.livemode, g.provider, g.model, g.params, g.metadata, g.state, g.progress, g.output,
                g.error_code, g.error_message, g.created_at, g.started_at, g.finished_at,
-               i.prompt, c.purge_at, c.delivered_at, c.state AS content_state,
+               g.draft_until, g.draft_ended_at, i.prompt, c.purge_at, c.delivered_at, c.state AS content_state,
                ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
                CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
         FROM generation g
@@ -484,16 +487,21 @@ async def to_storing(
 
 
 async def to_completed(connection: Connection, generation_id: str, version: int, output: Output) -> bool:
-    """storing → completed, with what was measured on the file."""
+    """storing → completed, with what was measured on the file. Of a draft, a final take can be made from now on."""
     tag = await connection.execute(
         """
         UPDATE generation SET state = 'completed', version = version + 1, claimed_until = NULL,
-            output = $3, progress = 100, finished_at = now()
+            output = $3, progress = 100, finished_at = now(),
+            draft_until = CASE WHEN (params ->> 'draft')::bool THEN least(now() + $4 * interval '1 second', (
+                SELECT min(f.expires_at) FROM generation_media m JOIN file f ON f.id = m.file_id
+                WHERE m.generation_id = generation.id
+            )) END
         WHERE id = $1 AND version = $2 AND state = 'storing'
         """,
         generation_id,
         version,
         output,
+        DRAFT_SECONDS,
     )
     return affected(tag) == 1
 
@@ -589,9 +597,13 @@ async def request_cancel(connection: Connection, generation_id: str) -> Generati
 
 
 async def mark_deleted(connection: Connection, generation_id: str) -> bool:
-    """Hide a finished generation from its owner; False while it is unfinished."""
+    """Hide a finished generation from its owner, of which no final take is made any more; False while unfinished."""
     tag = await connection.execute(
-        "UPDATE generation SET deleted_at = coalesce(deleted_at, now()) WHERE id = $1 AND finished_at IS NOT NULL",
+        """
+        UPDATE generation SET deleted_at = coalesce(deleted_at, now()),
+            draft_until = CASE WHEN draft_until IS NOT NULL THEN least(draft_until, now()) END
+        WHERE id = $1 AND finished_at IS NOT NULL
+        """,
         generation_id,
     )
     return affected(tag) == 1
@@ -730,6 +742,7 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
         """
         SELECT deleted_at IS NOT NULL AS deleted,
                coalesce(c.state = 'purged', false) AS purged,
+               draft_until IS NOT NULL AND draft_ended_at IS NULL AS drafting,
                (
                    SELECT coalesce(jsonb_agg(jsonb_build_array(provider, id, operation) ORDER BY id), '[]')
                    FROM attempt a
@@ -738,7 +751,8 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
                        WHERE d.generation_id = g.id AND d.what = 'upstream_copy' AND d.name = a.id
                    )
                ) AS operations,
-               extract(epoch FROM now() - coalesce(deleted_at, c.purged_at, finished_at))::float8 AS seconds
+               extract(epoch FROM now() - greatest(coalesce(deleted_at, c.purged_at, finished_at), draft_ended_at))::float8
+                   AS seconds
         FROM generation g LEFT JOIN content c ON c.generation_id = g.id
         WHERE g.id = $1 AND finished_at IS NOT NULL
         """,

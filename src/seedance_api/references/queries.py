@@ -157,17 +157,26 @@ async def _unneeded(connection: Connection, ids: list[str]) -> list[str]:
 
 
 async def _end_drafts(connection: Connection, ids: list[str]) -> None:
-    """A draft without all its inputs is no draft any more: without its prompt no final take is made of it."""
+    """A draft without all its inputs is no draft any more: no final take is made of it, and its prompt goes."""
     await connection.execute(
         """
-        WITH prompts AS (
-            DELETE FROM generation_input i USING generation_media m, generation g
-            WHERE m.file_id = ANY ($1) AND g.id = m.generation_id AND i.generation_id = g.id
-              AND (g.params ->> 'draft')::bool
-            RETURNING i.generation_id
+        WITH drafts AS MATERIALIZED (
+            SELECT g.id, bool_or(f.expires_at > now()) AS requested
+            FROM generation_media m JOIN file f ON f.id = m.file_id JOIN generation g ON g.id = m.generation_id
+            WHERE m.file_id = ANY ($1) AND (g.params ->> 'draft')::bool GROUP BY g.id
+        ), ended AS (
+            UPDATE generation g SET draft_until = least(g.draft_until, now()) FROM (
+                SELECT g.id FROM generation g JOIN drafts USING (id)
+                WHERE g.draft_until IS NOT NULL AND g.draft_ended_at IS NULL ORDER BY id FOR NO KEY UPDATE OF g
+            ) d
+            WHERE g.id = d.id
+        ), prompts AS (
+            DELETE FROM generation_input i USING drafts d WHERE i.generation_id = d.id RETURNING i.generation_id
         ), receipt AS (
             INSERT INTO deletion (generation_id, what, place, reason)
-            SELECT DISTINCT generation_id, 'prompt', 'database', 'requested' FROM prompts ON CONFLICT DO NOTHING
+            SELECT d.id, 'prompt', 'database', CASE WHEN d.requested THEN 'requested' ELSE 'retention' END
+            FROM drafts d JOIN prompts p ON p.generation_id = d.id
+            ON CONFLICT DO NOTHING
         )
         DELETE FROM generation_media m USING prompts p
         WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL
