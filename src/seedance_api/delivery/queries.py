@@ -123,6 +123,20 @@ async def owner_of(db: Database, generation_id: str) -> tuple[str, bool] | None:
     return (found["account_id"], found["livemode"]) if found else None
 
 
+async def is_deleted(db: Database, generation_id: str, account_id: str, livemode: bool) -> bool:
+    """Whether this is a generation of the account and mode that its owner has deleted."""
+    return await db.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM generation WHERE id = $1 AND account_id = $2 AND livemode = $3 AND deleted_at IS NOT NULL
+        )
+        """,
+        generation_id,
+        account_id,
+        livemode,
+    )
+
+
 async def note_served(db: Database, generation_id: str, sha256: str, start: int, end: int) -> bool:
     """Add a range to what was served of the video; True when that was the last that was missing."""
     return await db.fetchval(

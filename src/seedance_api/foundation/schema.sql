@@ -692,6 +692,7 @@ CREATE UNIQUE INDEX asset_permission_now ON public.asset_permission USING btree 
 CREATE INDEX attempt_check ON public.attempt USING btree (provider, check_at) WHERE (state = 'acknowledged'::text);
 CREATE INDEX attempt_generation ON public.attempt USING btree (generation_id, id);
 CREATE INDEX attempt_lost ON public.attempt USING btree (provider, sent_at) WHERE (state = 'lost'::text);
+CREATE INDEX attempt_made ON public.attempt USING btree (provider, sent_at) WHERE (operation IS NOT NULL);
 CREATE UNIQUE INDEX attempt_nonce ON public.attempt USING btree (provider, nonce) WHERE (state = ANY (ARRAY['sent'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_open ON public.attempt USING btree (generation_id) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_operation ON public.attempt USING btree (provider, ((operation ->> 'id'::text))) WHERE (operation IS NOT NULL);

@@ -128,7 +128,7 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
     if permit.wait_seconds > 0:
         return await _wait(generation, attempt, permit.wait_seconds, engine)
     kill.reach("advance.sent")
-    answer = await _start(provider, commission, latest)
+    answer = await _start(provider, msgspec.structs.replace(commission, nonce=permit.nonce), latest)
     kill.reach("advance.started")
     try:
         elsewhere = await _learn(generation, attempt, provider, permit, answer, engine)
@@ -186,8 +186,11 @@ async def _look_for(generation: Claimed, attempt: Opened, provider: Provider, en
         sent_at=attempt.sent_at,
         seconds_since=attempt.seconds_since or 0.0,
         seconds_left=attempt.seconds_left or 0.0,
+        nonce=attempt.nonce,
+        draft=await queries.draft_operation(engine.db, generation.id) if generation.draft_id else None,
         told=attempt.told,
         others=await queries.other_operations(engine.db, attempt),
+        rival=await queries.has_rival(engine.db, attempt),
     )
     try:
         async with asyncio.timeout(_CALL_SECONDS):

@@ -188,18 +188,38 @@ async def attempts_of(db: Database, generation_id: str) -> list[Tried]:
 
 
 async def other_operations(db: Database, attempt: Opened) -> frozenset[str]:
-    """Ids of the operations of other attempts at the same provider that may be of the same time."""
+    """Ids of the operations of other attempts at the same provider that may have been made since it was sent."""
     found = await db.fetch(
         """
         SELECT operation ->> 'id' AS id FROM attempt
-        WHERE provider = $1 AND id <> $2 AND operation IS NOT NULL
-          AND sent_at BETWEEN $3::timestamptz - interval '1 hour' AND $3::timestamptz + interval '1 hour'
+        WHERE provider = $1 AND id <> $2 AND operation IS NOT NULL AND sent_at >= $3::timestamptz - interval '1 hour'
         """,
         attempt.provider,
         attempt.id,
         attempt.sent_at,
     )
     return frozenset(record["id"] for record in found)
+
+
+async def has_rival(db: Database, attempt: Opened) -> bool:
+    """Whether another attempt without an operation may have been sent with the same nonce in the same time.
+
+    No two are; but of one that an older version sent the nonce may not be known.
+    """
+    return await db.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM attempt
+            WHERE provider = $1 AND id <> $2 AND (nonce IS NULL OR nonce = $4) AND operation IS NULL
+              AND (state IN ('sent', 'unknown') OR state = 'lost')
+              AND sent_at >= $3::timestamptz - interval '1 hour'
+        )
+        """,
+        attempt.provider,
+        attempt.id,
+        attempt.sent_at,
+        attempt.nonce,
+    )
 
 
 async def draft_operation(db: Database, generation_id: str) -> Operation | None:
@@ -625,18 +645,39 @@ async def plan_attempts(connection: Connection, provider: str, ids: list[str], g
     )
 
 
-async def attempts_sent(connection: Connection, ids: Sequence[str], seconds_left: Sequence[float]) -> set[str]:
-    """planned → sent, before a byte leaves; returns those that moved."""
+async def attempts_sent(
+    connection: Connection, provider: str, ids: Sequence[str], seconds_left: Sequence[float]
+) -> dict[str, int]:
+    """planned → sent, before a byte leaves; returns those that moved, each with its nonce.
+
+    A nonce is free when no attempt waits for an answer with it, and when what was sent with it and given up was sent
+    more than an hour ago: by its time that cannot be taken for this one. When all are taken, no attempt moves.
+    """
     found = await connection.fetch(
         """
-        UPDATE attempt SET state = 'sent', sent_at = now(), seconds_left = n.seconds_left
-        FROM unnest($1::text[], $2::float8[]) AS n (own_id, seconds_left)
-        WHERE id = n.own_id AND state = 'planned' RETURNING id
+        WITH taken AS MATERIALIZED (
+            SELECT nonce FROM attempt WHERE provider = $3 AND state IN ('sent', 'unknown') AND nonce IS NOT NULL
+            UNION
+            SELECT nonce FROM attempt
+            WHERE provider = $3 AND state = 'lost' AND sent_at > now() - interval '1 hour' AND nonce IS NOT NULL
+        ), drawn AS MATERIALIZED (  -- in turn, so that concurrent transactions draw different ones
+            SELECT nextval('attempt_nonce_turn')::smallint AS nonce, number
+            FROM generate_series(1, cardinality($1::text[]) + (SELECT count(*) FROM taken)) AS number
+        ), free AS (
+            SELECT nonce, row_number() OVER (ORDER BY min(number)) AS place
+            FROM drawn WHERE nonce NOT IN (SELECT nonce FROM taken) GROUP BY nonce
+        ), n AS (
+            SELECT * FROM unnest($1::text[], $2::float8[]) WITH ORDINALITY AS n (own_id, seconds_left, place)
+        )
+        UPDATE attempt SET state = 'sent', sent_at = now(), seconds_left = n.seconds_left, nonce = free.nonce
+        FROM n JOIN free USING (place)
+        WHERE id = n.own_id AND state = 'planned' RETURNING id, attempt.nonce
         """,
         ids,
         seconds_left,
+        provider,
     )
-    return {record["id"] for record in found}
+    return {record["id"]: record["nonce"] for record in found}
 
 
 async def attempts_acknowledged(
@@ -751,8 +792,9 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
                        WHERE d.generation_id = g.id AND d.what = 'upstream_copy' AND d.name = a.id
                    )
                ) AS operations,
-               extract(epoch FROM now() - greatest(coalesce(deleted_at, c.purged_at, finished_at), draft_ended_at))::float8
-                   AS seconds
+               extract(
+                   epoch FROM now() - greatest(coalesce(deleted_at, c.purged_at, finished_at), draft_ended_at)
+               )::float8 AS seconds
         FROM generation g LEFT JOIN content c ON c.generation_id = g.id
         WHERE g.id = $1 AND finished_at IS NOT NULL
         """,

@@ -158,7 +158,7 @@ def test_the_body_names_the_customer_and_the_attempt(fake):
     (call,) = creates(fake)
     assert call["client_request_id"] == "att_1"
     assert call["body"]["safety_identifier"] == CUSTOMER
-    assert call["body"]["execution_expires_after"] == expires_after("att_1", 21_600)
+    assert call["body"]["execution_expires_after"] == expires_after(17, 21_600)
     assert call["body"]["callback_url"] == "https://api.example/c/1"
 
     fake.reset()
@@ -296,7 +296,7 @@ def body_of(work, **changes) -> dict:
     return {
         "model": MINI,
         "safety_identifier": work.customer,
-        "execution_expires_after": expires_after(work.attempt_id, work.seconds_left),
+        "execution_expires_after": expires_after(work.nonce, work.seconds_left),
     } | changes
 
 

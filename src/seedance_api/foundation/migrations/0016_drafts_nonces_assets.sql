@@ -21,21 +21,23 @@ CREATE INDEX generation_final ON generation (draft_id) WHERE draft_id IS NOT NUL
 -- have the same.
 CREATE SEQUENCE attempt_nonce_turn AS integer MINVALUE 0 MAXVALUE 3599 START 0 CYCLE;
 ALTER TABLE attempt ADD COLUMN nonce smallint CHECK (nonce BETWEEN 0 AND 3599);
--- What is under way was sent with a number that may be another's as well; then nobody is known by it.
+-- What is under way was sent with a number that followed from its id, and that may be another's as well; then it is known
+-- by none.
 UPDATE attempt a SET nonce = n.nonce
 FROM (
-    SELECT id, nonce, count(*) OVER (PARTITION BY provider, nonce) AS alike
+    SELECT id, state, nonce, count(*) OVER (PARTITION BY provider, nonce) AS alike
     FROM (
-        SELECT id, provider, (
+        SELECT id, provider, state, (
             floor(least(greatest(coalesce(seconds_left, 0), 3600), 258600))::bigint
             + ('x' || encode(substring(sha256(convert_to(id, 'UTF8')) FROM 1 FOR 4), 'hex'))::bit(32)::bigint % 600
         ) % 3600 AS nonce
-        FROM attempt WHERE state IN ('sent', 'unknown')
+        FROM attempt WHERE state IN ('sent', 'unknown', 'lost') AND sent_at > now() - interval '7 days'
     ) numbers
 ) n
-WHERE a.id = n.id AND n.alike = 1;
+WHERE a.id = n.id AND (n.alike = 1 OR n.state = 'lost');
 CREATE UNIQUE INDEX attempt_nonce ON attempt (provider, nonce) WHERE state IN ('sent', 'unknown');
 CREATE INDEX attempt_lost ON attempt (provider, sent_at) WHERE state = 'lost';
+CREATE INDEX attempt_made ON attempt (provider, sent_at) WHERE operation IS NOT NULL;
 
 -- Which of an upstream's assets an account may name, who said so, and who took it back.
 CREATE TABLE asset_permission (
