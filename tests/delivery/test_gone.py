@@ -1,5 +1,4 @@
-"""After DELETE the content is gone, in every form of it and at once, and the receipt says so; to nobody else it was ever
-there."""
+"""After DELETE the content is gone, in every form and at once, and the receipt says so; others never had it."""
 
 import httpx
 

@@ -1,5 +1,5 @@
-"""F09 for a crowd: twenty creates of one account lose their answers in one moment, and half of them were made. Each video
-goes to who ordered it, what was not made is made, and everybody pays for his own."""
+"""F09 for a crowd: twenty creates of one account lose their answers in one moment, and half of them were made. Each
+video goes to who ordered it, what was not made is made, and each is charged for its own."""
 
 import json
 

@@ -1,5 +1,5 @@
-"""Drafts: as long as a final take is promised the upstream's copy stays, and not a moment longer; and what was promised is
-refused before any money is held once it is over."""
+"""Drafts: as long as a final take is promised the upstream's copy stays, and not a moment longer; and once that is over
+a take is refused before any money is held."""
 
 import asyncio
 from pathlib import Path

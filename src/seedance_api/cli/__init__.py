@@ -15,6 +15,7 @@ COMMANDS = {
     "migrate": ("migrate",),
     "account": ("accounts", "regions", "retention"),
     "key": ("keys",),
+    "asset": ("assets",),
     "prices": ("prices",),
     "upstream": ("upstreams",),
     "doctor": ("doctor",),

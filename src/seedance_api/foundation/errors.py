@@ -151,6 +151,7 @@ PROBLEMS: dict[str, str] = {
     "insufficient_balance": "The account has less than is needed: `value` is what the video may cost, `allowed` the rest.",
     "limit_reached": "A spending limit leaves less than is needed: `value` is what the video may cost, `allowed` the rest.",
     "model_unavailable": "No upstream of this installation serves the model where this account's data may go.",
+    "not_found": "There is no such thing in this account, or it may not use it.",
     "bad_url": "The address is none that webhooks can go to.",
     "max_cost_exceeded": "The video may cost `value`, more than the `max_cost` of the request, `allowed`.",
 }

@@ -41,6 +41,7 @@ from seedance_api.providers.provider import (
     StartOutcome,
     Unclear,
 )
+from seedance_api.references import assets
 
 _CALL_SECONDS = 60.0
 _PATIENCE_SECONDS = 5.0
@@ -120,6 +121,9 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
     if attempt.number > 1 and (seconds := await rest(engine.db, provider.name, generation.model)) > 0:
         return await _wait(generation, attempt, seconds, engine)
     commission = await _commission(generation, attempt, engine)
+    named = [one.asset for one in commission.inputs if one.asset is not None]
+    if await assets.refused(engine.db, generation.account_id, named):
+        return decide.without_asset(attempt)
     capacity = provider.capabilities.models.get(generation.model)
     latest = asyncio.get_running_loop().time() + _CALL_SECONDS
     permit = await engine.desk.send(

@@ -1,8 +1,8 @@
 """Drafts: until when a final take can be made of one, and with it how long its upstream copy has to stay.
 
-The end is in `draft_until`, which everything that ends a draft sooner brings nearer. A create locks the row of its draft
-and looks at it; whoever ends it takes the lock that excludes that, and does so when no final take is unfinished. Only
-then may the copy go.
+The end is in `draft_until`, which everything that ends a draft sooner brings nearer. A create locks the row of its
+draft and looks at it; whoever ends it takes the lock that excludes that, and does so when no final take is unfinished.
+Only then may the copy go.
 """
 
 from collections.abc import Collection
@@ -13,7 +13,10 @@ from seedance_api.foundation.db import Connection, Database
 
 async def is_usable(db: Database, draft_id: str) -> bool:
     """Whether a final take can be made of it now."""
-    return await db.fetchval(f"SELECT EXISTS (SELECT FROM generation g WHERE g.id = $1 AND {_USABLE})", draft_id)
+    return await db.fetchval(
+        "SELECT EXISTS (SELECT FROM generation WHERE id = $1 AND draft_until > now() AND draft_ended_at IS NULL)",
+        draft_id,
+    )
 
 
 async def files_of(connection: Connection, draft_ids: Collection[str]) -> set[str]:
@@ -31,7 +34,11 @@ async def hold(connection: Connection, draft_ids: Collection[str]) -> set[str]:
     if not draft_ids:
         return set()
     found = await connection.fetch(
-        f"SELECT id FROM generation g WHERE g.id = ANY ($1) AND {_USABLE} ORDER BY id FOR SHARE", list(draft_ids)
+        """
+        SELECT id FROM generation WHERE id = ANY ($1) AND draft_until > now() AND draft_ended_at IS NULL
+        ORDER BY id FOR SHARE
+        """,
+        list(draft_ids),
     )
     return {record["id"] for record in found}
 
@@ -43,21 +50,23 @@ async def end_over(db: Database, limit: int, draft_id: str | None = None) -> int
     """
     async with db.transaction() as connection:
         over = await connection.fetch(
-            f"""
+            """
             SELECT id FROM generation g
-            WHERE g.draft_until <= now() AND g.draft_ended_at IS NULL AND ($2::text IS NULL OR g.id = $2) AND {_UNUSED}
-            ORDER BY g.draft_until LIMIT $1 FOR UPDATE SKIP LOCKED
+            WHERE draft_until <= now() AND draft_ended_at IS NULL AND ($2::text IS NULL OR id = $2)
+              AND NOT EXISTS (SELECT FROM generation f WHERE f.draft_id = g.id AND f.finished_at IS NULL)
+            ORDER BY draft_until LIMIT $1 FOR UPDATE SKIP LOCKED
             """,
             limit,
             draft_id,
         )
         ended = await connection.fetch(  # a statement of its own: it sees what was committed before the lock was had
-            f"UPDATE generation g SET draft_ended_at = now() WHERE g.id = ANY ($1) AND {_UNUSED} RETURNING id",
+            """
+            UPDATE generation g SET draft_ended_at = now()
+            WHERE id = ANY ($1)
+              AND NOT EXISTS (SELECT FROM generation f WHERE f.draft_id = g.id AND f.finished_at IS NULL)
+            RETURNING id
+            """,
             [record["id"] for record in over],
         )
         await jobs.enqueue(connection, "tidy", [record["id"] for record in ended])
     return len(ended)
-
-
-_USABLE = "g.draft_until > now() AND g.draft_ended_at IS NULL"
-_UNUSED = "NOT EXISTS (SELECT FROM generation f WHERE f.draft_id = g.id AND f.finished_at IS NULL)"

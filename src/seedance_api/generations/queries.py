@@ -167,6 +167,14 @@ async def inputs_of(db: Database, ids: Sequence[str]) -> dict[str, Inputs]:
     return {one.generation_id: one for one in rows(Inputs, found)}
 
 
+async def assets_of(db: Database, generation_id: str) -> list[str]:
+    """The `asset://` addresses that a generation is made from."""
+    found = await db.fetch(
+        "SELECT asset FROM generation_media WHERE generation_id = $1 AND asset IS NOT NULL", generation_id
+    )
+    return [record["asset"] for record in found]
+
+
 async def attempts_under_way(db: Database, ids: Sequence[str]) -> dict[str, Opened]:
     """The attempts under way, by their generations."""
     found = await db.fetch(

@@ -1,4 +1,4 @@
-"""Whether a task is the one that an attempt without an answer has made: what each field says, and all of them together."""
+"""Whether a task is the one that an attempt without an answer has made: what each field says, and all together."""
 
 from datetime import UTC, datetime
 

@@ -92,7 +92,7 @@ def _same(said: object, like: object) -> bool | None:
 
 
 def _as_ordered(task: Task, order: Order) -> bool:
-    """Whether nothing that the task tells is against the order. Before its end it tells little, and that is no doubt."""
+    """Whether nothing that the task tells is against the order. Before its end it tells little: that is no doubt."""
     model = find_model(order.model)
     body = fields_of(order, model) if model is not None else {}
     ratio = body.get("ratio")
