@@ -1,18 +1,24 @@
 """Nonces: no two attempts that wait for an answer of one provider can be taken for each other."""
 
 import asyncio
+import hashlib
 
 import asyncpg
 import pytest
+from yoyo import get_backend, read_migrations
+from yoyo.migrations import MigrationList
 
 from generations.kit import new, owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.migrations import FOLDER, migrate
 from seedance_api.generations import queries
 from seedance_api.generations.desk import Desk, Sending
 from seedance_api.generations.rows import Opened
 from seedance_api.generations.write import Writer
+from seedance_api.providers.ark.write import expires_after
 from seedance_api.providers.provider import NONCES
+from stage import named
 
 
 async def planned(db: Database, count: int, provider: str = "up") -> list[str]:
@@ -131,3 +137,73 @@ def test_what_was_made_long_after_it_is_known_as_another_s(database_url: str) ->
         assert await queries.other_operations(db, await opened(db, mine)) == {"cgt-1"}
 
     with_database(database_url, verb)
+
+
+def test_what_an_older_version_sent_is_known_by_the_number_that_it_was_sent_with(postgres: str) -> None:
+    """Its number followed from its id, in 600 ways: two alike are known by none."""
+
+    def old_number(attempt_id: str, seconds_left: float) -> int:
+        part = int.from_bytes(hashlib.sha256(attempt_id.encode()).digest()[:4], "big") % 600
+        return int(min(max(seconds_left, 3600), 258_600)) + part
+
+    by_number: dict[int, list[str]] = {}
+    for number in range(2000):
+        name = f"att_{number:026}"
+        by_number.setdefault(old_number(name, 21_600.5), []).append(name)
+    (alike,) = [names[:2] for names in by_number.values() if len(names) > 1][:1]
+    alone = [names[0] for names in by_number.values() if names[0] not in alike][:4]
+    url = older_database(postgres, "before_nonces")
+
+    async def fill(db: Database) -> None:
+        await db.execute(
+            """
+            INSERT INTO account (id, email) VALUES ('acct_1', 'one@example.org');
+            INSERT INTO api_key (id, account_id, handle, mode, digest) VALUES ('key_1', 'acct_1', 'h', 'live', '')
+            """
+        )
+        for name, state in zip([*alike, *alone], ["sent", "unknown", "sent", "unknown", "lost", "planned"], strict=True):
+            await db.execute(
+                """
+                INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata,
+                    keep_seconds, quoted_tokens, deadline_at)
+                VALUES ('vid_' || $1, 'acct_1', 'key_1', true, 'up', 'm', '{}', '{}', 3600, 0, now())
+                """,
+                name,
+            )
+            await db.execute(
+                """
+                INSERT INTO attempt (id, generation_id, provider, state, sent_at, seconds_left, resolved_at)
+                VALUES ($1, 'vid_' || $1, 'up', $2, now(), 21600.5, CASE WHEN $2 = 'lost' THEN now() END)
+                """,
+                name,
+                state,
+            )
+
+    async def verb(db: Database) -> None:
+        kept = {one["id"]: one["nonce"] for one in await db.fetch("SELECT id, nonce FROM attempt")}
+        assert [kept[name] for name in [*alike, alone[3]]] == [None, None, None]
+        for name in alone[:3]:
+            assert expires_after(kept[name], 21_600.5) == old_number(name, 21_600.5)
+        assert await queries.has_rival(db, await opened(db, alone[0])), "one whose number nobody knows"
+
+    with_database(url, fill)
+    assert migrate(url)[0].startswith("0016_")
+    with_database(url, verb)
+
+
+def older_database(postgres: str, name: str) -> str:
+    """A database as it was before nonces."""
+
+    async def create() -> None:
+        connection = await asyncpg.connect(postgres)
+        await connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.close()
+
+    asyncio.run(create())
+    url = named(postgres, name)
+    backend = get_backend(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    older = [one for one in backend.to_apply(read_migrations(str(FOLDER))) if one.id < "0016"]
+    backend.apply_migrations(MigrationList(older))
+    backend.connection.close()
+    return url

@@ -314,6 +314,19 @@ def test_anothers_task_is_not_ours(fake, changes):
     assert run(fake, lambda ark: ark.find(search(work))) == NotMade(certain=False)
 
 
+def test_of_two_unanswered_attempts_none_takes_the_other_s_video(fake):
+    """By their ids, which older versions went by, these two cannot be told apart; one was made, and one was not."""
+    made, lost = commission("att_6", nonce=1), commission("att_8", nonce=2)
+
+    async def story(ark):
+        started = await ark.start(made)
+        return started, await ark.find(search(lost)), await ark.find(search(made))
+
+    started, of_lost, of_made = run(fake, story)
+    assert of_lost == NotMade(certain=False)
+    assert of_made.operation["id"] == started.operation["id"]
+
+
 def test_an_old_task_is_not_ours(fake):
     work = commission()
     fake.make(body=body_of(work), age=330)  # it was sent 200 seconds ago
