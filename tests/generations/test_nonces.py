@@ -161,7 +161,9 @@ def test_what_an_older_version_sent_is_known_by_the_number_that_it_was_sent_with
             INSERT INTO api_key (id, account_id, handle, mode, digest) VALUES ('key_1', 'acct_1', 'h', 'live', '')
             """
         )
-        for name, state in zip([*alike, *alone], ["sent", "unknown", "sent", "unknown", "lost", "planned"], strict=True):
+        for name, state in zip(
+            [*alike, *alone], ["sent", "unknown", "sent", "unknown", "lost", "planned"], strict=True
+        ):
             await db.execute(
                 """
                 INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata,

@@ -214,6 +214,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     operation: Operation
     check: Check
     customer: str | None = None
+    nonce: int | None = None
+    """The commission's, where it is told."""
     created_at: datetime
 
 

@@ -10,7 +10,7 @@ from providers.ark.kit import CUSTOMER, commission, model_of, order, replaced
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.order import Kind, Mode, Role, TaskType
 from seedance_api.catalog.request import Media
-from seedance_api.providers.ark.write import EXPIRES_MOST, draft_item, expires_after, write_body
+from seedance_api.providers.ark.write import EXPIRES_MOST, draft_item, expires_after, nonce_of, write_body
 from seedance_api.providers.provider import NONCES
 
 M25, M20, M15, PRO, LITE = (
@@ -190,6 +190,7 @@ def test_the_expiry_is_within_the_vendors_bounds_and_not_long_after_the_deadline
 
 @given(NONCE, LEFT, NONCE, LEFT)
 def test_expiries_of_different_nonces_differ_whatever_their_deadlines(nonce, seconds_left, other, others_left):
+    assert nonce_of(expires_after(nonce, seconds_left)) == nonce
     alike = expires_after(nonce, seconds_left) == expires_after(other, others_left)
     assert not alike or nonce == other
 

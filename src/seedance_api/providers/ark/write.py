@@ -56,6 +56,11 @@ def expires_after(nonce: int, seconds_left: float) -> int:
     return bounded + (nonce - bounded) % NONCES
 
 
+def nonce_of(seconds: int) -> int:
+    """The nonce that `expires_after` was made of."""
+    return seconds % NONCES
+
+
 def tier_of(order: Order) -> str:
     """The service tier under which the vendor lists the task."""
     return "flex" if order.service_tier == "flex" else "default"
