@@ -100,7 +100,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     told: str | None
     reason: str | None
     seconds_left: float | None
-    nonce: int | None
+    nonce: int | None = None
     created_at: datetime
     sent_at: datetime | None
     resolved_at: datetime | None
