@@ -9,6 +9,9 @@ from collections.abc import Collection
 
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection, Database
+from seedance_api.generations import queries
+from seedance_api.references import queries as references
+from seedance_api.references.queries import Removed
 
 
 async def is_usable(db: Database, draft_id: str) -> bool:
@@ -43,6 +46,16 @@ async def hold(connection: Connection, draft_ids: Collection[str]) -> set[str]:
     return {record["id"] for record in found}
 
 
+async def delete_files(connection: Connection, ids: list[str]) -> Removed:
+    """Delete those of these files that no unfinished generation needs, and let the drafts that used them end.
+
+    Their objects are the caller's to delete.
+    """
+    removed = await references.delete_files(connection, ids)
+    await queries.shorten_drafts(connection, removed.drafts)
+    return removed
+
+
 async def end_over(db: Database, limit: int, draft_id: str | None = None) -> int:
     """End the drafts whose time is over, or one of them, and have their copies deleted; returns how many.
 
@@ -59,14 +72,7 @@ async def end_over(db: Database, limit: int, draft_id: str | None = None) -> int
             limit,
             draft_id,
         )
-        ended = await connection.fetch(  # a statement of its own: it sees what was committed before the lock was had
-            """
-            UPDATE generation g SET draft_ended_at = now()
-            WHERE id = ANY ($1)
-              AND NOT EXISTS (SELECT FROM generation f WHERE f.draft_id = g.id AND f.finished_at IS NULL)
-            RETURNING id
-            """,
-            [record["id"] for record in over],
-        )
-        await jobs.enqueue(connection, "tidy", [record["id"] for record in ended])
+        # a statement of its own: it sees what was committed before the lock was had
+        ended = await queries.end_drafts(connection, [record["id"] for record in over])
+        await jobs.enqueue(connection, "tidy", ended)
     return len(ended)

@@ -637,6 +637,32 @@ async def mark_deleted(connection: Connection, generation_id: str) -> bool:
     return affected(tag) == 1
 
 
+async def shorten_drafts(connection: Connection, ids: Sequence[str]) -> None:
+    """Of these drafts no final take can be made from now on."""
+    await connection.execute(
+        """
+        UPDATE generation SET draft_until = now() WHERE id IN (
+            SELECT id FROM generation WHERE id = ANY ($1) AND draft_until > now() ORDER BY id FOR NO KEY UPDATE
+        )
+        """,
+        ids,
+    )
+
+
+async def end_drafts(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Note that these drafts have ended, unless a final take is unfinished; returns those that have."""
+    found = await connection.fetch(
+        """
+        UPDATE generation g SET draft_ended_at = now()
+        WHERE id = ANY ($1)
+          AND NOT EXISTS (SELECT FROM generation f WHERE f.draft_id = g.id AND f.finished_at IS NULL)
+        RETURNING id
+        """,
+        ids,
+    )
+    return [record["id"] for record in found]
+
+
 async def announce(connection: Connection, ids: Sequence[str]) -> None:
     """Tell every process, on commit, that these generations changed."""
     await connection.execute("SELECT pg_notify('generation', id) FROM unnest($1::text[]) AS id", ids)

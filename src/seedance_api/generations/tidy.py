@@ -11,7 +11,7 @@ from seedance_api.generations import drafts, queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.purge import purge
 from seedance_api.generations.rows import Leftovers
-from seedance_api.references.queries import delete_files, expired_files, inline_files_of
+from seedance_api.references.queries import expired_files, inline_files_of
 
 _MOST = 500
 _AGAIN_SECONDS = 600.0
@@ -90,6 +90,6 @@ async def remove_files(ids: list[str], engine: Engine) -> int:
     The rows go first, for a row without an object would break a start.
     """
     async with engine.db.transaction() as connection:
-        removed = await delete_files(connection, ids)
+        removed = await drafts.delete_files(connection, ids)
     await objects.delete(engine.storage.objects, removed.object_keys)
     return len(removed.ids)
