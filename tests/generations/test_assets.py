@@ -26,6 +26,7 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations import queries
 from seedance_api.generations.advance import advance
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.route import Offer, Router
@@ -85,7 +86,7 @@ def once(me: Owner, key: str) -> Once:
 def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, me)
         made = await create(
             asked(draft=True).wish,
@@ -115,7 +116,7 @@ def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_u
 def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, me)
         parts = parts_of(db, UPSTREAM)
         ids = [
@@ -223,7 +224,7 @@ def test_a_row_is_a_file_or_an_asset(database_url: str) -> None:
 def test_concurrent_creates_with_assets_are_as_many_generations(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 1_000_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 1_000_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, me)
         parts = parts_of(db, UPSTREAM)
         await asyncio.gather(
@@ -250,7 +251,7 @@ def test_an_account_uses_what_the_operator_allows_it_and_nothing_else(database_u
 
     async def verb(db: Database) -> None:
         me, other = await owner(db, mode=KeyMode.LIVE), await owner(db, "other@example.org", mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, other)
         await assets.allow(db, me.account_id, "clip", "the operator")
         await assets.allow(db, me.account_id, "voice", "the operator")
@@ -297,7 +298,7 @@ def test_nothing_is_fetched_for_a_request_with_an_asset_of_somebody_else(databas
 def test_a_final_take_of_a_draft_with_an_asset_that_was_revoked_is_refused(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, me)
         parts = parts_of(db, UPSTREAM)
         made = await create(
@@ -320,7 +321,7 @@ def test_a_final_take_of_a_draft_with_an_asset_that_was_revoked_is_refused(datab
 def test_what_was_revoked_before_it_was_sent_is_not_sent(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, me)
         made = await create(
             asked().wish, principal=live(me), once=once(me, "a"), folder=tmp_path, parts=parts_of(db, UPSTREAM)

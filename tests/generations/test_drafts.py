@@ -20,6 +20,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations import cancel, drafts, queries
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.purge import purge
 from seedance_api.generations.route import Offer, Router
@@ -122,7 +123,7 @@ class Studio:
 def studio(url: str, folder: Path, verb: Any) -> None:
     async def run(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 1_000_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 1_000_000_000, reason="a test", author="test", announce=announce_news)
         await verb(Studio(db, me, folder))
 
     with_database(url, run)

@@ -1,6 +1,5 @@
 -- Until when a final take can be made of a draft; a number that tells one unanswered create from all others; whose asset
 -- is whose.
--- depends: 0008_shared_objects
 
 -- The promise of a finished draft, and when it really ended: until then its upstream copy stays. NULL for everything of
 -- which no final take can be made.
