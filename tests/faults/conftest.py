@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from faults.behind import Long
-from faults.upstream import MAIN, Live, fast_fake, table
+from faults.upstream import CROWD, DRAFTS, MAIN, Live, fast_fake, table
 from stage import fresh_database
 
 
@@ -18,8 +18,10 @@ def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             table("slow", fake.url, "seedance-2.0-fast"),
             table("busy", fake.url, "seedance-1.0-pro"),
             table("stormy", fake.url, "seedance-1.0-pro-fast"),
+            table("drafts", fake.url, DRAFTS),
+            table("crowd", fake.url, CROWD).replace(f"{[CROWD]}", f"{{ '{CROWD}' = {{ at_once = 40 }} }}"),
         ]
-        live = Live(url, tmp_path_factory.mktemp("live"), "".join(tables), fake)
+        live = Live(url, tmp_path_factory.mktemp("live"), "".join(tables), fake, account_at_once="100")
         try:
             yield live
         finally:

@@ -26,6 +26,10 @@ from seedance_api.serve import free_port
 from stage import Service, until
 
 MAIN = "seedance-2.0-mini"
+DRAFTS = "seedance-2.5"
+"""It makes drafts."""
+CROWD = "seedance-2.0"
+"""Many of it may be under way at once."""
 ORDER = {"model": MAIN, "duration": 4, "resolution": "480p"}
 KEY = "A_FAKE_KEY"
 HTML = "<html><body>Bad gateway</body></html>"

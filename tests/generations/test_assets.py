@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from obstore.store import MemoryStore
 
-from generations.kit import Owner, new, owner, with_database
+from generations.kit import Owner, engine, new, owner, sandbox, with_database
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.api.body import Body
@@ -17,7 +17,7 @@ from seedance_api.billing.books import Books
 from seedance_api.billing.credit import credit
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.order import Kind, Mode, Role
-from seedance_api.catalog.request import Facts
+from seedance_api.catalog.request import Facts, Request
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
@@ -25,17 +25,22 @@ from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations import queries
+from seedance_api.generations.advance import advance
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.create import Creating, create, quote
+from seedance_api.generations.create import CreateGeneration, Creating, create, quote
+from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.rows import Medium
 from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.references import assets
 from seedance_api.references.admit import References
 from seedance_api.references.queries import NewFile, delete_files
+from stage import Service
 
 EVERY = {model.name: None for model in MODELS}
 UPSTREAM = Router(offers={"up": Offer(models=EVERY)})
 SANDBOX = Router(offers={"sandbox": Offer(models=EVERY, assets=False)})
+NAMES = ("asset-1_A", "clip", "voice")
 WISH: dict[str, Any] = {
     "model": "seedance-2.5",
     "prompt": "The two meet",
@@ -64,6 +69,12 @@ def asked(**fields: Any) -> Asked:
     return understand(Body(values=WISH | fields, files=[], typed=True), Outbound())
 
 
+async def allow_all(db: Database, me: Owner) -> None:
+    """The operator allows the account what the requests here name."""
+    for name in NAMES:
+        await assets.allow(db, me.account_id, name, "the operator")
+
+
 def live(me: Owner) -> Principal:
     return Principal(me.account_id, me.key_id, livemode=True)
 
@@ -76,6 +87,7 @@ def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_u
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
         await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
+        await allow_all(db, me)
         made = await create(
             asked(draft=True).wish,
             principal=live(me),
@@ -90,6 +102,7 @@ def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_u
             for kind, name in ((Kind.IMAGE, "asset-1_A"), (Kind.VIDEO, "clip"), (Kind.AUDIO, "voice"))
         ]
         assert await media_of(db, made.generation_id) == wanted
+        await db.execute("UPDATE generation SET draft_until = now() + interval '1 hour'")
         final = msgspec.structs.replace(made.row.params, mode=Mode.FINAL, draft=False)
         take = await Writer(db)(new(me, livemode=True, provider="up", order=final, draft_id=made.generation_id))
         assert await media_of(db, take.generation_id) == wanted
@@ -104,6 +117,7 @@ def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path)
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
         await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
+        await allow_all(db, me)
         parts = parts_of(db, UPSTREAM)
         ids = [
             (await create(asked().wish, principal=live(me), once=once(me, key), folder=tmp_path, parts=parts))
@@ -211,6 +225,7 @@ def test_concurrent_creates_with_assets_are_as_many_generations(database_url: st
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
         await credit(db, me.account_id, 1_000_000_000, reason="a test", author="test", announce=announce_news)
+        await allow_all(db, me)
         parts = parts_of(db, UPSTREAM)
         await asyncio.gather(
             *(
@@ -222,3 +237,130 @@ def test_concurrent_creates_with_assets_are_as_many_generations(database_url: st
         assert await db.fetchval("SELECT count(*) FROM generation_media") == 12
 
     with_database(database_url, verb)
+
+
+async def told(act: Any) -> AppError:
+    """The refusal of a create or a quote."""
+    with pytest.raises(AppError) as error:
+        await act
+    return error.value
+
+
+def test_an_account_uses_what_the_operator_allows_it_and_nothing_else(database_url: str, tmp_path: Path) -> None:
+    """One that nobody has and one that another account has are refused alike, before anything is held."""
+
+    async def verb(db: Database) -> None:
+        me, other = await owner(db, mode=KeyMode.LIVE), await owner(db, "other@example.org", mode=KeyMode.LIVE)
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
+        await allow_all(db, other)
+        await assets.allow(db, me.account_id, "clip", "the operator")
+        await assets.allow(db, me.account_id, "voice", "the operator")
+        parts = parts_of(db, UPSTREAM)
+
+        def tries(image: str) -> tuple[Any, Any]:
+            wish = asked(images=[{"url": image, "role": "reference"}]).wish
+            return (
+                create(wish, principal=live(me), once=once(me, image), folder=tmp_path, parts=parts),
+                quote(wish, principal=live(me), folder=tmp_path, parts=parts),
+            )
+
+        said = [await told(act) for image in ("asset://asset-1_A", "asset://nobodys") for act in tries(image)]
+        assert {(one.status, one.code, one.message, one.param) for one in said} == {
+            (404, "not_found", said[0].message, "images[0]")
+        }
+        assert all(one.problems == said[0].problems for one in said)
+        assert "asset-1_A" not in str(said[0].problems)
+        assert await db.fetchval("SELECT count(*) FROM hold") == 0
+        await assets.allow(db, me.account_id, "asset-1_A", "the operator")
+        makes, quotes = tries("asset://asset-1_A")
+        assert (await makes).row is not None
+        assert (await quotes).price is not None
+        # the same key again is answered as before, whatever was revoked meanwhile
+        await assets.revoke(db, me.account_id, "asset-1_A", "the operator")
+        makes, quotes = tries("asset://asset-1_A")
+        assert (await makes).replayed
+        assert (await told(quotes)).code == "not_found"
+
+    with_database(database_url, verb)
+
+
+def test_nothing_is_fetched_for_a_request_with_an_asset_of_somebody_else(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db, mode=KeyMode.LIVE)
+        images = [{"url": one, "role": "reference"} for one in ("asset://x", "https://192.0.2.1/never-asked.png")]
+        wish = asked(images=images, videos=[], audios=[]).wish
+        act = quote(wish, principal=live(me), folder=tmp_path, parts=parts_of(db, UPSTREAM))
+        assert [one.path for one in (await told(act)).problems] == ["images[0]"]
+
+    with_database(database_url, verb)
+
+
+def test_a_final_take_of_a_draft_with_an_asset_that_was_revoked_is_refused(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db, mode=KeyMode.LIVE)
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
+        await allow_all(db, me)
+        parts = parts_of(db, UPSTREAM)
+        made = await create(
+            asked(draft=True).wish, principal=live(me), once=once(me, "a"), folder=tmp_path, parts=parts
+        )
+        await db.execute(
+            """
+            UPDATE generation SET state = 'completed', finished_at = now(), draft_until = now() + interval '1 hour'
+            """
+        )
+        final = CreateGeneration(request=Request(), draft_id=made.generation_id)
+        assert (await quote(final, principal=live(me), folder=tmp_path, parts=parts)).price is not None
+        await assets.revoke(db, me.account_id, "clip", "the operator")
+        error = await told(quote(final, principal=live(me), folder=tmp_path, parts=parts))
+        assert (error.code, error.param) == ("not_found", "draft_id")
+
+    with_database(database_url, verb)
+
+
+def test_what_was_revoked_before_it_was_sent_is_not_sent(database_url: str, tmp_path: Path) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db, mode=KeyMode.LIVE)
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
+        await allow_all(db, me)
+        made = await create(
+            asked().wish, principal=live(me), once=once(me, "a"), folder=tmp_path, parts=parts_of(db, UPSTREAM)
+        )
+        run = engine(db, providers={"up": sandbox("up", 8)}, router=UPSTREAM)
+        await dispatch("up", run)
+        await assets.revoke(db, me.account_id, "asset-1_A", "the operator")
+        await advance(made.generation_id, run)
+        (row,) = await db.fetch("SELECT * FROM generation")
+        assert (row["state"], row["error_code"]) == ("failed", "input_unreadable")
+        (attempt,) = await db.fetch("SELECT * FROM attempt")
+        assert (attempt["state"], attempt["sent_at"]) == ("rejected", None)
+        assert await db.fetchval("SELECT state FROM hold") == "released"
+
+    with_database(database_url, verb)
+
+
+def test_who_allowed_and_who_revoked_is_kept(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        for author, is_new in (("ann", True), ("bob", False)):
+            made, new_one = await assets.allow(db, me.account_id, "face", author)
+            assert (made.allowed_by, new_one) == ("ann", is_new)
+        assert await assets.revoke(db, me.account_id, "face", "carl")
+        assert not await assets.revoke(db, me.account_id, "face", "dora")
+        await assets.allow(db, me.account_id, "face", "emma")
+        found = await assets.permissions_of(db, me.account_id)
+        assert [(one.allowed_by, one.revoked_by) for one in found] == [("ann", "carl"), ("emma", None)]
+        assert await assets.refused(db, me.account_id, ["asset://face", "asset://other"]) == {"asset://other"}
+
+    with_database(database_url, verb)
+
+
+def test_the_operator_s_commands(database_url: str, tmp_path: Path) -> None:
+    service = Service(database_url, tmp_path, started=False)
+    service.command("account", "create", "me@example.org")
+    made = service.command("asset", "allow", "me@example.org", "asset://face-1", "--author", "ann")
+    assert (made["asset"], made["allowed_by"], made["repeated"]) == ("face-1", "ann", False)
+    assert service.command("asset", "allow", "me@example.org", "face-1")["repeated"]
+    service.command("asset", "revoke", "me@example.org", "face-1", "--author", "bob")
+    (one,) = service.command("asset", "list", "me@example.org")["assets"]
+    assert (one["allowed_by"], one["revoked_by"]) == ("ann", "bob")

@@ -34,6 +34,7 @@ def test_what_goes_into_a_video(database_url: str) -> None:
 
         text = await made(Mode.TEXT)
         first = await made(Mode.FIRST_FRAME)
+        await db.execute("UPDATE generation SET draft_until = now() + interval '1 hour'")  # as if both were drafts
         assert await queries.is_composite(db, text) is False
         assert await queries.is_composite(db, first) is True
         assert await queries.is_composite(db, await made(Mode.REFERENCE, file(Kind.AUDIO))) is False

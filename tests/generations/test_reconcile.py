@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from fakes.ark.run import FakeArk
@@ -81,6 +82,10 @@ def test_work_that_was_given_up_is_known_by_its_customer_and_its_minute() -> Non
     assert turned_up([task(MADE, customer="hash of acc_1", created_at=NOW)], [], lost, customer) == []
     twin = LostAttempt(id="att_3", account_id="acc_1", sent_at=LONG_AGO, costed=False)
     assert turned_up([mine], [], [*lost, twin], customer) == []
+    # of two of one account in the same minutes, the nonce tells whose it is; of one alone, that it is not his
+    numbered = [msgspec.structs.replace(one, nonce=number) for number, one in enumerate((lost[0], twin))]
+    said = [turned_up([msgspec.structs.replace(mine, nonce=number)], [], numbered, customer) for number in (0, 1, 2)]
+    assert [[one.id for one in found] for found in said] == [["att_1"], ["att_3"], []]
 
 
 async def answered(parts: Engine) -> list[Reconciled]:

@@ -101,6 +101,7 @@ def search(commission: Commission, **changes) -> Search:
         "sent_at": datetime.now(UTC) - timedelta(seconds=600),
         "seconds_since": 600.0,
         "seconds_left": commission.seconds_left,
+        "nonce": commission.nonce,
     }
     return Search(**(base | changes))
 

@@ -67,6 +67,7 @@ class Video(Answer, frozen=True, kw_only=True):
     seed: int | None = None
     generate_audio: bool | None = None
     draft: bool | None = None
+    draft_expires_at: int | None = None
     usage: VideoUsage | None = None
     cost: Cost | None = None
     urls: VideoURLs = VideoURLs()

@@ -50,7 +50,7 @@ async def serve_link(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
             raise AppError("link_expired")
         case "good":
             if held is None:
-                raise AppError("content_gone")
+                raise gone(linked.generation_id)
             return await _send(request, parts, linked.generation_id, held)
 
 
@@ -69,18 +69,29 @@ def unknown_variant(message: str) -> AppError:
     return AppError("invalid_request", message, problems=[problem])
 
 
+def gone(video_id: str) -> AppError:
+    """The refusal of content that is deleted, with the address of its receipt."""
+    receipt = f"/v1/videos/{video_id}/receipt"
+    message = f"The content of this video was deleted. What went, when and why is in its receipt: GET {receipt}."
+    return AppError("content_gone", message, headers={"Link": f'<{receipt}>; rel="describedby"'})
+
+
 async def find(parts: Parts, principal: Principal, video_id: str, variant: str) -> Held:
     """A variant of the caller's video. Raises AppError: 404 for none, 410 for one that is deleted."""
     held = await queries.asset_of(parts.db, video_id, variant) if is_id("vid", video_id) else None
     if held is not None and held.account_id == principal.account_id and held.livemode == principal.livemode:
         return held
+    if is_id("vid", video_id) and await queries.is_deleted(
+        parts.db, video_id, principal.account_id, principal.livemode
+    ):
+        raise gone(video_id)
     seen = await parts.seen(principal, video_id)  # 404 for what is not this account's
     if seen.purge_at is not None and seen.content_state == "purged":
-        raise AppError("content_gone")
+        raise gone(video_id)
     if seen.purge_at is not None and variant not in seen.variants:
         raise AppError("not_found", f"This video has no {variant}; ask for it when you create one.", param="variant")
     if seen.purge_at is not None:
-        raise AppError("content_gone")
+        raise gone(video_id)
     raise AppError("not_ready", "This video has no content: it is not completed.", param="video_id")
 
 
@@ -121,7 +132,7 @@ def _noting(parts: Parts, video_id: str, held: Held) -> Note | None:
 async def _missing(parts: Parts, video_id: str, held: Held) -> AppError:
     """Why an object that a row named is not there: purged a moment ago, or damaged, and then it is to be mended."""
     if await queries.asset_of(parts.db, video_id, held.variant) is None:
-        return AppError("content_gone")
+        return gone(video_id)
     _log.error("content.damaged", generation_id=video_id)
     async with parts.db.transaction() as connection:
         await jobs.enqueue(connection, "mend", [video_id], keys=[f"mend {video_id}"])

@@ -20,6 +20,7 @@ from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Done, Once, claimed, take
 from seedance_api.foundation.ids import is_id
+from seedance_api.generations import drafts
 from seedance_api.references import queries
 from seedance_api.references.admit import Source
 from seedance_api.references.inspect import Staged
@@ -111,7 +112,7 @@ async def delete_file(request: AnyRequest, file_id: FromPath[str]) -> Response[b
     parts = parts_of(request)
     file = await _find(parts, request, file_id)
     async with parts.db.transaction() as connection:
-        removed = await queries.delete_files(connection, [file.id])
+        removed = await drafts.delete_files(connection, [file.id])
         if not removed.ids:
             raise AppError("file_in_use")
     await objects.delete(parts.store, removed.object_keys)

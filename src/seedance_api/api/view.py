@@ -96,6 +96,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     camera_fixed: bool
     watermark: bool
     draft: bool
+    draft_expires_at: int | None
     service_tier: str
     usage: Usage | None
     cost: Cost
@@ -160,6 +161,7 @@ def video(seen: Seen, base: str, currency: str) -> Video:
         camera_fixed=order.camera_fixed,
         watermark=order.watermark,
         draft=order.draft,
+        draft_expires_at=unix(seen.draft_until) if seen.draft_until and not seen.draft_ended_at else None,
         service_tier=order.service_tier,
         usage=Usage(made.tokens) if done and made and made.tokens is not None else None,
         cost=_cost(seen, f"{length:g}", currency),

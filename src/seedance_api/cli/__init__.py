@@ -17,6 +17,7 @@ COMMANDS = {
     "collect": ("collect",),
     "account": ("accounts", "regions", "retention"),
     "key": ("keys",),
+    "asset": ("assets",),
     "prices": ("prices",),
     "upstream": ("upstreams",),
     "doctor": ("doctor",),

@@ -123,6 +123,20 @@ async def owner_of(db: Database, generation_id: str) -> tuple[str, bool] | None:
     return (found["account_id"], found["livemode"]) if found else None
 
 
+async def is_deleted(db: Database, generation_id: str, account_id: str, livemode: bool) -> bool:
+    """Whether this is a generation of the account and mode that its owner has deleted."""
+    return await db.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM generation WHERE id = $1 AND account_id = $2 AND livemode = $3 AND deleted_at IS NOT NULL
+        )
+        """,
+        generation_id,
+        account_id,
+        livemode,
+    )
+
+
 async def note_served(db: Database, generation_id: str, sha256: str, start: int, end: int) -> bool:
     """Add a range to what was served of the video; True when that was the last that was missing."""
     return await db.fetchval(
@@ -314,14 +328,18 @@ async def kept_of(db: Database, generation_id: str) -> list[Kept]:
         SELECT 'input', 'object_store', f.id, f.expires_at
         FROM generation_media m JOIN file f ON f.id = m.file_id WHERE m.generation_id = $1
         UNION ALL
-        SELECT 'upstream_copy', a.provider, a.id, c.purge_at
-        FROM attempt a LEFT JOIN content c USING (generation_id)
+        -- that of a draft stays for final takes; past its time one is still being made, and nobody knows how long
+        SELECT 'upstream_copy', a.provider, a.id, CASE
+            WHEN g.draft_ended_at IS NOT NULL OR g.draft_until IS NULL THEN c.purge_at
+            WHEN g.draft_until > now() THEN greatest(c.purge_at, g.draft_until) END
+        FROM attempt a JOIN generation g ON g.id = a.generation_id LEFT JOIN content c USING (generation_id)
         WHERE a.generation_id = $1 AND a.operation IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM deletion d
             WHERE d.generation_id = $1 AND d.what = 'upstream_copy' AND d.name = a.id
         ) AND (  -- an upstream that would not delete it has let it go by itself after that
-            c.state <> 'purged' OR (SELECT coalesce(deleted_at, c.purged_at, finished_at, now()) FROM generation g
-                                    WHERE g.id = $1) > now() - interval '25 hours'
+            c.state <> 'purged' OR (g.draft_until IS NOT NULL AND g.draft_ended_at IS NULL)
+            OR greatest(coalesce(g.deleted_at, c.purged_at, g.finished_at, now()), g.draft_ended_at)
+                > now() - interval '25 hours'
         )
         ORDER BY 1, 3
         """,

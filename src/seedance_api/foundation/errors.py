@@ -79,7 +79,18 @@ CODES: dict[str, Code] = {
     ),
     "endpoint_disabled": Code(409, "conflict_error", False, "The webhook endpoint is disabled; enable it first."),
     "file_in_use": Code(409, "conflict_error", False, "An unfinished video still needs this file."),
-    "content_gone": Code(410, "not_found_error", False, "The content was deleted, as its `expires_at` said."),
+    "content_gone": Code(
+        410,
+        "not_found_error",
+        False,
+        "The content was deleted, as its `expires_at` said or because you asked; the receipt says what went, and when.",
+    ),
+    "draft_expired": Code(
+        410,
+        "not_found_error",
+        False,
+        "No final take can be made of the draft any more: its `draft_expires_at` has passed, or one of its inputs was deleted. Make a new draft.",
+    ),
     "link_invalid": Code(
         403, "permission_error", False, "The link is not one of ours, or was changed. Ask for a new one."
     ),
@@ -140,6 +151,7 @@ PROBLEMS: dict[str, str] = {
     "insufficient_balance": "The account has less than is needed: `value` is what the video may cost, `allowed` the rest.",
     "limit_reached": "A spending limit leaves less than is needed: `value` is what the video may cost, `allowed` the rest.",
     "model_unavailable": "No upstream of this installation serves the model where this account's data may go.",
+    "not_found": "There is no such thing in this account, or it may not use it.",
     "bad_url": "The address is none that webhooks can go to.",
     "max_cost_exceeded": "The video may cost `value`, more than the `max_cost` of the request, `allowed`.",
 }

@@ -107,6 +107,16 @@ CREATE TABLE public.asset (
     CONSTRAINT asset_bytes_check CHECK ((bytes > 0)),
     CONSTRAINT asset_variant_check CHECK ((variant = ANY (ARRAY['video'::text, 'last_frame'::text, 'thumbnail'::text])))
 );
+CREATE TABLE public.asset_permission (
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    asset text NOT NULL COLLATE pg_catalog."C",
+    allowed_by text NOT NULL,
+    allowed_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_by text,
+    revoked_at timestamp with time zone,
+    CONSTRAINT asset_permission_asset_check CHECK ((asset ~ '^[A-Za-z0-9_-]{1,128}$'::text)),
+    CONSTRAINT revocations_have_their_author CHECK (((revoked_at IS NULL) = (revoked_by IS NULL)))
+);
 CREATE TABLE public.attempt (
     id text NOT NULL COLLATE pg_catalog."C",
     generation_id text NOT NULL COLLATE pg_catalog."C",
@@ -122,10 +132,20 @@ CREATE TABLE public.attempt (
     check_at timestamp with time zone DEFAULT now() NOT NULL,
     begun_at timestamp with time zone,
     original jsonb,
+    nonce smallint,
     CONSTRAINT acknowledged_attempts_have_their_operation CHECK (((state <> ALL (ARRAY['acknowledged'::text, 'succeeded'::text])) OR (operation IS NOT NULL))),
+    CONSTRAINT attempt_nonce_check CHECK (((nonce >= 0) AND (nonce <= 3599))),
     CONSTRAINT attempt_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'rejected'::text, 'unknown'::text, 'succeeded'::text, 'failed'::text, 'lost'::text]))),
     CONSTRAINT final_attempts_have_their_time CHECK (((state = ANY (ARRAY['rejected'::text, 'succeeded'::text, 'failed'::text, 'lost'::text])) = (resolved_at IS NOT NULL)))
 );
+CREATE SEQUENCE public.attempt_nonce_turn
+    AS integer
+    START WITH 0
+    INCREMENT BY 1
+    MINVALUE 0
+    MAXVALUE 3599
+    CACHE 1
+    CYCLE;
 CREATE TABLE public.content (
     generation_id text NOT NULL COLLATE pg_catalog."C",
     state text DEFAULT 'stored'::text NOT NULL,
@@ -299,6 +319,8 @@ CREATE TABLE public.generation (
     grace_seconds integer DEFAULT 3600 NOT NULL,
     wrong_tries smallint DEFAULT 0 NOT NULL,
     webhook_endpoint_id text COLLATE pg_catalog."C",
+    draft_until timestamp with time zone,
+    draft_ended_at timestamp with time zone,
     CONSTRAINT failures_have_their_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT final_states_have_their_time CHECK (((state = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT generation_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
@@ -306,6 +328,7 @@ CREATE TABLE public.generation (
     CONSTRAINT generation_progress_check CHECK (((progress >= 0) AND (progress <= 100))),
     CONSTRAINT generation_quoted_tokens_check CHECK ((quoted_tokens >= 0)),
     CONSTRAINT generation_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'submitting'::text, 'running'::text, 'storing'::text, 'completed'::text, 'failed'::text, 'canceled'::text]))),
+    CONSTRAINT only_drafts_end CHECK (((draft_ended_at IS NULL) OR (draft_until IS NOT NULL))),
     CONSTRAINT only_finished_is_deleted CHECK (((deleted_at IS NULL) OR (finished_at IS NOT NULL)))
 );
 CREATE TABLE public.generation_input (
@@ -691,8 +714,12 @@ CREATE UNIQUE INDEX account_email ON public.account USING btree (lower(email));
 CREATE INDEX api_key_account ON public.api_key USING btree (account_id, id);
 CREATE INDEX asset_digest ON public.asset USING btree (sha256);
 CREATE INDEX asset_object ON public.asset USING btree (object_key);
+CREATE UNIQUE INDEX asset_permission_now ON public.asset_permission USING btree (account_id, asset) WHERE (revoked_at IS NULL);
 CREATE INDEX attempt_check ON public.attempt USING btree (provider, check_at) WHERE (state = 'acknowledged'::text);
 CREATE INDEX attempt_generation ON public.attempt USING btree (generation_id, id);
+CREATE INDEX attempt_lost ON public.attempt USING btree (provider, sent_at) WHERE (state = 'lost'::text);
+CREATE INDEX attempt_made ON public.attempt USING btree (provider, sent_at) WHERE (operation IS NOT NULL);
+CREATE UNIQUE INDEX attempt_nonce ON public.attempt USING btree (provider, nonce) WHERE (state = ANY (ARRAY['sent'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_open ON public.attempt USING btree (generation_id) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_operation ON public.attempt USING btree (provider, ((operation ->> 'id'::text))) WHERE (operation IS NOT NULL);
 CREATE INDEX content_purge ON public.content USING btree (purge_at) WHERE (state <> 'purged'::text);
@@ -711,7 +738,9 @@ CREATE INDEX file_expiry ON public.file USING btree (expires_at);
 CREATE INDEX file_object ON public.file USING btree (object_key);
 CREATE INDEX generation_busy ON public.generation USING btree (provider, id) WHERE (state = ANY (ARRAY['submitting'::text, 'running'::text]));
 CREATE INDEX generation_deadline ON public.generation USING btree (deadline_at) WHERE (finished_at IS NULL);
+CREATE INDEX generation_draft_end ON public.generation USING btree (draft_until) WHERE ((draft_until IS NOT NULL) AND (draft_ended_at IS NULL));
 CREATE INDEX generation_due ON public.generation USING btree (due_at) WHERE ((finished_at IS NULL) AND (state <> 'queued'::text));
+CREATE INDEX generation_final ON public.generation USING btree (draft_id) WHERE ((draft_id IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX generation_hooked ON public.generation USING btree (webhook_endpoint_id) WHERE ((webhook_endpoint_id IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX generation_media_file ON public.generation_media USING btree (file_id);
 CREATE INDEX generation_page ON public.generation USING btree (account_id, livemode, id DESC) WHERE (deleted_at IS NULL);
@@ -751,6 +780,8 @@ ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.asset
     ADD CONSTRAINT asset_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.content(generation_id);
+ALTER TABLE ONLY public.asset_permission
+    ADD CONSTRAINT asset_permission_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.attempt
     ADD CONSTRAINT attempt_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.content

@@ -12,9 +12,10 @@ from seedance_api.catalog.request import Facts, Media, Request
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
-from seedance_api.generations import queries
+from seedance_api.generations import drafts, queries
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
+from seedance_api.references import assets
 from seedance_api.references.admit import Admitted, References, Source
 from seedance_api.references.queries import files_of_account
 
@@ -37,9 +38,9 @@ async def accept(
     folder: Path,
     db: Database,
     references: References,
-    assets: bool,
+    takes_assets: bool,
 ) -> Understood:
-    """Check a request, bring its media, and check it again with what they are. `assets` says whether some are taken.
+    """Check a request, bring its media, and check it again with what they are. The sandbox takes no assets.
 
     Raises AppError with every problem that can be told at once.
     """
@@ -48,8 +49,9 @@ async def accept(
     first = catalog.check(request)
     if not isinstance(first, catalog.Accepted):
         raise refusal(first)
-    if not assets:
+    if not takes_assets:
         _refuse_assets(sources)
+    await _check_assets(sources, draft, principal, db)
     uploaded, facts = await _find_uploads(sources, principal, db)
     admitted = await references.admit([one for one in sources if one.arrives], folder)
     facts |= {path: one.inspected.facts for path, one in admitted.items()}
@@ -83,10 +85,10 @@ async def _find_draft(draft_id: str, principal: Principal, db: Database) -> Seen
         reason = "There is no such video in this account."
     elif draft.state is not State.COMPLETED or not draft.params.draft:
         reason = "That video is not a completed draft."
-    elif draft.prompt is None:
-        reason = "The inputs of that draft are deleted by now; a final take must follow within a day."
     if reason is not None or draft is None:
         raise refusal([Problem(path="draft_id", code="unsupported_value", message=reason or "")])
+    if draft.prompt is None or not await drafts.is_usable(db, draft.id):
+        raise AppError("draft_expired", param="draft_id")
     return draft
 
 
@@ -103,6 +105,21 @@ def _refuse_assets(sources: Sequence[Source]) -> None:
     ]
     if problems:
         raise refusal(problems)
+
+
+async def _check_assets(sources: Sequence[Source], draft: Seen | None, principal: Principal, db: Database) -> None:
+    """An asset is used by those whom the operator allows it. Whether there is another one is not told to anybody."""
+    named = {one.path: one.asset for one in sources if one.asset is not None}
+    inherited = await queries.assets_of(db, draft.id) if draft is not None else []
+    refused = await assets.refused(db, principal.account_id, {*named.values(), *inherited})
+    message = "This account has no such asset. Ask the operator of the service to allow it."
+    paths = [path for path, asset in named.items() if asset in refused]
+    if refused.intersection(inherited):
+        paths.append("draft_id")
+        message = "The draft was made of an asset that this account may not use any more."
+    if paths:
+        problems = [Problem(path=path, code="not_found", message=message) for path in paths]
+        raise AppError("not_found", message, problems=problems)
 
 
 async def _find_uploads(

@@ -41,6 +41,7 @@ from seedance_api.providers.provider import (
     StartOutcome,
     Unclear,
 )
+from seedance_api.references import assets
 
 _CALL_SECONDS = 60.0
 _PATIENCE_SECONDS = 5.0
@@ -128,6 +129,9 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
     if attempt.number > 1 and (seconds := await rest(engine.db, provider.name, generation.model)) > 0:
         return await _wait(generation, attempt, seconds, engine)
     commission = await _commission(generation, attempt, engine)
+    named = [one.asset for one in commission.inputs if one.asset is not None]
+    if await assets.refused(engine.db, generation.account_id, named):
+        return decide.without_asset(attempt)
     capacity = provider.capabilities.models.get(generation.model)
     latest = asyncio.get_running_loop().time() + _CALL_SECONDS
     permit = await engine.desk.send(
@@ -136,7 +140,7 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
     if permit.wait_seconds > 0:
         return await _wait(generation, attempt, permit.wait_seconds, engine)
     kill.reach("advance.sent")
-    answer = await _start(provider, commission, latest)
+    answer = await _start(provider, msgspec.structs.replace(commission, nonce=permit.nonce), latest)
     kill.reach("advance.started")
     try:
         elsewhere = await _learn(generation, attempt, provider, permit, answer, engine)
@@ -194,8 +198,11 @@ async def _look_for(generation: Claimed, attempt: Opened, provider: Provider, en
         sent_at=attempt.sent_at,
         seconds_since=attempt.seconds_since or 0.0,
         seconds_left=attempt.seconds_left or 0.0,
+        nonce=attempt.nonce,
+        draft=await queries.draft_operation(engine.db, generation.id) if generation.draft_id else None,
         told=attempt.told,
         others=await queries.other_operations(engine.db, attempt),
+        rival=await queries.has_rival(engine.db, attempt),
     )
     try:
         async with asyncio.timeout(_CALL_SECONDS):

@@ -208,7 +208,7 @@ async def _understand(wish: CreateGeneration, principal: Principal, folder: Path
         folder=folder,
         db=parts.db,
         references=parts.references,
-        assets=principal.livemode and any(offer.assets for offer in parts.router.offers.values()),
+        takes_assets=principal.livemode and any(offer.assets for offer in parts.router.offers.values()),
     )
 
 

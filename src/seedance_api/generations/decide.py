@@ -138,6 +138,12 @@ def out_of_region(attempt: Attempt, elsewhere: str | None) -> Step:
     return _fail("region_unavailable", attempt.id, AttemptState.REJECTED)
 
 
+def without_asset(attempt: Attempt) -> Step:
+    """The operator took an asset away from the account before it was sent."""
+    message = "The request names an asset that this account may not use any more."
+    return Fail("input_unreadable", message, attempt.id, AttemptState.REJECTED)
+
+
 def after_sending(generation: Claimed, attempt: Attempt, outcome: StartOutcome, elsewhere: str | None = None) -> Step:
     """What the answer to a start means. `elsewhere` is another provider that could make it now."""
     match outcome:

@@ -66,9 +66,11 @@ class Desk:
             found = {one.attempt_id: permit for one, permit in zip(same, given, strict=True)}
             allowed = [one for one in same if found[one.attempt_id].wait_seconds == 0]
             sent = await queries.attempts_sent(
-                connection, [one.attempt_id for one in allowed], [one.seconds_left for one in allowed]
+                connection, first.provider, [one.attempt_id for one in allowed], [one.seconds_left for one in allowed]
             )
         for one in allowed:
-            if one.attempt_id not in sent:  # somebody else has just taken it
-                found[one.attempt_id] = Permit(0.5)
+            # else somebody has just taken it, or more wait for an answer than there are nonces
+            nonce = sent.get(one.attempt_id)
+            permit = Permit(0.5) if nonce is None else msgspec.structs.replace(found[one.attempt_id], nonce=nonce)
+            found[one.attempt_id] = permit
         return found

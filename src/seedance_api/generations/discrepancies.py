@@ -33,6 +33,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     sent_at: datetime
     costed: bool
+    nonce: int | None = None
 
 
 class Ours(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +75,7 @@ async def lost_since(db: Database, provider: str, since: datetime) -> list[Lost]
     """Attempts that were given up without an operation: their work may turn up."""
     return rows(Lost, await db.fetch(
         """
-        SELECT a.id, g.account_id, a.sent_at, EXISTS (
+        SELECT a.id, g.account_id, a.sent_at, a.nonce, EXISTS (
                    SELECT 1 FROM transfer t
                    WHERE t.account_id = g.account_id AND t.kind = 'upstream' AND t.reference = a.id
                ) OR NOT g.livemode AS costed

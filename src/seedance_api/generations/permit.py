@@ -16,12 +16,14 @@ _REST_SECONDS = 600.0
 class Permit(msgspec.Struct, frozen=True):
     """0 seconds to wait, or after how many to ask again. `healthy` when nothing was known against the provider.
 
-    `failures` is how often in a row it had failed by then: a later answer to an earlier start opens no gate.
+    `nonce` goes with the work, once it is marked as sent. `failures` is how often in a row it had failed by then: a
+    later answer to an earlier start opens no gate.
     """
 
     wait_seconds: float
     healthy: bool = False
     failures: int = 0
+    nonce: int = 0
 
 
 async def permit(connection: Connection, provider: str, model: str, capacity: Capacity | None) -> float:

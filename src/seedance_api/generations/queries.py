@@ -27,6 +27,9 @@ from seedance_api.generations.rows import (
 )
 from seedance_api.providers.provider import Operation, Original, Output
 
+DRAFT_SECONDS = 86_400
+"""How long after its end a final take can be made of a draft: as long as its prompt is kept."""
+
 
 async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
     """The generations with these ids, of any account: the caller compares the owner."""
@@ -34,7 +37,7 @@ async def seen_by_ids(db: Database, ids: list[str]) -> list[Seen]:
         """
         SELECT g.id, g.account_id, g.livemode, g.provider, g.model, g.params, g.metadata, g.state, g.progress, g.output,
                g.error_code, g.error_message, g.created_at, g.started_at, g.finished_at,
-               i.prompt, c.purge_at, c.delivered_at, c.state AS content_state,
+               g.draft_until, g.draft_ended_at, i.prompt, c.purge_at, c.delivered_at, c.state AS content_state,
                ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants,
                CASE WHEN g.livemode THEN (SELECT to_jsonb(h) FROM hold h WHERE h.generation_id = g.id) END AS hold
         FROM generation g
@@ -165,6 +168,14 @@ async def inputs_of(db: Database, ids: Sequence[str]) -> dict[str, Inputs]:
     return {one.generation_id: one for one in rows(Inputs, found)}
 
 
+async def assets_of(db: Database, generation_id: str) -> list[str]:
+    """The `asset://` addresses that a generation is made from."""
+    found = await db.fetch(
+        "SELECT asset FROM generation_media WHERE generation_id = $1 AND asset IS NOT NULL", generation_id
+    )
+    return [record["asset"] for record in found]
+
+
 async def attempts_under_way(db: Database, ids: Sequence[str]) -> dict[str, Opened]:
     """The attempts under way, by their generations."""
     found = await db.fetch(
@@ -186,18 +197,38 @@ async def attempts_of(db: Database, generation_id: str) -> list[Tried]:
 
 
 async def other_operations(db: Database, attempt: Opened) -> frozenset[str]:
-    """Ids of the operations of other attempts at the same provider that may be of the same time."""
+    """Ids of the operations of other attempts at the same provider that may have been made since it was sent."""
     found = await db.fetch(
         """
         SELECT operation ->> 'id' AS id FROM attempt
-        WHERE provider = $1 AND id <> $2 AND operation IS NOT NULL
-          AND sent_at BETWEEN $3::timestamptz - interval '1 hour' AND $3::timestamptz + interval '1 hour'
+        WHERE provider = $1 AND id <> $2 AND operation IS NOT NULL AND sent_at >= $3::timestamptz - interval '1 hour'
         """,
         attempt.provider,
         attempt.id,
         attempt.sent_at,
     )
     return frozenset(record["id"] for record in found)
+
+
+async def has_rival(db: Database, attempt: Opened) -> bool:
+    """Whether another attempt without an operation may have been sent with the same nonce in the same time.
+
+    No two are; but of one that an older version sent the nonce may not be known.
+    """
+    return await db.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM attempt
+            WHERE provider = $1 AND id <> $2 AND (nonce IS NULL OR nonce = $4) AND operation IS NULL
+              AND (state IN ('sent', 'unknown') OR state = 'lost')
+              AND sent_at >= $3::timestamptz - interval '1 hour'
+        )
+        """,
+        attempt.provider,
+        attempt.id,
+        attempt.sent_at,
+        attempt.nonce,
+    )
 
 
 async def draft_operation(db: Database, generation_id: str) -> Operation | None:
@@ -485,16 +516,21 @@ async def to_storing(
 
 
 async def to_completed(connection: Connection, generation_id: str, version: int, output: Output) -> bool:
-    """storing → completed, with what was measured on the file."""
+    """storing → completed, with what was measured on the file. Of a draft, a final take can be made from now on."""
     tag = await connection.execute(
         """
         UPDATE generation SET state = 'completed', version = version + 1, claimed_until = NULL,
-            output = $3, progress = 100, finished_at = now()
+            output = $3, progress = 100, finished_at = now(),
+            draft_until = CASE WHEN (params ->> 'draft')::bool THEN least(now() + $4 * interval '1 second', (
+                SELECT min(f.expires_at) FROM generation_media m JOIN file f ON f.id = m.file_id
+                WHERE m.generation_id = generation.id
+            )) END
         WHERE id = $1 AND version = $2 AND state = 'storing'
         """,
         generation_id,
         version,
         output,
+        DRAFT_SECONDS,
     )
     return affected(tag) == 1
 
@@ -590,12 +626,42 @@ async def request_cancel(connection: Connection, generation_id: str) -> Generati
 
 
 async def mark_deleted(connection: Connection, generation_id: str) -> bool:
-    """Hide a finished generation from its owner; False while it is unfinished."""
+    """Hide a finished generation from its owner, of which no final take is made any more; False while unfinished."""
     tag = await connection.execute(
-        "UPDATE generation SET deleted_at = coalesce(deleted_at, now()) WHERE id = $1 AND finished_at IS NOT NULL",
+        """
+        UPDATE generation SET deleted_at = coalesce(deleted_at, now()),
+            draft_until = CASE WHEN draft_until IS NOT NULL THEN least(draft_until, now()) END
+        WHERE id = $1 AND finished_at IS NOT NULL
+        """,
         generation_id,
     )
     return affected(tag) == 1
+
+
+async def shorten_drafts(connection: Connection, ids: Sequence[str]) -> None:
+    """Of these drafts no final take can be made from now on."""
+    await connection.execute(
+        """
+        UPDATE generation SET draft_until = now() WHERE id IN (
+            SELECT id FROM generation WHERE id = ANY ($1) AND draft_until > now() ORDER BY id FOR NO KEY UPDATE
+        )
+        """,
+        ids,
+    )
+
+
+async def end_drafts(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Note that these drafts have ended, unless a final take is unfinished; returns those that have."""
+    found = await connection.fetch(
+        """
+        UPDATE generation g SET draft_ended_at = now()
+        WHERE id = ANY ($1)
+          AND NOT EXISTS (SELECT FROM generation f WHERE f.draft_id = g.id AND f.finished_at IS NULL)
+        RETURNING id
+        """,
+        ids,
+    )
+    return [record["id"] for record in found]
 
 
 async def announce(connection: Connection, ids: Sequence[str]) -> None:
@@ -614,18 +680,39 @@ async def plan_attempts(connection: Connection, provider: str, ids: list[str], g
     )
 
 
-async def attempts_sent(connection: Connection, ids: Sequence[str], seconds_left: Sequence[float]) -> set[str]:
-    """planned → sent, before a byte leaves; returns those that moved."""
+async def attempts_sent(
+    connection: Connection, provider: str, ids: Sequence[str], seconds_left: Sequence[float]
+) -> dict[str, int]:
+    """planned → sent, before a byte leaves; returns those that moved, each with its nonce.
+
+    A nonce is free when no attempt waits for an answer with it, and when what was sent with it and given up was sent
+    more than an hour ago: by its time that cannot be taken for this one. When all are taken, no attempt moves.
+    """
     found = await connection.fetch(
         """
-        UPDATE attempt SET state = 'sent', sent_at = now(), seconds_left = n.seconds_left
-        FROM unnest($1::text[], $2::float8[]) AS n (own_id, seconds_left)
-        WHERE id = n.own_id AND state = 'planned' RETURNING id
+        WITH taken AS MATERIALIZED (
+            SELECT nonce FROM attempt WHERE provider = $3 AND state IN ('sent', 'unknown') AND nonce IS NOT NULL
+            UNION
+            SELECT nonce FROM attempt
+            WHERE provider = $3 AND state = 'lost' AND sent_at > now() - interval '1 hour' AND nonce IS NOT NULL
+        ), drawn AS MATERIALIZED (  -- in turn, so that concurrent transactions draw different ones
+            SELECT nextval('attempt_nonce_turn')::smallint AS nonce, number
+            FROM generate_series(1, cardinality($1::text[]) + (SELECT count(*) FROM taken)) AS number
+        ), free AS (
+            SELECT nonce, row_number() OVER (ORDER BY min(number)) AS place
+            FROM drawn WHERE nonce NOT IN (SELECT nonce FROM taken) GROUP BY nonce
+        ), n AS (
+            SELECT * FROM unnest($1::text[], $2::float8[]) WITH ORDINALITY AS n (own_id, seconds_left, place)
+        )
+        UPDATE attempt SET state = 'sent', sent_at = now(), seconds_left = n.seconds_left, nonce = free.nonce
+        FROM n JOIN free USING (place)
+        WHERE id = n.own_id AND state = 'planned' RETURNING id, attempt.nonce
         """,
         ids,
         seconds_left,
+        provider,
     )
-    return {record["id"] for record in found}
+    return {record["id"]: record["nonce"] for record in found}
 
 
 async def attempts_acknowledged(
@@ -731,6 +818,7 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
         """
         SELECT deleted_at IS NOT NULL AS deleted,
                coalesce(c.state = 'purged', false) AS purged,
+               draft_until IS NOT NULL AND draft_ended_at IS NULL AS drafting,
                (
                    SELECT coalesce(jsonb_agg(jsonb_build_array(provider, id, operation) ORDER BY id), '[]')
                    FROM attempt a
@@ -739,7 +827,9 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
                        WHERE d.generation_id = g.id AND d.what = 'upstream_copy' AND d.name = a.id
                    )
                ) AS operations,
-               extract(epoch FROM now() - coalesce(deleted_at, c.purged_at, finished_at))::float8 AS seconds
+               extract(
+                   epoch FROM now() - greatest(coalesce(deleted_at, c.purged_at, finished_at), draft_ended_at)
+               )::float8 AS seconds
         FROM generation g LEFT JOIN content c ON c.generation_id = g.id
         WHERE g.id = $1 AND finished_at IS NOT NULL
         """,

@@ -67,7 +67,7 @@ async def reconcile(engine: Engine, hours: float, provider: str | None = None) -
 def turned_up(
     known: Sequence[Known], ours: Sequence[Ours], lost: Sequence[LostAttempt], customer: Callable[[str], str]
 ) -> list[Ours]:
-    """Attempts given up as unknown whose work is there after all: same customer, same minutes, no other fits. Pure."""
+    """Attempts given up as unknown whose work is there after all: same customer, nonce, time; no other fits. Pure."""
     taken = {attempt.operation_id for attempt in ours}
     found: dict[str, Ours] = {}
     for task in known:
@@ -79,6 +79,7 @@ def turned_up(
             if one.id not in found
             and one.sent_at - _BEFORE <= task.created_at <= one.sent_at + _SETTLED
             and customer(one.account_id) == task.customer
+            and (None in (one.nonce, task.nonce) or one.nonce == task.nonce)
         ]
         if len(fits) == 1:
             found[fits[0].id] = Ours(

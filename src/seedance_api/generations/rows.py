@@ -69,6 +69,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     variants: list[str]
     hold: Hold | None
     """None for a generation that costs nothing."""
+    draft_until: datetime | None = None
+    """Until when a final take can be made of it, unless that has ended sooner; None for what is no finished draft."""
+    draft_ended_at: datetime | None = None
     course: Course | None = None
     """None for one that is not under way, or like none that was made before."""
     queue_position: int | None = None
@@ -97,6 +100,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     told: str | None
     reason: str | None
     seconds_left: float | None
+    nonce: int | None = None
     created_at: datetime
     sent_at: datetime | None
     resolved_at: datetime | None
@@ -195,10 +199,12 @@ class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
 
     deleted: bool
     purged: bool
+    drafting: bool
+    """It is a draft that a final take may still be made of, or is being made of."""
     operations: list[tuple[str, str, Operation]]
     """The provider, the attempt and the operation of each copy that an upstream may still have."""
     seconds: float
-    """Since the end of it, or since its content was withdrawn or deleted."""
+    """Since the end of it, or since its content was withdrawn or deleted, or since it ended as a draft."""
 
 
 class Mendable(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,11 +7,11 @@ import structlog
 from seedance_api.delivery.queries import insert_deletion
 from seedance_api.foundation import jobs, kill, objects
 from seedance_api.foundation.idempotency import forget_expired
-from seedance_api.generations import queries
+from seedance_api.generations import drafts, queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.purge import purge
 from seedance_api.generations.rows import Leftovers
-from seedance_api.references.queries import delete_files, expired_files, inline_files_of
+from seedance_api.references.queries import expired_files, inline_files_of
 
 _MOST = 500
 _AGAIN_SECONDS = 600.0
@@ -23,6 +23,8 @@ _log = structlog.get_logger()
 async def tidy(generation_id: str, engine: Engine) -> None:
     """Delete the provider's copies; for a deleted generation also its content, its prompt and its inline files."""
     found = await queries.leftovers(engine.db, generation_id)
+    if found is not None and found.drafting and await drafts.end_over(engine.db, 1, generation_id):
+        found = await queries.leftovers(engine.db, generation_id)
     if found is None:
         return
     if found.deleted:  # first what we need nobody's help for
@@ -34,11 +36,15 @@ async def tidy(generation_id: str, engine: Engine) -> None:
 
 
 async def _forget_copies(generation_id: str, found: Leftovers, engine: Engine) -> None:
-    """Have the providers delete their copies, and note for the receipt which are gone; again in a while if not all."""
+    """Have the providers delete their copies, and note for the receipt which are gone; again in a while if not all.
+
+    The copy of a draft stays while a final take may be made of it; its end brings us here again.
+    """
     left = False
+    may_go = (found.deleted or found.purged) and not found.drafting
     for name, attempt_id, operation in found.operations:
         provider = engine.providers.get(name)  # it may have been taken out of the configuration
-        if provider is None or not (found.deleted or found.purged or not provider.capabilities.keeps):
+        if provider is None or (provider.capabilities.keeps and not may_go):
             continue
         if await provider.forget(operation):
             async with engine.db.transaction() as connection:
@@ -57,10 +63,11 @@ async def _forget_copies(generation_id: str, found: Leftovers, engine: Engine) -
 
 
 async def expire(engine: Engine) -> None:
-    """Delete what is past its time: prompts and inline inputs of finished generations, and uploaded files."""
+    """End what is past its time: drafts, prompts and inline inputs of finished generations, and uploaded files."""
+    ended = await _until_none(lambda: drafts.end_over(engine.db, _MOST))
     prompts = await _until_none(lambda: queries.delete_old_prompts(engine.db, _MOST))
     files = await _until_none(lambda: _expire_files(engine))
-    count = prompts + files + await forget_expired(engine.db)
+    count = ended + prompts + files + await forget_expired(engine.db)
     if count:
         _log.info("tidy.expired", count=count)
 
@@ -83,6 +90,6 @@ async def remove_files(ids: list[str], engine: Engine) -> int:
     The rows go first, for a row without an object would break a start.
     """
     async with engine.db.transaction() as connection:
-        removed = await delete_files(connection, ids)
+        removed = await drafts.delete_files(connection, ids)
     await objects.delete(engine.storage.objects, removed.object_keys)
     return len(removed.ids)

@@ -17,6 +17,7 @@ from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import UNREACHABLE, Connection, Database, row
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, untake
+from seedance_api.generations import drafts
 from seedance_api.generations.announce import announce_news
 from seedance_api.generations.rows import Generation
 from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files, insert_files
@@ -167,12 +168,18 @@ class Writer:
         kill.reach("create.checked")
         answers: dict[str, Created | Exception] = {}
         async with self._db.transaction() as connection:
-            there = await hold_files(connection, {one for new in news for one in new.uploads | new.shared})
+            # the files first, as whoever deletes files locks them
+            bases = {new.draft_id for new in news if new.draft_id}
+            named = {one for new in news for one in new.uploads | new.shared}
+            there = await hold_files(connection, named | await drafts.files_of(connection, bases))
+            usable = await drafts.hold(connection, bases)
             for new in news:
                 if not there.issuperset(new.uploads):
                     answers[new.id] = AppError("invalid_media", "A file that the request names was deleted meanwhile.")
                 elif not there.issuperset(new.shared):
                     answers[new.id] = ObjectGoneError()
+                elif new.draft_id is not None and new.draft_id not in usable:
+                    answers[new.id] = AppError("draft_expired", param="draft_id")
             writable = [new for new in news if new.id not in answers]
             fresh = await _take_keys(connection, writable)
             kill.reach("create.taken")

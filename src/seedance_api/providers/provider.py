@@ -18,6 +18,9 @@ Operation = dict[str, Any]
 Its `id` is the provider's name for the work, the same for no other work of that provider.
 """
 
+NONCES = 3600
+"""How many there are: the most attempts of one provider that may wait for an answer at one time."""
+
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of input media: in our object store, or the provider's own by its `asset://` address.
@@ -50,6 +53,8 @@ class Commission(msgspec.Struct, frozen=True, kw_only=True):
     deadline_at: datetime
     seconds_left: float = 0.0
     """Until the deadline, by the database's clock."""
+    nonce: int = 0
+    """Below `NONCES`. No other attempt of this provider that waits for an answer has the same."""
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +68,16 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     """Since it was sent, by the database's clock."""
     seconds_left: float
     """What the commission said when it was sent."""
+    nonce: int | None
+    """The commission's; None where it is not known."""
+    draft: Operation | None = None
+    """The commission's."""
     told: str | None = None
     """The operation's id according to a callback on this attempt's own address."""
     others: frozenset[str] = frozenset()
     """Ids of operations that belong to other attempts."""
+    rival: bool = False
+    """Another attempt may have been sent with the same nonce: what has it may be the other's."""
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -203,6 +214,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     operation: Operation
     check: Check
     customer: str | None = None
+    nonce: int | None = None
+    """The commission's, where it is told."""
     created_at: datetime
 
 

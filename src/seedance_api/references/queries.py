@@ -44,10 +44,14 @@ class NewFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """The files whose rows are gone, and the objects that no other file shares: these go after the commit."""
+    """The files whose rows are gone, and the objects that no other file shares: these go after the commit.
+
+    `drafts` have lost an input: of those no final take may be made any more.
+    """
 
     ids: set[str]
     object_keys: list[str]
+    drafts: list[str]
 
 
 class ObjectGoneError(Exception):
@@ -135,12 +139,13 @@ async def delete_files(connection: Connection, ids: list[str]) -> Removed:
     )
     await connection.execute("SELECT 1 FROM file WHERE id = ANY ($1) ORDER BY id FOR UPDATE", ids)
     free = await _unneeded(connection, ids)
-    await _end_drafts(connection, free)
+    drafts = await _end_drafts(connection, free)
     await _end_uses(connection, free)
     gone = await connection.fetch("DELETE FROM file WHERE id = ANY ($1) RETURNING id, object_key", free)
     keys = {record["object_key"] for record in gone}
     shared = await connection.fetch("SELECT object_key FROM file WHERE object_key = ANY ($1)", list(keys))
-    return Removed({record["id"] for record in gone}, sorted(keys - {record["object_key"] for record in shared}))
+    object_keys = sorted(keys - {record["object_key"] for record in shared})
+    return Removed({record["id"] for record in gone}, object_keys, drafts)
 
 
 async def _unneeded(connection: Connection, ids: list[str]) -> list[str]:
@@ -156,24 +161,30 @@ async def _unneeded(connection: Connection, ids: list[str]) -> list[str]:
     return [record["id"] for record in found]
 
 
-async def _end_drafts(connection: Connection, ids: list[str]) -> None:
-    """A draft without all its inputs is no draft any more: without its prompt no final take is made of it."""
-    await connection.execute(
+async def _end_drafts(connection: Connection, ids: list[str]) -> list[str]:
+    """A draft without all its inputs is no draft any more: its prompt goes. Returns those that lose one."""
+    found = await connection.fetch(
         """
-        WITH prompts AS (
-            DELETE FROM generation_input i USING generation_media m, generation g
-            WHERE m.file_id = ANY ($1) AND g.id = m.generation_id AND i.generation_id = g.id
-              AND (g.params ->> 'draft')::bool
-            RETURNING i.generation_id
+        WITH drafts AS MATERIALIZED (
+            SELECT g.id, bool_or(f.expires_at > now()) AS requested
+            FROM generation_media m JOIN file f ON f.id = m.file_id JOIN generation g ON g.id = m.generation_id
+            WHERE m.file_id = ANY ($1) AND (g.params ->> 'draft')::bool GROUP BY g.id
+        ), prompts AS (
+            DELETE FROM generation_input i USING drafts d WHERE i.generation_id = d.id RETURNING i.generation_id
         ), receipt AS (
             INSERT INTO deletion (generation_id, what, place, reason)
-            SELECT DISTINCT generation_id, 'prompt', 'database', 'requested' FROM prompts ON CONFLICT DO NOTHING
+            SELECT d.id, 'prompt', 'database', CASE WHEN d.requested THEN 'requested' ELSE 'retention' END
+            FROM drafts d JOIN prompts p ON p.generation_id = d.id
+            ON CONFLICT DO NOTHING
+        ), assets AS (
+            DELETE FROM generation_media m USING prompts p
+            WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL
         )
-        DELETE FROM generation_media m USING prompts p
-        WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL
+        SELECT id FROM drafts ORDER BY id
         """,
         ids,
     )
+    return [record["id"] for record in found]
 
 
 async def _end_uses(connection: Connection, ids: list[str]) -> None:

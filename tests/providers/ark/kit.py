@@ -48,6 +48,7 @@ def commission(attempt_id="att_1", *, of: Order | None = None, **changes) -> Com
         "customer": CUSTOMER,
         "deadline_at": datetime.now(UTC) + timedelta(hours=6),
         "seconds_left": 21_600.0,
+        "nonce": 17,
     }
     return Commission(**(base | changes))
 
@@ -61,6 +62,7 @@ def search(made: Commission, *, seconds_since=200.0, sent_at=None, **changes) ->
         "sent_at": sent_at or datetime.now(UTC) - timedelta(seconds=seconds_since),
         "seconds_since": seconds_since,
         "seconds_left": made.seconds_left,
+        "nonce": made.nonce,
     }
     return Search(**(base | changes))
 

@@ -10,7 +10,8 @@ from providers.ark.kit import CUSTOMER, commission, model_of, order, replaced
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.order import Kind, Mode, Role, TaskType
 from seedance_api.catalog.request import Media
-from seedance_api.providers.ark.write import EXPIRES_MOST, draft_item, expires_after, write_body
+from seedance_api.providers.ark.write import EXPIRES_MOST, draft_item, expires_after, nonce_of, write_body
+from seedance_api.providers.provider import NONCES
 
 M25, M20, M15, PRO, LITE = (
     "seedance-2.5",
@@ -175,17 +176,23 @@ def test_a_1_5_draft_has_no_last_frame():
     assert "return_last_frame" not in write_body(commission(of=of), [], model_of(M15), "x")
 
 
-@given(st.text(min_size=1, max_size=40), st.floats(-1e9, 1e9))
-def test_the_expiry_is_within_the_vendors_bounds_and_the_attempts_own(attempt_id, seconds_left):
-    seconds = expires_after(attempt_id, seconds_left)
-    assert 3600 <= seconds <= EXPIRES_MOST
-    assert seconds == expires_after(attempt_id, seconds_left)
-    if 3600 <= seconds_left <= EXPIRES_MOST - 600:
-        assert 0 <= seconds - int(seconds_left) < 600
+LEFT = st.floats(-1e9, 1e9)
+NONCE = st.integers(0, NONCES - 1)
 
 
-def test_attempts_differ_in_their_expiry():
-    assert len({expires_after(f"att_{number}", 86_400) for number in range(200)}) > 120
+@given(NONCE, LEFT)
+def test_the_expiry_is_within_the_vendors_bounds_and_not_long_after_the_deadline(nonce, seconds_left):
+    seconds = expires_after(nonce, seconds_left)
+    assert 3600 <= seconds < EXPIRES_MOST
+    if 3600 <= seconds_left <= EXPIRES_MOST - NONCES:
+        assert 0 <= seconds - int(seconds_left) < NONCES
+
+
+@given(NONCE, LEFT, NONCE, LEFT)
+def test_expiries_of_different_nonces_differ_whatever_their_deadlines(nonce, seconds_left, other, others_left):
+    assert nonce_of(expires_after(nonce, seconds_left)) == nonce
+    alike = expires_after(nonce, seconds_left) == expires_after(other, others_left)
+    assert not alike or nonce == other
 
 
 def test_roles_are_whole():

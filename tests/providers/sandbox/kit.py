@@ -172,4 +172,5 @@ def search(attempt_id: str) -> Search:
         sent_at=datetime(2026, 1, 1, tzinfo=UTC),
         seconds_since=1.0,
         seconds_left=60.0,
+        nonce=0,
     )

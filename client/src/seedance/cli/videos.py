@@ -111,6 +111,7 @@ def facts(video: Video) -> list[tuple[str, object]]:
         ("completed", moment(video.completed_at)),
         ("delivered", moment(video.delivered_at)),
         ("expires", moment(video.expires_at)),
+        ("final take", f"until {moment(video.draft_expires_at)}" if video.draft_expires_at else None),
         ("tokens", video.usage.total_tokens if video.usage else None),
         *(cost_facts(video.cost) if video.cost else [("cost", outcome(video))]),
         ("metadata", ", ".join(f"{key}={value}" for key, value in video.metadata.items())),

@@ -24,7 +24,7 @@ from seedance_api.providers.ark.note import SETTLE_SECONDS, read_note, write_not
 from seedance_api.providers.ark.read import as_check, read_id
 from seedance_api.providers.ark.scan import Scans, scan_all
 from seedance_api.providers.ark.wire import GETS_A_SECOND, Gone, Seen, Trouble, Wire, now_of
-from seedance_api.providers.ark.write import Item, draft_item, tier_of, write_body
+from seedance_api.providers.ark.write import Item, draft_item, nonce_of, tier_of, write_body
 from seedance_api.providers.provider import (
     Busy,
     Capabilities,
@@ -180,6 +180,7 @@ class Ark:
                 operation=write_note(task.id, tier=tier, model=task.model, at=task.created_at),
                 check=as_check(task),
                 customer=task.customer,
+                nonce=None if task.expires_after is None else nonce_of(task.expires_after),
                 created_at=datetime.fromtimestamp(task.created_at, UTC),
             )
             for tier, task in found

@@ -1,7 +1,8 @@
 """Find the task of an attempt that never got a clear answer, or say that there is none.
 
-The vendor takes no idempotency key. It echoes the customer's hash and `execution_expires_after`, a part of which is the
-attempt's own; with the model and the time of creation that tells a task from all others (82379/1521309).
+The vendor takes no idempotency key. It echoes the customer's hash and `execution_expires_after`, by which the attempt's
+nonce is told; with the model and the time of creation that tells a task from all others (82379/1521309). What else it
+says of the task must be what was ordered, or the task is left alone until somebody knows better.
 """
 
 import asyncio
@@ -11,11 +12,13 @@ from enum import Enum, auto
 import msgspec
 
 from seedance_api.catalog.models import find as find_model
-from seedance_api.providers.ark.note import write_note
+from seedance_api.catalog.order import Mode, Order
+from seedance_api.catalog.pixels import ADAPTIVE
+from seedance_api.providers.ark.note import read_note, write_note
 from seedance_api.providers.ark.read import Task
 from seedance_api.providers.ark.scan import REFUSED, Listed, Scans, ahead_of, scan
 from seedance_api.providers.ark.wire import Gone, Seen, Trouble, Wire
-from seedance_api.providers.ark.write import expires_after, tier_of
+from seedance_api.providers.ark.write import expires_after, fields_of, tier_of
 from seedance_api.providers.provider import FindOutcome, NotMade, Operation, Search, Started, Unclear
 
 SLACK_SECONDS = 120
@@ -41,7 +44,10 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     vendor_ids: frozenset[str]
     customer: str
-    expires_after: int
+    expires_after: int | None
+    tier: str
+    draft_task: str | None
+    order: Order
     since: float
     now: float
     others: frozenset[str]
@@ -54,7 +60,10 @@ def sought(search: Search, vendor_ids: Sequence[str]) -> Sought:
         model=search.order.model,
         vendor_ids=frozenset(vendor_ids),
         customer=search.customer,
-        expires_after=expires_after(search.attempt_id, search.seconds_left),
+        expires_after=None if search.nonce is None else expires_after(search.nonce, search.seconds_left),
+        tier=tier_of(search.order),
+        draft_task=_draft_task(search),
+        order=search.order,
         since=sent - SLACK_SECONDS,
         now=sent + search.seconds_since,
         others=search.others,
@@ -62,17 +71,46 @@ def sought(search: Search, vendor_ids: Sequence[str]) -> Sought:
 
 
 def match(task: Task, like: Sought, ahead: float = 0.0) -> Match:
-    """Whether this is the task. What contradicts decides at once; what is missing leaves a doubt."""
+    """Whether this is the task. Another's name on it decides at once; what is missing leaves a doubt, and so does a
+    task with our name on it that is not what was ordered."""
     latest = like.now + SLACK_SECONDS
     signs = (
-        None if task.customer is None else task.customer == like.customer,
-        None if task.expires_after is None else task.expires_after == like.expires_after,
+        _same(task.customer, like.customer),
+        _same(task.expires_after, like.expires_after),
         None if task.created_at is None else like.since <= task.created_at - ahead <= latest,
         _is_model(task.model, like),
     )
-    if task.id in like.others or False in signs:
+    strange = (_same(task.service_tier, like.tier), _same(task.draft_task, like.draft_task))
+    if task.id in like.others or False in signs or False in strange:
         return Match.NO
-    return Match.PERHAPS if None in signs else Match.YES
+    return Match.PERHAPS if None in signs or not _as_ordered(task, like.order) else Match.YES
+
+
+def _same(said: object, like: object) -> bool | None:
+    """Whether two are equal; None where one of them is not known."""
+    return None if said is None or like is None else said == like
+
+
+def _as_ordered(task: Task, order: Order) -> bool:
+    """Whether nothing that the task tells is against the order. Before its end it tells little: that is no doubt."""
+    model = find_model(order.model)
+    body = fields_of(order, model) if model is not None else {}
+    ratio = body.get("ratio")
+    told = (
+        _same(task.resolution and task.resolution.lower(), body.get("resolution")),
+        _same(task.ratio, None if ratio == ADAPTIVE else ratio),
+        _same(task.duration, None if body.get("duration") == -1 else body.get("duration")),
+        _same(task.frames, body.get("frames")),
+        _same(task.seed, body.get("seed")),
+        _same(task.generate_audio, body.get("generate_audio")),
+        _same(task.draft, order.draft if order.mode is not Mode.FINAL else None),
+    )
+    return False not in told
+
+
+def _draft_task(search: Search) -> str | None:
+    note = read_note(search.draft) if search.draft is not None else None
+    return None if note is None else note.id
 
 
 def _is_model(said: str | None, like: Sought) -> bool | None:
@@ -108,6 +146,8 @@ async def find(
         return Unclear(listed.reason)
     sure = await _made_sure(listed, like, wire)
     found = _choose(sure)
+    if isinstance(found, Task) and search.rival:
+        return Unclear("a task of the provider may be this one, or that of another attempt")
     if isinstance(found, Task):
         return Started(_note(found, search, vendor_id))
     reason = found or doubt or _too_soon_or_late(search, settle_seconds)

@@ -9,7 +9,7 @@ from typing import cast
 import msgspec
 
 from seedance_api.providers.ark.errors import why_failed
-from seedance_api.providers.ark.said import cut, fitting, members, read_json, text, whole
+from seedance_api.providers.ark.said import cut, fitting, flag, members, read_json, text, whole
 from seedance_api.providers.provider import Check, Done, Failed, Original, Output, Pending, Unseen
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -40,6 +40,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str | None = None
     expires_after: int | None = None
     customer: str | None = None
+    generate_audio: bool | None = None
+    draft: bool | None = None
+    draft_task: str | None = None
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,9 @@ def read_task(said: object) -> Task | None:
         service_tier=fitting(_WORD, parts.get("service_tier")),
         expires_after=whole(parts.get("execution_expires_after")),
         customer=text(parts.get("safety_identifier"), 200),
+        generate_audio=flag(parts.get("generate_audio")),
+        draft=flag(parts.get("draft")),
+        draft_task=fitting(ID, parts.get("draft_task_id")),
     )
 
 

@@ -38,6 +38,11 @@ def fitting(form: re.Pattern[str], said: object) -> str | None:
     return said if isinstance(said, str) and form.fullmatch(said) else None
 
 
+def flag(said: object) -> bool | None:
+    """True or false."""
+    return said if isinstance(said, bool) else None
+
+
 def whole(said: object) -> int | None:
     """A whole number that is not negative; BytePlus' schema prints some as text (ModelArk 1521309)."""
     if isinstance(said, str) and _WHOLE.fullmatch(said):

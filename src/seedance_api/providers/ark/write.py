@@ -4,17 +4,15 @@ A known field that a model does not take is refused; an unknown one is silently 
 Which model takes what: ModelArk 1520757 and Volcengine 82379/1520757 (create), 82379/2607688 (Seedance 2.5).
 """
 
-import hashlib
 from typing import Any
 
 from seedance_api.catalog.capabilities import Model, Seed
 from seedance_api.catalog.order import Mode, Order, TaskType
 from seedance_api.catalog.pixels import ADAPTIVE
-from seedance_api.providers.provider import Commission
+from seedance_api.providers.provider import NONCES, Commission
 
 EXPIRES_LEAST = 3600
 EXPIRES_MOST = 259_200
-NONCES = 600
 _SEED_MOST = 2**31 - 1
 
 Item = dict[str, Any]
@@ -25,17 +23,22 @@ def write_body(commission: Commission, media: list[Item], model: Model, vendor_i
     """The body of a create. `media` are the inputs' items in their order, or a draft's single one."""
     order = commission.order
     body: dict[str, Any] = {"model": vendor_id, "content": _content(commission, media)}
-    body |= _of_final(order) if order.mode is Mode.FINAL else _of_take(order, model)
+    body |= fields_of(order, model)
     body["watermark"] = order.watermark
     if order.return_last_frame and not _draft_without_last_frame(order, model):
         body["return_last_frame"] = True
     if "flex" in model.capabilities.service_tiers:  # 2.x refuses the field, whatever it says
         body["service_tier"] = order.service_tier
-    body["execution_expires_after"] = expires_after(commission.attempt_id, commission.seconds_left)
+    body["execution_expires_after"] = expires_after(commission.nonce, commission.seconds_left)
     body["safety_identifier"] = commission.customer
     if commission.callback_url is not None:
         body["callback_url"] = commission.callback_url
     return body
+
+
+def fields_of(order: Order, model: Model) -> dict[str, Any]:
+    """What a create says of the video itself: what its model takes, each in so many words."""
+    return _of_final(order) if order.mode is Mode.FINAL else _of_take(order, model)
 
 
 def draft_item(task_id: str) -> Item:
@@ -43,15 +46,19 @@ def draft_item(task_id: str) -> Item:
     return {"type": "draft_task", "draft_task": {"id": task_id}}
 
 
-def expires_after(attempt_id: str, seconds_left: float) -> int:
-    """Whole seconds after which the vendor gives up, with a part of the attempt's own.
+def expires_after(nonce: int, seconds_left: float) -> int:
+    """Whole seconds after which the vendor gives up: the first number from the deadline on that leaves the nonce.
 
-    The vendor knows no idempotency key, but echoes this number: by it an attempt without an answer is told from
-    others of the same customer and model.
+    The vendor knows no idempotency key, but echoes this number: by it an attempt without an answer is told from all
+    others. Numbers of different nonces differ, whatever their deadlines.
     """
-    nonce = int.from_bytes(hashlib.sha256(attempt_id.encode()).digest()[:4], "big") % NONCES
-    bounded = min(max(seconds_left, EXPIRES_LEAST), EXPIRES_MOST - NONCES)
-    return int(bounded) + nonce
+    bounded = int(min(max(seconds_left, EXPIRES_LEAST), EXPIRES_MOST - NONCES))
+    return bounded + (nonce - bounded) % NONCES
+
+
+def nonce_of(seconds: int) -> int:
+    """The nonce that `expires_after` was made of."""
+    return seconds % NONCES
 
 
 def tier_of(order: Order) -> str:
