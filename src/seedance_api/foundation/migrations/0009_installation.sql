@@ -23,7 +23,7 @@ CREATE TABLE unowned_object (
 
 -- A notice may be about the installation and no account.
 ALTER TABLE notice ALTER COLUMN account_id DROP NOT NULL;
-ALTER TABLE notice DROP CONSTRAINT notice_kind_check;
+ALTER TABLE notice DROP CONSTRAINT IF EXISTS notice_kind_check;
 ALTER TABLE notice ADD CONSTRAINT notice_kind_check CHECK (
     kind IN ('limit_near', 'limit_reached', 'endpoint_failing', 'endpoint_disabled', 'collect_stopped')
 );

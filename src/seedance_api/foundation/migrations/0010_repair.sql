@@ -50,7 +50,7 @@ BEGIN
         ('deletion', 'deletion_what_check', 'CHECK ((what = ANY (ARRAY[''video''::text, ''last_frame''::text, '
             '''thumbnail''::text, ''prompt''::text, ''metadata''::text, ''input''::text, ''upstream_copy''::text])))'),
         ('notice', 'notice_kind_check', 'CHECK ((kind = ANY (ARRAY[''limit_near''::text, ''limit_reached''::text, '
-            '''endpoint_failing''::text, ''endpoint_disabled''::text])))')
+            '''endpoint_failing''::text, ''endpoint_disabled''::text, ''collect_stopped''::text])))')
     ) AS wanted (relation, name, definition) LOOP
         CONTINUE WHEN wanted.definition = (
             SELECT pg_get_constraintdef(oid) FROM pg_constraint
