@@ -42,7 +42,7 @@ def test_the_log_of_jobs_is_pruned(database_url: str) -> None:
             FROM unnest(ARRAY[interval '6 days', interval '8 days']) AS age
             """
         )
-        await jobs.prune_log(db)
+        await jobs.prune(db)
         assert await db.fetchval("SELECT count(*) FROM pgqueuer_log") == 1
 
     with_database(database_url, verb)

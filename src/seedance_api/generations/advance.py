@@ -5,6 +5,7 @@ Decide, act, record. The network is used with no transaction open; what a step l
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import assert_never
@@ -51,7 +52,7 @@ _log = structlog.get_logger()
 class Engine(msgspec.Struct, frozen=True):
     """What the steps of a generation need. `an_account` bounds what one account has under way at a provider.
 
-    `laps` are the providers that this process is asking, `looks` the attempts it asks about singly.
+    `laps` are the providers that this process is asking, `looks` how many attempts it asks each about singly.
     """
 
     db: Database
@@ -65,7 +66,7 @@ class Engine(msgspec.Struct, frozen=True):
     lease_seconds: float
     an_account: int
     laps: set[str] = msgspec.field(default_factory=set[str])
-    looks: set[str] = msgspec.field(default_factory=set[str])
+    looks: Counter[str] = msgspec.field(default_factory=Counter[str])
 
 
 async def advance(generation_id: str, engine: Engine) -> None:

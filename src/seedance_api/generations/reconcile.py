@@ -55,7 +55,7 @@ async def reconcile(engine: Engine, hours: float, provider: str | None = None) -
         found = compare(name, known, ours, since=since, now=now)
         await discrepancies.store(engine.db, found, [_id(task.operation) for task in known], name)
         await _write_off(found, engine)
-        await _ask_again(found, engine)
+        await _ask_again(name, found, engine)
         results.append(Reconciled(provider=name, since=since, tasks=len(known), attempts=len(ours), found=found))
         if found:
             _log.warning(
@@ -147,12 +147,13 @@ async def _write_off(found: Sequence[Discrepancy], engine: Engine) -> None:
             await discrepancies.resolve(connection, one, "made too late: the upstream's bill is the operator's")
 
 
-async def _ask_again(found: Sequence[Discrepancy], engine: Engine) -> None:
+async def _ask_again(provider: str, found: Sequence[Discrepancy], engine: Engine) -> None:
     """What the upstream does not list is asked for by its id at once: only that answer counts."""
     missing = [one.attempt_id for one in found if one.kind == "missing" and one.attempt_id is not None]
     if missing:
         async with engine.db.transaction() as connection:
-            await jobs.enqueue(connection, "look", missing, keys=[f"look {one}" for one in missing])
+            keys = [f"look {one}" for one in missing]
+            await jobs.enqueue(connection, "look", missing, keys=keys, group=provider)
 
 
 def _discrepancy(

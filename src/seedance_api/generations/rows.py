@@ -197,8 +197,15 @@ class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
     purged: bool
     operations: list[tuple[str, str, Operation]]
     """The provider, the attempt and the operation of each copy that an upstream may still have."""
+
+
+class Leftover(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy that a provider may still have. `seconds` since the end of it, or since ours was withdrawn or deleted."""
+
+    generation_id: str
+    provider: str
+    operation: Operation
     seconds: float
-    """Since the end of it, or since its content was withdrawn or deleted."""
 
 
 class Mendable(msgspec.Struct, frozen=True, kw_only=True):
