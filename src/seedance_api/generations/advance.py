@@ -229,19 +229,24 @@ async def _stop(generation: Claimed, provider: Provider, engine: Engine) -> deci
 
 
 async def _store(generation: Claimed, provider: Provider, operation: Operation, engine: Engine) -> StoreOutcome:
-    try:
-        return await engine.storage.store(
-            generation.id,
-            generation.version,
-            generation.params,
-            generation.output,
-            provider,
-            operation,
-            composite=await queries.is_composite(engine.db, generation.id),
+    outcome = await engine.storage.store(
+        generation.id,
+        generation.version,
+        generation.params,
+        generation.output,
+        provider,
+        operation,
+        composite=await queries.is_composite(engine.db, generation.id),
+    )
+    if isinstance(outcome, Unstored) and outcome.ours is not None:  # what is made and paid for waits for the operator
+        _log.error(
+            "store.waiting",
+            generation_id=generation.id,
+            reason=outcome.ours,
+            seconds_left=round(generation.seconds_left),
+            operator_must_act=True,
         )
-    except Exception:  # noqa: BLE001 a full disk or a store that refuses: tried again, until the deadline
-        _log.error("advance.store_failed", generation_id=generation.id, exc_info=True)
-        return Unstored("output_unavailable")
+    return outcome
 
 
 async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> Commission:
