@@ -30,7 +30,7 @@ from seedance_api.providers.provider import (
     Done,
     FetchOutcome,
     FindOutcome,
-    Known,
+    Listing,
     Operation,
     Output,
     Pending,
@@ -89,7 +89,7 @@ class Upstream:
         await self._called("forget")
         return True
 
-    async def known_since(self, moment: datetime) -> list[Known] | None:
+    async def known_since(self, moment: datetime) -> Listing | None:
         del moment
         return None
 

@@ -45,11 +45,20 @@ async def reconcile(engine: Engine, hours: float, provider: str | None = None) -
         if not one.capabilities.lists or provider not in (None, name):
             continue
         now = await discrepancies.now(engine.db)
-        since = now - timedelta(hours=hours)
-        known = await one.known_since(since)
-        if known is None:
+        asked = now - timedelta(hours=hours)
+        listing = await one.known_since(asked)
+        if listing is None:
             _log.warning("reconcile.unanswered", provider=name)
             continue
+        known, since = listing.tasks, listing.since
+        if since > asked:  # what is older was in shorter runs, or in none
+            _log.error(
+                "reconcile.narrowed",
+                provider=name,
+                hours=hours,
+                compared_hours=round((now - since).total_seconds() / 3600, 2),
+                operator_must_act=True,
+            )
         ours = await discrepancies.ours_since(engine.db, name, since, [_id(task.operation) for task in known])
         ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.seals.customer)
         found = compare(name, known, ours, since=since, now=now)
