@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 import psutil
@@ -25,6 +26,7 @@ from fakes.ark.run import FakeArk
 _CROWDS = {"create": 300, "download": 48, "delete": 600}
 """What hangs, and for how many videos: more than a worker has of such work under way at all."""
 _HANG_SECONDS = 600
+_COMPLETED = "SELECT count(*) FROM generation WHERE id = ANY ($1) AND state = 'completed'"
 _FILE = """
 [upstreams.{name}]
 kind = "ark"
@@ -58,8 +60,18 @@ def measure(stage: Stage) -> list[Figure]:
 
 def _play(stage: Stage, call: str) -> tuple[list[float], list[float]]:
     ground = stage.ground()
-    fakes = {name: FakeArk(speed=200, seconds=(100, 100), rpm=0, concurrency=0, enforce_budgets=False, fetch=False)
-             for name in ("good", "hung")}  # fmt: skip
+    never = (10_000_000, 10_000_000)  # what is to be deleted is not to be stored before
+    fakes = {
+        name: FakeArk(
+            speed=200,
+            seconds=never if (name, call) == ("hung", "delete") else (100, 100),
+            rpm=0,
+            concurrency=0,
+            enforce_budgets=False,
+            fetch=False,
+        )
+        for name in ("good", "hung")
+    }
     for fake in fakes.values():
         stage.until_left(_stop_fake, fake)
     tables = [_FILE.format(name=name, url=fake.url) for name, fake in fakes.items()]
@@ -137,8 +149,7 @@ async def _durations(db: Database, ground: Ground, count: int) -> list[float]:
     for _ in range(count):
         began = time.monotonic()
         ids = await _order(db, ground, "good", 1)
-        counted = "SELECT count(*) FROM generation WHERE id = ANY ($1) AND state = 'completed'"
-        await _until(lambda ids=ids: db.fetchval(counted, ids), 1, seconds=120)  # type: ignore[misc]
+        await _until(partial(db.fetchval, _COMPLETED, ids), 1, seconds=120)
         took.append(time.monotonic() - began)
     return took
 
@@ -166,8 +177,8 @@ async def _until(ask: Callable[[], Awaitable[int]], wanted: int, *, seconds: flo
 def _figure(call: str, alone: list[float], beside: list[float]) -> Figure:
     return Figure(
         name=f"a video while {_CROWDS[call]} {call}s hang at another upstream",
-        how="seconds from the order to the stored video at one upstream, one at a time, while another answers nothing to "
-        "such calls, over the same without trouble before; one worker",
+        how="seconds from the order to the stored video at one upstream, one at a time, while another answers nothing "
+        "to such calls, over the same without trouble before; one worker",
         values=[statistics.median(beside) / statistics.median(alone)],
         sides={"beside": beside, "alone": alone},
         side_unit="s",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from seedance_api.foundation import kill
@@ -135,7 +135,7 @@ async def is_silent(store: ObjectStore) -> str | None:
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
             await obstore.head_async(store, _PROBE)
-    except (FileNotFoundError, NotFoundError, PermissionDeniedError, UnauthenticatedError):
+    except (FileNotFoundError, PermissionDeniedError, UnauthenticatedError):
         return None
     except (BaseError, OSError, TimeoutError) as error:
         return type(error).__name__
