@@ -13,9 +13,11 @@ import asyncpg
 import msgspec
 import pytest
 
+from delivery.kit import made_certificate
 from generations.kit import engine, new, owner, with_database
 from seedance_api import worker
 from seedance_api.billing.notify import Notifier
+from seedance_api.delivery.mark import Marking
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.generations.advance import Engine
@@ -131,6 +133,7 @@ def two(db: Database, tmp_path: Path, hangs: str, **slow: Any) -> tuple[Upstream
     hung, good = Upstream("hung", hangs=hangs, **slow), Upstream("good")
     parts = engine(db, providers={"hung": hung, "good": good}, an_account=10_000)
     parts.storage._scratch = tmp_path
+    parts.storage._marking = Marking(operator="Acme Video", certificate=made_certificate(tmp_path / "marking"))
     return hung, good, msgspec.structs.replace(parts, lease_seconds=60)
 
 
