@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from bench import batching, creates, downloads, idle, money, purge, reads, render, report, upstream, webhooks
+from bench import batching, creates, downloads, idle, lanes, money, purge, reads, render, report, upstream, webhooks
 from bench.figures import Figure, Part, SkippedError
 from bench.stage import ROOT, Stage
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Stage], list[Figure]]] = {
     "money": money.measure,
     "idle": idle.measure,
     "upstream": upstream.measure,
+    "lanes": lanes.measure,
     "webhooks": webhooks.measure,
 }
 

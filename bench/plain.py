@@ -35,7 +35,8 @@ class PlainWriter(Writer):
         assert not any(new.media for new in news), "only text is compared"
         async with self._db.transaction() as connection:
             stored = await _insert(connection, news)
-            await jobs.enqueue(connection, "dispatch", sorted({new.provider for new in news}))
+            for provider in sorted({new.provider for new in news}):
+                await jobs.enqueue(connection, "dispatch", [provider], group=provider)
         return [Created(new.id, stored[new.id], False, new.prompt) for new in news]
 
 

@@ -4,18 +4,18 @@ import asyncio
 
 import asyncpg
 import pytest
-from pgqueuer import PgQueuer
 
 from generations.kit import with_database
 from seedance_api import worker
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.queue import Queue
 
 
 def test_a_job_that_fails_is_done_again_where_it_must_be(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def verb(db: Database) -> None:
         connection = await asyncpg.connect(database_url)
-        queue = PgQueuer.from_asyncpg_connection(connection)
+        queue = Queue(connection)
         tried: dict[str, int] = {"must": 0, "may": 0}
 
         async def fail_once(name: str) -> None:
@@ -23,8 +23,8 @@ def test_a_job_that_fails_is_done_again_where_it_must_be(database_url: str, monk
             if tried[name] == 1:
                 raise OSError("a store that is away")
 
-        worker._job(queue, "must", fail_once, again_seconds=0.05)
-        worker._job(queue, "may", fail_once)
+        worker._job(queue, "must", fail_once, most=8, again_seconds=0.05)
+        worker._job(queue, "may", fail_once, most=8)
         async with db.transaction() as writing:
             await jobs.enqueue(writing, "must", ["must"])
             await jobs.enqueue(writing, "may", ["may"])

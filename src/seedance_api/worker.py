@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -15,7 +15,8 @@ from pgqueuer.models import Job, Schedule
 from seedance_api.billing.expire import expire_grants
 from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
-from seedance_api.foundation.jobs import prune_log
+from seedance_api.foundation.jobs import entrypoint, prune
+from seedance_api.foundation.queue import Queue
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.announce import announce_news
 from seedance_api.generations.collect import collect
@@ -24,13 +25,16 @@ from seedance_api.generations.mend import mend
 from seedance_api.generations.purge import purge_due, warn_due
 from seedance_api.generations.reconcile import reconcile
 from seedance_api.generations.sweep import sweep
-from seedance_api.generations.tidy import expire, tidy
+from seedance_api.generations.tidy import expire, forget, tidy
 from seedance_api.generations.watch import look, watch
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
 from seedance_api.webhooks.deliver import LATE_MOST, Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.retain import retain
 
 _LANES = 6
+_DISPATCHES, _WATCHES, _LOOKS, _STARTS, _STORES, _MENDS, _FORGETS = 2, 2, 16, 128, 32, 4, 8
+"""Jobs of a kind that a process has under way for each provider: what is slow at one takes no other's places."""
+_TIDIES, _NOTICES = 8, 16
 _TIDY_SECONDS = 60.0
 """What is to be deleted stands in no row that a sweep looks at: the job stays until it is done."""
 _log = structlog.get_logger()
@@ -46,7 +50,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """A queue of its own: it takes up to `batch` jobs at a time, and at most `most` at once."""
+    """A queue on a connection of its own: it takes up to `batch` jobs at a time, and at most `most` at once."""
 
     queue: PgQueuer
     batch: int
@@ -56,22 +60,43 @@ class Lane(msgspec.Struct, frozen=True):
 def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Tasks) -> list[Lane]:
     """Every job and every schedule there is.
 
-    What takes long has lanes of its own: neither slow upstreams nor large files nor customers' or mail servers that
-    hang keep anybody from hearing of the rest.
+    Each kind of work is bounded by itself, and what calls providers is for each of them: neither slow upstreams nor
+    large files nor customers' or mail servers that hang keep anybody from hearing of the rest. A provider that is not
+    configured here has a place, too: what belongs to it must end.
     """
-    queues = [PgQueuer.from_asyncpg_connection(one) for one in connections]
-    queue, starting, storing, telling, telling_slowly, noticing = queues
+    queue, starting, storing, telling, telling_slowly, noticing = [Queue(one) for one in connections]
     engine, deliverer = tasks.engine, tasks.deliverer
-    _job(queue, "dispatch", lambda provider: dispatch(provider, engine))
-    _job(starting, "advance", lambda generation_id: advance(generation_id, engine))
-    _job(storing, "store", lambda generation_id: advance(generation_id, engine))
-    _job(storing, "mend", lambda generation_id: mend(generation_id, engine))
-    _job(queue, "watch", lambda provider: watch(provider, engine))
-    _job(queue, "look", lambda attempt_id: look(attempt_id, engine))
-    _job(queue, "tidy", lambda generation_id: tidy(generation_id, engine), again_seconds=_TIDY_SECONDS)
-    _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer))
-    _job(telling_slowly, "deliver_slow", lambda endpoint_id: deliver(endpoint_id, deliverer, slow=True))
-    _job(noticing, "notify", lambda notice_id: notify(notice_id, tasks.notifier))
+    providers = [None, *engine.providers]
+    _for_each(providers, queue, "dispatch", lambda provider: dispatch(provider, engine), most=_DISPATCHES)
+    _for_each(providers, queue, "watch", lambda provider: watch(provider, engine), most=_WATCHES)
+    _for_each(providers, queue, "look", lambda attempt_id: look(attempt_id, engine), most=_LOOKS)
+    _for_each(providers, starting, "advance", lambda generation_id: advance(generation_id, engine), most=_STARTS)
+    _for_each(providers, storing, "store", lambda generation_id: advance(generation_id, engine), most=_STORES)
+    _for_each(providers, storing, "mend", lambda generation_id: mend(generation_id, engine), most=_MENDS)
+    _for_each(
+        providers,
+        queue,
+        "forget",
+        lambda attempt_id: forget(attempt_id, engine),
+        most=_FORGETS,
+        again_seconds=_TIDY_SECONDS,
+    )
+    _job(
+        queue,
+        "tidy",
+        lambda generation_id: tidy(generation_id, engine),
+        most=_TIDIES,
+        again_seconds=_TIDY_SECONDS,
+    )
+    fast = DELIVERING - LATE_MOST // AT_ONCE
+    _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer), most=fast)
+    _job(
+        telling_slowly,
+        "deliver_slow",
+        lambda endpoint_id: deliver(endpoint_id, deliverer, slow=True),
+        most=DELIVERING_SLOWLY,
+    )
+    _job(noticing, "notify", lambda notice_id: notify(notice_id, tasks.notifier), most=_NOTICES)
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "sweep_deliveries", "* * * * * */5", lambda: sweep_deliveries(deliverer))
     _schedule(queue, "retain", "7 * * * *", lambda: retain(engine.db, tasks.event_days))
@@ -80,18 +105,12 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
     _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db, announce=announce_news))
     _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))
-    _schedule(queue, "prune", "23 * * * *", lambda: prune_log(engine.db))
+    _schedule(queue, "prune", "23 * * * *", lambda: prune(engine.db))
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine.db, engine.storage.objects))
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
     _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))
-    return [
-        Lane(queue, 16, 64),
-        Lane(starting, 64, 256),
-        Lane(storing, 8, 32),
-        Lane(telling, 64, DELIVERING - LATE_MOST // AT_ONCE),
-        Lane(telling_slowly, 64, DELIVERING_SLOWLY),
-        Lane(noticing, 4, 16),
-    ]
+    batches = ((queue, 16), (starting, 64), (storing, 8), (telling, 64), (telling_slowly, 64), (noticing, 4))
+    return [Lane(one, batch, max(one.most, 2 * batch)) for one, batch in batches]
 
 
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
@@ -125,19 +144,42 @@ async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
 
 
 async def _run(lane: Lane) -> None:
-    await lane.queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=lane.batch, max_concurrent_tasks=lane.most)
+    await lane.queue.run(
+        dequeue_timeout=timedelta(seconds=5),
+        batch_size=lane.batch,
+        max_concurrent_tasks=lane.most,
+        log_aggregation_interval=timedelta(0),  # nothing of ours reads those statistics, and each second adds rows
+    )
 
 
 class JobError(Exception):
     """What PgQueuer may store of a failure: the job and the class of the error, never its text."""
 
 
+def _for_each(
+    providers: Iterable[str | None],
+    queue: Queue,
+    kind: str,
+    verb: Callable[[str], Awaitable[object]],
+    *,
+    most: int,
+    again_seconds: float | None = None,
+) -> None:
+    """The same job for each provider, each with places of its own."""
+    for provider in providers:
+        _job(queue, entrypoint(kind, provider), verb, most=most, again_seconds=again_seconds)
+
+
 def _job(
-    queue: PgQueuer, name: str, verb: Callable[[str], Awaitable[object]], *, again_seconds: float | None = None
+    queue: Queue,
+    name: str,
+    verb: Callable[[str], Awaitable[object]],
+    *,
+    most: int,
+    again_seconds: float | None = None,
 ) -> None:
     """A job. One that fails is over, for its row is swept; with `again_seconds` it is done again until it succeeds."""
 
-    @queue.entrypoint(name)
     async def handle(job: Job) -> None:
         try:
             await _guarded(name, verb((job.payload or b"").decode()))
@@ -146,7 +188,7 @@ def _job(
                 raise
             raise RetryRequested(timedelta(seconds=again_seconds)) from None
 
-    del handle
+    queue.serve(name, handle, most=most)
 
 
 def _schedule(queue: PgQueuer, name: str, when: str, verb: Callable[[], Awaitable[object]]) -> None:

@@ -299,4 +299,4 @@ class Live:
                 assert self.service.stop() == 0
 
 
-_CRASHES = ("job.failed", "request.failed", "watch.failed", "advance.store_failed", "Traceback")
+_CRASHES = ("job.failed", "request.failed", "watch.failed", "store.failed", "Traceback")

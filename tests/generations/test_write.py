@@ -73,7 +73,7 @@ def test_generation_prompt_key_and_job_are_there_together_or_not_at_all(database
             """
             SELECT (SELECT count(*) FROM generation) AS generations, (SELECT count(*) FROM generation_input) AS prompts,
                    (SELECT count(*) FROM idempotency) AS keys,
-                   (SELECT count(*) FROM pgqueuer WHERE entrypoint = 'dispatch') AS jobs
+                   (SELECT count(*) FROM pgqueuer WHERE entrypoint LIKE 'dispatch%') AS jobs
             """
         )
         assert counts is not None

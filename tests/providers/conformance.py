@@ -335,10 +335,11 @@ async def everything_is_known(stand: Stand) -> None:
     waiting = await started(stand, stand.waiting("att_2"))
     known = await stand.provider.known_since(datetime.now(UTC) - timedelta(minutes=5))
     assert known is not None
-    by_id = {one.operation["id"]: one for one in known}
+    by_id = {one.operation["id"]: one for one in known.tasks}
     assert isinstance(by_id[finished["id"]].check, Done)
     assert isinstance(by_id[waiting["id"]].check, Pending)
     assert by_id[finished["id"]].customer == stand.commission("att_1").customer
     later = await stand.provider.known_since(datetime.now(UTC) + timedelta(minutes=5))
-    assert later == []
+    assert later is not None
+    assert later.tasks == []
     await stand.provider.forget(waiting)

@@ -135,7 +135,7 @@ async def _missing(parts: Parts, video_id: str, held: Held) -> AppError:
         return gone(video_id)
     _log.error("content.damaged", generation_id=video_id)
     async with parts.db.transaction() as connection:
-        await jobs.enqueue(connection, "mend", [video_id], keys=[f"mend {video_id}"])
+        await jobs.enqueue(connection, "mend", [video_id], keys=[f"mend {video_id}"], group=held.provider)
     await asyncio.sleep(0)
     return AppError("content_damaged", headers={"Retry-After": "10"})
 

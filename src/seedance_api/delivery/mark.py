@@ -63,9 +63,10 @@ class Marked(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unmarked(msgspec.Struct, frozen=True, tag=True):
-    """Why there is no mark, for the operator."""
+    """Why there is no mark, for the operator. `ours`: for the certificate's, the key's or the machine's sake."""
 
     reason: str
+    ours: bool = False
 
 
 def content_id(generation_id: str) -> str:
@@ -107,5 +108,5 @@ async def _mark(question: Question, confine: Confine) -> Marked | Unmarked:
         file_bytes=await asyncio.to_thread(_largest, question.files) + _GROWTH,
     )
     if isinstance(answer, Failure):
-        return Unmarked(f"the signing process ended: {answer.kind}")
+        return Unmarked(f"the signing process ended: {answer.kind}", ours=answer.is_ours)
     return msgspec.json.decode(answer, type=Marked | Unmarked)

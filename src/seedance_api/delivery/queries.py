@@ -26,6 +26,7 @@ class Held(Asset, frozen=True, kw_only=True):
 
     account_id: str
     livemode: bool
+    provider: str
     finished_at: datetime
     purge_at: datetime
     delivered: bool
@@ -89,8 +90,8 @@ async def asset_of(db: Database, generation_id: str, variant: str) -> Held | Non
     """The asset while it may still be served."""
     found = await db.fetchrow(
         """
-        SELECT a.variant, a.object_key, a.media_type, a.bytes, a.sha256, g.account_id, g.livemode, g.finished_at,
-               c.purge_at, c.delivered_at IS NOT NULL AS delivered
+        SELECT a.variant, a.object_key, a.media_type, a.bytes, a.sha256, g.account_id, g.livemode, g.provider,
+               g.finished_at, c.purge_at, c.delivered_at IS NOT NULL AS delivered
         FROM asset a
         JOIN content c USING (generation_id)
         JOIN generation g ON g.id = a.generation_id

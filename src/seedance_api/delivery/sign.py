@@ -34,7 +34,7 @@ def sign(question: Question) -> Marked | Unmarked:
         recognised = certificate.recognised(ours)
         outcomes = [_sign(one, question, recognised) for one in question.files]
     except (ValueError, OSError) as error:
-        return Unmarked(str(error))
+        return Unmarked(str(error), ours=True)
     except c2pa.C2paError as error:
         return Unmarked(f"C2PA: {type(error).__name__}")  # its text may quote the file
     failed = [one for one in outcomes if isinstance(one, Unmarked)]
@@ -56,7 +56,9 @@ def _sign(file: Unsigned, question: Question, recognised: Recognised) -> Marked 
     seen = recognise(target, recognised)
     if isinstance(seen, Seen) and seen.ours and not seen.changed and _INSIDE in seen.codes:
         return outcome
-    return Unmarked(f"what was signed does not read as ours: {', '.join(getattr(seen, 'codes', ()))}")
+    codes = ", ".join(getattr(seen, "codes", ()))
+    ours = isinstance(seen, Seen) and not seen.changed  # what is whole and not ours is so for the certificate's sake
+    return Unmarked(f"what was signed does not read as ours: {codes}", ours=ours)
 
 
 def _write(

@@ -12,7 +12,7 @@ from obstore.store import ObjectStore
 
 from seedance_api.catalog import models, pixels
 from seedance_api.catalog.order import Order
-from seedance_api.delivery import measure
+from seedance_api.delivery import certificate, measure
 from seedance_api.delivery.label import Label
 from seedance_api.delivery.label import Question as LabelQuestion
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, content_id, mark
@@ -30,6 +30,7 @@ _ROOM = 64 << 20
 """With less on the disk than this, what a child could not read or write may be the disk's fault."""
 _SHORT_SECONDS = 0.5
 """A video may be this much shorter than ordered, or a twentieth. A longer one is the customer's: he pays no more."""
+_NO_ROOM = "no room on the disk of scratch files"
 _log = structlog.get_logger()
 
 
@@ -41,11 +42,17 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Unstored(msgspec.Struct, frozen=True):
-    """It could not be stored. `code` is a failure code; `gone` and `wrong` are as for `Unfetched`."""
+    """It could not be stored. `code` is a failure code; `gone` and `wrong` are as for `Unfetched`.
+
+    `ours` is what of ours was in the way, for the operator: it says nothing of the file, which is not `wrong` then.
+    `fetched`: the file had been fetched for it already.
+    """
 
     code: str
     gone: bool = False
     wrong: bool = False
+    ours: str | None = None
+    fetched: bool = False
 
 
 StoreOutcome = Stored | Unstored
@@ -79,10 +86,12 @@ class Storage:
     ) -> StoreOutcome:
         """Bring the provider's file home. Each try writes under its own version: two workers never share an object.
 
-        `composite` says that pictures or videos of the customer went into it.
+        `composite` says that pictures or videos of the customer went into it. What is known to be in the way is seen
+        before anything is fetched: a provider has its file fetched so often and no more.
         """
+        if (before := await self._in_the_way()) is not None:
+            return before
         folder = self._scratch / f"{generation_id}.{version}"
-        folder.mkdir(parents=True, exist_ok=True)
         origin = Origin(
             model=order.model,
             sandbox=provider.name == "sandbox",
@@ -90,11 +99,16 @@ class Storage:
             content_id=content_id(generation_id),
         )
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             outcome = await self._store(
                 folder, f"content/{generation_id}/{version}", order, said or Output(), provider, operation, origin
             )
             if isinstance(outcome, Unstored) and outcome.wrong and await asyncio.to_thread(_has_no_room, folder):
-                return Unstored("output_unavailable")  # the file may be right, and our disk full
+                return Unstored("output_unavailable", ours=_NO_ROOM, fetched=True)  # the file may be right
+        except Exception as error:  # noqa: BLE001 scratch, the store, a process that cannot be made: none is the file's
+            _log.error("store.failed", generation_id=generation_id, exc_info=True)
+            return Unstored("output_unavailable", ours=type(error).__name__, fetched=(folder / "fetched.mp4").exists())
+        else:
             return outcome
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, True)
@@ -116,6 +130,8 @@ class Storage:
             if isinstance(fetched, Unfetched):
                 return Unstored("output_unavailable", fetched.gone, fetched.wrong)
         found = await self._measure(video, thumbnail, last_frame)
+        if isinstance(found, Failure) and found.is_ours:
+            return Unstored("output_unavailable", ours=f"the measuring process ended: {found.kind}", fetched=True)
         if not isinstance(found, measure.Measured) or not is_as_ordered(order, found):
             return Unstored("output_invalid", wrong=True)
         files = [
@@ -126,13 +142,14 @@ class Storage:
             files.append(Unsigned("last_frame", str(last_frame), found.last_frame))
         if self._label is not None:
             labelled = await self._write_label(self._label, folder, files, found.seconds, origin)
-            if labelled is None:
-                return Unstored("marking_failed", wrong=True)
+            if isinstance(labelled, Unstored):
+                return labelled
             files = labelled
         marked = folder / "marked"
         marked.mkdir()
-        if not isinstance(await mark(files, marked, origin, self._marking, self._confine), Marked):
-            return Unstored("marking_failed", wrong=True)
+        outcome = await mark(files, marked, origin, self._marking, self._confine)
+        if not isinstance(outcome, Marked):
+            return _unstored("marking_failed", outcome.reason, ours=outcome.ours)
         assets = [await self._put(prefix, one, marked / one.name) for one in files]
         output = msgspec.structs.replace(
             said,
@@ -145,6 +162,16 @@ class Storage:
             last_frame=order.return_last_frame,
         )
         return Stored(assets, output)
+
+    async def _in_the_way(self) -> Unstored | None:
+        """What of ours would make it fail, as far as can be seen."""
+        try:
+            await asyncio.to_thread(certificate.check, self._marking.certificate)
+        except ValueError as error:
+            return Unstored("marking_failed", ours=str(error))
+        if (silence := await objects.is_silent(self.objects)) is not None:
+            return Unstored("output_unavailable", ours=f"the object store does not answer: {silence}")
+        return None
 
     async def _measure(
         self, video: Path, thumbnail: Path, last_frame: Path | None
@@ -167,7 +194,7 @@ class Storage:
 
     async def _write_label(
         self, label: Label, folder: Path, files: Sequence[Unsigned], seconds: float, origin: Origin
-    ) -> list[Unsigned] | None:
+    ) -> list[Unsigned] | Unstored:
         """The same files with the visible label, the pictures too where they show a labelled moment."""
         labelled = folder / "labelled"
         labelled.mkdir()
@@ -189,8 +216,10 @@ class Storage:
             file_bytes=_LABEL_BYTES,
         )
         if isinstance(answer, Failure) or not msgspec.json.decode(answer, type=bool):
-            _log.error("label.failed", reason=answer.kind if isinstance(answer, Failure) else "cannot be re-encoded")
-            return None
+            reason = answer.kind if isinstance(answer, Failure) else "cannot be re-encoded"
+            _log.error("label.failed", reason=reason)
+            ours = isinstance(answer, Failure) and answer.is_ours
+            return _unstored("marking_failed", f"the labelling process ended: {reason}", ours=ours)
         return [msgspec.structs.replace(one, path=str(labelled / one.name)) if one in shown else one for one in files]
 
     async def _put(self, prefix: str, file: Unsigned, path: Path) -> Asset:
@@ -224,6 +253,10 @@ def ratio_of(order: Order, said: Output, found: measure.Measured) -> str:
         if pixels.size(model, resolution, nearest) == (found.width, found.height):
             return nearest
     return said.ratio or order.ratio
+
+
+def _unstored(code: str, reason: str, *, ours: bool) -> Unstored:
+    return Unstored(code, ours=reason, fetched=True) if ours else Unstored(code, wrong=True)
 
 
 def _has_no_room(folder: Path) -> bool:

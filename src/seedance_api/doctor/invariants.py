@@ -177,7 +177,8 @@ INVARIANTS: tuple[Invariant, ...] = (
               AND (g.claimed_until IS NULL OR g.claimed_until < now() - interval '1 minute')
               AND NOT EXISTS (
                   SELECT 1 FROM pgqueuer j
-                  WHERE j.entrypoint IN ('advance', 'store') AND j.payload = convert_to(g.id, 'UTF8'))
+                  WHERE split_part(j.entrypoint, ':', 1) IN ('advance', 'store')
+                    AND j.payload = convert_to(g.id, 'UTF8'))
             """,
         ),
     ),

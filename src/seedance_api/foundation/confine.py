@@ -22,15 +22,24 @@ MAX_ANSWER_BYTES = 1 << 20
 MAX_FILE_BYTES = 256 << 20
 MAX_OPEN_FILES = 64
 
-_EXIT_MEMORY = 86
+_EXIT_MEMORY, _EXIT_NOT_STARTED = 86, 87
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38  # linux/prctl.h
 
 
 class Failure(msgspec.Struct, frozen=True):
     """The child gave no whole answer; `partial` is what it had written by then, never more than the cap."""
 
-    kind: Literal["timeout", "cpu", "memory", "crashed", "answer_too_large"]
+    kind: Literal["timeout", "cpu", "memory", "crashed", "answer_too_large", "killed", "not_started"]
     partial: bytes = b""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this says nothing of what the child was given.
+
+        Our program is not whole, the kernel took the memory back, or the machine was too slow: what makes a decoder
+        work for long meets the bound of its processor time first.
+        """
+        return self.kind in ("timeout", "killed", "not_started")
 
 
 class Confine:
@@ -127,17 +136,26 @@ def _outcome(status: int | None, answer: bytes, *, timed_out: bool) -> bytes | F
         return answer
     if status == -signal.SIGXCPU:
         return Failure("cpu", answer)
+    if status == -signal.SIGKILL:  # not by us: that is a timeout
+        return Failure("killed", answer)
+    if status == _EXIT_NOT_STARTED:
+        return Failure("not_started", answer)
     return Failure("memory" if status == _EXIT_MEMORY else "crashed", answer)
 
 
 def main(module: str, parent: str, memory_bytes: str, cpu_seconds: str, file_bytes: str) -> None:
     """The child: bind this process, then become `module`."""
-    _bind(int(parent), int(memory_bytes), int(cpu_seconds), int(file_bytes))
+    try:
+        _bind(int(parent), int(memory_bytes), int(cpu_seconds), int(file_bytes))
+    except (OSError, ValueError):
+        os._exit(_EXIT_NOT_STARTED)
     sys.argv = [module]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except MemoryError:
         os._exit(_EXIT_MEMORY)
+    except ImportError:  # nothing that a decoder reads makes one
+        os._exit(_EXIT_NOT_STARTED)
 
 
 def _bind(parent: int, memory_bytes: int, cpu_seconds: int, file_bytes: int) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from seedance_api.foundation import kill
@@ -20,6 +21,7 @@ _DELETES_AT_ONCE = 16
 _LISTED = 1000
 """Keys of one page: what S3 lists in one request."""
 _TRIES = 5
+_PROBE, _PROBE_SECONDS = "probe/never", 30.0
 
 
 class TornError(OSError):
@@ -146,6 +148,18 @@ async def exists(store: ObjectStore, key: str) -> bool:
 async def size_of(store: ObjectStore, key: str) -> int:
     """The bytes of an object. Raises FileNotFoundError."""
     return (await obstore.head_async(store, key))["size"]
+
+
+async def is_silent(store: ObjectStore) -> str | None:
+    """Why the store does not answer, or None: asked about an object that is never there. Waits for 30 s at most."""
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await obstore.head_async(store, _PROBE)
+    except (FileNotFoundError, PermissionDeniedError, UnauthenticatedError):
+        return None
+    except (BaseError, OSError, TimeoutError) as error:
+        return type(error).__name__
+    return None
 
 
 async def open_range(store: ObjectStore, key: str, start: int, end: int, *, size: int) -> AsyncGenerator[bytes, None]:

@@ -5,6 +5,7 @@ Decide, act, record. The network is used with no transaction open; what a step l
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import assert_never
@@ -52,7 +53,7 @@ _log = structlog.get_logger()
 class Engine(msgspec.Struct, frozen=True):
     """What the steps of a generation need. `an_account` bounds what one account has under way at a provider.
 
-    `laps` are the providers that this process is asking, `looks` the attempts it asks about singly.
+    `laps` are the providers that this process is asking, `looks` how many attempts it asks each about singly.
     """
 
     db: Database
@@ -66,7 +67,7 @@ class Engine(msgspec.Struct, frozen=True):
     lease_seconds: float
     an_account: int
     laps: set[str] = msgspec.field(default_factory=set[str])
-    looks: set[str] = msgspec.field(default_factory=set[str])
+    looks: Counter[str] = msgspec.field(default_factory=Counter[str])
 
 
 async def advance(generation_id: str, engine: Engine) -> None:
@@ -243,19 +244,24 @@ async def _stop(generation: Claimed, provider: Provider, engine: Engine) -> deci
 
 
 async def _store(generation: Claimed, provider: Provider, operation: Operation, engine: Engine) -> StoreOutcome:
-    try:
-        return await engine.storage.store(
-            generation.id,
-            generation.version,
-            generation.params,
-            generation.output,
-            provider,
-            operation,
-            composite=await queries.is_composite(engine.db, generation.id),
+    outcome = await engine.storage.store(
+        generation.id,
+        generation.version,
+        generation.params,
+        generation.output,
+        provider,
+        operation,
+        composite=await queries.is_composite(engine.db, generation.id),
+    )
+    if isinstance(outcome, Unstored) and outcome.ours is not None:  # what is made and paid for waits for the operator
+        _log.error(
+            "store.waiting",
+            generation_id=generation.id,
+            reason=outcome.ours,
+            seconds_left=round(generation.seconds_left),
+            operator_must_act=True,
         )
-    except Exception:  # noqa: BLE001 a full disk or a store that refuses: tried again, until the deadline
-        _log.error("advance.store_failed", generation_id=generation.id, exc_info=True)
-        return Unstored("output_unavailable")
+    return outcome
 
 
 async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> Commission:

@@ -37,7 +37,7 @@ async def cancel(db: Database, generation_id: str, *, once: Once | None, books: 
                 books=books,
             )
         else:
-            await jobs.enqueue(connection, "advance", [generation.id])
+            await jobs.enqueue(connection, "advance", [generation.id], group=generation.provider)
     return True
 
 

@@ -26,6 +26,8 @@ from seedance_api.providers.provider import (
 )
 
 _STORE_TRIES = 6
+_PAUSE, _FETCHED_PAUSE = 60.0, 900.0
+"""The longest waits. One file is not fetched more than some hundred times a day: a provider allows no more."""
 
 
 class Acknowledge(msgspec.Struct, frozen=True):
@@ -223,25 +225,29 @@ def after_stopping(generation: Claimed, attempt: Attempt, stopped: bool) -> Step
 def after_storing(generation: Claimed, outcome: StoreOutcome) -> Step:
     """What an effort to fetch, check and store the file means.
 
-    A damaged file may be a damaged transfer, and the key to sign with may come back: a few tries each. What cannot be
-    fetched or stored now is there for later: it is paid for, and only its provider or the deadline can say that it is
-    lost.
+    A damaged file may be a damaged transfer: it has a few tries. What cannot be fetched now, or for a reason of ours
+    not marked or stored, is there for later: it is paid for, and only its provider or the deadline can say that
+    it is lost.
     """
     match outcome:
         case Stored():
             return Complete(outcome, generation.keep_seconds)
-        case Unstored(code, gone, wrong):
+        case Unstored(code, gone, wrong, ours, fetched):
+            wrong = wrong and ours is None
             hopeless = wrong and generation.wrong_tries + 1 >= _STORE_TRIES
             if gone or generation.past_deadline or hopeless:
                 return _fail(code)
-            return PutOff(backoff(generation.wrong_tries if wrong else generation.tries), storing=True, wrong=wrong)
+            if wrong:
+                return PutOff(backoff(generation.wrong_tries), storing=True, wrong=True)
+            most = _FETCHED_PAUSE if ours is not None and fetched else _PAUSE
+            return PutOff(backoff(generation.tries, most), storing=True)
         case _:
             assert_never(outcome)
 
 
-def backoff(tries: int) -> float:
-    """Seconds before the next try: 0.5, 1, 2 … 60."""
-    return min(60.0, 0.5 * 2 ** min(tries, 10))
+def backoff(tries: int, most: float = _PAUSE) -> float:
+    """Seconds before the next try: 0.5, 1, 2 … `most`."""
+    return min(most, 0.5 * 2 ** min(tries, 12))
 
 
 def pending_progress(check: Pending) -> int | None:

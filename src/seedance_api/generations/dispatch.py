@@ -45,7 +45,7 @@ async def dispatch(name: str, engine: Engine) -> int:
             await announce(connection, "video.in_progress", [one for one, first in moved.items() if first])
             await queries.plan_attempts(connection, name, [new_id("att") for _ in ids], ids)
             await queries.announce(connection, ids)
-            await jobs.enqueue(connection, "advance", ids)
+            await jobs.enqueue(connection, "advance", ids, group=name)
             kill.reach("dispatch.planned")
         shut = [model for model, free in slots.items() if not free and closed(mine, model) > _PATIENCE_SECONDS]
         if len(engine.router.offers) > 1:  # a model that has ended here, or was taken away

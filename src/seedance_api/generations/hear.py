@@ -18,7 +18,13 @@ async def hear(db: Database, attempt_id: str, told: str | None, *, goes_on: bool
         if attempt is None:
             return
         if attempt.acknowledged:
-            await jobs.enqueue(connection, "look", [attempt_id], keys=[f"look {attempt_id}"])
+            await jobs.enqueue(connection, "look", [attempt_id], keys=[f"look {attempt_id}"], group=attempt.provider)
             await watch_soon(connection, attempt.provider)
         else:
-            await jobs.enqueue(connection, "advance", [attempt.generation_id], keys=[f"hear {attempt_id}"])
+            await jobs.enqueue(
+                connection,
+                "advance",
+                [attempt.generation_id],
+                keys=[f"hear {attempt_id}"],
+                group=attempt.provider,
+            )

@@ -38,7 +38,7 @@ async def mend(generation_id: str, engine: Engine) -> bool:
         composite=found.params.mode is not Mode.TEXT,
     )
     if isinstance(outcome, Unstored):
-        _log.error("mend.failed", generation_id=generation_id, reason=outcome.code, gone=outcome.gone)
+        _log.error("mend.failed", generation_id=generation_id, reason=outcome.ours or outcome.code, gone=outcome.gone)
         return False
     async with engine.db.transaction() as connection:
         before = await replace_assets(connection, generation_id, outcome.assets)

@@ -16,6 +16,7 @@ from seedance_api.generations.rows import (
     Claimed,
     Generation,
     Inputs,
+    Leftover,
     Leftovers,
     Mendable,
     Opened,
@@ -826,16 +827,32 @@ async def leftovers(db: Database, generation_id: str) -> Leftovers | None:
                        SELECT 1 FROM deletion d
                        WHERE d.generation_id = g.id AND d.what = 'upstream_copy' AND d.name = a.id
                    )
-               ) AS operations,
-               extract(
-                   epoch FROM now() - greatest(coalesce(deleted_at, c.purged_at, finished_at), draft_ended_at)
-               )::float8 AS seconds
+               ) AS operations
         FROM generation g LEFT JOIN content c ON c.generation_id = g.id
         WHERE g.id = $1 AND finished_at IS NOT NULL
         """,
         generation_id,
     )
     return row(Leftovers, found) if found else None
+
+
+async def leftover(db: Database, attempt_id: str) -> Leftover | None:
+    """What an attempt of a finished generation left at its provider; None when that is gone or there is none."""
+    found = await db.fetchrow(
+        """
+        SELECT a.generation_id, a.provider, a.operation,
+               extract(epoch FROM now() - greatest(
+                   coalesce(g.deleted_at, c.purged_at, g.finished_at), g.draft_ended_at
+               ))::float8 AS seconds
+        FROM attempt a JOIN generation g ON g.id = a.generation_id LEFT JOIN content c ON c.generation_id = g.id
+        WHERE a.id = $1 AND a.operation IS NOT NULL AND g.finished_at IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM deletion d
+            WHERE d.generation_id = g.id AND d.what = 'upstream_copy' AND d.name = a.id
+        )
+        """,
+        attempt_id,
+    )
+    return row(Leftover, found) if found else None
 
 
 async def mendable(db: Database, generation_id: str) -> Mendable | None:

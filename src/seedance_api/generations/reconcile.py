@@ -5,6 +5,7 @@ made after all, so that the operator pays for it; `missing` one that we believe 
 `tokens` and `state` are those that both know, otherwise.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -20,7 +21,7 @@ from seedance_api.generations.advance import Engine
 from seedance_api.generations.discrepancies import Discrepancy, Ours
 from seedance_api.generations.discrepancies import Lost as LostAttempt
 from seedance_api.generations.states import AttemptState
-from seedance_api.providers.provider import Check, Done, Failed, Known, Lost, Operation, Pending, Unseen
+from seedance_api.providers.provider import Check, Done, Failed, Known, Lost, Operation, Pending, Provider, Unseen
 
 _SETTLED = timedelta(minutes=5)
 """Younger tasks and attempts may still be on their way into the other's books."""
@@ -39,29 +40,44 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def reconcile(engine: Engine, hours: float, provider: str | None = None) -> list[Reconciled]:
-    """Compare every upstream that lists its tasks, for the last hours; returns what was found, which is stored, too."""
-    results: list[Reconciled] = []
-    for name, one in engine.providers.items():
-        if not one.capabilities.lists or provider not in (None, name):
-            continue
-        now = await discrepancies.now(engine.db)
-        since = now - timedelta(hours=hours)
-        known = await one.known_since(since)
-        if known is None:
-            _log.warning("reconcile.unanswered", provider=name)
-            continue
-        ours = await discrepancies.ours_since(engine.db, name, since, [_id(task.operation) for task in known])
-        ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.seals.customer)
-        found = compare(name, known, ours, since=since, now=now)
-        await discrepancies.store(engine.db, found, [_id(task.operation) for task in known], name)
-        await _write_off(found, engine)
-        await _ask_again(found, engine)
-        results.append(Reconciled(provider=name, since=since, tasks=len(known), attempts=len(ours), found=found))
-        if found:
-            _log.warning(
-                "reconcile.differs", provider=name, count=len(found), kinds=sorted({one.kind for one in found})
-            )
-    return results
+    """Compare every upstream that lists its tasks, for the last hours; returns what was found, which is stored, too.
+
+    All at once: one that is slow keeps no other waiting.
+    """
+    asked = [one for name, one in engine.providers.items() if one.capabilities.lists and provider in (None, name)]
+    results = await asyncio.gather(*(_reconcile(one, engine, hours) for one in asked), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if isinstance(result, Reconciled)]
+
+
+async def _reconcile(provider: Provider, engine: Engine, hours: float) -> Reconciled | None:
+    name = provider.name
+    now = await discrepancies.now(engine.db)
+    asked = now - timedelta(hours=hours)
+    listing = await provider.known_since(asked)
+    if listing is None:
+        _log.warning("reconcile.unanswered", provider=name)
+        return None
+    known, since = listing.tasks, listing.since
+    if since > asked:  # what is older was in shorter runs, or in none
+        _log.error(
+            "reconcile.narrowed",
+            provider=name,
+            hours=hours,
+            compared_hours=round((now - since).total_seconds() / 3600, 2),
+            operator_must_act=True,
+        )
+    ours = await discrepancies.ours_since(engine.db, name, since, [_id(task.operation) for task in known])
+    ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.seals.customer)
+    found = compare(name, known, ours, since=since, now=now)
+    await discrepancies.store(engine.db, found, [_id(task.operation) for task in known], name)
+    await _write_off(found, engine)
+    await _ask_again(name, found, engine)
+    if found:
+        _log.warning("reconcile.differs", provider=name, count=len(found), kinds=sorted({one.kind for one in found}))
+    return Reconciled(provider=name, since=since, tasks=len(known), attempts=len(ours), found=found)
 
 
 def turned_up(
@@ -148,12 +164,13 @@ async def _write_off(found: Sequence[Discrepancy], engine: Engine) -> None:
             await discrepancies.resolve(connection, one, "made too late: the upstream's bill is the operator's")
 
 
-async def _ask_again(found: Sequence[Discrepancy], engine: Engine) -> None:
+async def _ask_again(provider: str, found: Sequence[Discrepancy], engine: Engine) -> None:
     """What the upstream does not list is asked for by its id at once: only that answer counts."""
     missing = [one.attempt_id for one in found if one.kind == "missing" and one.attempt_id is not None]
     if missing:
         async with engine.db.transaction() as connection:
-            await jobs.enqueue(connection, "look", missing, keys=[f"look {one}" for one in missing])
+            keys = [f"look {one}" for one in missing]
+            await jobs.enqueue(connection, "look", missing, keys=keys, group=provider)
 
 
 def _discrepancy(

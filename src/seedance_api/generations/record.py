@@ -130,10 +130,15 @@ async def _record_ends(connection: Connection, entries: Sequence[Entry], books: 
     ended = [one for one in entries if one.generation_id in moved]
     attempts = {one.generation_id: steps[one.generation_id].attempt_id for one in ended}
     await queries.attempts_succeeded(connection, list(attempts.values()))
-    await jobs.enqueue(
-        connection, "store", list(attempts), keys=[_advance_key(one.generation_id, one.version) for one in ended]
-    )
     for provider in sorted({one.provider for one in ended}):
+        theirs = [one for one in ended if one.provider == provider]
+        await jobs.enqueue(
+            connection,
+            "store",
+            [one.generation_id for one in theirs],
+            keys=[_advance_key(one.generation_id, one.version) for one in theirs],
+            group=provider,
+        )
         await dispatch_soon(connection, provider)
     sales = await queries.sales_of(connection, list(attempts))
     await book_costs(connection, [(*sales[own_id], attempts[own_id]) for own_id in attempts], books)
@@ -182,17 +187,18 @@ async def _follow(connection: Connection, step: decide.Step, generation_id: str,
             raise AssertionError("these are recorded together")
         case decide.StayUnknown(attempt_id, reason, seconds):
             await queries.attempt_unknown(connection, attempt_id, reason)
-            await advance_later(connection, generation_id, version, seconds)
+            await advance_later(connection, generation_id, version, seconds, provider)
         case decide.TryAgain(attempt_id, state, reason, seconds, original):
             await close_attempt(connection, attempt_id, state, reason, original)
             await queries.plan_attempts(connection, provider, [new_id("att")], [generation_id])
-            await advance_later(connection, generation_id, version, seconds)
+            await advance_later(connection, generation_id, version, seconds, provider)
         case decide.Requeue(attempt_id, state, reason, other, original):
             await close_attempt(connection, attempt_id, state, reason, original)
             for one in sorted({provider, other}):
                 await dispatch_soon(connection, one)
         case decide.PutOff(seconds, storing):
-            await advance_later(connection, generation_id, version, seconds, job="store" if storing else "advance")
+            job = "store" if storing else "advance"
+            await advance_later(connection, generation_id, version, seconds, provider, job)
         case decide.LeaveRunning():
             pass
         case decide.Complete(stored, keep_seconds):
@@ -286,12 +292,17 @@ async def _in_a_tick(connection: Connection, job: str, provider: str, tick: floa
     now = time.time()
     number = int((now + seconds) / tick) + 1
     await jobs.enqueue(
-        connection, job, [provider], after_seconds=number * tick - now, keys=[f"{job} {provider} {number}"]
+        connection,
+        job,
+        [provider],
+        after_seconds=number * tick - now,
+        keys=[f"{job} {provider} {number}"],
+        group=provider,
     )
 
 
 async def advance_later(
-    connection: Connection, generation_id: str, version: int, seconds: float, job: str = "advance"
+    connection: Connection, generation_id: str, version: int, seconds: float, provider: str, job: str = "advance"
 ) -> None:
     """Enqueue the next step, once for this version of the row."""
     await jobs.enqueue(
@@ -300,6 +311,7 @@ async def advance_later(
         [generation_id],
         after_seconds=seconds,
         keys=[_advance_key(generation_id, version)],
+        group=provider,
     )
 
 

@@ -203,8 +203,15 @@ class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
     """It is a draft that a final take may still be made of, or is being made of."""
     operations: list[tuple[str, str, Operation]]
     """The provider, the attempt and the operation of each copy that an upstream may still have."""
+
+
+class Leftover(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy that a provider may still have. `seconds` since its end, also as a draft, or since ours was deleted."""
+
+    generation_id: str
+    provider: str
+    operation: Operation
     seconds: float
-    """Since the end of it, or since its content was withdrawn or deleted, or since it ended as a draft."""
 
 
 class Mendable(msgspec.Struct, frozen=True, kw_only=True):

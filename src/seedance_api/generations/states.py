@@ -139,7 +139,7 @@ FAILURES: dict[str, Failure] = {
         True, "operator", "The file that the provider delivered is damaged or not what was ordered.", _AGAIN
     ),
     "output_unavailable": Failure(
-        True, "operator", "The finished file could not be fetched from the provider.", _AGAIN
+        True, "operator", "The finished file could not be fetched from the provider, or not stored.", _AGAIN
     ),
     "marking_failed": Failure(
         True,

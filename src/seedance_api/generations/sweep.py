@@ -1,11 +1,14 @@
 """Sweep: what no job covers gets one. Jobs are nudges and may be lost; rows are not."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from seedance_api.foundation import jobs
 from seedance_api.generations import decide, queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.record import dispatch_soon, record, watch_soon
+from seedance_api.generations.rows import Step
 from seedance_api.generations.states import FAILURES, State
 
 _MOST = 500
@@ -16,19 +19,26 @@ async def sweep(engine: Engine) -> None:
     """Enqueue a job for each due step, each provider with a queue and each with something running."""
     async with engine.db.transaction() as connection:
         steps = await queries.uncovered_steps(connection, _MOST)
-        for job, due in (
-            ("advance", [one for one in steps if one.state is not State.STORING]),
-            ("store", [one for one in steps if one.state is State.STORING]),
-        ):
+        for (job, group), due in _alike(steps).items():
             keys = [f"advance {one.id} {one.version}" for one in due]
-            await jobs.enqueue(connection, job, [one.id for one in due], keys=keys)
+            await jobs.enqueue(connection, job, [one.id for one in due], keys=keys, group=group)
         for provider in await queries.providers_with_queue(connection):
             await dispatch_soon(connection, provider)
         for provider in await queries.providers_at_work(connection):
             await watch_soon(connection, provider)
+        await jobs.release_unserved(connection, engine.providers)
     await _fail_overdue(engine)
     if steps:
         _log.info("sweep.found", count=len(steps))
+
+
+def _alike(steps: Sequence[Step]) -> dict[tuple[str, str], list[Step]]:
+    """By the kind of job and the provider."""
+    found: dict[tuple[str, str], list[Step]] = {}
+    for one in steps:
+        job = "store" if one.state is State.STORING else "advance"
+        found.setdefault((job, one.provider), []).append(one)
+    return found
 
 
 async def _fail_overdue(engine: Engine) -> None:

@@ -10,7 +10,6 @@ from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import drafts, queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.purge import purge
-from seedance_api.generations.rows import Leftovers
 from seedance_api.references.queries import expired_files, inline_files_of
 
 _MOST = 500
@@ -21,44 +20,44 @@ _log = structlog.get_logger()
 
 
 async def tidy(generation_id: str, engine: Engine) -> None:
-    """Delete the provider's copies; for a deleted generation also its content, its prompt and its inline files."""
+    """Have the providers delete their copies; of a deleted generation also delete what is ours."""
     found = await queries.leftovers(engine.db, generation_id)
     if found is not None and found.drafting and await drafts.end_over(engine.db, 1, generation_id):
         found = await queries.leftovers(engine.db, generation_id)
     if found is None:
         return
-    if found.deleted:  # first what we need nobody's help for
+    async with engine.db.transaction() as connection:  # before what may fail here, for nobody sweeps for it
+        # the copy of a draft stays while a final take may be made of it; its end brings us here again
+        may_go = (found.deleted or found.purged) and not found.drafting
+        for name, attempt_id, _ in found.operations:
+            provider = engine.providers.get(name)  # it may have been taken out of the configuration
+            if provider is not None and (may_go or not provider.capabilities.keeps):
+                await jobs.enqueue(connection, "forget", [attempt_id], keys=[f"forget {attempt_id}"], group=name)
+    if found.deleted:
         await queries.delete_prompt(engine.db, generation_id)
         await remove_files(await inline_files_of(engine.db, generation_id), engine)
         await purge(engine.db, engine.storage.objects, generation_id)
-    await _forget_copies(generation_id, found, engine)
-    kill.reach("tidy.forgotten")
 
 
-async def _forget_copies(generation_id: str, found: Leftovers, engine: Engine) -> None:
-    """Have the providers delete their copies, and note for the receipt which are gone; again in a while if not all.
-
-    The copy of a draft stays while a final take may be made of it; its end brings us here again.
-    """
-    left = False
-    may_go = (found.deleted or found.purged) and not found.drafting
-    for name, attempt_id, operation in found.operations:
-        provider = engine.providers.get(name)  # it may have been taken out of the configuration
-        if provider is None or (provider.capabilities.keeps and not may_go):
-            continue
-        if await provider.forget(operation):
-            async with engine.db.transaction() as connection:
-                await insert_deletion(connection, generation_id, "upstream_copy", name, attempt_id)
-        else:
-            left = True
-    if left and found.seconds < _UPSTREAM_SECONDS:
+async def forget(attempt_id: str, engine: Engine) -> None:
+    """Have a provider delete its copy, and note it for the receipt; again in a while if it is not certainly gone."""
+    found = await queries.leftover(engine.db, attempt_id)
+    provider = engine.providers.get(found.provider) if found is not None else None
+    if found is None or provider is None:
+        return
+    if await provider.forget(found.operation):
+        kill.reach("tidy.forgotten")
+        async with engine.db.transaction() as connection:
+            await insert_deletion(connection, found.generation_id, "upstream_copy", found.provider, attempt_id)
+    elif found.seconds < _UPSTREAM_SECONDS:
         async with engine.db.transaction() as connection:
             await jobs.enqueue(
                 connection,
-                "tidy",
-                [generation_id],
+                "forget",
+                [attempt_id],
                 after_seconds=_AGAIN_SECONDS,
-                keys=[f"tidy {generation_id} {found.seconds // _AGAIN_SECONDS:.0f}"],
+                keys=[f"forget {attempt_id} {found.seconds // _AGAIN_SECONDS:.0f}"],
+                group=found.provider,
             )
 
 

@@ -17,7 +17,7 @@ from seedance_api.providers.provider import Check, Done, Failed, Lost, Pending, 
 _LEASE_SECONDS = 15.0
 """How long the operations of one lap are left to it; a lap that died is taken up then."""
 _LOOKS_MOST = 8
-"""How many are asked about singly at once."""
+"""How many of a provider are asked about singly at once."""
 _LONGEST_PAUSE = 30.0
 _log = structlog.get_logger()
 
@@ -47,20 +47,17 @@ async def watch(name: str, engine: Engine) -> None:
 
 async def look(attempt_id: str, engine: Engine) -> None:
     """Ask about one operation now, because its provider called. In a rush the next lap does, for many in one call."""
-    if len(engine.looks) >= _LOOKS_MOST:
-        return
-    engine.looks.add(attempt_id)
-    try:
-        await _look(attempt_id, engine)
-    finally:
-        engine.looks.discard(attempt_id)
-
-
-async def _look(attempt_id: str, engine: Engine) -> None:
     found = await queries.running_attempt(engine.db, attempt_id)
-    if found is not None and found[0] in engine.providers:
-        name, running = found
+    if found is None or found[0] not in engine.providers:
+        return
+    name, running = found
+    if engine.looks[name] >= _LOOKS_MOST:
+        return
+    engine.looks[name] += 1
+    try:
         await _check([running], engine.providers[name], engine)
+    finally:
+        engine.looks[name] -= 1
 
 
 async def _check(asked: list[Running], provider: Provider, engine: Engine) -> None:

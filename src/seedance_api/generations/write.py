@@ -194,7 +194,8 @@ class Writer:
             await announce_news(connection, granted.news)
             answers |= {new.id: Created(new.id, stored[new.id], False, new.prompt, new.hold) for new in paid}
             await _give_keys_back(connection, [new for new in fresh if new.id in granted.refused])
-            await jobs.enqueue(connection, "dispatch", sorted({new.provider for new in paid}))
+            for provider in sorted({new.provider for new in paid}):
+                await jobs.enqueue(connection, "dispatch", [provider], group=provider)
             kill.reach("create.written")
         kill.reach("create.committed")
         twins = {new.once.place: answers[new.id] for new in fresh if new.id in granted.refused}

@@ -219,6 +219,13 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a provider was given `since` a moment: a later one than was asked for, where that is too much."""
+
+    tasks: list[Known]
+    since: datetime
+
+
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a model can be called. `message` is for the operator."""
 
@@ -281,6 +288,6 @@ class Provider(Protocol):
         """Delete the provider's own copy; True when it is certainly gone."""
         ...
 
-    async def known_since(self, moment: datetime) -> list[Known] | None:
+    async def known_since(self, moment: datetime) -> Listing | None:
         """Everything it was given since a moment; None when it cannot tell now. Only where `capabilities.lists`."""
         ...

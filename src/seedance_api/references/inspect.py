@@ -167,6 +167,8 @@ _REFUSALS = {
     "memory": TOO_MUCH,
     "crashed": UNREADABLE,
     "answer_too_large": UNREADABLE,
+    "killed": TOO_MUCH,
+    "not_started": UNREADABLE,
 }
 
 

@@ -696,10 +696,10 @@ def test_everything_is_known_in_both_tiers(fake):
     fake.make(5, body={"model": MINI}, age=7200)
     known = run(fake, lambda ark: ark.known_since(datetime.now(UTC) - timedelta(hours=1)))
     assert known is not None
-    assert len(known) == 602
-    assert {one.customer for one in known} == {"d" * 64, None}
-    assert {one.operation["tier"] for one in known} == {"default", "flex"}
-    assert len({one.operation["id"] for one in known}) == 602
+    assert len(known.tasks) == 602
+    assert {one.customer for one in known.tasks} == {"d" * 64, None}
+    assert {one.operation["tier"] for one in known.tasks} == {"default", "flex"}
+    assert len({one.operation["id"] for one in known.tasks}) == 602
 
 
 def test_what_cannot_be_listed_is_not_known(fake):

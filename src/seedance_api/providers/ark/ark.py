@@ -34,6 +34,7 @@ from seedance_api.providers.provider import (
     FetchOutcome,
     FindOutcome,
     Known,
+    Listing,
     NotSent,
     Operation,
     Readiness,
@@ -166,8 +167,11 @@ class Ark:
         note = read_note(operation)
         return note is None or await self._wire.delete(note.id) in (200, 404)
 
-    async def known_since(self, moment: datetime) -> list[Known] | None:
-        """Every task of this account made since a moment, of both tiers; None when it cannot be told now."""
+    async def known_since(self, moment: datetime) -> Listing | None:
+        """Every task of this account made since a moment, of both tiers; None when it cannot be told now.
+
+        Of more than can be read, the newest: `since` is then the moment from which on it is everything.
+        """
         found = await scan_all(
             self._wire,
             vendor_ids=[one for served in self._models.values() for one in served.ids],
@@ -175,17 +179,21 @@ class Ark:
         )
         if isinstance(found, Trouble):
             return None
-        return [
-            Known(
-                operation=write_note(task.id, tier=tier, model=task.model, at=task.created_at),
-                check=as_check(task),
-                customer=task.customer,
-                nonce=None if task.expires_after is None else nonce_of(task.expires_after),
-                created_at=datetime.fromtimestamp(task.created_at, UTC),
-            )
-            for tier, task in found
-            if task.created_at is not None
-        ]
+        tasks, since = found
+        return Listing(
+            tasks=[
+                Known(
+                    operation=write_note(task.id, tier=tier, model=task.model, at=task.created_at),
+                    check=as_check(task),
+                    customer=task.customer,
+                    nonce=None if task.expires_after is None else nonce_of(task.expires_after),
+                    created_at=datetime.fromtimestamp(task.created_at, UTC),
+                )
+                for tier, task in tasks
+                if task.created_at is not None and task.created_at >= since
+            ],
+            since=max(moment, datetime.fromtimestamp(since, UTC)),
+        )
 
     async def probe(self, model: str) -> Readiness:
         """Whether a model can be called with this key: a create without content makes nothing and costs nothing."""
@@ -201,6 +209,7 @@ class Ark:
 
     async def close(self) -> None:
         """Close the connections: those of `caller` and of `results`."""
+        await self._scans.close()
         await self._wire.aclose()
         await self._fetcher.aclose()
 

@@ -150,7 +150,9 @@ async def find(
         return Unclear("a task of the provider may be this one, or that of another attempt")
     if isinstance(found, Task):
         return Started(_note(found, search, vendor_id))
-    reason = found or doubt or _too_soon_or_late(search, settle_seconds)
+    reason = found or doubt or _too_soon_or_late(search, settle_seconds, listed.as_of)
+    if listed.since is not None and listed.since > like.since + listed.ahead:
+        reason = reason or "the provider's list is longer than can be read"
     if not is_all:
         reason = reason or "the provider's list may name the model otherwise"
     return NotMade(certain=False) if reason is None else Unclear(reason)
@@ -159,15 +161,18 @@ async def find(
 async def _list(
     search: Search, like: Sought, vendor_id: str | None, wire: Wire, scans: Scans
 ) -> tuple[Listed | Trouble, bool]:
-    """The tasks among which it must be, and whether they are all: a key for single models has to name one.
+    """The tasks among which it must be, and whether they are all: a key for single models has to name one, and of a
+    list that is too long to be read that of one model may be short enough.
 
     An endpoint's tasks are listed under the model behind it, so that its own name may find nothing.
     """
     tier = tier_of(search.order)
     listed = await scans.since(like.since, tier=tier, our_now=like.now)
-    if not isinstance(listed, Trouble) or listed.status not in REFUSED or vendor_id is None:
+    cut = isinstance(listed, Listed) and listed.since is not None and listed.since > like.since + listed.ahead
+    refused = isinstance(listed, Trouble) and listed.status in REFUSED
+    if vendor_id is None or not (cut or refused):
         return listed, True
-    named = await scan(wire, tier=tier, model=vendor_id, since=like.since, our_now=like.now)
+    named = await scan(wire, tier=tier, model=vendor_id, since=like.since, our_now=like.now, pages=scans.pages)
     return named, find_model(vendor_id) is not None
 
 
@@ -185,8 +190,10 @@ def _choose(sure: Mapping[Match, list[Task]]) -> Task | str | None:
     return "a task of the provider may be this one, but does not say enough" if sure[Match.PERHAPS] else None
 
 
-def _too_soon_or_late(search: Search, settle_seconds: float) -> str | None:
-    if search.seconds_since < settle_seconds:
+def _too_soon_or_late(search: Search, settle_seconds: float, as_of: float | None) -> str | None:
+    """`as_of` is when the list began to be read: a long one takes minutes."""
+    read_after = search.seconds_since if as_of is None else as_of - search.sent_at.timestamp()
+    if min(search.seconds_since, read_after) < settle_seconds:
         return "not in the provider's list, but it was sent too short a time ago"
     return "older than the provider's records" if search.seconds_since > RECORD_SECONDS else None
 

@@ -24,7 +24,7 @@ from seedance_api.providers.provider import (
     Fetched,
     FetchOutcome,
     FindOutcome,
-    Known,
+    Listing,
     Lost,
     NotMade,
     NotSent,
@@ -164,7 +164,7 @@ class Sandbox:
             return False
         return True
 
-    async def known_since(self, moment: datetime) -> list[Known] | None:
+    async def known_since(self, moment: datetime) -> Listing | None:
         """It keeps no list: each record goes with its attempt."""
         del moment
         return None
