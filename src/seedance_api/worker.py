@@ -15,7 +15,8 @@ from pgqueuer.models import Job, Schedule
 from seedance_api.billing.expire import expire_grants
 from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
-from seedance_api.foundation.jobs import prune_log
+from seedance_api.foundation.db import LANE, Database, open_connection
+from seedance_api.foundation.jobs import prune_log, release_schedules
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
@@ -30,6 +31,11 @@ from seedance_api.webhooks.deliver import LATE_MOST, Deliverer, deliver, sweep_d
 from seedance_api.webhooks.retain import retain
 
 _LANES = 6
+HEARTBEAT_SECONDS = 1.0
+SILENT_SECONDS = 5.0
+"""A lane whose connection has not answered for so long is dead."""
+_LOST_DRAIN_SECONDS = 2.0
+_END_SECONDS = 2.0
 _TIDY_SECONDS = 60.0
 """What is to be deleted stands in no row that a sweep looks at: the job stays until it is done."""
 _log = structlog.get_logger()
@@ -94,33 +100,86 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
 
 
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
-    """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed."""
+    """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed.
+
+    Raises DeadConnectionError, or what ended a lane: what such a worker does could not be recorded, so it is to be
+    started anew.
+    """
     await retain(tasks.engine.db, tasks.event_days)
-    connections = [await asyncpg.connect(url) for _ in range(_LANES)]
+    connections = [await open_connection(url, LANE) for _ in range(_LANES)]
     lanes = build(connections, tasks)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     working = [asyncio.create_task(_run(lane)) for lane in lanes]
+    working.append(asyncio.create_task(_watch_over(lanes, tasks.engine.db)))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    _log.info("worker.draining")
+    if stop.is_set():
+        _log.info("worker.draining")
+        await _drain(working[:-1], lanes, tasks, drain_seconds)
+    else:
+        _log.error("worker.connection_lost")
+        await _drain(working[:-1], lanes, tasks, min(drain_seconds, _LOST_DRAIN_SECONDS))
+        tasks.engine.db.terminate()
+    stopping.cancel()
+    await _end(working, connections)
+
+
+async def _drain(working: Sequence[asyncio.Task[None]], lanes: Sequence[Lane], tasks: Tasks, seconds: float) -> None:
     for lane in lanes:
         lane.queue.shutdown.set()
     tasks.deliverer.stopping = True
-    drain_until = loop.time() + drain_seconds
-    await asyncio.wait(working, timeout=drain_seconds)
-    await tasks.deliverer.drain(max(drain_until - loop.time(), 0.0))
-    stopping.cancel()
+    drain_until = asyncio.get_running_loop().time() + seconds
+    await asyncio.wait(working, timeout=seconds)
+    await tasks.deliverer.drain(max(drain_until - asyncio.get_running_loop().time(), 0.0))
+
+
+async def _end(
+    working: Sequence[asyncio.Task[None]], connections: "Sequence[asyncpg.Connection[asyncpg.Record]]"
+) -> None:
+    """End what is still under way. The engine notes first what has become of its jobs, if there is anybody to tell."""
     for one in working:
         one.cancel()
-    ended = await asyncio.gather(*working, return_exceptions=True)
+    await asyncio.wait(working, timeout=_END_SECONDS)
     for connection in connections:
         connection.terminate()
-    for error in ended:
-        if isinstance(error, Exception):
+    ended, _ = await asyncio.wait(working, timeout=_END_SECONDS)
+    for one in working:
+        if one in ended and not one.cancelled() and (error := one.exception()):
             raise error
+
+
+class DeadConnectionError(Exception):
+    """The database does not answer a lane any more."""
+
+
+async def _watch_over(lanes: Sequence[Lane], db: Database) -> None:
+    """Ask each lane's connection for a sign of life again and again. Raises DeadConnectionError.
+
+    A connection that dies silently would keep its lane waiting for ever: the engine has no bound on its own waits.
+    """
+    while True:
+        await asyncio.gather(_release(lanes, db), *(_ask(lane) for lane in lanes))
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+async def _release(lanes: Sequence[Lane], db: Database) -> None:
+    schedules = {key: one.next_in() for lane in lanes for key, one in lane.queue.sm.registry.items()}
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            await release_schedules(db, schedules)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        _log.warning("worker.release_failed", exc_info=True)  # the lanes tell whether the database is there
+
+
+async def _ask(lane: Lane) -> None:
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            await lane.queue.connection.execute("SELECT 1")
+    except TimeoutError:
+        raise DeadConnectionError from None
 
 
 async def _run(lane: Lane) -> None:

@@ -21,7 +21,7 @@ from seedance_api.billing.prices import Use
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.call import Caller
 from seedance_api.foundation.confine import Confine
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import WORKER, Database
 from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.objects import open_store
 from seedance_api.foundation.outbound import Outbound
@@ -79,7 +79,7 @@ async def work(settings: Settings) -> None:
 async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
     """What the steps of generations need, opened and closed. Raises ValueError for upstreams that cannot be used."""
     upstreams = read_upstreams_of(settings)
-    db = await Database.connect(database_url(settings), most=settings.database_connections)
+    db = await Database.connect(database_url(settings), most=settings.database_connections, session=WORKER)
     store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
     sandbox = Sandbox(
