@@ -227,6 +227,11 @@ async def open_connection(url: str, session: Session) -> "asyncpg.Connection[asy
     return await _open(url, **_options(session))
 
 
+async def wait_for_locks(connection: Connection, seconds: float) -> None:
+    """Bound what this transaction waits for each lock. Raises `asyncpg.LockNotAvailableError` when it is over."""
+    await connection.execute("SELECT set_config('lock_timeout', $1, true)", _milliseconds(seconds))
+
+
 def libpq_url(url: str, session: Session) -> str:
     """The same bounds for programs and libraries that use PostgreSQL's own client library."""
     kept = {name: value for name, value in session.server_settings.items() if name != "application_name"}
