@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -15,7 +16,7 @@ from pgqueuer.models import Job, Schedule
 from seedance_api.billing.expire import expire_grants
 from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
-from seedance_api.foundation.db import LANE, Database, open_connection
+from seedance_api.foundation.db import LANE, UNREACHABLE, Database, open_connection
 from seedance_api.foundation.jobs import prune_log, release_schedules
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.collect import collect
@@ -32,10 +33,11 @@ from seedance_api.webhooks.retain import retain
 
 _LANES = 6
 HEARTBEAT_SECONDS = 1.0
-SILENT_SECONDS = 5.0
+SILENT_SECONDS = 4.0
 """A lane whose connection has not answered for so long is dead."""
-_LOST_DRAIN_SECONDS = 2.0
-_END_SECONDS = 2.0
+AGAIN_SECONDS = 0.5
+_LOST_DRAIN_SECONDS = 1.0
+_END_SECONDS = 1.0
 _TIDY_SECONDS = 60.0
 """What is to be deleted stands in no row that a sweep looks at: the job stays until it is done."""
 _log = structlog.get_logger()
@@ -102,29 +104,36 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed.
 
-    Raises DeadConnectionError, or what ended a lane: what such a worker does could not be recorded, so it is to be
-    started anew.
+    When the database is lost the lanes are built anew as soon as it is there again; what was under way is over then,
+    as if the process had been killed. Raises what ended a lane otherwise.
     """
     await retain(tasks.engine.db, tasks.event_days)
-    connections = [await open_connection(url, LANE) for _ in range(_LANES)]
-    lanes = build(connections, tasks)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        try:
+            await _work(url, tasks, stop, drain_seconds)
+        except (DeadConnectionError, *UNREACHABLE) as error:
+            _log.error("worker.connection_lost", error=type(error).__name__)
+            tasks.engine.db.renew()
+            await _happens(stop, AGAIN_SECONDS)
+
+
+async def _work(url: str, tasks: Tasks, stop: asyncio.Event, drain_seconds: float) -> None:
+    """Work until it is told to stop. Raises DeadConnectionError, or what ended a lane."""
+    connections = [await open_connection(url, LANE) for _ in range(_LANES)]
+    lanes = build(connections, tasks)
+    tasks.deliverer.stopping = False
     working = [asyncio.create_task(_run(lane)) for lane in lanes]
-    working.append(asyncio.create_task(_watch_over(lanes, tasks.engine.db)))
+    watching = asyncio.create_task(_watch_over(lanes, tasks.engine.db))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if stop.is_set():
-        _log.info("worker.draining")
-        await _drain(working[:-1], lanes, tasks, drain_seconds)
-    else:
-        _log.error("worker.connection_lost")
-        await _drain(working[:-1], lanes, tasks, min(drain_seconds, _LOST_DRAIN_SECONDS))
-        tasks.engine.db.terminate()
+    await asyncio.wait({*working, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    await _end(working, connections)
+    _log.info("worker.draining")
+    await _drain(working, lanes, tasks, drain_seconds if stop.is_set() else min(drain_seconds, _LOST_DRAIN_SECONDS))
+    await _end([watching, *working], connections)
 
 
 async def _drain(working: Sequence[asyncio.Task[None]], lanes: Sequence[Lane], tasks: Tasks, seconds: float) -> None:
@@ -139,7 +148,10 @@ async def _drain(working: Sequence[asyncio.Task[None]], lanes: Sequence[Lane], t
 async def _end(
     working: Sequence[asyncio.Task[None]], connections: "Sequence[asyncpg.Connection[asyncpg.Record]]"
 ) -> None:
-    """End what is still under way. The engine notes first what has become of its jobs, if there is anybody to tell."""
+    """End what is still under way. The engine notes what has become of its jobs, if there is anybody to tell.
+
+    Raises the error of the first of `working` that has one.
+    """
     for one in working:
         one.cancel()
     await asyncio.wait(working, timeout=_END_SECONDS)
@@ -158,11 +170,20 @@ class DeadConnectionError(Exception):
 async def _watch_over(lanes: Sequence[Lane], db: Database) -> None:
     """Ask each lane's connection for a sign of life again and again. Raises DeadConnectionError.
 
-    A connection that dies silently would keep its lane waiting for ever: the engine has no bound on its own waits.
+    A connection that dies silently would keep its lane waiting for ever: the engine has no bound on its own waits. Nor
+    does a lane end by itself when its connection is ended, before its jobs have.
     """
     while True:
         await asyncio.gather(_release(lanes, db), *(_ask(lane) for lane in lanes))
         await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+async def _ask(lane: Lane) -> None:
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            await lane.queue.connection.execute("SELECT 1")
+    except UNREACHABLE:
+        raise DeadConnectionError from None
 
 
 async def _release(lanes: Sequence[Lane], db: Database) -> None:
@@ -184,6 +205,12 @@ async def _ask(lane: Lane) -> None:
 
 async def _run(lane: Lane) -> None:
     await lane.queue.run(dequeue_timeout=timedelta(seconds=5), batch_size=lane.batch, max_concurrent_tasks=lane.most)
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 class JobError(Exception):

@@ -116,10 +116,6 @@ class Database:
         except TimeoutError:
             self.pool.terminate()
 
-    def terminate(self) -> None:
-        """Drop every connection at once, with what is under way."""
-        self.pool.terminate()
-
     def renew(self) -> None:
         """Use no connection any more that is open now: each is dropped when its turn comes."""
         self._renewed_at = asyncio.get_running_loop().time()

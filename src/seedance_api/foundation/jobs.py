@@ -14,7 +14,7 @@ from pgqueuer.models import CronExpressionEntrypoint
 
 from seedance_api.foundation.db import Connection, Database
 
-_SILENT_SECONDS = 6.0
+_SILENT_SECONDS = 5.0
 
 
 async def prune_log(db: Database) -> None:
