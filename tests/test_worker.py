@@ -61,7 +61,7 @@ def test_schedules_of_a_worker_that_is_gone_run_again_soon(database_url: str) ->
                 f"""
                 INSERT INTO pgqueuer_schedules (entrypoint, expression, status, next_run, heartbeat)
                 VALUES ($1, $2, $3::pgqueuer_status, {next_run}, {heartbeat})
-                """,  # noqa: S608 our own
+                """,
                 name,
                 every,
                 status,

@@ -190,17 +190,10 @@ async def _release(lanes: Sequence[Lane], db: Database) -> None:
     schedules = {key: one.next_in() for lane in lanes for key, one in lane.queue.sm.registry.items()}
     try:
         async with asyncio.timeout(SILENT_SECONDS):
+            await db.answers(SILENT_SECONDS)  # and says what time it is
             await release_schedules(db, schedules)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         _log.warning("worker.release_failed", exc_info=True)  # the lanes tell whether the database is there
-
-
-async def _ask(lane: Lane) -> None:
-    try:
-        async with asyncio.timeout(SILENT_SECONDS):
-            await lane.queue.connection.execute("SELECT 1")
-    except TimeoutError:
-        raise DeadConnectionError from None
 
 
 async def _run(lane: Lane) -> None:

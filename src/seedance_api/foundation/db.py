@@ -6,14 +6,17 @@ either side, and one that does not answer in time is never used again, nor any t
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAlias, TypeVar, cast
 from urllib.parse import quote
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
+
+from seedance_api.foundation.clock import Clock
 
 if TYPE_CHECKING:
     _Asyncpg = asyncpg.Connection[asyncpg.Record]
@@ -93,9 +96,13 @@ MIGRATION = Session(name="migration", statement_seconds=0, lock_seconds=0)
 class Database:
     """A bounded pool. SQL must be a literal string, so that a type checker refuses one that was pieced together."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str, session: Session = COMMAND) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", url: str, session: Session = COMMAND, clock: Clock | None = None
+    ) -> None:
         self.pool = pool
         self.url = url
+        self.clock = clock or Clock()
+        """Unix seconds by the database's clock. What several machines compare goes by this one."""
         self._session = session
         self._renewed_at = 0.0
         self._probe: asyncio.Task[bool] | None = None
@@ -103,10 +110,16 @@ class Database:
     @classmethod
     async def connect(cls, url: str, *, most: int = 10, session: Session = COMMAND) -> "Database":
         """Open the pool. `most` bounds the connections of this process."""
+        clock = Clock()
+
+        async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+            await _prepare(connection)
+            await _read(clock, connection)
+
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=most, init=_prepare, reset=_keep, connect=_open, **_options(session)
+            url, min_size=1, max_size=most, init=prepare, reset=_keep, connect=_open, **_options(session)
         )
-        return cls(pool, url, session)
+        return cls(pool, url, session, clock)
 
     async def close(self) -> None:
         """Close the pool, waiting a moment for what is under way."""
@@ -137,7 +150,7 @@ class Database:
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         while True:
             connection = await self.pool.acquire()
-            if connection.opened_at > self._renewed_at:
+            if cast("_BoundedConnection", connection).opened_at > self._renewed_at:
                 return connection
             connection.terminate()
 
@@ -189,7 +202,7 @@ class Database:
     async def _ask(self) -> bool:
         try:
             async with self.connection() as connection:
-                await connection.fetchval("SELECT 1", timeout=_PROBE_SECONDS)
+                await _read(self.clock, connection)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
         return True
@@ -294,6 +307,14 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         encoder=_to_json,
         decoder=msgspec.json.decode,
     )
+
+
+async def _read(clock: Clock, connection: Connection) -> None:
+    asked = time.monotonic()
+    seconds: float = await connection.fetchval(
+        "SELECT extract(epoch FROM clock_timestamp())::float8", timeout=_PROBE_SECONDS
+    )
+    clock.note(seconds, asked, time.monotonic())
 
 
 async def _keep(connection: object) -> None:
