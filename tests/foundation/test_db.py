@@ -257,3 +257,19 @@ def test_a_frozen_owner_loses_its_lock(database_url: str, monkeypatch: pytest.Mo
         await db.close()
 
     asyncio.run(main())
+
+
+def test_a_connection_that_was_ended_takes_no_other_with_it(database_url: str) -> None:
+    async def verb(db: Database, _: Proxy) -> None:
+        await _fill(db)
+        pids = {row["pid"] for row in await asyncio.gather(*(db.fetchrow(_PID) for _ in range(4))) if row}
+        with pytest.raises(UNREACHABLE):
+            async with db.transaction() as connection:
+                await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        after = {row["pid"] for row in await asyncio.gather(*(db.fetchrow(_PID) for _ in range(4))) if row}
+        assert len(pids & after) == 3
+
+    through_proxy(database_url, verb)
+
+
+_PID = "SELECT pg_backend_pid() AS pid FROM pg_sleep(0.2)"

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAlias, TypeVar, cast
 from urllib.parse import quote
 
@@ -30,6 +30,7 @@ UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # it is starting up or shutting down, or the statement took too long
     asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,  # what asyncpg says of a connection that was ended between two statements
 )
 """What is raised when the database cannot be reached. Whether it has committed is not known then."""
 CONTENDED = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
@@ -152,7 +153,7 @@ class Database:
             connection = await self.pool.acquire()
             if cast("_BoundedConnection", connection).opened_at > self._renewed_at:
                 return connection
-            connection.terminate()
+            _drop(connection)
 
     @asynccontextmanager
     async def transaction(
@@ -212,11 +213,13 @@ class Database:
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await transaction.rollback()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except TimeoutError:
             self._give_up(connection, since)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            _drop(connection)  # it was ended, and said so: the others need not be dead
 
     def _give_up(self, connection: Connection, since: float) -> None:
-        connection.terminate()
+        _drop(connection)
         self._lose(since)
 
     def _lose(self, since: float) -> None:
@@ -229,6 +232,11 @@ class Database:
             await self.pool.release(connection, timeout=RELEASE_SECONDS)  # pyright: ignore[reportArgumentType] a proxy
         except TimeoutError:  # what was cancelled is not over; the pool has dropped the connection
             self._lose(since)
+
+
+def _drop(connection: Connection) -> None:
+    with suppress(asyncpg.InternalClientError):  # it was ended in the middle of an operation; the pool forgets it
+        connection.terminate()
 
 
 async def open_connection(url: str, session: Session) -> "asyncpg.Connection[asyncpg.Record]":
