@@ -9,7 +9,6 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
-import psycopg
 import pytest
 
 from faults.proxy import Proxy
@@ -19,12 +18,10 @@ from seedance_api.foundation.db import (
     API,
     COMMAND,
     CONTENDED,
-    MIGRATION,
     UNREACHABLE,
     WORKER,
     Database,
     Session,
-    libpq_url,
     open_connection,
 )
 
@@ -58,9 +55,7 @@ def test_every_connection_is_opened_in_one_place() -> None:
         for file in _SOURCE.rglob("*.py")
         if opening.search(file.read_text())
     }
-    assert found == {"foundation/db.py": 2, "foundation/migrations.py": 2}
-    migrations = (_SOURCE / "foundation/migrations.py").read_text()
-    assert "url = libpq_url(url, MIGRATION)" in migrations, "what psycopg opens has the same bounds"
+    assert found == {"foundation/db.py": 2}
 
 
 @pytest.mark.parametrize("session", [API, WORKER, COMMAND, database.LANE, database.LISTENING])
@@ -97,16 +92,6 @@ def test_the_kernel_watches_over_a_connection(database_url: str) -> None:
             connection.terminate()
 
     asyncio.run(main())
-
-
-def test_the_same_bounds_with_the_own_client_library(database_url: str) -> None:
-    with Proxy(database_url) as proxy, psycopg.connect(libpq_url(proxy.url, MIGRATION)) as connection:
-        parameters = connection.info.get_parameters()
-        assert int(parameters["tcp_user_timeout"]) <= 10_000
-        assert int(parameters["connect_timeout"]) <= 5
-        row = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
-        assert row == ("10s",)
-        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
 
 
 def test_flows_that_freeze_are_left_after_one_wait(database_url: str) -> None:

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAlias, TypeVar, cast
-from urllib.parse import quote
 
 import asyncpg
 import msgspec
@@ -90,8 +89,7 @@ WORKER = Session(name="worker", statement_seconds=30, lock_seconds=15)
 LISTENING = Session(name="listener", statement_seconds=5, lock_seconds=2)
 LANE = Session(name="lane", statement_seconds=20, lock_seconds=15)
 COMMAND = Session(name="command", statement_seconds=600, lock_seconds=30)
-MIGRATION = Session(name="migration", statement_seconds=0, lock_seconds=0)
-"""A migration may take as long as it takes: zero is no bound."""
+MIGRATION = Session(name="migration", statement_seconds=3600, lock_seconds=900)
 
 
 class Database:
@@ -247,22 +245,6 @@ async def open_connection(url: str, session: Session) -> "asyncpg.Connection[asy
 async def wait_for_locks(connection: Connection, seconds: float) -> None:
     """Bound what this transaction waits for each lock. Raises `asyncpg.LockNotAvailableError` when it is over."""
     await connection.execute("SELECT set_config('lock_timeout', $1, true)", _milliseconds(seconds))
-
-
-def libpq_url(url: str, session: Session) -> str:
-    """The same bounds for programs and libraries that use PostgreSQL's own client library."""
-    kept = {name: value for name, value in session.server_settings.items() if name != "application_name"}
-    parameters = {
-        "application_name": session.server_settings["application_name"],
-        "connect_timeout": f"{CONNECT_SECONDS:.0f}",
-        "keepalives_idle": str(KEEPALIVE_IDLE_SECONDS),
-        "keepalives_interval": str(KEEPALIVE_INTERVAL_SECONDS),
-        "keepalives_count": str(KEEPALIVE_COUNT),
-        "tcp_user_timeout": _milliseconds(UNACKNOWLEDGED_SECONDS),
-        "options": " ".join(f"-c {name}={value}" for name, value in kept.items()),
-    }
-    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
-    return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
 class _BoundedConnection(_Asyncpg):

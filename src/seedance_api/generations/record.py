@@ -70,7 +70,15 @@ class Recorder:
             return error
 
     async def _write_one(self, entry: Entry) -> bool:
-        return (await self._write_together([entry]))[0]
+        """What an upstream said, or a finished file, is worth more than one try: a transaction that is broken off,
+        by a deadlock say, has written nothing."""
+        for last in (False, False, True):
+            try:
+                return (await self._write_together([entry]))[0]
+            except asyncpg.TransactionRollbackError:
+                if last:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     async def _write_together(self, entries: Sequence[Entry], lock_seconds: float | None = None) -> list[bool]:
         is_end = isinstance(entries[0].step, decide.Store)
