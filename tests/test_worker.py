@@ -1,9 +1,12 @@
 """A job that must be done is done again after it failed; others are over."""
 
 import asyncio
+from datetime import timedelta
 
 import asyncpg
 import pytest
+from pgqueuer.models import CronExpression, CronExpressionEntrypoint
+from pgqueuer.types import CronEntrypoint
 
 from generations.kit import with_database
 from seedance_api import worker
@@ -38,5 +41,37 @@ def test_a_job_that_fails_is_done_again_where_it_must_be(database_url: str, monk
         assert tried == {"must": 2, "may": 1}
         texts = await db.fetch("SELECT traceback::text AS text FROM pgqueuer_log WHERE traceback IS NOT NULL")
         assert not [row for row in texts if "a store that is away" in row["text"]]
+
+    with_database(database_url, verb)
+
+
+def test_schedules_of_a_worker_that_is_gone_run_again_soon(database_url: str) -> None:
+    assert jobs._SILENT_SECONDS <= 6, "the engine itself would wait for 30 s"
+
+    async def verb(db: Database) -> None:
+        now, hour, every = "now()", "now() + interval '1 hour'", "* * * * * */5"
+        for name, status, next_run, heartbeat in (
+            ("gone", "picked", now, "now() - interval '7 s'"),
+            ("alive", "picked", now, "now() - interval '1 s'"),
+            ("set back", "queued", hour, now),  # the database's clock was
+            ("set back, gone", "picked", hour, hour),
+            ("due soon", "queued", "now() + interval '5 s'", now),
+        ):
+            await db.execute(
+                f"""
+                INSERT INTO pgqueuer_schedules (entrypoint, expression, status, next_run, heartbeat)
+                VALUES ($1, $2, $3::pgqueuer_status, {next_run}, {heartbeat})
+                """,
+                name,
+                every,
+                status,
+            )
+        names = ("gone", "alive", "set back", "set back, gone", "due soon")
+        wanted = {CronExpressionEntrypoint(CronEntrypoint(one), CronExpression(every)): timedelta(0) for one in names}
+        await jobs.release_schedules(db, wanted)
+        found = await db.fetch(
+            "SELECT entrypoint FROM pgqueuer_schedules WHERE status = 'queued' AND next_run <= now() ORDER BY 1"
+        )
+        assert [row["entrypoint"] for row in found] == ["gone", "set back", "set back, gone"]
 
     with_database(database_url, verb)

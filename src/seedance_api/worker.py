@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -15,7 +16,8 @@ from pgqueuer.models import Job, Schedule
 from seedance_api.billing.expire import expire_grants
 from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
-from seedance_api.foundation.jobs import entrypoint, prune
+from seedance_api.foundation.db import LANE, UNREACHABLE, Database, open_connection
+from seedance_api.foundation.jobs import entrypoint, prune, release_schedules
 from seedance_api.foundation.queue import Queue
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.announce import announce_news
@@ -35,6 +37,12 @@ _LANES = 6
 _DISPATCHES, _WATCHES, _LOOKS, _STARTS, _STORES, _MENDS, _FORGETS = 2, 2, 16, 128, 32, 4, 8
 """Jobs of a kind that a process has under way for each provider: what is slow at one takes no other's places."""
 _TIDIES, _NOTICES = 8, 16
+HEARTBEAT_SECONDS = 1.0
+SILENT_SECONDS = 4.0
+"""A lane whose connection has not answered for so long is dead."""
+AGAIN_SECONDS = 0.5
+_LOST_DRAIN_SECONDS = 1.0
+_END_SECONDS = 1.0
 _TIDY_SECONDS = 60.0
 """What is to be deleted stands in no row that a sweep looks at: the job stays until it is done."""
 _log = structlog.get_logger()
@@ -114,33 +122,98 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
 
 
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
-    """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed."""
+    """Work until SIGTERM or SIGINT, then finish what is under way, or hand it back when `drain_seconds` have passed.
+
+    When the database is lost the lanes are built anew as soon as it is there again; what was under way is over then,
+    as if the process had been killed. Raises what ended a lane otherwise.
+    """
     await retain(tasks.engine.db, tasks.event_days)
-    connections = [await asyncpg.connect(url) for _ in range(_LANES)]
-    lanes = build(connections, tasks)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    while not stop.is_set():
+        try:
+            await _work(url, tasks, stop, drain_seconds)
+        except (DeadConnectionError, *UNREACHABLE) as error:
+            _log.error("worker.connection_lost", error=type(error).__name__)
+            tasks.engine.db.renew()
+            await _happens(stop, AGAIN_SECONDS)
+
+
+async def _work(url: str, tasks: Tasks, stop: asyncio.Event, drain_seconds: float) -> None:
+    """Work until it is told to stop. Raises DeadConnectionError, or what ended a lane."""
+    connections = [await open_connection(url, LANE) for _ in range(_LANES)]
+    lanes = build(connections, tasks)
+    tasks.deliverer.stopping = False
     working = [asyncio.create_task(_run(lane)) for lane in lanes]
+    watching = asyncio.create_task(_watch_over(lanes, tasks.engine.db))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({*working, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
     _log.info("worker.draining")
+    await _drain(working, lanes, tasks, drain_seconds if stop.is_set() else min(drain_seconds, _LOST_DRAIN_SECONDS))
+    await _end([watching, *working], connections)
+
+
+async def _drain(working: Sequence[asyncio.Task[None]], lanes: Sequence[Lane], tasks: Tasks, seconds: float) -> None:
     for lane in lanes:
         lane.queue.shutdown.set()
     tasks.deliverer.stopping = True
-    drain_until = loop.time() + drain_seconds
-    await asyncio.wait(working, timeout=drain_seconds)
-    await tasks.deliverer.drain(max(drain_until - loop.time(), 0.0))
-    stopping.cancel()
+    drain_until = asyncio.get_running_loop().time() + seconds
+    await asyncio.wait(working, timeout=seconds)
+    await tasks.deliverer.drain(max(drain_until - asyncio.get_running_loop().time(), 0.0))
+
+
+async def _end(
+    working: Sequence[asyncio.Task[None]], connections: "Sequence[asyncpg.Connection[asyncpg.Record]]"
+) -> None:
+    """End what is still under way. The engine notes what has become of its jobs, if there is anybody to tell.
+
+    Raises the error of the first of `working` that has one.
+    """
     for one in working:
         one.cancel()
-    ended = await asyncio.gather(*working, return_exceptions=True)
+    await asyncio.wait(working, timeout=_END_SECONDS)
     for connection in connections:
         connection.terminate()
-    for error in ended:
-        if isinstance(error, Exception):
+    ended, _ = await asyncio.wait(working, timeout=_END_SECONDS)
+    for one in working:
+        if one in ended and not one.cancelled() and (error := one.exception()):
             raise error
+
+
+class DeadConnectionError(Exception):
+    """The database does not answer a lane any more."""
+
+
+async def _watch_over(lanes: Sequence[Lane], db: Database) -> None:
+    """Ask each lane's connection for a sign of life again and again. Raises DeadConnectionError.
+
+    A connection that dies silently would keep its lane waiting for ever: the engine has no bound on its own waits. Nor
+    does a lane end by itself when its connection is ended, before its jobs have.
+    """
+    while True:
+        await asyncio.gather(_release(lanes, db), *(_ask(lane) for lane in lanes))
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+async def _ask(lane: Lane) -> None:
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            await lane.queue.connection.execute("SELECT 1")
+    except UNREACHABLE:
+        raise DeadConnectionError from None
+
+
+async def _release(lanes: Sequence[Lane], db: Database) -> None:
+    schedules = {key: one.next_in() for lane in lanes for key, one in lane.queue.sm.registry.items()}
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            await db.answers(SILENT_SECONDS)  # and says what time it is
+            await release_schedules(db, schedules)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        _log.warning("worker.release_failed", exc_info=True)  # the lanes tell whether the database is there
 
 
 async def _run(lane: Lane) -> None:
@@ -150,6 +223,12 @@ async def _run(lane: Lane) -> None:
         max_concurrent_tasks=lane.most,
         log_aggregation_interval=timedelta(0),  # nothing of ours reads those statistics, and each second adds rows
     )
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 class JobError(Exception):

@@ -34,8 +34,10 @@ async def main(url: str) -> dict[str, object]:
     await bank.end(first.id, "completed")
     spent = [one.spent for one in await spending(db, bank.me.account_id)]
     await bank.is_sound()
+    known = db.clock()
     await db.close()
     return {
+        "known": known,
         "off": time.time(),
         "same": retried.generation_id == made.generation_id,
         "claims": claims,

@@ -18,3 +18,14 @@ def test_turns_are_apart_whoever_takes_them(database_url: str) -> None:
         assert await other._reserve() == 0
 
     with_database(database_url, verb)
+
+
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_it(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        turns = Turns(db, "list x", 0.1)
+        assert await turns._reserve() == 0
+        await db.execute("UPDATE turn SET next_at = now() + interval '1 hour'")
+        waits = [await turns._reserve() for _ in range(3)]
+        assert max(waits) <= 0.105 * 101
+
+    with_database(database_url, verb)

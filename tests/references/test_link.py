@@ -1,5 +1,6 @@
 import base64
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ def test_a_link_leads_to_what_it_was_made_for_until_it_ends() -> None:
 
 def test_the_address_is_below_the_public_one_and_has_no_more_than_a_token() -> None:
     for base in ("https://video.example.com/api", "https://video.example.com/api/"):
-        address = link(base, KEY, HERE.object_key, HERE.media_type, 600)
+        address = link(base, KEY, HERE.object_key, HERE.media_type, 600, now=time.time())
         place, _, token = address.rpartition("/")
         assert place == "https://video.example.com/api/v1/media"
         assert re.fullmatch(r"[A-Za-z0-9._-]+", token)
@@ -86,10 +87,10 @@ def test_only_keys_that_stay_in_the_store_are_signed(key: str) -> None:
 
 def test_only_media_are_linked_to_and_not_for_ever() -> None:
     with pytest.raises(ValueError, match="reference media"):
-        link("https://x", KEY, HERE.object_key, "text/html", 60)
+        link("https://x", KEY, HERE.object_key, "text/html", 60, now=time.time())
     for seconds in (0, -1, LONGEST_SECONDS + 1, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="a while"):
-            link("https://x", KEY, HERE.object_key, HERE.media_type, seconds)
+            link("https://x", KEY, HERE.object_key, HERE.media_type, seconds, now=time.time())
     endless = Linked(HERE.object_key, HERE.media_type, NOW + LONGEST_SECONDS + 1)
     assert verify(KEY, sign(KEY, endless), NOW) is None
 

@@ -544,3 +544,19 @@ def test_what_arrives_late_does_not_end_the_pause_that_was_asked_for_meanwhile(d
             assert len(asked) == 5
 
     with_database(database_url, verb)
+
+
+def test_what_is_sent_is_signed_with_the_time_of_the_database(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+        async with receiver() as there, deliverer(db, there) as told:
+            await endpoint(db, me, there.url)
+            await happen(db, me)
+            db.clock.note(5_000_000_000.0, time.monotonic(), time.monotonic())  # whatever this machine believes
+            await run_jobs(db, told)
+            (came,) = there.came
+            assert 0 <= int(came.headers["webhook-timestamp"]) - 5_000_000_000 < 60
+            (attempts,) = [row["attempts"] for row in await db.fetch("SELECT attempts FROM delivery")]
+            assert 0 <= attempts[0]["at"] - 5_000_000_000 < 60, "and so is the note of the try"
+
+    with_database(database_url, verb)

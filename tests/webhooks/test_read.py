@@ -85,7 +85,32 @@ def test_a_transaction_whose_beginning_may_not_be_seen_holds_everything_up(datab
         async with db.transaction() as writing, db.transaction() as reading:
             await writing.execute("SELECT pg_current_xact_id()")
             await reading.execute("SET LOCAL ROLE pg_signal_backend")  # sees that it has written, and no more
-            seen = await reading.fetchval(f"SELECT ({statement('horizon')}) = '-infinity'")
+            seen = await reading.fetchval(f"SELECT ({statement('horizon')}) = '-infinity'", 0)
             assert seen
+
+    with_database(database_url, verb)
+
+
+def test_events_keep_their_order_when_the_clock_is_set_back(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = await owner(db)
+
+        async def read(after: str | None = None) -> list[str]:
+            found = await events_after(db, me.account_id, True, after=after, kind=None, limit=100)
+            return [one.id for one in found]
+
+        await happen(db, me)
+        # another server has taken over, whose clock is an hour behind that of the one before
+        await db.execute("SELECT setval('event_clock', (extract(epoch FROM now() + interval '1 hour') * 1e6)::bigint)")
+        seen = await read()
+        assert len(seen) == 1
+        for _ in range(3):
+            await happen(db, me, 2)
+            fresh = await read(seen[-1])
+            assert len(fresh) == 2, "none waits for the clock, and none is behind one that was read"
+            assert min(fresh) > max(seen)
+            seen += fresh
+        moments = await db.fetchval("SELECT count(DISTINCT created_at) FROM event")
+        assert moments == len(seen)
 
     with_database(database_url, verb)

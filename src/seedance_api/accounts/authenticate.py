@@ -1,6 +1,7 @@
 """Who is calling: from a bearer token to a principal."""
 
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -34,12 +35,14 @@ class Authenticator:
     """Turns bearer tokens into principals.
 
     A mistyped key costs no query. A good one is remembered for 5 seconds and forgotten at once when it is revoked
-    (NOTIFY) or its account changes, or when notifications may have been missed. At most 10,000 keys are remembered.
+    (NOTIFY) or its account changes, or when notifications may have been missed. While `hears` says that nobody would
+    hear of a revocation, none is remembered. At most 10,000 keys are remembered.
     """
 
-    def __init__(self, *, db: Database, pepper: bytes) -> None:
+    def __init__(self, *, db: Database, pepper: bytes, hears: Callable[[], bool] = lambda: True) -> None:
         self._db = db
         self._pepper = pepper
+        self._hears = hears
         self._known: dict[str, tuple[Principal, float]] = {}
         self._epoch = 0
         self._by_handle: Batch[str, queries.KnownKey | None] = Batch(self._load)
@@ -50,7 +53,7 @@ class Authenticator:
         if scheme.lower() != "bearer" or not token:
             raise AppError("missing_key", "Send your API key as: Authorization: Bearer sda_…", headers=_CHALLENGE)
         known = self._known.get(token)
-        if known and known[1] > time.monotonic():
+        if known and known[1] > time.monotonic() and self._hears():
             return known[0]
         return await self._look_up(token)
 

@@ -1,7 +1,6 @@
 """`/v1/videos/{id}/content` and `/v1/content/{token}`: the bytes of a finished video, by a key or by a signed link."""
 
 import asyncio
-import time
 from urllib.parse import parse_qsl
 
 import structlog
@@ -43,7 +42,7 @@ async def serve_link(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
         raise AppError("link_invalid")
     held = await queries.asset_of(parts.db, linked.generation_id, linked.variant)
     sha256 = held.sha256 if held else await queries.digest_of(parts.db, linked.generation_id, linked.variant)
-    match link.verify(link.link_key(parts.pepper), linked, sha256 or "", time.time()):
+    match link.verify(link.link_key(parts.pepper), linked, sha256 or "", parts.db.clock()):
         case "forged":
             raise AppError("link_invalid")
         case "over":
@@ -97,7 +96,7 @@ async def find(parts: Parts, principal: Principal, video_id: str, variant: str) 
 
 async def _send(request: AnyRequest, parts: Parts, video_id: str, held: Held) -> ASGIApp:
     if parts.redirect_seconds and request.method == "GET":
-        seconds = min(parts.redirect_seconds, max(1, int(held.purge_at.timestamp() - time.time())))
+        seconds = min(parts.redirect_seconds, max(1, int(held.purge_at.timestamp() - parts.db.clock())))
         url = await objects.presign(parts.store, held.object_key, seconds)
         if url is not None:
             whole = await objects.is_whole(parts.store, held.object_key, held.bytes)

@@ -1,6 +1,5 @@
 """`/v1/videos/{id}/delivered`, `/links` and `/receipt`: what becomes of a finished video."""
 
-import time
 from typing import Any
 
 import msgspec
@@ -60,10 +59,10 @@ async def make_link(request: AnyRequest, video_id: FromPath[str]) -> Response[by
     form = _read_form(await read_json(request))
     held = await find(parts, principal, video_id, form.variant)
     # no link outlives what it leads to
-    expires_at = min(int(time.time()) + form.expires_in, int(held.purge_at.timestamp()))
+    expires_at = min(int(parts.db.clock()) + form.expires_in, int(held.purge_at.timestamp()))
     url = None
     if parts.redirect_seconds:
-        url = await objects.presign(parts.store, held.object_key, max(1, expires_at - int(time.time())))
+        url = await objects.presign(parts.store, held.object_key, max(1, expires_at - int(parts.db.clock())))
     if url is None:
         token = link.sign(link.link_key(parts.pepper), video_id, form.variant, held.sha256, expires_at)
         url = f"{base_of_request(parts, request)}{PLACE}{token}"

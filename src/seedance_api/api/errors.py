@@ -11,7 +11,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.types import Send
 
-from seedance_api.foundation.db import UNREACHABLE
+from seedance_api.foundation.db import CONTENDED, UNREACHABLE
 from seedance_api.foundation.errors import CODES, AppError, Problem
 
 _log = structlog.get_logger()
@@ -77,7 +77,7 @@ def as_app_error(error: Exception, request_id: str) -> AppError:
     if isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and error.errno in _FULL):
         _log.error("request.storage_full", request_id=request_id, exc_info=error)
         return AppError("storage_full", headers={"Retry-After": "30"})
-    if isinstance(error, (*UNREACHABLE, asyncpg.TransactionRollbackError)):
+    if isinstance(error, (*UNREACHABLE, *CONTENDED)):
         _log.error("request.unavailable", request_id=request_id, exc_info=error)
         return AppError("unavailable", headers={"Retry-After": "2"})
     _log.error("request.failed", request_id=request_id, exc_info=error)

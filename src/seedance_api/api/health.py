@@ -1,14 +1,15 @@
 """`/healthz`: the process answers. `/readyz`: it can do its work."""
 
-import asyncio
 from typing import Literal
 
-import asyncpg
 import msgspec
 from litestar import HttpMethod, Response, route
 
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.parts import parts_of
+
+_READY_SECONDS = 1.8
+"""Two, less what the answer takes."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -25,10 +26,7 @@ async def healthz() -> Response[bytes]:
 
 @route("/readyz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def readyz(request: AnyRequest) -> Response[bytes]:
-    """The database answers within two seconds."""
-    try:
-        async with asyncio.timeout(2):
-            await parts_of(request).db.fetchval("SELECT 1")
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return Response(msgspec.json.encode(Health("unavailable")), status_code=503, media_type="application/json")
-    return Response(msgspec.json.encode(Health("ok")), media_type="application/json")
+    """The database answers within two seconds. So does this, whatever hangs."""
+    if await parts_of(request).db.answers(_READY_SECONDS):
+        return Response(msgspec.json.encode(Health("ok")), media_type="application/json")
+    return Response(msgspec.json.encode(Health("unavailable")), status_code=503, media_type="application/json")

@@ -37,7 +37,7 @@ async def serve_media(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
 
 
 async def _find(parts: Parts, token: str) -> Sendable:
-    linked = verify(link_key(parts.pepper), token, time.time())
+    linked = verify(link_key(parts.pepper), token, parts.db.clock())
     if linked is None:
         raise FileNotFoundError
     return Sendable(

@@ -210,7 +210,9 @@ async def _try(parts: Parts, endpoint: Endpoint, kind: Kind, once: Once | None) 
     if seconds := await parts.testing.take(endpoint.account_id):
         raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds))})
     async with parts.testing_at_once:
-        result = await try_endpoint(endpoint, kind, new_id("evt"), outbound=parts.posting, pepper=parts.pepper)
+        result = await try_endpoint(
+            endpoint, kind, new_id("evt"), outbound=parts.posting, pepper=parts.pepper, now=parts.db.clock()
+        )
     answer = WebhookEndpointTest(
         webhook_endpoint_id=endpoint.id,
         event_type=kind,

@@ -37,7 +37,7 @@ from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import API, Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.installation import check_pepper
 from seedance_api.foundation.limit import Limiter
@@ -141,7 +141,7 @@ def collect_less() -> None:
 @asynccontextmanager
 async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     """What the handlers use, opened and closed."""
-    db = await Database.connect(running_url(settings, "api"), most=settings.database_connections)
+    db = await Database.connect(running_url(settings, "api"), most=settings.database_connections, session=API)
     pepper = pepper_of(settings)
     await check_pepper(db, pepper)
     store = await open_objects(db, settings)
@@ -150,9 +150,23 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound)
     books = Books(db)
     await books.latest()
+
+    def missed() -> None:
+        parts.authenticate.forget_all()
+        books.forget_latest()
+        parts.changes.tell_all()
+
+    def revoked(key_id: str) -> None:
+        parts.authenticate.forget(key_id)
+
+    def changed(generation_id: str) -> None:
+        parts.changes.tell(generation_id)
+
+    channels = {"key_revoked": revoked, "generation": changed, "price_book": books.forget_latest}
+    listener = Listener(db.url, channels, missed)
     parts = Parts(
         db=db,
-        authenticate=Authenticator(db=db, pepper=pepper),
+        authenticate=Authenticator(db=db, pepper=pepper, hears=lambda: listener.hears),
         creating=Creating(
             db=db,
             writer=Writer(db),
@@ -180,17 +194,6 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         posting=posting,
     )
 
-    def missed() -> None:
-        parts.authenticate.forget_all()
-        books.forget_latest()
-        parts.changes.tell_all()
-
-    channels = {
-        "key_revoked": parts.authenticate.forget,
-        "generation": parts.changes.tell,
-        "price_book": books.forget_latest,
-    }
-    listener = Listener(db.url, channels, missed)
     await listener.start()
     try:
         yield parts

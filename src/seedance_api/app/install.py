@@ -21,7 +21,7 @@ from seedance_api.app.place import database_of, store_of
 from seedance_api.app.read import certificate_of, database_url, pepper_of
 from seedance_api.delivery import certificate
 from seedance_api.foundation import claim, installation, objects
-from seedance_api.foundation.db import Connection
+from seedance_api.foundation.db import COMMAND, Connection, open_connection
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.installation import Installation, InstallationError, Shared
 from seedance_api.foundation.objects import open_store
@@ -157,7 +157,7 @@ def _upstreams(settings: Settings) -> str:
 @asynccontextmanager
 async def _alone(settings: Settings) -> AsyncGenerator[Connection]:
     """A connection with the lock: others that start meanwhile wait for a minute."""
-    connection: Connection = await asyncpg.connect(database_url(settings), timeout=10)
+    connection: Connection = await open_connection(database_url(settings), COMMAND)
     try:
         await connection.execute(f"SET lock_timeout = '{_LOCK_SECONDS}s'")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_LOCK_SECONDS + 10)

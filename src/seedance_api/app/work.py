@@ -16,8 +16,9 @@ from seedance_api.billing.notify import Notifier, give_notice
 from seedance_api.billing.prices import Use
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.call import Caller
+from seedance_api.foundation.clock import Clock
 from seedance_api.foundation.confine import Confine
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import WORKER, Database
 from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
@@ -75,11 +76,15 @@ async def work(settings: Settings) -> None:
 async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenerator[Engine, None]:
     """What the steps of generations need, opened and closed. Raises ValueError for upstreams that cannot be used."""
     upstreams = read_upstreams_of(settings)
-    db = await Database.connect(url or database_url(settings), most=settings.database_connections)
+    db = await Database.connect(url or database_url(settings), most=settings.database_connections, session=WORKER)
     store = await open_objects(db, settings)
     scratch = Scratch(settings.data_dir / "scratch")
     sandbox = Sandbox(
-        store=store, scratch=scratch.path, renderers=settings.sandbox_renderers, at_once=settings.sandbox_slots
+        store=store,
+        scratch=scratch.path,
+        renderers=settings.sandbox_renderers,
+        at_once=settings.sandbox_slots,
+        clock=db.clock,
     )
     arks = [open_ark(one, db, store, settings) for one in upstreams]
     books = Books(db, costs_of(upstreams))
@@ -122,7 +127,7 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
             extra_ports=upstream.result_ports,
             allow_networks=upstream.allow_networks,
         ),
-        link=_linker(settings),
+        link=_linker(settings, db.clock),
         media=upstream.media,
         callbacks=upstream.callbacks,
         region=upstream.data_region,
@@ -133,14 +138,14 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
     )
 
 
-def _linker(settings: Settings) -> Callable[[Input], str] | None:
+def _linker(settings: Settings, clock: Clock) -> Callable[[Input], str] | None:
     public_url, key = settings.public_url, link_key(pepper_of(settings))
     if public_url is None:
         return None
 
     def make(one: Input) -> str:
         assert one.object_key is not None, "what is linked to is in our store"
-        return link(public_url, key, one.object_key, one.media_type or "", _LINK_SECONDS)
+        return link(public_url, key, one.object_key, one.media_type or "", _LINK_SECONDS, now=clock())
 
     return make
 

@@ -18,7 +18,7 @@ from seedance_api.accounts.queries import Account
 from seedance_api.app.place import database_of
 from seedance_api.app.read import database_url, pepper_of
 from seedance_api.foundation import installation, log, migrations
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import COMMAND, Database, open_connection
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.migrations import SchemaError
@@ -133,7 +133,7 @@ def holds_installation(settings: Settings, *, half: bool = False) -> bool:
     """Whether the database has an installation, or with `half` its tables at least. It is not changed."""
 
     async def look() -> bool:
-        connection = await asyncpg.connect(database_url(settings), timeout=10)
+        connection = await open_connection(database_url(settings), COMMAND)
         try:
             return await (installation.has_tables if half else installation.is_there)(connection)
         finally:

@@ -271,7 +271,7 @@ async def finding(invariant: Invariant, violations: AsyncIterator[str]) -> Findi
 
 
 async def _answers(db: Database, invariant: Invariant) -> AsyncIterator[str]:
-    async with db.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with db.transaction(isolation="repeatable_read", readonly=True) as connection:
         for sql in invariant.sql:
             async for record in connection.cursor(sql, prefetch=500, timeout=_SECONDS):
                 yield record[0]

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -74,3 +75,46 @@ class Batch(Generic[Item, Answer]):
                 answer.set_exception(value)
             else:
                 answer.set_result(value)
+
+
+class Batches(Generic[Key, Item, Answer]):
+    """A batch for each key, of one call at a time: what waits for one key delays no other.
+
+    At most `flights` calls are under way at once, of all keys. There is a batch only for a key that somebody waits for.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
+        *,
+        key: Callable[[Item], Key],
+        most: int = 64,
+        flights: int = 4,
+    ) -> None:
+        self._run = run
+        self._key = key
+        self._most = most
+        self._room = asyncio.Semaphore(flights)
+        self._batches: dict[Key, Batch[Item, Answer]] = {}
+        self._callers: dict[Key, int] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._batches
+
+    async def __call__(self, item: Item) -> Answer:
+        """Answer one item, with others of its key. Raises what `run` raised, or returned for this item."""
+        key = self._key(item)
+        batch = self._batches.get(key)
+        if batch is None:
+            batch = self._batches[key] = Batch(self._in_room, most=self._most, flights=1)
+        self._callers[key] = self._callers.get(key, 0) + 1
+        try:
+            return await batch(item)
+        finally:
+            self._callers[key] -= 1
+            if not self._callers[key]:
+                del self._callers[key], self._batches[key]
+
+    async def _in_room(self, items: list[Item]) -> Sequence[Answer | Exception]:
+        async with self._room:
+            return await self._run(items)

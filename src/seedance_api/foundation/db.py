@@ -1,75 +1,291 @@
-"""PostgreSQL through asyncpg: plain SQL, rows into structs in one place."""
+"""PostgreSQL through asyncpg: plain SQL, rows into structs in one place. Every connection is opened here.
+
+A connection may die without a word: its host is gone, or something between drops its packets. So each has bounds on
+either side, and one that does not answer in time is never used again, nor any that was opened before.
+"""
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, LiteralString, TypeAlias, TypeVar
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAlias, TypeVar, cast
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
+
+from seedance_api.foundation.clock import Clock
+
+if TYPE_CHECKING:
+    _Asyncpg = asyncpg.Connection[asyncpg.Record]
+else:
+    _Asyncpg = asyncpg.Connection
 
 UNREACHABLE = (
     ConnectionError,
     TimeoutError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # it is starting up or shutting down
+    asyncpg.OperatorInterventionError,  # it is starting up or shutting down, or the statement took too long
     asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,  # what asyncpg says of a connection that was ended between two statements
 )
 """What is raised when the database cannot be reached. Whether it has committed is not known then."""
+CONTENDED = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
+"""What is raised when another transaction is in the way. Nothing is written then."""
+CONNECT_SECONDS = 5.0
+GRACE_SECONDS = 1.5
+"""The server ends a statement that takes too long. When it has not said so by then, nobody is there."""
+RELEASE_SECONDS = 2.0
+"""What was cancelled must be over by then."""
+IDLE_IN_TRANSACTION_SECONDS = 10.0
+"""A transaction whose owner does nothing is rolled back, and its locks are free: the owner's host may be frozen."""
+KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_COUNT = 5, 2, 3
+UNACKNOWLEDGED_SECONDS = 10
+"""TCP gives a connection up when what was sent is not acknowledged for so long."""
+_CHECK_CLIENT_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
+_PROBE_SECONDS = 2.0
 Row = TypeVar("Row")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Isolation = Literal["read_committed", "repeatable_read", "serializable"]
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What a connection is for: its name in `pg_stat_activity`, and how long its statements may take and wait.
+
+    The server ends what takes longer. A connection that has not answered `GRACE_SECONDS` later is given up.
+    """
+
+    name: str
+    statement_seconds: float
+    lock_seconds: float
+
+    @property
+    def command_seconds(self) -> float:
+        """How long we wait for an answer."""
+        return self.statement_seconds + GRACE_SECONDS
+
+    @property
+    def server_settings(self) -> dict[str, str]:
+        """What the server is told: as a number of milliseconds, or of seconds where PostgreSQL counts so."""
+        return {
+            "application_name": f"seedance-api {self.name}",
+            "statement_timeout": _milliseconds(self.statement_seconds),
+            "lock_timeout": _milliseconds(self.lock_seconds),
+            "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_SECONDS),
+            "client_connection_check_interval": _milliseconds(_CHECK_CLIENT_SECONDS),
+            "tcp_keepalives_idle": str(KEEPALIVE_IDLE_SECONDS),
+            "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL_SECONDS),
+            "tcp_keepalives_count": str(KEEPALIVE_COUNT),
+            "tcp_user_timeout": _milliseconds(UNACKNOWLEDGED_SECONDS),
+        }
+
+
+API = Session(name="api", statement_seconds=5, lock_seconds=2)
+WORKER = Session(name="worker", statement_seconds=30, lock_seconds=15)
+"""A frozen host's locks are free after `IDLE_IN_TRANSACTION_SECONDS`, so a job that waits for one goes on."""
+LISTENING = Session(name="listener", statement_seconds=5, lock_seconds=2)
+LANE = Session(name="lane", statement_seconds=20, lock_seconds=15)
+COMMAND = Session(name="command", statement_seconds=600, lock_seconds=30)
+MIGRATION = Session(name="migration", statement_seconds=3600, lock_seconds=900)
 
 
 class Database:
     """A bounded pool. SQL must be a literal string, so that a type checker refuses one that was pieced together."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", url: str, session: Session = COMMAND, clock: Clock | None = None
+    ) -> None:
         self.pool = pool
         self.url = url
+        self.clock = clock or Clock()
+        """Unix seconds by the database's clock. What several machines compare goes by this one."""
+        self._session = session
+        self._renewed_at = 0.0
+        self._probe: asyncio.Task[bool] | None = None
 
     @classmethod
-    async def connect(cls, url: str, *, most: int = 10) -> "Database":
+    async def connect(cls, url: str, *, most: int = 10, session: Session = COMMAND) -> "Database":
         """Open the pool. `most` bounds the connections of this process."""
+        clock = Clock()
+
+        async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+            await _prepare(connection)
+            await _read(clock, connection)
+
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=most, init=_prepare, reset=_keep, connect=_open, command_timeout=60
+            url, min_size=1, max_size=most, init=prepare, reset=_keep, connect=_open, **_options(session)
         )
-        return cls(pool, url)
+        return cls(pool, url, session, clock)
 
     async def close(self) -> None:
         """Close the pool, waiting a moment for what is under way."""
         try:
-            await asyncio.wait_for(self.pool.close(), 10)
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self.pool.close()
         except TimeoutError:
             self.pool.terminate()
 
+    def renew(self) -> None:
+        """Use no connection any more that is open now: each is dropped when its turn comes."""
+        self._renewed_at = asyncio.get_running_loop().time()
+
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Connection, None]:
-        """One transaction: all of it or nothing. No network call belongs inside."""
-        async with self.pool.acquire() as connection, connection.transaction():
+    async def connection(self) -> AsyncGenerator[Connection, None]:
+        """A connection of the pool. Raises TimeoutError when none is free in time."""
+        async with asyncio.timeout(self._session.statement_seconds or None):
+            connection = await self._acquire()
+        since = asyncio.get_running_loop().time()
+        try:
             yield connection
+        except TimeoutError:  # it would be waited for once more before it went back
+            self._give_up(connection, since)
+            raise
+        finally:
+            await self._release(connection, since)
+
+    async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
+        while True:
+            connection = await self.pool.acquire()
+            if cast("_BoundedConnection", connection).opened_at > self._renewed_at:
+                return connection
+            _drop(connection)
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, isolation: Isolation | None = None, readonly: bool = False
+    ) -> AsyncGenerator[Connection, None]:
+        """One transaction: all of it or nothing. No network call belongs inside."""
+        async with self.connection() as connection:
+            transaction = connection.transaction(isolation=isolation, readonly=readonly)
+            await transaction.start()
+            try:
+                yield connection
+            except TimeoutError:  # the connection is given up, and the transaction with it
+                raise
+            except BaseException:
+                await self._roll_back(connection, transaction)
+                raise
+            await transaction.commit()
 
     async def fetch(self, sql: LiteralString, *values: Any) -> list[asyncpg.Record]:
         """Every row."""
-        return await self.pool.fetch(sql, *values)
+        async with self.connection() as connection:
+            return await connection.fetch(sql, *values)
 
     async def fetchrow(self, sql: LiteralString, *values: Any) -> asyncpg.Record | None:
         """The first row, or None."""
-        return await self.pool.fetchrow(sql, *values)
+        async with self.connection() as connection:
+            return await connection.fetchrow(sql, *values)
 
     async def fetchval(self, sql: LiteralString, *values: Any) -> Any:
         """The first column of the first row."""
-        return await self.pool.fetchval(sql, *values)
+        async with self.connection() as connection:
+            return await connection.fetchval(sql, *values)
 
     async def execute(self, sql: LiteralString, *values: Any) -> str:
         """Run a statement; returns its command tag."""
-        return await self.pool.execute(sql, *values)
+        async with self.connection() as connection:
+            return await connection.execute(sql, *values)
+
+    async def answers(self, seconds: float) -> bool:
+        """Whether it answers within so many seconds, whatever hangs. All who ask at one time share one query."""
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._ask())
+        probe = self._probe
+        await asyncio.wait([probe], timeout=seconds)
+        return probe.done() and not probe.cancelled() and probe.result()
+
+    async def _ask(self) -> bool:
+        try:
+            async with self.connection() as connection:
+                await _read(self.clock, connection)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        return True
+
+    async def _roll_back(self, connection: Connection, transaction: Any) -> None:
+        since = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await transaction.rollback()
+        except TimeoutError:
+            self._give_up(connection, since)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            _drop(connection)  # it was ended, and said so: the others need not be dead
+
+    def _give_up(self, connection: Connection, since: float) -> None:
+        _drop(connection)
+        self._lose(since)
+
+    def _lose(self, since: float) -> None:
+        """One has not answered since then. The others may be as dead, and must not be found so one by one."""
+        if since >= self._renewed_at:
+            self.renew()
+
+    async def _release(self, connection: Connection, since: float) -> None:
+        try:
+            await self.pool.release(connection, timeout=RELEASE_SECONDS)  # pyright: ignore[reportArgumentType] a proxy
+        except TimeoutError:  # what was cancelled is not over; the pool has dropped the connection
+            self._lose(since)
+
+
+def _drop(connection: Connection) -> None:
+    with suppress(asyncpg.InternalClientError):  # it was ended in the middle of an operation; the pool forgets it
+        connection.terminate()
+
+
+async def open_connection(url: str, session: Session) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of its own, for LISTEN or the engine of jobs. Raises what is in `UNREACHABLE`."""
+    return await _open(url, **_options(session))
+
+
+async def wait_for_locks(connection: Connection, seconds: float) -> None:
+    """Bound what this transaction waits for each lock. Raises `asyncpg.LockNotAvailableError` when it is over."""
+    await connection.execute("SELECT set_config('lock_timeout', $1, true)", _milliseconds(seconds))
+
+
+class _BoundedConnection(_Asyncpg):
+    """Tells the kernel to notice when nobody is at the other end any more; asyncpg has no parameters for it."""
+
+    __slots__ = ("opened_at",)
+
+    def __init__(self, protocol: Any, transport: Any, *rest: Any) -> None:
+        super().__init__(protocol, transport, *rest)
+        self.opened_at = asyncio.get_running_loop().time()
+        _keep_alive(transport.get_extra_info("socket"))
+
+
+def _keep_alive(channel: Any) -> None:
+    if channel is None or channel.family == socket.AF_UNIX:
+        return
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
+    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
+    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)
+
+
+def _options(session: Session) -> dict[str, Any]:
+    return {
+        "timeout": CONNECT_SECONDS,
+        "command_timeout": session.command_seconds,
+        "server_settings": session.server_settings,
+        "connection_class": _BoundedConnection,
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
 
 
 async def _open(*arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
     try:
         return await asyncpg.connect(*arguments, **options)
+    except TimeoutError:
+        raise
     except OSError as error:  # a socket's file that is gone is a FileNotFoundError
         raise ConnectionError(type(error).__name__) from None
 
@@ -81,6 +297,14 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         encoder=_to_json,
         decoder=msgspec.json.decode,
     )
+
+
+async def _read(clock: Clock, connection: Connection) -> None:
+    asked = time.monotonic()
+    seconds: float = await connection.fetchval(
+        "SELECT extract(epoch FROM clock_timestamp())::float8", timeout=_PROBE_SECONDS
+    )
+    clock.note(seconds, asked, time.monotonic())
 
 
 async def _keep(connection: object) -> None:

@@ -3,7 +3,7 @@
 A job carries an id at most. It may run twice or vanish; the row it names is the truth.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import cast
 
@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.models import CronExpressionEntrypoint
 
 from seedance_api.foundation.db import Connection, Database, affected
 
@@ -19,6 +20,7 @@ _PRUNED = 10_000
 _UNSERVED_SECONDS = 60.0
 """How long a job waits for somebody who serves its group before anybody who does its kind of work may have it."""
 _UNSERVED = 500
+_SILENT_SECONDS = 5.0
 _log = structlog.get_logger()
 
 
@@ -70,6 +72,27 @@ async def prune(db: Database, *, rows: int = _PRUNED) -> None:
         rows,
     )):  # fmt: skip
         pass
+
+
+async def release_schedules(db: Database, next_in: Mapping[CronExpressionEntrypoint, timedelta]) -> None:
+    """Have a schedule run again whose worker is gone, or which a clock that was set back would keep waiting.
+
+    A worker tells each second of the schedules it runs; the engine itself would wait for 30 s. `next_in` says when each
+    of ours is to run: what waits a minute longer than that waits for a time that was.
+    """
+    await db.execute(
+        """
+        UPDATE pgqueuer_schedules s SET status = 'queued', next_run = least(next_run, now() + n.delay)
+        FROM unnest($1::text[], $2::text[], $3::interval[]) AS n (entrypoint, expression, delay)
+        WHERE s.entrypoint = n.entrypoint AND s.expression = n.expression
+          AND (status = 'picked' AND abs(extract(epoch FROM now() - heartbeat)) > $4
+               OR next_run > now() + n.delay + interval '1 minute')
+        """,
+        [key.entrypoint for key in next_in],
+        [key.expression for key in next_in],
+        list(next_in.values()),
+        _SILENT_SECONDS,
+    )
 
 
 async def enqueue(

@@ -18,13 +18,12 @@ import msgspec
 import structlog
 
 from seedance_api.foundation import schema
-from seedance_api.foundation.db import Connection
+from seedance_api.foundation.db import CONNECT_SECONDS, MIGRATION, Connection, open_connection
 from seedance_api.foundation.schema import Difference
 
 FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x5EEDA9CE
 """Our advisory lock's number. It goes with its session, and so with its process."""
-_CONNECT_SECONDS = 10
 _TURN_SECONDS = 900
 """How long one waits for another that migrates."""
 _STATEMENT_SECONDS = 3600
@@ -175,14 +174,14 @@ async def _migrate(url: str, table_seconds: float, tries: int) -> list[str]:
 @asynccontextmanager
 async def _connected(url: str) -> AsyncGenerator[Connection]:
     try:
-        connection: Connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
+        connection: Connection = await open_connection(url, MIGRATION)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # its text may hold the address, and so a password
         raise ConnectionError(type(error).__name__) from None
     try:
         yield connection
     finally:
-        await connection.close(timeout=_CONNECT_SECONDS)
+        await connection.close(timeout=CONNECT_SECONDS)
 
 
 async def _take_turn(connection: Connection) -> None:

@@ -94,14 +94,15 @@ async def _drop(db: Database, parent: Parent, day: date) -> None:
 async def _delete_from_rest(db: Database, parent: Parent, oldest: date) -> None:
     gone = _MOST
     while gone == _MOST:
-        tag = await db.pool.execute(
-            f"""
-            DELETE FROM {parent.table}_rest WHERE ctid IN (
-                SELECT ctid FROM {parent.table}_rest WHERE {parent.key} < $1 LIMIT {_MOST}
+        async with db.connection() as connection:
+            tag = await connection.execute(
+                f"""
+                DELETE FROM {parent.table}_rest WHERE ctid IN (
+                    SELECT ctid FROM {parent.table}_rest WHERE {parent.key} < $1 LIMIT {_MOST}
+                )
+                """,  # noqa: S608 our own names
+                _first_id(parent, oldest),
             )
-            """,  # noqa: S608 our own names
-            _first_id(parent, oldest),
-        )
         gone = affected(tag)
 
 

@@ -26,6 +26,18 @@ BEGIN
     END LOOP;
     RETURN answer;
 END $$;
+CREATE FUNCTION public.event_moment() RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    next constant bigint := nextval('event_clock');
+    clock constant bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+BEGIN
+    IF clock > next THEN
+        PERFORM setval('event_clock', clock);
+    END IF;
+    RETURN timestamptz 'epoch' + greatest(clock, next) * interval '1 microsecond';
+END $$;
 CREATE FUNCTION public.fn_pgqueuer_changed() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -255,6 +267,12 @@ CREATE TABLE public.event (
     CONSTRAINT event_type_check CHECK ((type = ANY (ARRAY['video.queued'::text, 'video.in_progress'::text, 'video.completed'::text, 'video.failed'::text, 'video.canceled'::text, 'video.expiring'::text, 'video.purged'::text, 'balance.low'::text, 'key.limit_reached'::text])))
 )
 PARTITION BY RANGE (id);
+CREATE SEQUENCE public.event_clock
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 CREATE TABLE public.event_rest (
     id text CONSTRAINT event_id_not_null NOT NULL COLLATE pg_catalog."C",
     account_id text CONSTRAINT event_account_id_not_null NOT NULL COLLATE pg_catalog."C",

@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 
 from seedance_api.foundation.db import Database
 
+_MOST_AHEAD = 100
+"""Nobody waits for more turns than this. A clock that is set back, as by a failover, would have all wait that long."""
+
 
 class Turns:
     """Turns by the database's clock, at least `gap_seconds` apart, first come first served."""
@@ -25,9 +28,12 @@ class Turns:
             """
             INSERT INTO turn AS t (name, next_at) VALUES ($1, clock_timestamp() + $2 * interval '1 second')
             ON CONFLICT (name) DO UPDATE
-                SET next_at = greatest(t.next_at, clock_timestamp()) + $2 * interval '1 second'
+                SET next_at = least(
+                    greatest(t.next_at, clock_timestamp()), clock_timestamp() + $2 * $3 * interval '1 second'
+                ) + $2 * interval '1 second'
             RETURNING greatest(0, extract(epoch FROM next_at - clock_timestamp()) - $2)::float8
             """,
             self._name,
             self._gap,
+            _MOST_AHEAD,
         )

@@ -12,7 +12,7 @@ from seedance_api.catalog import check as catalog
 from seedance_api.catalog import models, tokens
 from seedance_api.catalog.order import Mode, Order
 from seedance_api.catalog.request import Request
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import CONTENDED, Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Once, claimed
 from seedance_api.foundation.ids import new_id
@@ -113,7 +113,7 @@ async def _create(wish: CreateGeneration, principal: Principal, once: Once, fold
 async def _write(new: NewGeneration, files: dict[str, NewFile], parts: Creating) -> Created:
     try:
         created = await parts.writer(new)
-    except (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+    except (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, *CONTENDED):
         # certainly not written; after any other trouble it may have been, and `collect` deletes what was not
         await parts.references.discard(files.values())
         raise

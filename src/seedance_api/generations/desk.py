@@ -1,10 +1,8 @@
 """Desk: what the steps of many generations ask of the database at one time, in one statement each."""
 
-from collections import defaultdict
-
 import msgspec
 
-from seedance_api.foundation.batch import Batch
+from seedance_api.foundation.batch import Batch, Batches
 from seedance_api.foundation.db import Database
 from seedance_api.generations import queries
 from seedance_api.generations.permit import Permit, permits
@@ -30,7 +28,9 @@ class Desk:
         self.claim: Batch[tuple[str, float], Claimed | None] = Batch(self._claim, most=64, flights=2)
         self.open: Batch[str, Opened | None] = Batch(self._open, most=64, flights=2)
         self.inputs: Batch[str, Inputs] = Batch(self._inputs, most=64, flights=2)
-        self.send: Batch[Sending, Permit] = Batch(self._send, most=64, flights=2)
+        self.send: Batches[tuple[str, str], Sending, Permit] = Batches(
+            self._send, key=lambda one: (one.provider, one.model), most=64, flights=4
+        )
 
     async def _claim(self, asked: list[tuple[str, float]]) -> list[Claimed | None]:
         """`claim` takes the id of a generation and the seconds for which to own its step."""
@@ -46,20 +46,11 @@ class Desk:
         found = await queries.inputs_of(self._db, ids)
         return [found[own_id] for own_id in ids]
 
-    async def _send(self, all_of_them: list[Sending]) -> list[Permit | Exception]:
-        """planned → sent for those that their provider may be given now; committed before a byte leaves."""
-        alike: dict[tuple[str, str], list[Sending]] = defaultdict(list)
-        for one in all_of_them:
-            alike[one.provider, one.model].append(one)
-        found: dict[str, Permit | Exception] = {}
-        for same in alike.values():
-            try:
-                found |= await self._send_alike(same)
-            except Exception as error:  # noqa: BLE001 those of another model may be sent, and must be
-                found |= {one.attempt_id: error for one in same}
-        return [found[one.attempt_id] for one in all_of_them]
+    async def _send(self, same: list[Sending]) -> list[Permit]:
+        """planned → sent for those that their provider may be given now; committed before a byte leaves.
 
-    async def _send_alike(self, same: list[Sending]) -> dict[str, Permit]:
+        They are for one model of one provider: whoever has its gate locked holds up no other.
+        """
         first = same[0]
         async with self._db.transaction() as connection:
             given = await permits(connection, first.provider, first.model, first.capacity, len(same))
@@ -73,4 +64,4 @@ class Desk:
             nonce = sent.get(one.attempt_id)
             permit = Permit(0.5) if nonce is None else msgspec.structs.replace(found[one.attempt_id], nonce=nonce)
             found[one.attempt_id] = permit
-        return found
+        return [found[one.attempt_id] for one in same]

@@ -26,7 +26,10 @@ async def dispatch(name: str, engine: Engine) -> int:
         return 0
     capabilities = provider.capabilities
     async with engine.db.transaction() as connection:
-        await queries.lock_dispatch(connection, name)
+        if not await queries.lock_dispatch(connection, name):
+            # it may not see what we were called for. Waiting would cost a connection, if its host is frozen for long
+            await dispatch_soon(connection, name)
+            return 0
         known = await gates.of_providers(connection, list(engine.router.offers) or [name])
         mine = [gate for gate in known if gate.provider == name]
         slots = slots_of(capabilities, mine)

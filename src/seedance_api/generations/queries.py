@@ -119,7 +119,7 @@ async def claim(db: Database, ids: Sequence[str], lease_seconds: float) -> dict[
             SELECT id AS own_id FROM generation
             WHERE id = ANY ($1) AND state IN ('submitting', 'running', 'storing') AND due_at <= now()
               AND (claimed_until IS NULL OR claimed_until <= now())
-            ORDER BY id FOR NO KEY UPDATE
+            ORDER BY id FOR NO KEY UPDATE SKIP LOCKED  -- one that is locked must not hold up the rest; it is swept
         )
         UPDATE generation
         SET version = version + 1, claimed_until = now() + $2 * interval '1 second'
@@ -340,9 +340,11 @@ async def seconds_to_check(db: Database, provider: str) -> float | None:
     )
 
 
-async def lock_dispatch(connection: Connection, provider: str) -> None:
-    """One dispatch for a provider at a time, so that its slots are counted exactly."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('dispatch ' || $1, 0))", provider)
+async def lock_dispatch(connection: Connection, provider: str) -> bool:
+    """One dispatch for a provider at a time, so that its slots are counted exactly. False while there is another."""
+    return await connection.fetchval(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended('dispatch ' || $1, 0))", provider
+    )
 
 
 async def next_in_queue(

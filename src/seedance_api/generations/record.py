@@ -12,7 +12,7 @@ from seedance_api.billing.settle import book_costs, release, settle
 from seedance_api.delivery.queries import insert_content
 from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.batch import Batch
-from seedance_api.foundation.db import Connection, Database
+from seedance_api.foundation.db import Connection, Database, wait_for_locks
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations import decide, gates, queries
 from seedance_api.generations.states import AttemptState
@@ -21,6 +21,7 @@ from seedance_api.webhooks.announce import announce
 
 _DISPATCH_TICK = 0.1
 _WATCH_TICK = 0.5
+_IMPATIENT_SECONDS = 0.25
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -44,15 +45,21 @@ class Recorder:
         """Write the step; False, and nothing written, when the claim was lost."""
         match entry.step:
             case decide.Acknowledge():
-                return await self._starts(entry)
+                together = self._starts
             case decide.Store():
-                return await self._ends(entry)
+                together = self._ends
             case _:
                 return await self._write_one(entry)
+        try:
+            return await together(entry)
+        except asyncpg.LockNotAvailableError:  # one of those that came together is locked; only that one waits for it
+            return await self._write_one(entry)
 
     async def _write(self, entries: list[Entry]) -> list[bool | Exception]:
         try:
-            return [*await self._write_together(entries)]
+            return [*await self._write_together(entries, _IMPATIENT_SECONDS)]
+        except asyncpg.LockNotAvailableError as error:
+            return [error] * len(entries)
         except Exception:  # noqa: BLE001 one step with a fault must not take the others down with it
             return [await self._write_alone(one) for one in entries]
 
@@ -73,9 +80,11 @@ class Recorder:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    async def _write_together(self, entries: Sequence[Entry]) -> list[bool]:
+    async def _write_together(self, entries: Sequence[Entry], lock_seconds: float | None = None) -> list[bool]:
         is_end = isinstance(entries[0].step, decide.Store)
         async with self._db.transaction() as connection:
+            if lock_seconds is not None:
+                await wait_for_locks(connection, lock_seconds)
             written = await record_alike(connection, entries, self._books)
             if is_end:
                 kill.reach("watch.recorded")

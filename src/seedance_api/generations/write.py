@@ -13,8 +13,8 @@ from seedance_api.billing.quote import Price
 from seedance_api.catalog import order as catalog
 from seedance_api.catalog.order import Order, Role
 from seedance_api.foundation import jobs, kill
-from seedance_api.foundation.batch import Batch
-from seedance_api.foundation.db import UNREACHABLE, Connection, Database, row
+from seedance_api.foundation.batch import Batch, Batches
+from seedance_api.foundation.db import UNREACHABLE, Connection, Database, row, wait_for_locks
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, untake
 from seedance_api.generations import drafts
@@ -24,7 +24,10 @@ from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files
 from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.endpoints import endpoints_for
 
-_FIND_OUT_SECONDS = 5.0
+_FIND_OUT_SECONDS = 3.0
+_IMPATIENT_SECONDS = 0.25
+_APART_SECONDS = 8.0
+"""How long creates of an account that is locked wait for each other, and for those of other such accounts."""
 
 
 class NewMedium(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,19 +106,33 @@ class Created(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """Writes concurrent creates in one transaction of up to 64: idempotency, hold, generation, inputs, dispatch job."""
+    """Writes concurrent creates in one transaction of up to 64: idempotency, hold, generation, inputs, dispatch job.
+
+    A transaction of many accounts has no patience with locks. When one of them is locked, each account's creates get
+    transactions of their own, which wait for `API.lock_seconds`: nobody waits for another account's wallet.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._find = Finder(db)
-        self._batch: Batch[NewGeneration, Created] = Batch(self._write, most=64, flights=2)
+        self._together: Batch[NewGeneration, Created] = Batch(self._write_mixed, most=64, flights=2)
+        self._apart: Batches[str, NewGeneration, Created] = Batches(
+            self._write, key=lambda new: new.account_id, most=64, flights=4
+        )
 
     async def __call__(self, new: NewGeneration) -> Created:
         """Store it.
 
-        Raises AppError: 402 for want of money, 422 when its key was used with another body; and ObjectGoneError.
+        Raises AppError: 402 for want of money, 422 when its key was used with another body; ObjectGoneError; and what
+        is in `CONTENDED`, when something of its account stays locked.
         """
-        return await self._batch(new)
+        if new.account_id not in self._apart:
+            try:
+                return await self._together(new)
+            except asyncpg.LockNotAvailableError:
+                pass
+        async with asyncio.timeout(_APART_SECONDS):
+            return await self._apart(new)
 
     async def find(self, once: Once) -> Created | None:
         """The generation that an earlier request with this key made. Raises AppError 422, or 409 while it is made."""
@@ -128,10 +145,15 @@ class Writer:
             raise AppError("idempotency_in_progress", headers={"Retry-After": "1"})
         return replay
 
-    async def _write(self, news: list[NewGeneration]) -> list[Created | Exception]:
+    async def _write_mixed(self, news: list[NewGeneration]) -> list[Created | Exception]:
+        return await self._write(news, _IMPATIENT_SECONDS)
+
+    async def _write(self, news: list[NewGeneration], lock_seconds: float | None = None) -> list[Created | Exception]:
         for last in (False, False, True):
             try:
-                return await self._write_together(news)
+                return await self._write_together(news, lock_seconds)
+            except asyncpg.LockNotAvailableError as error:
+                return [error] * len(news)
             except asyncpg.TransactionRollbackError:  # a deadlock, say: nothing is written
                 if last:
                     raise
@@ -139,11 +161,11 @@ class Writer:
                 return await self._find_out(news, error)
             except Exception:  # noqa: BLE001 one create with a fault must not take the others down with it
                 break
-        return [await self._write_alone(new) for new in news]
+        return [await self._write_alone(new, lock_seconds) for new in news]
 
-    async def _write_alone(self, new: NewGeneration) -> Created | Exception:
+    async def _write_alone(self, new: NewGeneration, lock_seconds: float | None) -> Created | Exception:
         try:
-            (answer,) = await self._write_together([new])
+            (answer,) = await self._write_together([new], lock_seconds)
         except asyncpg.ForeignKeyViolationError:
             return AppError("invalid_media", "An input of the draft was deleted meanwhile.")
         except _OvertakenError:
@@ -164,10 +186,12 @@ class Writer:
         there = {record["id"] for record in found}
         return [Created(new.id, None, False) if new.id in there else error for new in news]
 
-    async def _write_together(self, news: list[NewGeneration]) -> list[Created | Exception]:
+    async def _write_together(self, news: list[NewGeneration], lock_seconds: float | None) -> list[Created | Exception]:
         kill.reach("create.checked")
         answers: dict[str, Created | Exception] = {}
         async with self._db.transaction() as connection:
+            if lock_seconds is not None:
+                await wait_for_locks(connection, lock_seconds)
             # the files first, as whoever deletes files locks them
             bases = {new.draft_id for new in news if new.draft_id}
             named = {one for new in news for one in new.uploads | new.shared}

@@ -9,7 +9,6 @@ import binascii
 import hashlib
 import hmac
 import re
-import time
 
 import msgspec
 
@@ -58,11 +57,11 @@ def link_key(pepper: bytes) -> bytes:
     return hmac.digest(pepper, _PURPOSE, hashlib.sha256)
 
 
-def link(public_url: str, key: bytes, object_key: str, media_type: str, seconds: float) -> str:
-    """An address at which this object can be fetched for so many seconds. Raises ValueError as `sign` does."""
+def link(public_url: str, key: bytes, object_key: str, media_type: str, seconds: float, *, now: float) -> str:
+    """An address at which this object can be fetched for so many seconds from now. Raises ValueError as `sign` does."""
     if not 0 < seconds <= LONGEST_SECONDS:
         raise ValueError("a link is good for a while, and no longer than any generation lives")
-    token = sign(key, Linked(object_key, media_type, int(time.time() + seconds)))
+    token = sign(key, Linked(object_key, media_type, int(now + seconds)))
     return f"{public_url.rstrip('/')}/v1/media/{token}"
 
 

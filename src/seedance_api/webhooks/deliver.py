@@ -306,7 +306,7 @@ async def _send(claimed: Claimed, deliverer: Deliverer) -> Result:
 async def _signed_and_sent(claimed: Claimed, deliverer: Deliverer) -> Result:
     body = payload(claimed.event)
     secrets = secrets_of(deliverer.pepper, claimed.signs, claimed.subject, claimed.version, earlier=claimed.earlier)
-    headers = sign(claimed.event_id, int(time.time()), body, secrets)
+    headers = sign(claimed.event_id, int(deliverer.db.clock()), body, secrets)
     started = time.perf_counter()
     post = await deliverer.outbound.post(claimed.url, body, total_seconds=TOTAL_SECONDS, headers=headers)
     return read(post, time.perf_counter() - started)
@@ -314,7 +314,7 @@ async def _signed_and_sent(claimed: Claimed, deliverer: Deliverer) -> Result:
 
 async def _record(claimed: Claimed, result: Result, deliverer: Deliverer) -> bool:
     """Note how it went; returns whether the endpoint is slow."""
-    attempt = result.attempt(int(time.time()))
+    attempt = result.attempt(int(deliverer.db.clock()))
     if result.how == "delivered" and not claimed.failures and not claimed.slow and result.seconds < SLOW_SECONDS:
         await deliverer.arrived((claimed, attempt))
         return False

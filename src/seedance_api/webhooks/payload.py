@@ -39,9 +39,11 @@ def payload(event: Event) -> bytes:
     return msgspec.json.encode(event_view(event))
 
 
-def sample(kind: Kind, event_id: str, *, livemode: bool) -> Event:
+def sample(kind: Kind, event_id: str, *, livemode: bool, now: float) -> Event:
     """An event of a kind that did not happen, for trying an endpoint."""
-    return Event(id=event_id, livemode=livemode, type=kind, data=_SAMPLES[kind], created_at=datetime.now(UTC))
+    return Event(
+        id=event_id, livemode=livemode, type=kind, data=_SAMPLES[kind], created_at=datetime.fromtimestamp(now, UTC)
+    )
 
 
 _VIDEO = "vid_00000000000000000000000000"

@@ -12,15 +12,17 @@ from seedance_api.webhooks.sign import secrets_of, sign
 _SECONDS = 10.0
 
 
-async def try_endpoint(endpoint: Endpoint, kind: Kind, event_id: str, *, outbound: Outbound, pepper: bytes) -> Result:
-    """Sign and send it once; nothing is kept of it, and the endpoint stands as it stood."""
-    body = payload(sample(kind, event_id, livemode=endpoint.livemode))
+async def try_endpoint(
+    endpoint: Endpoint, kind: Kind, event_id: str, *, outbound: Outbound, pepper: bytes, now: float
+) -> Result:
+    """Sign and send it once; nothing is kept of it, and the endpoint stands as it stood. `now` is in Unix seconds."""
+    body = payload(sample(kind, event_id, livemode=endpoint.livemode, now=now))
     secrets = secrets_of(pepper, endpoint.signs, endpoint.subject, endpoint.version, earlier=endpoint.earlier)
     started = time.perf_counter()
     answer = await outbound.post(
         endpoint.url,
         body,
         total_seconds=_SECONDS,
-        headers=sign(event_id, int(time.time()), body, secrets),
+        headers=sign(event_id, int(now), body, secrets),
     )
     return read(answer, time.perf_counter() - started)

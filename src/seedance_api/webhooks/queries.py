@@ -53,7 +53,7 @@ async def insert_events(
                    )) AS data
             FROM generation g LEFT JOIN content c ON c.generation_id = g.id
             CROSS JOIN LATERAL (
-                SELECT clock_timestamp() AS moment WHERE g.id IS NOT NULL AND pg_current_xact_id() IS NOT NULL
+                SELECT event_moment() AS moment WHERE g.id IS NOT NULL AND pg_current_xact_id() IS NOT NULL
             ) m
             WHERE g.id = ANY ($2)
         ), written AS (
@@ -88,7 +88,7 @@ async def insert_account_events(
             SELECT n.kind, n.account_id, n.data, m.moment, event_id(m.moment) AS id
             FROM unnest($1::text[], $2::text[], $3::jsonb[]) AS n (kind, account_id, data)
             CROSS JOIN LATERAL (
-                SELECT clock_timestamp() AS moment WHERE n.kind IS NOT NULL AND pg_current_xact_id() IS NOT NULL
+                SELECT event_moment() AS moment WHERE n.kind IS NOT NULL AND pg_current_xact_id() IS NOT NULL
             ) m
         ), written AS (
             INSERT INTO event (id, account_id, livemode, type, data, created_at)
@@ -653,11 +653,18 @@ async def horizon(db: Database) -> datetime:
     A transaction that begins to write after this question writes younger events. Of one whose beginning is not known,
     or may not be seen, nothing is supposed: until it has ended no event is before it.
     """
+    # first: whoever took a moment up to this one has begun by now
+    given: int = await db.fetchval("SELECT last_value FROM event_clock")
     return await db.fetchval(
         """
-        SELECT least(now(), min(coalesce(xact_start, '-infinity'))) FROM pg_stat_activity
+        SELECT least(
+            greatest(now(), timestamptz 'epoch' + ($1::bigint + 1) * interval '1 microsecond'),
+            min(coalesce(xact_start, '-infinity'))
+        )
+        FROM pg_stat_activity
         WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
-        """
+        """,
+        given,
     )
 
 

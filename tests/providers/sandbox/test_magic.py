@@ -1,6 +1,7 @@
 """Magic values: read from one table, documented, and each does what it says."""
 
 import asyncio
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -206,3 +207,29 @@ def readable_frames(path):
         for _ in container.decode(video=0):
             count += 1
     return count
+
+
+def test_a_deadline_goes_by_the_clock_that_it_was_set_by(tmp_path):
+    """The database's: on a machine whose own is an hour late, a deadline that is over is over all the same."""
+
+    async def story(sandbox):
+        over = await sandbox.start(magic("stall", "att_over", deadline_seconds=1800))
+        check = await finished(sandbox, over.operation, 10)
+        assert isinstance(check, Failed)
+        assert check.code == "deadline_exceeded"
+
+    run(tmp_path, story, clock=lambda: time.time() + 3600)
+
+
+def test_work_of_a_dead_worker_is_taken_up_although_the_clock_was_set_back(tmp_path):
+    now = [10_000.0]
+
+    async def story(sandbox):
+        taken = await sandbox.start(magic("stall", "att_1", deadline_seconds=1e9))
+        work = sandbox._studio._works.pop("att_1")  # as if its worker were dead
+        work.task.cancel()
+        now[0] -= 3600
+        assert isinstance((await sandbox.check_many([taken.operation]))[0], Pending)
+        assert sandbox._studio.progress("att_1") is not None, "it is ours now"
+
+    run(tmp_path, story, clock=lambda: now[0])

@@ -207,7 +207,7 @@ class Sandbox:
         if outcome is not None:
             return _as_check(outcome)
         state = await self._records.state(attempt_id)
-        if state is not None and self._clock() - state.heartbeat_at <= self._stale_seconds:
+        if state is not None and abs(self._clock() - state.heartbeat_at) <= self._stale_seconds:
             return Pending(state.progress)
         commission = await self._records.commission(attempt_id)
         if commission is None:

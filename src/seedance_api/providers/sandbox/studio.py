@@ -162,7 +162,7 @@ class Studio:
             await asyncio.sleep(self._heartbeat_seconds)
             for attempt_id, work in list(self._works.items()):
                 pace = self._heartbeat_seconds if work.state == "running" else self._stale_seconds / 3
-                if self._clock() - work.noted_at >= pace * 0.9:
+                if abs(self._clock() - work.noted_at) >= pace * 0.9:  # it may be set back
                     try:
                         await self._look_after(attempt_id, work)
                     except StoreTrouble as trouble:
