@@ -10,6 +10,8 @@ from litestar import HttpMethod, Response, route
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.parts import parts_of
 
+LIVE, READY = "/healthz", "/readyz"
+
 
 class Health(msgspec.Struct, frozen=True):
     """How it stands."""
@@ -17,13 +19,13 @@ class Health(msgspec.Struct, frozen=True):
     status: Literal["ok", "unavailable"]
 
 
-@route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route(LIVE, http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def healthz() -> Response[bytes]:
     """The process answers."""
     return Response(msgspec.json.encode(Health("ok")), media_type="application/json")
 
 
-@route("/readyz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route(READY, http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def readyz(request: AnyRequest) -> Response[bytes]:
     """The database answers within two seconds."""
     try:

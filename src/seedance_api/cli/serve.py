@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
+import structlog
 import typer
 
-from seedance_api.app.answer import api
+from seedance_api.app.answer import api, listening_url
 from seedance_api.cli.check import check
 from seedance_api.cli.run import AsJson, DataDir, started
 from seedance_api.foundation.process import allow_open_files
 from seedance_api.serve import serve as run
 
+_log = structlog.get_logger()
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
@@ -25,11 +27,15 @@ def serve(
     allow_open_files()
     with started(data_dir, host=host, port=port, workers=workers) as settings:
         check(settings)
+        if settings.public_url is None and settings.host in ("0.0.0.0", "::"):  # noqa: S104 it is compared
+            # nothing tells by which of its addresses customers know the machine
+            _log.warning("serve.no_public_url", url=listening_url(settings.host, settings.port))
         run(
             f"{api.__module__}:{api.__name__}",  # imported here, once: the API processes are forks
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
+            connections=settings.connections,
             drain_seconds=settings.drain_seconds,
             live_sandbox=settings.live_sandbox,
             as_json=as_json,
