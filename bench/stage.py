@@ -29,6 +29,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.money import MICRO
 from seedance_api.foundation.postgres import Embedded
+from seedance_api.generations.announce import announce_news
 
 ROOT = Path(__file__).resolve().parent.parent
 PEPPER = "5e" * 32
@@ -250,7 +251,7 @@ async def _make_ground(url: str, data: Path) -> Ground:
         account = await create_account(db, "bench@example.org")
         test = await create_key(db, pepper, email=account.email, mode=KeyMode.TEST)
         live = await create_key(db, pepper, email=account.email, mode=KeyMode.LIVE)
-        await credit(db, account.id, _MONEY, reason="to measure with", author="bench")
+        await credit(db, account.id, _MONEY, reason="to measure with", author="bench", announce=announce_news)
         for subject in (None, live.id):
             await set_limits(db, account.id, subject, {Period.DAY: _MONEY, Period.MONTH: _MONEY})
         return Ground(url, data, account.id, test.id, test.key, live.id, live.key)

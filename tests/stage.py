@@ -22,6 +22,7 @@ from seedance_api.billing.credit import credit as add
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.money import parse_amount
+from seedance_api.generations.announce import announce_news
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ async def make_template(url: str) -> None:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _TEMPLATE):
             await connection.execute(f"CREATE DATABASE {_TEMPLATE}_making")
-            migrate(named(url, f"{_TEMPLATE}_making"))
+            await asyncio.to_thread(migrate, named(url, f"{_TEMPLATE}_making"))
             await connection.execute(f"ALTER DATABASE {_TEMPLATE}_making RENAME TO {_TEMPLATE}")
     finally:
         await connection.close()
@@ -157,7 +158,7 @@ class Service:
         async def credit(db: Database) -> None:
             account = await queries.account_by_email(db, email or self.account["email"])
             assert account is not None
-            await add(db, account.id, parse_amount(amount), reason="a test", author="test")
+            await add(db, account.id, parse_amount(amount), reason="a test", author="test", announce=announce_news)
 
         self._do(credit)
 

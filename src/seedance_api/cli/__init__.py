@@ -18,6 +18,7 @@ COMMANDS = {
     "prices": ("prices",),
     "upstream": ("upstreams",),
     "doctor": ("doctor",),
+    "recover": ("recover",),
 }
 """The modules of each; the first has it under the name `command`."""
 

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from seedance_api.app.read import certificate_of, read_upstreams_of
-from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
+from seedance_api.app.read import certificate_of, database_url, read_upstreams_of
+from seedance_api.cli.run import AsJson, DataDir, fail, in_database, schema_errors, show, started
 from seedance_api.cli.upstreams import reconcile_now
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import LiveSide, Remark, inspect
+from seedance_api.doctor.installation import LiveSide, Remark, inspect, of_schema
 from seedance_api.doctor.invariants import Finding
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.migrations import look
 from seedance_api.foundation.objects import open_store
 from seedance_api.settings import Settings
 
@@ -36,10 +37,17 @@ def doctor(
     """Look at the installation, or with --invariants at all that it holds. Exit code 1 when anything is wrong."""
     if reconcile:
         reconcile_now(hours, data_dir, as_json)
-    elif invariants:
-        _check_invariants(_ids_of(accepted), data_dir, as_json)
-    else:
-        _inspect(data_dir, as_json)
+        return
+    with started(data_dir, migrates=False) as settings:  # the commands within use its database
+        with schema_errors():
+            standing = look(database_url(settings))
+        remark = of_schema(standing)
+        if remark.status == "error":  # nothing else can be asked of it
+            _show([remark], as_json)
+        elif invariants:
+            _check_invariants(_ids_of(accepted), data_dir, as_json)
+        else:
+            _inspect(remark, data_dir, as_json)
 
 
 def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool) -> None:
@@ -58,12 +66,15 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
         raise typer.Exit(1)
 
 
-def _inspect(data_dir: Path | None, as_json: bool) -> None:
+def _inspect(of_schema: Remark, data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
         store = open_store(settings.storage_url, settings.data_dir / "objects")
         return await inspect(db, store, live=_live(settings), certificate=certificate_of(settings))
 
-    remarks = in_database(data_dir, verb)
+    _show([of_schema, *in_database(data_dir, verb)], as_json)
+
+
+def _show(remarks: list[Remark], as_json: bool) -> None:
     text = "\n".join(f"{one.status:<8}{one.name:<10}{one.message}" for one in remarks)
     is_well = all(one.status != "error" for one in remarks)
     show({"ok": is_well, "remarks": remarks}, as_json, text)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
-import psycopg
 import typer
 
 from seedance_api.accounts import create, queries
@@ -19,6 +18,7 @@ from seedance_api.app.read import database_url, pepper_of
 from seedance_api.foundation import log
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.migrations import migrate as run_migrations
 from seedance_api.foundation.money import parse_amount
 from seedance_api.foundation.postgres import Embedded
@@ -91,22 +91,31 @@ def started(data_dir: Path | None, *, migrates: bool = True, **options: object) 
     log.configure(level=settings.log_level, pretty=sys.stderr.isatty())
     if settings.database_url is not None:
         if migrates:
-            _migrate_given(settings.database_url)
+            _migrate(settings.database_url)
         yield settings
         return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with Embedded(settings.data_dir / "postgres") as postgres:
         os.environ["SEEDANCE_DATABASE_URL"] = postgres.url
         if migrates:
-            run_migrations(postgres.url)
+            _migrate(postgres.url)
         yield msgspec.structs.replace(settings, database_url=postgres.url)
 
 
-def _migrate_given(url: str) -> None:
-    try:
+def _migrate(url: str) -> None:
+    with schema_errors():
         run_migrations(url)
-    except psycopg.OperationalError:  # its text may hold the address, and so a password
+
+
+@contextmanager
+def schema_errors() -> Generator[None]:
+    """End the command where the database cannot be reached, or is not one that this release can work with."""
+    try:
+        yield
+    except ConnectionError:
         fail("the database of SEEDANCE_DATABASE_URL cannot be reached", 1)
+    except SchemaError as error:
+        fail(str(error), 1)
 
 
 def show(fields: dict[str, Any], as_json: bool, text: str) -> None:

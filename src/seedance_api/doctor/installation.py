@@ -15,6 +15,7 @@ from seedance_api.delivery.certificate import Certificate, check
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.migrations import Standing
 from seedance_api.generations import discrepancies, gates
 
 _SECONDS = 10.0
@@ -38,6 +39,18 @@ class LiveSide(msgspec.Struct, frozen=True, kw_only=True):
     reachable: bool = False
     calls_back: bool = False
     problem: str | None = None
+
+
+def of_schema(standing: Standing) -> Remark:
+    """Whether the database has the schema that this version was shipped with."""
+    if problem := standing.conflict or standing.breaks:
+        return Remark(name="schema", status="error", message=problem)
+    if standing.pending:
+        message = f"{', '.join(standing.pending)} is not applied yet: run seedance-api migrate"
+        return Remark(name="schema", status="error", message=message)
+    if standing.remarks:
+        return Remark(name="schema", status="warning", message=standing.remarks)
+    return Remark(name="schema", status="ok", message="as this version was shipped with it")
 
 
 async def inspect(db: Database, store: ObjectStore, *, live: LiveSide, certificate: Certificate) -> list[Remark]:

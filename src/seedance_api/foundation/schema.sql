@@ -418,6 +418,12 @@ UNION ALL
     transfer.amount,
     transfer.created_at
    FROM public.transfer;
+CREATE TABLE public.migration (
+    name text NOT NULL COLLATE pg_catalog."C",
+    digest text,
+    release text,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
 CREATE TABLE public.notice (
     id text NOT NULL COLLATE pg_catalog."C",
     account_id text NOT NULL COLLATE pg_catalog."C",
@@ -642,6 +648,8 @@ ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (account_id, route, key);
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (one);
+ALTER TABLE ONLY public.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.notice
     ADD CONSTRAINT notice_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.pgqueuer_log

@@ -23,6 +23,7 @@ from seedance_api.generations.rows import (
     Seen,
     Step,
     Tried,
+    Unsent,
 )
 from seedance_api.providers.provider import Operation, Original, Output
 
@@ -845,6 +846,21 @@ async def overdue_in_queue(db: Database, limit: int) -> list[Step]:
         SELECT id, version, provider, state FROM generation WHERE state = 'queued' AND deadline_at <= now()
         ORDER BY deadline_at LIMIT $1
         """,
+        limit,
+    ))  # fmt: skip
+
+
+async def unsent_behind(db: Database, behind: str, limit: int) -> list[Unsent]:
+    """Live generations that no upstream was sent, as far as is written here, with their planned attempts."""
+    return rows(Unsent, await db.fetch(
+        """
+        SELECT g.id, g.version, g.provider, a.id AS attempt_id
+        FROM generation g LEFT JOIN attempt a ON a.generation_id = g.id AND a.resolved_at IS NULL
+        WHERE g.livemode AND g.id > $1
+          AND (g.state = 'queued' OR (g.state = 'submitting' AND a.state = 'planned'))
+        ORDER BY g.id LIMIT $2
+        """,
+        behind,
         limit,
     ))  # fmt: skip
 
