@@ -1,6 +1,4 @@
 -- A key that ends is announced by the database itself, however it ends: by the verb, with its account, or by an operator's hand.
--- depends: 0008_shared_objects
-
 CREATE FUNCTION tell_key_revoked() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('key_revoked', OLD.id);
