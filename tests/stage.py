@@ -19,6 +19,7 @@ import httpx
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.billing.credit import credit as add
+from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.money import parse_amount
@@ -100,6 +101,7 @@ class Service:
         } | {f"SEEDANCE_{name.upper()}": value for name, value in settings.items()}  # fmt: skip
         self.errors = folder / "stderr"
         if not started:  # for commands only
+            self._do(_nothing)
             return
         self.start()
         self.account = self.new_account()
@@ -145,7 +147,7 @@ class Service:
         async def run() -> T:
             db = await Database.connect(self.database_url, most=1)
             try:
-                await create.check_pepper(db, bytes.fromhex(PEPPER))
+                await installation.make(db, bytes.fromhex(PEPPER))
                 return await verb(db)
             finally:
                 await db.close()
@@ -192,6 +194,10 @@ class Service:
     def _close(self) -> None:
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+async def _nothing(db: Database) -> None:
+    """Only the installation is made."""
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> object:

@@ -81,7 +81,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db, announce=announce_news))
     _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))
     _schedule(queue, "prune", "23 * * * *", lambda: prune_log(engine.db))
-    _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
+    _schedule(queue, "collect", "17 * * * *", lambda: collect(engine.db, engine.storage.objects))
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
     _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))
     return [

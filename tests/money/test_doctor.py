@@ -187,7 +187,8 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
         store = open_store(None, tmp_path / "objects")
         remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours)
         assert {one.name: one.status for one in remarks} == {
-            "database": "ok", "objects": "ok", "prices": "warning", "marking": "ok", "upstream": "warning",
+            "database": "ok", "objects": "ok", "orphans": "ok", "prices": "warning", "marking": "ok", "settings": "ok",
+            "upstream": "warning",
         }  # fmt: skip
 
     with_database(database_url, verb)

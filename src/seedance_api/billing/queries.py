@@ -457,16 +457,30 @@ async def account_of_key(connection: Connection, key_id: str) -> str | None:
 # Notices
 
 
-async def insert_notices(connection: Connection, notices: Sequence[tuple[str, str, str, dict[str, Any]]]) -> None:
-    """Write notices: id, account, kind, detail."""
+async def insert_notices(
+    connection: Connection, notices: Sequence[tuple[str, str | None, str, dict[str, Any]]]
+) -> None:
+    """Write notices: id, account, kind, detail. One about the installation has no account."""
     await connection.executemany("INSERT INTO notice (id, account_id, kind, detail) VALUES ($1, $2, $3, $4)", notices)
+
+
+async def was_noticed(connection: Connection, kind: str, hours: int) -> bool:
+    """Whether the installation had such a notice in the last hours."""
+    return await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM notice WHERE account_id IS NULL AND kind = $1
+                       AND created_at > now() - $2 * interval '1 hour')
+        """,
+        kind,
+        hours,
+    )
 
 
 async def open_notice(db: Database, notice_id: str) -> Notice | None:
     """A notice that is still to be delivered, or given up."""
     found = await db.fetchrow(
         """
-        SELECT n.*, a.email FROM notice n JOIN account a ON a.id = n.account_id
+        SELECT n.*, a.email FROM notice n LEFT JOIN account a ON a.id = n.account_id
         WHERE n.id = $1 AND n.closed_at IS NULL
         """,
         notice_id,

@@ -12,7 +12,9 @@ from typer.core import TyperGroup
 COMMANDS = {
     "serve": ("serve",),
     "worker": ("work",),
+    "init": ("init",),
     "migrate": ("migrate",),
+    "collect": ("collect",),
     "account": ("accounts", "regions", "retention"),
     "key": ("keys",),
     "prices": ("prices",),

@@ -5,15 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from seedance_api.app.read import certificate_of, database_url, read_upstreams_of
-from seedance_api.cli.run import AsJson, DataDir, fail, in_database, schema_errors, show, started
+from seedance_api.app.install import differences
+from seedance_api.app.open import open_objects
+from seedance_api.app.read import certificate_of, read_upstreams_of
+from seedance_api.cli.run import AsJson, DataDir, fail, in_database, opened, schema_of, show
 from seedance_api.cli.upstreams import reconcile_now
 from seedance_api.doctor.examine import examine
 from seedance_api.doctor.installation import LiveSide, Remark, inspect, of_schema
 from seedance_api.doctor.invariants import Finding
+from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.migrations import look
-from seedance_api.foundation.objects import open_store
 from seedance_api.settings import Settings
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -38,10 +39,8 @@ def doctor(
     if reconcile:
         reconcile_now(hours, data_dir, as_json)
         return
-    with started(data_dir, migrates=False) as settings:  # the commands within use its database
-        with schema_errors():
-            standing = look(database_url(settings))
-        remark = of_schema(standing)
+    with opened(data_dir, half=True) as settings:  # the commands within use its database
+        remark = of_schema(schema_of(settings))
         if remark.status == "error":  # nothing else can be asked of it
             _show([remark], as_json)
         elif invariants:
@@ -52,7 +51,7 @@ def doctor(
 
 def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Finding]:
-        store = open_store(settings.storage_url, settings.data_dir / "objects")
+        store = await open_objects(db, settings)
         return await examine(db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)))
 
     found = in_database(data_dir, verb)
@@ -68,8 +67,10 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
 
 def _inspect(of_schema: Remark, data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
-        store = open_store(settings.storage_url, settings.data_dir / "objects")
-        return await inspect(db, store, live=_live(settings), certificate=certificate_of(settings))
+        store = await open_objects(db, settings)
+        differing = await differences(settings, await installation.settings(db))
+        live, ours = _live(settings), certificate_of(settings)
+        return await inspect(db, store, live=live, certificate=ours, differences=differing)
 
     _show([of_schema, *in_database(data_dir, verb)], as_json)
 

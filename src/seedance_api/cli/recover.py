@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from seedance_api.app.open import open_objects
 from seedance_api.cli.run import AsJson, DataDir, in_database, show
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.objects import open_store
 from seedance_api.generations import recover as generations
 from seedance_api.generations.recover import Recovered
 from seedance_api.settings import Settings
@@ -27,7 +27,7 @@ def recover(
     """
 
     async def verb(db: Database, settings: Settings) -> Recovered:
-        store = open_store(settings.storage_url, settings.data_dir / "objects")
+        store = await open_objects(db, settings)
         return await generations.recover(db, store, dry_run=dry_run)
 
     done = in_database(data_dir, verb)

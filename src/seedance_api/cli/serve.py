@@ -6,8 +6,10 @@ import structlog
 import typer
 
 from seedance_api.app.answer import api, listening_url
-from seedance_api.cli.check import check
-from seedance_api.cli.run import AsJson, DataDir, started
+from seedance_api.app.install import join
+from seedance_api.cli.check import check_marks, check_upstreams
+from seedance_api.cli.init import in_fork, made
+from seedance_api.cli.run import AsJson, DataDir, configured
 from seedance_api.foundation.process import allow_open_files
 from seedance_api.serve import serve as run
 
@@ -23,10 +25,13 @@ def serve(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the API and a worker."""
+    """Run the API and a worker. Where there is no installation yet, one is made."""
     allow_open_files()
-    with started(data_dir, host=host, port=port, workers=workers) as settings:
-        check(settings)
+    given = configured(data_dir, host=host, port=port, workers=workers)
+    check_upstreams(given)
+    with made(given) as settings:
+        in_fork(join(settings, makes=True))
+        check_marks(settings)
         if settings.public_url is None and settings.host in ("0.0.0.0", "::"):  # noqa: S104 it is compared
             # nothing tells by which of its addresses customers know the machine
             _log.warning("serve.no_public_url", url=listening_url(settings.host, settings.port))

@@ -11,31 +11,43 @@ from obstore.store import ObjectStore
 from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
+from seedance_api.generations import unowned
+from seedance_api.generations.collect import OVERDUE
 from seedance_api.generations.queries import keys_with_rows
 
 _AGE = timedelta(hours=2, minutes=15)
-"""`collect` runs hourly and takes what is an hour old: older than this, an object without a row was overlooked."""
+"""`collect` runs hourly and notes what is an hour old: older than this, an object without a row was overlooked."""
 _PAGE = 1000
 _AT_ONCE = 16
 
 
 async def examine(
-    db: Database, store: ObjectStore, *, accepted: Iterable[str] | None, tell: Callable[[Finding], None]
+    db: Database,
+    store: ObjectStore,
+    *,
+    accepted: Iterable[str] | None,
+    tell: Callable[[Finding], None],
+    age: timedelta = _AGE,
 ) -> list[Finding]:
-    """Check every invariant and tell each finding when it is there. `accepted` are the ids that a client was given."""
+    """Check every invariant and tell each finding when it is there. `accepted` are the ids that a client was given.
+
+    An object that is younger than `age` may still get its row.
+    """
     found: list[Finding] = []
     for invariant in INVARIANTS:
-        found.append(await _check(db, store, invariant, accepted))
+        found.append(await _check(db, store, invariant, accepted, age))
         tell(found[-1])
     return found
 
 
-async def _check(db: Database, store: ObjectStore, invariant: Invariant, accepted: Iterable[str] | None) -> Finding:
+async def _check(
+    db: Database, store: ObjectStore, invariant: Invariant, accepted: Iterable[str] | None, age: timedelta
+) -> Finding:
     match invariant.ask:
         case None:
             return await check(db, invariant)
         case Ask.STORE:
-            return await finding(invariant, _wrong_objects(db, store))
+            return await finding(invariant, _wrong_objects(db, store, age))
         case Ask.CLIENT:
             if accepted is None:
                 missing = "needs a client's list of the ids it was given: --accepted FILE"
@@ -54,13 +66,14 @@ async def _lost(db: Database, ids: list[str]) -> AsyncIterator[str]:
                 yield f"generation {one}: answered with success, and not there"
 
 
-async def _wrong_objects(db: Database, store: ObjectStore) -> AsyncIterator[str]:
-    before = datetime.now(UTC) - _AGE
+async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta) -> AsyncIterator[str]:
+    before = datetime.now(UTC) - age
     for prefix in ("content/", "files/"):
         async for page in objects.keys_before(store, prefix, before):
             named = await keys_with_rows(db, page)
+            watched = await unowned.watched(db, [key for key in page if key not in named], OVERDUE)
             for key in page:
-                if key not in named:
+                if key not in named and key not in watched:
                     yield f"object {key}: no row names it"
     behind = ""
     while page := await _named_objects(db, behind):

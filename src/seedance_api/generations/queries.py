@@ -895,16 +895,3 @@ async def keys_with_rows(db: Database, keys: list[str]) -> set[str]:
         keys,
     )
     return {record["object_key"] for record in found}
-
-
-async def open_attempts(db: Database, ids: list[str]) -> set[str]:
-    """Those of these attempts that are under way, or whose file is still to be stored."""
-    found = await db.fetch(
-        """
-        SELECT a.id FROM attempt a JOIN generation g ON g.id = a.generation_id
-        WHERE a.id = ANY ($1) AND g.finished_at IS NULL
-          AND a.state IN ('planned', 'sent', 'acknowledged', 'unknown', 'succeeded')
-        """,
-        ids,
-    )
-    return {record["id"] for record in found}
