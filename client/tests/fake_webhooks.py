@@ -27,10 +27,11 @@ class FakeWebhooks:
             return {"object": "list", "data": TYPES}
         if path.startswith("/v1/webhook_secret"):
             until = 1795610443 if body.get("keep_old_secret_active_for_24_hours") else None
+            shown = {"signing_secret": SECRET, "rotated_at": 1795524043} if path.endswith("/rotate") else {}
             return {
-                "object": "webhook_secret", "signing_secret": SECRET, "signing_secret_hint": "whsec_…tzc3",
+                "object": "webhook_secret", "signing_secret_hint": "whsec_…tzc3", "rotated_at": None,
                 "previous_secret_until": until, "livemode": False, "new": 7,
-            }  # fmt: skip
+            } | shown  # fmt: skip
         if path == "/v1/events":
             return paged([e for e in self.events if query.get("type") in {None, e["type"]}], "id", query)
         if path.startswith("/v1/events/"):

@@ -65,8 +65,10 @@ def test_secrets_rotate(client, service):
         {"keep_old_secret_active_for_24_hours": True},
         {"keep_old_secret_active_for_24_hours": False},
     ]
-    assert client.webhooks.secret().signing_secret == SECRET
-    assert client.webhooks.rotate_account_secret(keep_old=True).previous_secret_until == 1795610443
+    told = client.webhooks.secret()
+    assert (told.signing_secret, told.signing_secret_hint, told.rotated_at) == (None, "whsec_…tzc3", None)
+    turned = client.webhooks.rotate_account_secret(keep_old=True)
+    assert (turned.signing_secret, turned.previous_secret_until) == (SECRET, 1795610443)
     assert service.seen("POST", "/v1/webhook_secret/rotate")[0].json == {"keep_old_secret_active_for_24_hours": True}
 
 

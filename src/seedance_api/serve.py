@@ -1,6 +1,7 @@
 """Serve: the API processes and a worker, started, watched and stopped together."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -16,11 +17,19 @@ from typing import Any, Self
 import msgspec
 import structlog
 from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 _RESTART_SECONDS = 1.0
 _LOOP_SECONDS = 30.0
+HEAD_BYTES = 32 * 1024
+"""The longest head of a request. It is also what is read of a body at once, and kept in memory for a connection."""
+HEAD_SECONDS = 30.0
+"""Within which a head must have come: also how long a kept connection may be idle, and one that never asks may stay."""
+_BACKLOG = 4096
+_OWN_FILES = 512
+_LEAST_CONNECTIONS = 64
 LIVE_SANDBOX = "SEEDANCE_LIVE_SANDBOX is on: live keys get sandbox previews and are charged for them. For trials only."
 _TO_STDERR = {name: {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"} for name in ("console", "access")}
 """Granian warns on standard output, which is for the one line of the command's answer."""
@@ -28,10 +37,24 @@ _log = structlog.get_logger()
 
 
 def serve(
-    application: str, *, host: str, port: int, workers: int, drain_seconds: float, live_sandbox: bool, as_json: bool
+    application: str,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    connections: int,
+    drain_seconds: float,
+    live_sandbox: bool,
+    as_json: bool,
 ) -> None:
-    """Run `module:function`, which makes an ASGI application, until SIGTERM or SIGINT. Port 0 takes a free one."""
+    """Run `module:function`, which makes an ASGI application, until SIGTERM or SIGINT. Port 0 takes a free one.
+
+    `connections` are those of each API process.
+    """
     port = port or free_port(host)
+    most = connections_allowed(connections)
+    # the API processes read the settings for themselves: what they are to know is what holds
+    os.environ |= {"SEEDANCE_PORT": str(port), "SEEDANCE_CONNECTIONS": str(most)}
     said = {"as_json": as_json, "live_sandbox": live_sandbox}
     announcer = threading.Thread(target=announce, args=(host, port), kwargs=said, daemon=True)
     with WorkerProcess(drain_seconds) as worker:
@@ -46,11 +69,27 @@ def serve(
             loop=Loops.uvloop,
             factory=True,
             websockets=False,
+            # what the kernel keeps ready until it is accepted; it takes no more than `net.core.somaxconn`
+            backlog=_BACKLOG,
+            # without it granian accepts as many as the backlog has, shared by the processes, and then nobody
+            backpressure=most,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(HEAD_SECONDS * 1000), keep_alive=True, max_buffer_size=HEAD_BYTES
+            ),
             log_level=LogLevels.warning,
             log_dictconfig={"handlers": _TO_STDERR},
             respawn_failed_workers=True,
             workers_kill_timeout=max(1, int(drain_seconds)),
         ).serve_and(announcer.start, worker.watch)
+
+
+def connections_allowed(wanted: int) -> int:
+    """How many connections an API process may have: each may need two files more, for what is sent over it."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = max(_LEAST_CONNECTIONS, min(wanted, (files - _OWN_FILES) // 3))
+    if allowed < wanted:
+        _log.warning("serve.few_connections", wanted=wanted, allowed=allowed, open_files=files)
+    return allowed
 
 
 class Server(MPServer):

@@ -1,7 +1,9 @@
 """Every setting: its environment variable, default, meaning and bounds. `docs/settings.md` is compared with this table."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
 import msgspec
@@ -47,9 +49,40 @@ TABLE: tuple[Setting, ...] = (
     Setting("PORT", "8000", "Port to listen on; 0 takes a free one.", 0, 65535),
     Setting("WORKERS", "1", "API processes.", 1, 64),
     Setting(
+        "CONNECTIONS",
+        "4096",
+        "Client connections of each API process. Fewer where the limit of open files allows no more: a third of it. When three quarters are taken, connections that wait for no answer are closed.",
+        64,
+        100_000,
+    ),
+    Setting(
+        "CONNECTIONS_PER_ADDRESS",
+        "256",
+        "Client connections from one address (IPv6: from one /64) to each API process; those above are closed within a second. 0: no bound. Linux only.",
+        0,
+        100_000,
+    ),
+    Setting(
+        "PROXY_NETWORKS",
+        "127.0.0.0/8,::1/128",
+        "Networks, comma-separated, whose connections are not counted by address: your proxies, which bring many clients. Empty: all are counted.",
+    ),
+    Setting(
+        "STREAMS_PER_ACCOUNT",
+        "64",
+        "Event streams of one account at once in each API process; more are answered with 429 `too_many_streams`.",
+        1,
+        10_000,
+    ),
+    Setting(
+        "HEALTH_PORT",
+        "",
+        "A second port, on the same address, that answers `/healthz` and `/readyz` only, whatever connections the API has. Empty: there is none.",
+    ),
+    Setting(
         "PUBLIC_URL",
         "",
-        "The address customers use, for the links in answers. Empty: links are relative to the request's host.",
+        "The address customers use, `https://host[:port][/path]`, for the links in answers. Empty: the address that is listened on. What a request says of its host is never used.",
         alike=True,
     ),
     Setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
@@ -241,6 +274,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     workers: int
+    connections: int
+    connections_per_address: int
+    proxy_networks: tuple[str, ...]
+    streams_per_account: int
+    health_port: int | None
     public_url: str | None
     log_level: str
     database_connections: int
@@ -380,6 +418,30 @@ def _label_seconds(text: str) -> int:
     return int(text)
 
 
+def _public_url(text: str) -> str | None:
+    if text and not _PUBLIC_URL.fullmatch(text):
+        raise ValueError("must be https://host, perhaps with a port and a path, and nothing more")
+    return text.rstrip("/") or None
+
+
+_PUBLIC_URL = re.compile(
+    r"https?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?"
+)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("must be networks, such as 10.0.0.0/8, with commas between") from None
+
+
+def _health_port(text: str) -> int | None:
+    if text and (not text.isdecimal() or not 1 <= int(text) <= 65535):
+        raise ValueError("must be a port number")
+    return int(text) if text else None
+
+
 def _line(most: int) -> Callable[[str], str]:
     def read_line(text: str) -> str:
         if len(text) > most or not text.isprintable():
@@ -405,6 +467,9 @@ _READERS: dict[str, Callable[[str], object]] = {
     "CONTENT_REDIRECT": _boolean,
     "FETCH_ALLOW_NETWORKS": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
     "WEBHOOK_PORTS": _ports,
+    "PUBLIC_URL": _public_url,
+    "PROXY_NETWORKS": _networks,
+    "HEALTH_PORT": _health_port,
     "SMTP_URL": _smtp,
     "LOG_LEVEL": _level,
     "PEPPER": _pepper,

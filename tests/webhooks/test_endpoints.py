@@ -207,6 +207,16 @@ def test_a_video_s_webhook_url_hears_how_it_ended(service: Service, client: http
     there.came.clear()
     there.answer = status(200)
     url = f"{there.url}&job=7"
+    told = client.get("/v1/webhook_secret").json()
+    assert "signing_secret" not in told
+    assert told["rotated_at"] is None
+    shown = client.post("/v1/webhook_secret/rotate", json={}, headers={"Idempotency-Key": "r"}).json()
+    secret = shown["signing_secret"]
+    assert secret.startswith("whsec_")
+    assert shown["signing_secret_hint"] != told["signing_secret_hint"]
+    lost = client.post("/v1/webhook_secret/rotate", json={}, headers={"Idempotency-Key": "r"})
+    assert lost.headers["idempotent-replayed"] == "true"
+    assert lost.json() == shown
     body = SHORT | {"webhook_url": url}
     first = client.post("/v1/videos", json=body, headers={"Idempotency-Key": "v"}).json()
     again = client.post("/v1/videos", files={name: (None, str(value)) for name, value in body.items()},
@@ -215,7 +225,6 @@ def test_a_video_s_webhook_url_hears_how_it_ended(service: Service, client: http
     other = client.post("/v1/videos", json=body | {"webhook_url": there.url}, headers={"Idempotency-Key": "v"})
     refused(other, 422, code="idempotency_mismatch")
     until(lambda: [came for came in there.came if came.path.endswith("job=7")])
-    secret = client.get("/v1/webhook_secret").json()["signing_secret"]
     (came,) = there.came
     event = Standard(secret).verify(came.body, came.headers)
     assert event["type"] == "video.completed"
@@ -226,7 +235,10 @@ def test_a_video_s_webhook_url_hears_how_it_ended(service: Service, client: http
     turned = client.post("/v1/webhook_secret/rotate", json={"keep_old_secret_active_for_24_hours": True}).json()
     assert turned["signing_secret"] != secret
     assert turned["previous_secret_until"] is not None
-    assert client.get("/v1/webhook_secret").json() == turned
+    told = client.get("/v1/webhook_secret")
+    assert told.headers["cache-control"] == "no-store"
+    assert told.json() == {name: value for name, value in turned.items() if name != "signing_secret"}
+    assert turned["signing_secret"] not in told.text
 
     kinds = [one["type"] for one in client.get("/v1/events").json()["data"]]
     assert kinds == ["video.queued", "video.in_progress", "video.completed"]

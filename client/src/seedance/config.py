@@ -44,9 +44,10 @@ def find_config(base_url: str | None, api_key: str | None) -> Login:
 def check_base_url(base_url: str) -> str:
     try:
         url = httpx.URL(base_url.strip())
-    except httpx.InvalidURL:
+        host = url.host  # decodes an internationalized name, and raises for one that is none
+    except (httpx.InvalidURL, ValueError):
         raise ConfigurationError("the base URL is not a URL") from None
-    if url.scheme not in {"http", "https"} or not url.host:
+    if url.scheme not in {"http", "https"} or not host:
         raise ConfigurationError("the base URL must start with http:// or https:// and name a host")
     if url.userinfo or url.query or url.fragment:
         raise ConfigurationError("the base URL must not carry a password, a query or a fragment")

@@ -47,11 +47,15 @@ class WebhookEndpoint(Answer, frozen=True, kw_only=True):
 
 
 class WebhookSecret(Answer, frozen=True, kw_only=True):
-    """The account's own secret: what signs for the `webhook_url` of its videos."""
+    """The account's own secret: what signs for the `webhook_url` of its videos.
 
-    signing_secret: str
+    `signing_secret` is there when it is rotated, and never else; it was never seen while `rotated_at` is None.
+    """
+
     object: str = "webhook_secret"
+    signing_secret: str | None = None
     signing_secret_hint: str = ""
+    rotated_at: int | None = None
     previous_secret_until: int | None = None
     livemode: bool | None = None
 

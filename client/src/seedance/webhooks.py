@@ -111,7 +111,7 @@ class Webhooks:
         return self._driver.run(list_event_types(self._retries))
 
     def secret(self) -> WebhookSecret:
-        """The account's own secret, which signs for the `webhook_url` of its videos."""
+        """What is told of the account's own secret; `rotate_account_secret` shows a new one."""
         return self._driver.run(retrieve_secret(self._retries))
 
     def rotate_account_secret(self, *, keep_old: bool = False) -> WebhookSecret:
@@ -199,7 +199,7 @@ class AsyncWebhooks:
         return await self._driver.run(list_event_types(self._retries))
 
     async def secret(self) -> WebhookSecret:
-        """The account's own secret, which signs for the `webhook_url` of its videos."""
+        """What is told of the account's own secret; `rotate_account_secret` shows a new one."""
         return await self._driver.run(retrieve_secret(self._retries))
 
     async def rotate_account_secret(self, *, keep_old: bool = False) -> WebhookSecret:

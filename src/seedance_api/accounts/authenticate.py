@@ -1,5 +1,6 @@
 """Who is calling: from a bearer token to a principal."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -8,12 +9,13 @@ import msgspec
 from seedance_api.accounts import queries
 from seedance_api.accounts.keys import KeyMode, parse
 from seedance_api.foundation.batch import Batch
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.secrets import digest, same
 
 _CACHE_SECONDS = 5.0
 _CACHE_MOST = 10_000
+_ASK_SECONDS = 2.0
 _ABSENT = b"\0" * 32
 
 
@@ -44,7 +46,8 @@ class Authenticator:
         self._pepper = pepper
         self._hears = hears
         self._known: dict[str, tuple[Principal, float]] = {}
-        self._epoch = 0
+        self.epoch = 0
+        """Counts the moments at which something known may have become wrong."""
         self._by_handle: Batch[str, queries.KnownKey | None] = Batch(self._load)
 
     async def __call__(self, header: str | None) -> Principal:
@@ -59,20 +62,20 @@ class Authenticator:
 
     def forget(self, key_id: str) -> None:
         """A key was revoked, or its account was changed."""
-        self._epoch += 1
+        self.epoch += 1
         for token in [token for token, (principal, _) in self._known.items() if principal.key_id == key_id]:
             del self._known[token]
 
     def forget_all(self) -> None:
         """Some revocations may have been missed."""
-        self._epoch += 1
+        self.epoch += 1
         self._known.clear()
 
     async def _look_up(self, token: str) -> Principal:
         plain = parse(token)
         if plain is None:
             raise _refusal()
-        epoch = self._epoch
+        epoch = self.epoch
         key = await self._by_handle(plain.handle)
         # an unknown key is compared all the same, so that it takes as long as a known one
         matches = same(key.digest if key else _ABSENT, digest(self._pepper, token))
@@ -87,7 +90,7 @@ class Authenticator:
             key.keep_seconds,
             key.grace_seconds,
         )
-        if epoch == self._epoch:  # no revocation came in while the row was on its way
+        if epoch == self.epoch:  # no revocation came in while the row was on its way
             if len(self._known) >= _CACHE_MOST:
                 self._known.clear()
             self._known[token] = (principal, time.monotonic() + _CACHE_SECONDS)
@@ -96,6 +99,38 @@ class Authenticator:
     async def _load(self, handles: list[str]) -> list[queries.KnownKey | None | Exception]:
         found = {key.handle: key for key in await queries.keys_by_handle(self._db, handles)}
         return [found.get(handle) for handle in handles]
+
+
+class Standing:
+    """Whether the key that a long answer began with still stands: an event stream, or a download.
+
+    It is asked before each piece that is sent. The answer is looked up anew when some key was revoked, and every
+    5 seconds. While the database cannot be asked, an answer that was allowed goes on.
+    """
+
+    def __init__(self, authenticate: Authenticator, header: str | None) -> None:
+        self._authenticate = authenticate
+        self._header = header
+        self._stands = True
+        self._epoch = authenticate.epoch
+        self._until = time.monotonic() + _CACHE_SECONDS
+
+    async def __call__(self) -> bool:
+        """False from the moment on at which the key is revoked, or its account gone."""
+        if self._stands and (self._epoch != self._authenticate.epoch or time.monotonic() >= self._until):
+            self._epoch, self._until = self._authenticate.epoch, time.monotonic() + _CACHE_SECONDS
+            self._stands = await self._look()
+        return self._stands
+
+    async def _look(self) -> bool:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                await self._authenticate(self._header)
+        except AppError:
+            return False
+        except UNREACHABLE:
+            return True
+        return True
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}

@@ -117,7 +117,6 @@ async def keys_of_account(db: Database, account_id: str) -> list[ApiKey]:
 
 
 async def revoke_key(connection: Connection, key_id: str) -> bool:
-    """Mark a key revoked and tell every process; False when there is no such live key."""
+    """Mark a key revoked; a trigger tells every process. False when there is no such live key."""
     tag = await connection.execute("UPDATE api_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", key_id)
-    await connection.execute("SELECT pg_notify('key_revoked', $1)", key_id)
     return affected(tag) == 1

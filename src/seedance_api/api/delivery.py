@@ -11,7 +11,7 @@ from seedance_api.api.content import PLACE, VARIANTS, find, unknown_variant
 from seedance_api.api.decode import decode
 from seedance_api.api.once import once_by_key, seal
 from seedance_api.api.parts import parts_of, principal_of
-from seedance_api.api.videos import REPLAYED, base_of_request, json_response
+from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import video
 from seedance_api.delivery import link, queries
 from seedance_api.delivery.deliver import confirm
@@ -49,7 +49,7 @@ async def confirm_delivery(request: AnyRequest, video_id: FromPath[str]) -> Resp
         assert once is not None, "only a key can be taken by another request"
         replayed = await parts.find(once) is not None
     seen = await parts.seen(principal, video_id)
-    return json_response(video(seen, base_of_request(parts, request), principal.currency), REPLAYED if replayed else {})
+    return json_response(video(seen, parts.base, principal.currency), REPLAYED if replayed else {})
 
 
 @post("/v1/videos/{video_id:str}/links", status_code=200)
@@ -65,7 +65,7 @@ async def make_link(request: AnyRequest, video_id: FromPath[str]) -> Response[by
         url = await objects.presign(parts.store, held.object_key, max(1, expires_at - int(parts.db.clock())))
     if url is None:
         token = link.sign(link.link_key(parts.pepper), video_id, form.variant, held.sha256, expires_at)
-        url = f"{base_of_request(parts, request)}{PLACE}{token}"
+        url = f"{parts.base}{PLACE}{token}"
     return json_response(ContentLink(url=url, variant=form.variant, expires_at=expires_at))
 
 

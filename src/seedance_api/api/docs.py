@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.openapi import document
-from seedance_api.api.parts import base_of, parts_of
+from seedance_api.api.parts import parts_of
 from seedance_api.catalog import models
 from seedance_api.catalog.problem import MEANINGS
 from seedance_api.foundation import errors
@@ -41,17 +41,16 @@ OBJECTS = (
     "Video", "VideoList", "VideoDeleted", "ContentLink", "DeletionReceipt", "QuoteView", "MediaItem", "FileView",
     "FileDeleted", "Verification", "ModelList", "ModelView", "WebhookEndpoint", "WebhookEndpointWithSecret",
     "WebhookEndpointList", "WebhookEndpointDeleted", "WebhookEndpointTest", "WebhookEventTypes", "WebhookDelivery",
-    "WebhookDeliveryList", "WebhookReplay", "WebhookSecret", "EventView", "EventList", "Balance", "UsageList",
-    "ErrorView", "Health",
+    "WebhookDeliveryList", "WebhookReplay", "WebhookSecret", "RotatedWebhookSecret", "EventView", "EventList",
+    "Balance", "UsageList", "ErrorView", "Health",
 )  # fmt: skip
 """The schemas that have a table of their own."""
 PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
 """Every code that an entry of `errors` can have: the two of `decode.py`, and the catalogue's."""
 _PLACE = "http://base.invalid"
 """Stands in the rendered page for the address that the reader uses."""
-_BASE = re.compile(
-    r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?\Z|http://\[[0-9a-f:]+\](:[0-9]+)?\Z"
-)
+_PUBLIC = {"Cache-Control": "public, max-age=300"}
+"""The documentation is everybody's, and the same for everybody."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,23 +100,21 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 @get("/openapi.json")
 async def openapi_json() -> Response[bytes]:
     """The OpenAPI document."""
-    return Response(msgspec.json.encode(document()), media_type="application/json")
+    return Response(msgspec.json.encode(document()), media_type="application/json", headers=_PUBLIC)
 
 
 @get("/docs")
 async def docs_page(request: AnyRequest) -> Response[str]:
-    """The documentation of the API, with the address under which the reader sees it."""
-    base = base_of(parts_of(request), dict(request.scope["headers"]), request.scope["scheme"])
+    """The documentation of the API, with the address that customers use."""
     text, policy = page(models.today_utc())
     return Response(
-        text.replace(_PLACE, base if _BASE.match(base) else "http://127.0.0.1:8000"),
+        text.replace(_PLACE, parts_of(request).base),
         media_type="text/html",
         headers={
             "Content-Security-Policy": policy,
-            "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
-            "Vary": "Host",
-        },
+        }
+        | _PUBLIC,
     )
 
 

@@ -1,16 +1,19 @@
-"""`/v1/videos/{id}/events`: server-sent events, one for each change, until the video is finished."""
+"""`/v1/videos/{id}/events`: server-sent events, one for each change, until the video is finished.
+
+A stream ends at once when its key is revoked: whoever has lost the right to ask is told nothing more.
+"""
 
 import asyncio
+from typing import Any
 
 import msgspec
 from litestar import get
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from seedance_api.accounts.authenticate import Principal
+from seedance_api.accounts.authenticate import Principal, Standing
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.parts import Parts, parts_of, principal_of
-from seedance_api.api.videos import base_of_request
 from seedance_api.api.view import Video, video
 from seedance_api.foundation.errors import AppError
 
@@ -23,19 +26,22 @@ async def stream_events(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
     """Send the state at once and each change after it."""
     parts, principal = parts_of(request), principal_of(request)
     await parts.seen(principal, video_id)
-    base = base_of_request(parts, request)
+    wide: Any = request.scope
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         del scope
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await _follow(parts, principal, video_id, base, receive, send)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        with parts.streams.of(principal.account_id):
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await _follow(parts, principal, wide["standing"], video_id, receive, send)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return stream
 
 
-async def _follow(parts: Parts, principal: Principal, video_id: str, base: str, receive: Receive, send: Send) -> None:
-    async with parts.changes.of(video_id) as changed:
+async def _follow(
+    parts: Parts, principal: Principal, standing: Standing, video_id: str, receive: Receive, send: Send
+) -> None:
+    async with parts.changes.of(video_id, principal.key_id) as changed:
         seen = await parts.seen(principal, video_id)
         gone = asyncio.create_task(_closed(receive))
         try:
@@ -43,7 +49,7 @@ async def _follow(parts: Parts, principal: Principal, video_id: str, base: str, 
             number = 0
             end = asyncio.get_running_loop().time() + _TOO_LONG_SECONDS
             while not gone.done() and asyncio.get_running_loop().time() < end:
-                now = video(seen, base, principal.currency)
+                now = video(seen, parts.base, principal.currency)
                 if now != sent:
                     number += 1
                     sent = now
@@ -52,6 +58,8 @@ async def _follow(parts: Parts, principal: Principal, video_id: str, base: str, 
                     break
                 await _wait(changed, gone, send)
                 changed.clear()
+                if not await standing():
+                    break
                 try:
                     seen = await parts.seen(principal, video_id)
                 except AppError:  # deleted while we watched

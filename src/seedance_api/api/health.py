@@ -10,6 +10,7 @@ from seedance_api.api.parts import parts_of
 
 _READY_SECONDS = 1.8
 """Two, less what the answer takes."""
+LIVE, READY = "/healthz", "/readyz"
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -18,13 +19,13 @@ class Health(msgspec.Struct, frozen=True):
     status: Literal["ok", "unavailable"]
 
 
-@route("/healthz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route(LIVE, http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def healthz() -> Response[bytes]:
     """The process answers."""
     return Response(msgspec.json.encode(Health("ok")), media_type="application/json")
 
 
-@route("/readyz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route(READY, http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def readyz(request: AnyRequest) -> Response[bytes]:
     """The database answers within two seconds. So does this, whatever hangs."""
     if await parts_of(request).db.answers(_READY_SECONDS):

@@ -28,7 +28,7 @@ from seedance_api.api.webhook_endpoints import (
     WebhookEventTypes,
 )
 from seedance_api.api.webhook_forms import CreateEndpoint, RotateSecret, TestEndpoint, UpdateEndpoint
-from seedance_api.api.webhook_secret import WebhookSecret
+from seedance_api.api.webhook_secret import RotatedWebhookSecret, WebhookSecret
 from seedance_api.catalog.models import MODELS, ModelView
 from seedance_api.delivery import link
 from seedance_api.delivery.receipt import DeletionReceipt
@@ -65,7 +65,7 @@ NOTES: dict[str, str] = {
     "task_type": "What Seedance 2.5 does with references: `auto`, `reference`, `edit` or `extend`.",
     "metadata": "Up to 16 texts of your own, given back with the video.",
     "expires_after": "How long the finished video is kept, in seconds: 3600 to 604800.",
-    "webhook_url": "An address that is told once, by a signed POST, how the video ended. `GET /v1/webhook_secret` has what signs it.",
+    "webhook_url": "An address that is told once, by a signed POST, how the video ended. `POST /v1/webhook_secret/rotate` shows what signs it.",
     "max_cost": "The most that the video may cost, such as `1.50`, in the account's currency. A create that may cost more is refused.",
 }
 
@@ -252,8 +252,8 @@ def _webhook_paths() -> dict[str, Any]:
             "post": _operation("replayWebhooks", "Send again", "Webhooks", "WebhookReplay", [*body, "not_found", "endpoint_disabled"], parameters=[_KEY], body=_json_body("ReplayDeliveries")),
         },
         "/v1/webhook_event_types": {"get": _operation("listWebhookEventTypes", "Types of events", "Webhooks", "WebhookEventTypes", [])},
-        "/v1/webhook_secret": {"get": _operation("retrieveWebhookSecret", "The secret for webhook_url", "Webhooks", "WebhookSecret", [])},
-        "/v1/webhook_secret/rotate": {"post": _operation("rotateAccountWebhookSecret", "Rotate it", "Webhooks", "WebhookSecret", body, parameters=[_KEY], body=_json_body("RotateSecret"))},
+        "/v1/webhook_secret": {"get": _operation("retrieveWebhookSecret", "What is told of the secret for webhook_url", "Webhooks", "WebhookSecret", [])},
+        "/v1/webhook_secret/rotate": {"post": _operation("rotateAccountWebhookSecret", "Rotate the secret for webhook_url", "Webhooks", "RotatedWebhookSecret", body, parameters=[_KEY], body=_json_body("RotateSecret"))},
         "/v1/events": {
             "get": _operation("listEvents", "List events", "Webhooks", "EventList", ["invalid_request"], parameters=[*_list_parameters("evt"), _query("type", {"enum": list(KINDS)}, "Only these.")]),
         },
@@ -306,7 +306,11 @@ def _operation(
 
 
 def _errors(codes: list[str], *, open_to_all: bool) -> dict[str, Any]:
-    everywhere = [] if open_to_all else ["key_in_query", "missing_key", "invalid_key", "unavailable", "internal_error"]
+    everywhere = (
+        []
+        if open_to_all
+        else ["key_in_query", "invalid_host", "missing_key", "invalid_key", "unavailable", "internal_error"]
+    )
     by_status: dict[int, list[str]] = {}
     for code in [*codes, *everywhere]:
         by_status.setdefault(CODES[code].status, []).append(code)
@@ -458,10 +462,10 @@ def _events() -> dict[str, Any]:
         "operationId": "streamEvents",
         "summary": "Follow a video",
         "description": "Server-sent events: `video.queued`, `video.in_progress`, `video.completed`, `video.failed`, "
-        "`video.canceled`, each with the video object as data. The state comes at once; the stream ends with the video.",
+        "`video.canceled`, each with the video object as data. The state comes at once; the stream ends with the video, and at once when the key is revoked.",
         "tags": ["Videos"],
         "responses": {"200": {"description": "The events.", "content": stream}}
-        | _errors(["not_found"], open_to_all=False),
+        | _errors(["not_found", "too_many_streams"], open_to_all=False),
     }
 
 
@@ -495,6 +499,7 @@ def _schemas() -> dict[str, Any]:
         WebhookDeliveryList,
         WebhookReplay,
         WebhookSecret,
+        RotatedWebhookSecret,
         EventList,
         *WEBHOOK_FORMS,
     ]

@@ -2,9 +2,9 @@
 
 import asyncio
 import shutil
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,19 +29,20 @@ from seedance_api.generations.rows import Seen
 from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
 
+_STREAM_RETRY_SECONDS = 5
 _TESTS_A_MINUTE, _TESTS_AT_ONCE = 30, 32
 """Tests of endpoints: of one account, and under way in this process. Each is a request to where a customer says."""
 
 
 class Changes:
-    """Wakes those who wait for a change of a generation. `pg_notify` brings the changes to every process."""
+    """Wakes those who wait for a change of a generation or a key. `pg_notify` brings the changes to every process."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
-    def tell(self, generation_id: str) -> None:
-        """This generation changed."""
-        for event in self._waiting.get(generation_id, ()):
+    def tell(self, subject: str) -> None:
+        """The generation or key with this id changed."""
+        for event in self._waiting.get(subject, ()):
             event.set()
 
     def tell_all(self) -> None:
@@ -51,16 +52,41 @@ class Changes:
                 event.set()
 
     @asynccontextmanager
-    async def of(self, generation_id: str) -> AsyncGenerator[asyncio.Event, None]:
-        """An event that is set at each change; the caller clears it."""
+    async def of(self, *subjects: str) -> AsyncGenerator[asyncio.Event, None]:
+        """An event that is set at each change of one of them; the caller clears it."""
         event = asyncio.Event()
-        self._waiting[generation_id].add(event)
+        for subject in subjects:
+            self._waiting[subject].add(event)
         try:
             yield event
         finally:
-            self._waiting[generation_id].discard(event)
-            if not self._waiting[generation_id]:
-                del self._waiting[generation_id]
+            for subject in subjects:
+                self._waiting[subject].discard(event)
+                if not self._waiting[subject]:
+                    del self._waiting[subject]
+
+
+class Streams:
+    """The event streams that this process holds open, `most` of one account: each keeps a connection for hours."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def of(self, account_id: str) -> Generator[None]:
+        """Hold one more open. Raises AppError 429."""
+        if self._open[account_id] >= self._most:
+            message = f"This account has {self._open[account_id]} event streams open; it may have {self._most}. "
+            message += "Close one, or poll the video instead."
+            raise AppError("too_many_streams", message, headers={"Retry-After": str(_STREAM_RETRY_SECONDS)})
+        self._open[account_id] += 1
+        try:
+            yield
+        finally:
+            self._open[account_id] -= 1
+            if not self._open[account_id]:
+                del self._open[account_id]
 
 
 class Verifying:
@@ -89,6 +115,8 @@ class Parts:
         scratch: Path,
         file_retention_seconds: int,
         public_url: str | None,
+        listening_url: str,
+        streams: Streams,
         pepper: bytes,
         redirect_seconds: int,
         verifying: Verifying,
@@ -102,7 +130,10 @@ class Parts:
         self.disk = disk
         self.scratch = scratch
         self.file_retention_seconds = file_retention_seconds
-        self.public_url = public_url
+        self.base = (public_url or listening_url).rstrip("/")
+        """The address in front of `/v1` in links: the configured one, else the one we listen on. Never what a request
+        says."""
+        self.streams = streams
         self.pepper = pepper
         self.redirect_seconds = redirect_seconds
         """How long presigned links of the object store are good for; 0 where we send content ourselves."""
@@ -159,11 +190,3 @@ def principal_of(request: AnyRequest) -> Principal:
     scope = cast("dict[str, Any]", request.scope)
     principal: Principal = scope["principal"]
     return principal
-
-
-def base_of(parts: Parts, headers: dict[bytes, bytes] | None = None, scheme: str = "http") -> str:
-    """The address in front of `/v1` in links: the configured one, else the one the client used."""
-    if parts.public_url:
-        return parts.public_url.rstrip("/")
-    host = (headers or {}).get(b"host", b"").decode("latin-1")
-    return f"{scheme}://{host}" if host else ""

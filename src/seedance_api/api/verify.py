@@ -14,6 +14,7 @@ from seedance_api.delivery.verify import Verdict, verify
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.limit import neighbourhood
 
+_PUBLIC = {"Cache-Control": "public, max-age=300"}
 OPEN = frozenset({"/v1/verify", "/v1/verify/certificates"})
 
 
@@ -37,7 +38,9 @@ async def verify_file(request: AnyRequest) -> Response[bytes]:
 @get("/v1/verify/certificates")
 async def list_certificates(request: AnyRequest) -> Response[bytes]:
     """The CAs of our marks, for readers that are to trust them."""
-    return Response(published(parts_of(request).verifying.certificate), media_type="application/x-pem-file")
+    return Response(
+        published(parts_of(request).verifying.certificate), media_type="application/x-pem-file", headers=_PUBLIC
+    )
 
 
 async def _admit(request: AnyRequest, parts: Parts) -> None:

@@ -1,7 +1,7 @@
 """`/v1/videos`: create, quote, list, retrieve, cancel, delete."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, cast
@@ -14,7 +14,7 @@ from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest, Body, read_body
 from seedance_api.api.decode import decode
 from seedance_api.api.once import once_by_content, once_by_key, seal
-from seedance_api.api.parts import Parts, base_of, parts_of, principal_of
+from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.quotes import quote_view
 from seedance_api.api.understand import Asked, understand, what_it_says
 from seedance_api.api.view import VideoDeleted, VideoList, unix, video
@@ -51,7 +51,7 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen) | retirement_headers(seen.model)
     if created.replayed:
         headers |= REPLAYED
-    return json_response(video(seen, base_of_request(parts, request), principal.currency), headers)
+    return json_response(video(seen, parts.base, principal.currency), headers)
 
 
 async def _replayed(parts: Parts, principal: Principal, created: Created) -> Seen:
@@ -133,7 +133,7 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
         before=moment(asked.created_before),
     )
     found = await parts.estimated(found)
-    base = base_of_request(parts, request)
+    base = parts.base
     data = [video(seen, base, principal.currency) for seen in found[: asked.limit]]
     page = VideoList(
         data=data,
@@ -147,18 +147,14 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
 @get("/v1/videos/{video_id:str}")
 async def retrieve_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
     """A video. `face.py` answers this route's common case itself, through the same `retrieve`."""
-    body, headers = await retrieve(
-        request.scope["headers"], request.scope["scheme"], parts_of(request), principal_of(request), video_id
-    )
+    body, headers = await retrieve(parts_of(request), principal_of(request), video_id)
     return Response(body, media_type="application/json", headers=headers)
 
 
-async def retrieve(
-    headers: Iterable[tuple[bytes, bytes]], scheme: str, parts: Parts, principal: Principal, video_id: str
-) -> tuple[bytes, dict[str, str]]:
+async def retrieve(parts: Parts, principal: Principal, video_id: str) -> tuple[bytes, dict[str, str]]:
     """The body and headers of a video, for both ways into this route."""
     seen = await parts.seen(principal, video_id)
-    return msgspec.json.encode(video(seen, base_of(parts, dict(headers), scheme), principal.currency)), poll_hint(seen)
+    return msgspec.json.encode(video(seen, parts.base, principal.currency)), poll_hint(seen)
 
 
 @post("/v1/videos/{video_id:str}/cancel", status_code=200)
@@ -173,7 +169,7 @@ async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response
         assert once is not None, "only a key can be taken by another request"
         replayed = await parts.find(once) is not None
     seen = await parts.seen(principal, video_id)
-    return json_response(video(seen, base_of_request(parts, request), principal.currency), REPLAYED if replayed else {})
+    return json_response(video(seen, parts.base, principal.currency), REPLAYED if replayed else {})
 
 
 @delete("/v1/videos/{video_id:str}", status_code=200)
@@ -188,11 +184,6 @@ async def delete_video(request: AnyRequest, video_id: FromPath[str]) -> Response
 def json_response(value: msgspec.Struct, headers: Mapping[str, str] | None = None) -> Response[bytes]:
     """A struct as a JSON response."""
     return Response(msgspec.json.encode(value), media_type="application/json", headers=headers)
-
-
-def base_of_request(parts: Parts, request: AnyRequest) -> str:
-    """The address in front of `/v1`."""
-    return base_of(parts, dict(request.scope["headers"]), request.scope["scheme"])
 
 
 def poll_hint(seen: Seen) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""`/v1/webhook_secret`: what signs for the `webhook_url` of an account's requests."""
+"""`/v1/webhook_secret`: what signs for the `webhook_url` of an account's requests. It is shown when it is rotated."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -20,24 +20,34 @@ from seedance_api.webhooks.sign import hint, shown_secret
 
 
 class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """The secret that signs what goes to the `webhook_url` of requests made with keys of this mode."""
+    """What is told of the secret that signs what goes to the `webhook_url` of requests made with keys of this mode."""
 
     object: Literal["webhook_secret"] = "webhook_secret"
-    signing_secret: str
     signing_secret_hint: str
+    rotated_at: int | None
     previous_secret_until: int | None
     livemode: bool
 
 
+class RotatedWebhookSecret(WebhookSecret, frozen=True, kw_only=True):
+    """The same with the secret itself: when it is rotated, and never else."""
+
+    signing_secret: str
+
+
 @get("/v1/webhook_secret")
 async def retrieve_account_secret(request: AnyRequest) -> Response[bytes]:
-    """The account's secret."""
-    return json_response(await _view(request))
+    """What can be told of the account's secret. An account has one from the first day, and sees it by rotating it."""
+    _, fields = await _look(request)
+    return json_response(msgspec.convert(fields, WebhookSecret))
 
 
 @post("/v1/webhook_secret/rotate", status_code=200)
 async def rotate_account_secret(request: AnyRequest) -> Response[bytes]:
-    """Sign with a new secret, and for a day also with the old one if that is asked for."""
+    """Sign with a new secret, and for a day also with the old one if that is asked for.
+
+    A repeat with the same `Idempotency-Key` rotates nothing, and shows it again: the first answer may be lost.
+    """
     parts, principal, body = parts_of(request), principal_of(request), await read_json(request)
     form, problems = decode(RotateSecret, body, strict=True)
     if problems:
@@ -48,17 +58,20 @@ async def rotate_account_secret(request: AnyRequest) -> Response[bytes]:
         subject = account_subject(principal.account_id, livemode=principal.livemode)
         keep_old = form.keep_old_secret_active_for_24_hours or False
         replayed = not await rotate_secret(parts.db, subject, principal.account_id, once, keep_old=keep_old)
-    return json_response(await _view(request), REPLAYED if replayed else {})
+    secret, fields = await _look(request)
+    answer = msgspec.convert(fields | {"signing_secret": secret}, RotatedWebhookSecret)
+    return json_response(answer, REPLAYED if replayed else {})
 
 
-async def _view(request: AnyRequest) -> WebhookSecret:
+async def _look(request: AnyRequest) -> tuple[str, dict[str, Any]]:
+    """The account's secret, and what may be told of it."""
     parts, principal = parts_of(request), principal_of(request)
     subject = account_subject(principal.account_id, livemode=principal.livemode)
-    version, until, also_previous = await queries.secret_of(parts.db, subject)
-    secret = shown_secret(parts.pepper, subject, version)
-    return WebhookSecret(
-        signing_secret=secret,
-        signing_secret_hint=hint(secret),
-        previous_secret_until=unix(until) if until and also_previous else None,
-        livemode=principal.livemode,
-    )
+    found = await queries.secret_of(parts.db, subject)
+    secret = shown_secret(parts.pepper, subject, found.version)
+    return secret, {
+        "signing_secret_hint": hint(secret),
+        "rotated_at": unix(found.rotated_at) if found.rotated_at else None,
+        "previous_secret_until": unix(found.previous_until) if found.previous_until and found.also_previous else None,
+        "livemode": principal.livemode,
+    }

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
 from litestar import Litestar
@@ -31,12 +32,14 @@ from seedance_api.api.errors import handle
 from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
-from seedance_api.api.parts import Parts, Verifying
+from seedance_api.api.parts import Parts, Streams, Verifying
+from seedance_api.api.probes import probes
 from seedance_api.app.open import CONFINED, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
+from seedance_api.foundation.connections import Bounds, Connections
 from seedance_api.foundation.db import API, Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.installation import check_pepper
@@ -115,7 +118,10 @@ def build_api(settings: Settings) -> ASGIApp:
         async with open_parts(settings) as parts:
             app.state["parts"] = parts
             collect_less()
-            yield
+            async with probes(face, settings.host, settings.health_port):
+                connections.start()
+                yield
+                connections.stop()
 
     app = Litestar(
         route_handlers=ROUTES,
@@ -125,7 +131,14 @@ def build_api(settings: Settings) -> ASGIApp:
         request_max_body_size=FILE_MOST,
         logging_config=None,
     )
-    return Face(app)
+    bounds = Bounds(
+        most=settings.connections,
+        of_one=settings.connections_per_address,
+        proxies=tuple(map(ip_network, settings.proxy_networks)),
+    )
+    connections = Connections(settings.port, bounds)
+    face = Face(app, connections)
+    return face
 
 
 def collect_less() -> None:
@@ -158,6 +171,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
 
     def revoked(key_id: str) -> None:
         parts.authenticate.forget(key_id)
+        parts.changes.tell(key_id)
 
     def changed(generation_id: str) -> None:
         parts.changes.tell(generation_id)
@@ -183,6 +197,8 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         scratch=scratch.path,
         file_retention_seconds=settings.file_retention_seconds,
         public_url=settings.public_url,
+        listening_url=listening_url(settings.host, settings.port),
+        streams=Streams(settings.streams_per_account),
         pepper=pepper,
         redirect_seconds=_REDIRECT_SECONDS if settings.content_redirect else 0,
         verifying=Verifying(
@@ -203,6 +219,12 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         await outbound.aclose()
         await db.close()
         scratch.close()
+
+
+def listening_url(host: str, port: int) -> str:
+    """Where a client on this machine finds us; of an address that stands for all, the loopback one."""
+    known = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 it is what is listened on
+    return f"http://{f'[{known}]' if ':' in known else known}:{port}"
 
 
 def local_folders(store: ObjectStore, scratch: Scratch) -> list[Path]:

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
+import structlog
 import typer
 
-from seedance_api.app.answer import api
+from seedance_api.app.answer import api, listening_url
 from seedance_api.app.install import join
 from seedance_api.cli.check import check_marks, check_upstreams
 from seedance_api.cli.init import in_fork, made
@@ -12,6 +13,7 @@ from seedance_api.cli.run import AsJson, DataDir, configured
 from seedance_api.foundation.process import allow_open_files
 from seedance_api.serve import serve as run
 
+_log = structlog.get_logger()
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
@@ -30,11 +32,15 @@ def serve(
     with made(given) as settings:
         in_fork(join(settings, makes=True))
         check_marks(settings)
+        if settings.public_url is None and settings.host in ("0.0.0.0", "::"):  # noqa: S104 it is compared
+            # nothing tells by which of its addresses customers know the machine
+            _log.warning("serve.no_public_url", url=listening_url(settings.host, settings.port))
         run(
             f"{api.__module__}:{api.__name__}",  # imported here, once: the API processes are forks
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
+            connections=settings.connections,
             drain_seconds=settings.drain_seconds,
             live_sandbox=settings.live_sandbox,
             as_json=as_json,

@@ -74,9 +74,8 @@ def vet(url: str, rules: ssrfguard.Policy) -> httpx.URL | Blocked:
     code = _misspelt(url, rules.allowed_schemes)
     if code is not None:
         return Blocked(code, _MESSAGES[code])
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
+    parsed = parse(url)
+    if parsed is None:
         return Blocked("url", _MESSAGES["url"])
     if port_of(parsed) not in rules.allowed_ports:
         ports = ", ".join(str(port) for port in sorted(rules.allowed_ports))
@@ -85,8 +84,22 @@ def vet(url: str, rules: ssrfguard.Policy) -> httpx.URL | Blocked:
     return parsed if code is None else Blocked(code, _MESSAGES[code], parsed.host)
 
 
+def parse(url: str) -> httpx.URL | None:
+    """The one reading of a URL that others chose; None for what is none.
+
+    `httpx` takes `https://xn--a.com/`, and raises `idna.IDNAError` whenever somebody asks for its host: so it is asked
+    here, once.
+    """
+    try:
+        parsed = httpx.URL(url)
+        parsed.host  # noqa: B018 – reading it checks it
+    except (httpx.InvalidURL, ValueError):  # the errors of `idna` and of encodings are ValueErrors
+        return None
+    return parsed
+
+
 _MESSAGES: dict[Code, str] = {
-    "url": "this is not a usable https address",
+    "url": "this is not a usable https address: check its spelling, and the host's if it starts with xn-- (RFC 5891)",
     "scheme": "the address must start with https://",
     "userinfo": "the address must not carry a user name or password",
     "fragment": "the address must not carry a fragment (#…)",
@@ -114,10 +127,8 @@ def port_of(url: httpx.URL) -> int:
 
 def host_of(url: str) -> str:
     """The host of an address, which may be shown where the rest may not; empty when it has none."""
-    try:
-        return httpx.URL(url).host
-    except (httpx.InvalidURL, ValueError):
-        return ""
+    parsed = parse(url)
+    return "" if parsed is None else parsed.host
 
 
 def _bad_host(url: httpx.URL, rules: ssrfguard.Policy) -> Code | None:

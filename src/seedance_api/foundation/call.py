@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import httpx
 import msgspec
 
+from seedance_api.foundation.address import parse
+
 CONNECT_SECONDS = 5.0
 POOL_SECONDS = 5.0
 KEEP_SECONDS = 15.0
@@ -54,10 +56,9 @@ class Caller:
     def __init__(self, *, base_url: str, bearer: str, tls: ssl.SSLContext | None = None) -> None:
         for name in ("httpx", "httpcore"):  # below WARNING both log whole URLs and headers
             logging.getLogger(name).setLevel(logging.WARNING)
-        try:
-            base = httpx.URL(base_url.rstrip("/"))
-        except httpx.InvalidURL:
-            raise ValueError("not a URL") from None
+        base = parse(base_url.rstrip("/"))
+        if base is None:
+            raise ValueError("not a URL")
         if base.scheme not in ("https", "http") or not base.host or base.query or base.fragment or base.userinfo:
             raise ValueError("must be http(s)://host[:port][/path] and nothing more")
         self._base = str(base)

@@ -45,6 +45,12 @@ CODES: dict[str, Code] = {
         False,
         "A key was sent in the address. Revoke it: addresses are logged by others.",
     ),
+    "invalid_host": Code(
+        400,
+        "invalid_request_error",
+        False,
+        "The request must have exactly one `Host` header: a name or an address, and perhaps a port.",
+    ),
     "missing_key": Code(401, "authentication_error", False, "No API key was sent."),
     "invalid_key": Code(401, "authentication_error", False, "The API key is mistyped, unknown or revoked."),
     "insufficient_balance": Code(
@@ -120,6 +126,12 @@ CODES: dict[str, Code] = {
     "idempotency_mismatch": Code(422, "idempotency_error", False, "This Idempotency-Key was used with another body."),
     "rate_limited": Code(
         429, "rate_limit_error", True, "Too many requests came from this address; ask again after `Retry-After`."
+    ),
+    "too_many_streams": Code(
+        429,
+        "rate_limit_error",
+        True,
+        "The account has as many event streams open as it may have; close one, or poll instead.",
     ),
     "too_busy": Code(
         503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."

@@ -70,23 +70,31 @@ def find_peer(client: tuple[str, int]) -> Peer | None:
     """The connection of a client, by its address; None for one that is gone: a reset one has no other end any more."""
     wanted = client[0], int(client[1])  # granian has the port as text
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 it is done for each download, and is ten times as fast
-        if _address(int(name)) != wanted:
-            continue
-        try:
-            handle = socket.socket(fileno=os.dup(int(name)))
-        except OSError:
-            continue
-        # another may have got the number meanwhile
-        if _address(handle.fileno()) == wanted:
+        if address_of(int(name)) == wanted and (handle := open_again(int(name), wanted)):
             return Peer(handle)
-        handle.close()
     return None
 
 
-def _address(descriptor: int) -> tuple[str, int] | None:
-    """The other end of a descriptor, asked of the C library: a socket object for each takes forty times as long."""
+def open_again(descriptor: int, client: tuple[str, int]) -> socket.socket | None:
+    """A second handle of a client's connection; None where the descriptor is another's meanwhile."""
+    try:
+        handle = socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        return None
+    if address_of(handle.fileno()) == client:
+        return handle
+    handle.close()
+    return None
+
+
+def address_of(descriptor: int, *, own: bool = False) -> tuple[str, int] | None:
+    """The other end of a descriptor, or our `own`; None for what is no connection.
+
+    The C library is asked: a socket object for each takes forty times as long.
+    """
     found, size = ctypes.create_string_buffer(_ADDRESS_BYTES), ctypes.c_uint32(_ADDRESS_BYTES)
-    if _LIBC.getpeername(descriptor, found, ctypes.byref(size)) != 0:
+    ask = _LIBC.getsockname if own else _LIBC.getpeername
+    if ask(descriptor, found, ctypes.byref(size)) != 0:
         return None
     family = _FAMILY.unpack_from(found)[0]
     port = _PORT.unpack_from(found, 2)[0]

@@ -83,6 +83,14 @@ CREATE FUNCTION public.refuse_change() RETURNS trigger
 BEGIN
     RAISE EXCEPTION 'rows of % are never changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$;
+CREATE FUNCTION public.tell_key_revoked() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM pg_notify('key_revoked', OLD.id);
+    RETURN NULL;
+END
+$$;
 CREATE TABLE public.account (
     id text NOT NULL COLLATE pg_catalog."C",
     email text NOT NULL,
@@ -641,6 +649,7 @@ CREATE TABLE public.webhook_secret (
     previous_until timestamp with time zone,
     older_until timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    rotated_at timestamp with time zone,
     CONSTRAINT webhook_secret_version_check CHECK ((version > 0))
 );
 ALTER TABLE ONLY public.delivery ATTACH PARTITION public.delivery_rest DEFAULT;
@@ -790,6 +799,7 @@ ALTER INDEX public.delivery_claimed ATTACH PARTITION public.delivery_rest_endpoi
 ALTER INDEX public.delivery_due ATTACH PARTITION public.delivery_rest_endpoint_id_due_at_idx;
 ALTER INDEX public.delivery_pkey ATTACH PARTITION public.delivery_rest_pkey;
 ALTER INDEX public.event_pkey ATTACH PARTITION public.event_rest_pkey;
+CREATE TRIGGER api_key_revoked AFTER DELETE OR UPDATE OF revoked_at, digest ON public.api_key FOR EACH ROW EXECUTE FUNCTION public.tell_key_revoked();
 CREATE TRIGGER price_book_immutable BEFORE DELETE OR UPDATE ON public.price_book FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER tg_pgqueuer_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.pgqueuer FOR EACH STATEMENT EXECUTE FUNCTION public.fn_pgqueuer_changed();
 CREATE TRIGGER transfer_immutable BEFORE DELETE OR UPDATE ON public.transfer FOR EACH ROW EXECUTE FUNCTION public.refuse_change();

@@ -23,6 +23,7 @@ from seedance_api.webhooks.rows import (
     Free,
     Lane,
     Range,
+    Secret,
     Waiting,
 )
 
@@ -528,9 +529,10 @@ async def rotate_secret(connection: Connection, subject: str, keep_seconds: floa
     await connection.execute(
         """
         WITH touched AS (UPDATE webhook_endpoint SET updated_at = now() WHERE id = $1)
-        INSERT INTO webhook_secret AS old (subject, version, previous_until)
-        VALUES ($1, 2, now() + $2 * interval '1 second')
+        INSERT INTO webhook_secret AS old (subject, version, previous_until, rotated_at)
+        VALUES ($1, 2, now() + $2 * interval '1 second', now())
         ON CONFLICT (subject) DO UPDATE SET version = old.version + 1, previous_until = excluded.previous_until,
+            rotated_at = now(),
             older_until = CASE WHEN $2 > 0 THEN (array_prepend(old.previous_until, old.older_until))[1:3]
                 ELSE '{}'::timestamptz[] END
         """,
@@ -539,16 +541,16 @@ async def rotate_secret(connection: Connection, subject: str, keep_seconds: floa
     )
 
 
-async def secret_of(db: Database, subject: str) -> tuple[int, datetime | None, bool]:
-    """The version of a subject's secret, until when the one before it signs too, and whether it does now."""
+async def secret_of(db: Database, subject: str) -> Secret:
+    """A subject's secret; one that was never rotated has the first version."""
     found = await db.fetchrow(
         """
-        SELECT version, previous_until, coalesce(previous_until > now(), false) AS also_previous
+        SELECT version, rotated_at, previous_until, coalesce(previous_until > now(), false) AS also_previous
         FROM webhook_secret WHERE subject = $1
         """,
         subject,
     )
-    return (found["version"], found["previous_until"], found["also_previous"]) if found else (1, None, False)
+    return row(Secret, found) if found else Secret(version=1, rotated_at=None, previous_until=None, also_previous=False)
 
 
 async def hidden_endpoints(

@@ -38,6 +38,15 @@ class Free(msgspec.Struct, frozen=True, kw_only=True):
     reopened: bool
 
 
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """Which version of a subject's secret signs since when, and until when the one before it does as well."""
+
+    version: int
+    rotated_at: datetime | None
+    previous_until: datetime | None
+    also_previous: bool
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `webhook_endpoint`, with its secret's version."""
 

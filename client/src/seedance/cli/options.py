@@ -50,7 +50,7 @@ Metadata: TypeAlias = Annotated[
 ]
 
 WebhookUrl: TypeAlias = Annotated[
-    str | None, typer.Option("--webhook-url", metavar="URL", help="Told how this video ended; see `webhooks secret`.")
+    str | None, typer.Option("--webhook-url", metavar="URL", help="Told how this video ended; see `webhooks rotate`.")
 ]
 ExpiresAfter: TypeAlias = Annotated[
     int | None, typer.Option("--expires-after", metavar="SECONDS", help="How long the service keeps it at most.")

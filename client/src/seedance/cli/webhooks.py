@@ -207,7 +207,7 @@ def rotate(
 
 @webhooks.command()
 def secret(as_json: Json = False) -> None:
-    """Show the account's own secret, which signs for the `webhook_url` of videos."""
+    """Show the end of the account's own secret, which signs for `webhook_url`; `rotate --account` shows a new one."""
     with session(as_json) as (client, out):
         found = client.webhooks.secret()
         if as_json:
@@ -241,5 +241,8 @@ def show(endpoint: WebhookEndpoint, out: Output) -> None:
 
 def show_secret(made: WebhookEndpoint | WebhookSecret, out: Output) -> None:
     out.fact("secret", made.signing_secret or made.signing_secret_hint, "bold")
+    if isinstance(made, WebhookSecret) and made.signing_secret is None:
+        rotated = moment(made.rotated_at)
+        out.fact("", f"rotated {rotated}" if rotated else "never shown: `webhooks rotate --account` shows a new one")
     if until := moment(made.previous_secret_until):
         out.fact("", f"the one before signs as well until {until}")

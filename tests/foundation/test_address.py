@@ -1,0 +1,72 @@
+"""Any text as an address: a judgement, never an exception, and never one from the libraries below."""
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seedance_api.foundation.address import Blocked, host_of, next_hop, parse, policy, vet
+from seedance_api.foundation.call import Caller
+
+RULES = policy(allow_http=True, extra_ports=frozenset(), allow_networks=(), deny_networks=())
+HERE = httpx.URL("https://example.com/a")
+
+# The parser takes these names, and `idna` refuses to read them.
+UNREADABLE = [
+    "xn--a.com",
+    "xn--",
+    "xn--0",
+    "xn--ls8h.la",
+    "xn--a-.com",
+    "XN--A.com",
+    "xn--" + "a" * 59,
+]
+HOSTS = [
+    *UNREADABLE,
+    *("b.xn--a", "xn--é.com", "xn--mnchen-3ya.example", "é.com", "a\u200d.com"),
+    *("example.com", "a" * 64, ".".join(["a" * 60] * 5), "a..b", ".a", "a.", "", "a_b", "%41"),
+    *("[::1]", "[::ffff:8.8.8.8]", "[v1.a]", "[", "[]", "1.2.3", "0x7f.1"),
+]
+AFTER = [
+    *("", ":443/", ":/", ":0", ":65536", ":-1", ":a", ":４４３", ":" + "4" * 500),
+    *("/\ud800", "/é", "/%", "/[", "/" + "a" * 9000),
+]
+
+hosts = (
+    st.sampled_from(HOSTS)
+    | st.text(max_size=80)
+    | st.from_regex(r"xn--[a-z0-9-]{0,20}(\.[a-z-]{1,8})?", fullmatch=True)
+)
+urls = st.builds(
+    lambda scheme, user, host, after: scheme + user + host + after,
+    st.sampled_from(["https://", "http://", "HTTPS://", "//", "", "ftp://"]),
+    st.sampled_from(["", "u@", "u:p@", "@"]),
+    hosts,
+    st.sampled_from(AFTER) | st.text(max_size=40),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(url=urls)
+def test_any_text_is_judged(url: str) -> None:
+    for judged in (vet(url, RULES), next_hop(HERE, url, RULES)):
+        if not isinstance(judged, Blocked):
+            assert judged.host
+            assert judged.port != 0
+        else:
+            assert judged.message
+    assert isinstance(host_of(url), str)
+
+
+@pytest.mark.parametrize("host", UNREADABLE)
+def test_a_name_that_cannot_be_read_is_no_address(host: str) -> None:
+    judged = vet(f"https://{host}/", RULES)
+    assert isinstance(judged, Blocked)
+    assert judged.code == "url"
+    assert "xn--" in judged.message
+    assert isinstance(next_hop(HERE, f"https://{host}/", RULES), Blocked)
+    assert isinstance(next_hop(HERE, f"//{host}:8443/", RULES), Blocked)
+    assert parse(f"https://{host}:22/") is None
+    assert host_of(f"https://{host}/") == ""
+    with pytest.raises(ValueError, match="not a URL"):
+        Caller(base_url=f"https://{host}", bearer="x")
