@@ -8,6 +8,7 @@ import typer
 from seedance_api.app.read import certificate_of, read_upstreams_of
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.cli.upstreams import reconcile_now
+from seedance_api.doctor.confinement import confinement
 from seedance_api.doctor.examine import examine
 from seedance_api.doctor.installation import LiveSide, Remark, inspect
 from seedance_api.doctor.invariants import Finding
@@ -61,10 +62,13 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
 def _inspect(data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
         store = open_store(settings.storage_url, settings.data_dir / "objects")
-        return await inspect(db, store, live=_live(settings), certificate=certificate_of(settings))
+        certificate, data = certificate_of(settings), settings.data_dir
+        guarded = [Path(certificate.key), data / "secrets" / "pepper", data / "objects", data / "postgres"]
+        remarks = await inspect(db, store, live=_live(settings), certificate=certificate)
+        return [*remarks, await confinement(guarded)]
 
     remarks = in_database(data_dir, verb)
-    text = "\n".join(f"{one.status:<8}{one.name:<10}{one.message}" for one in remarks)
+    text = "\n".join(f"{one.status:<8}{one.name:<12}{one.message}" for one in remarks)
     is_well = all(one.status != "error" for one in remarks)
     show({"ok": is_well, "remarks": remarks}, as_json, text)
     if not is_well:
