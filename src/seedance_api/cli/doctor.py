@@ -27,6 +27,10 @@ def doctor(
     accepted: Annotated[
         Path | None, typer.Option(help="With --invariants: a file of video ids that a client was given, a line each.")
     ] = None,
+    content: Annotated[
+        bool,
+        typer.Option("--content", help="With --invariants: read every stored file and compare it with its digest."),
+    ] = False,
     reconcile: Annotated[
         bool, typer.Option("--reconcile", help="Compare our books with those of the upstreams, and show what differs.")
     ] = False,
@@ -38,15 +42,17 @@ def doctor(
     if reconcile:
         reconcile_now(hours, data_dir, as_json)
     elif invariants:
-        _check_invariants(_ids_of(accepted), data_dir, as_json)
+        _check_invariants(_ids_of(accepted), data_dir, as_json, content=content)
     else:
         _inspect(data_dir, as_json)
 
 
-def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool) -> None:
+def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool, *, content: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Finding]:
         store = open_store(settings.storage_url, settings.data_dir / "objects")
-        return await examine(db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)))
+        return await examine(
+            db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)), content=content
+        )
 
     found = in_database(data_dir, verb)
     count = sum(one.count for one in found)

@@ -1,0 +1,33 @@
+"""Check: whether a stored file is still what was put there. What is not is served no more, and is to be mended."""
+
+import structlog
+from obstore.store import ObjectStore
+
+from seedance_api.delivery import queries
+from seedance_api.delivery.queries import Suspect
+from seedance_api.foundation import jobs, objects
+from seedance_api.foundation.db import Database
+
+_log = structlog.get_logger()
+
+
+async def check(suspect: Suspect, db: Database, store: ObjectStore) -> bool:
+    """Compare an object with its digest, and note what was found.
+
+    Raises whatever the store does when it cannot be read: that says nothing of the object.
+    """
+    key, generation_id = suspect.object_key, suspect.generation_id
+    if await objects.is_intact(store, key, suspect.bytes, suspect.sha256):
+        await queries.note_verified(db, key, generation_id)
+        return True
+    await report_damaged(db, key, generation_id)
+    return False
+
+
+async def report_damaged(db: Database, object_key: str, generation_id: str) -> None:
+    """Stop serving an object that is not what was put there, have it fetched again, and alarm. Again, it only asks for
+    the mending."""
+    async with db.transaction() as connection:
+        if await queries.note_damaged(connection, object_key, generation_id):
+            _log.error("content.damaged", generation_id=generation_id)
+        await jobs.enqueue(connection, "mend", [generation_id], keys=[f"mend {generation_id}"])
