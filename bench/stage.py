@@ -19,16 +19,20 @@ import asyncpg
 import msgspec
 
 from bench.figures import SkippedError
-from seedance_api.accounts.create import check_pepper, create_account, create_key
+from seedance_api.accounts.create import create_account, create_key
 from seedance_api.accounts.keys import KeyMode
+from seedance_api.app.install import join
 from seedance_api.billing.books import Books
 from seedance_api.billing.credit import credit
 from seedance_api.billing.limits import set_limits
 from seedance_api.billing.rows import Period
+from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.money import MICRO
 from seedance_api.foundation.postgres import Embedded
+from seedance_api.generations.announce import announce_news
+from seedance_api.settings import read
 
 ROOT = Path(__file__).resolve().parent.parent
 PEPPER = "5e" * 32
@@ -154,7 +158,9 @@ class Stage:
         """A database of its own for one part."""
         url, data = self.database()
         migrate(url)
-        return asyncio.run(_make_ground(url, data))
+        ground = asyncio.run(_make_ground(url, data))
+        asyncio.run(join(read(ground.environment), makes=True))
+        return ground
 
     def database(self) -> tuple[str, Path]:
         """An empty database of its own, and a folder."""
@@ -245,12 +251,12 @@ async def _make_ground(url: str, data: Path) -> Ground:
     db = await Database.connect(url, most=2)
     try:
         pepper = bytes.fromhex(PEPPER)
-        await check_pepper(db, pepper)
+        await installation.make(db, pepper)
         await Books(db).latest()
         account = await create_account(db, "bench@example.org")
         test = await create_key(db, pepper, email=account.email, mode=KeyMode.TEST)
         live = await create_key(db, pepper, email=account.email, mode=KeyMode.LIVE)
-        await credit(db, account.id, _MONEY, reason="to measure with", author="bench")
+        await credit(db, account.id, _MONEY, reason="to measure with", author="bench", announce=announce_news)
         for subject in (None, live.id):
             await set_limits(db, account.id, subject, {Period.DAY: _MONEY, Period.MONTH: _MONEY})
         return Ground(url, data, account.id, test.id, test.key, live.id, live.key)

@@ -1,8 +1,10 @@
-"""Kill the service at random while it takes money, and count afterwards: `python -m bench.storm --kills 100`.
+"""Kill and freeze the service while it takes money, and count afterwards: `python -m bench.storm --kills 100`.
 
 Starts a service of its own with two API processes, creates short videos with a live key as a good client does (an
 idempotency key each, tried again until there is an answer), and meanwhile kills API processes, the worker, now and then
-the whole `serve`, and whoever comes by at one of the places between two steps (`foundation/kill.py`). A second account
+the whole `serve`, and whoever comes by at one of the places between two steps (`foundation/kill.py`). With `--freezes`
+it stops processes beside that for 2 to 60 s (SIGSTOP, as a host that swaps or migrates does), ends backends of
+PostgreSQL, and lets every connection to PostgreSQL fall silent while new ones pass. A second account
 has money for a few videos only, so most of its creates are refused. In the end everything must become final, and
 `doctor --invariants` is asked with every id that was ever answered. Exit codes: 0 all is well, 1 something is lost or
 wrong, 2 the time was over before all kills were done.
@@ -26,6 +28,7 @@ import msgspec
 import psutil
 
 from bench.__main__ import interrupt
+from bench.freezes import Freezes, Proxy
 from bench.race import SHORT, judge, tell
 from bench.service import Service, kill, violations
 from bench.stage import Stage
@@ -55,6 +58,7 @@ class Seen(msgspec.Struct):
     refused: Counter[str] = msgspec.field(default_factory=Counter)
     errors: Counter[str] = msgspec.field(default_factory=Counter)
     kills: Counter[str] = msgspec.field(default_factory=Counter)
+    freezes: Counter[str] = msgspec.field(default_factory=Counter)
     unfinished: int = 0
     wrong: list[str] = []
 
@@ -62,7 +66,8 @@ class Seen(msgspec.Struct):
         ended = Counter(self.ended.values())
         states = ", ".join(f"{ended[state]} {state}" for state in _FINAL)
         return (
-            f"{self.kills.total()} kills, {self.asked} creates: {len(self.videos)} accepted ({states}), "
+            f"{self.kills.total()} kills, {self.freezes.total()} freezes, "
+            f"{self.asked} creates: {len(self.videos)} accepted ({states}), "
             f"{self.refused.total()} refused; {self.tries - self.asked} tried again"
         )
 
@@ -81,15 +86,18 @@ def main() -> int:
             service = Service(
                 stage, workers=2, lease_seconds="3", drain_seconds="5", log_level="error", kill_points=str(points)
             )
-            service.start()
-            keys = _make_accounts(service)
-            stage.say(f"storm of {asked.kills} kills, seed {asked.seed}")
-            try:
-                asyncio.run(Storm(stage, service, seen, points, asked.kills, until).run(keys))
-                return conclude(stage, service, seen, asked.kills)
-            finally:
-                if asked.log:
-                    shutil.copy(service.log, asked.log)
+            with Proxy(service.database_url) as proxy:
+                service.environment["SEEDANCE_DATABASE_URL"] = proxy.url
+                service.start()
+                keys = _make_accounts(service)
+                stage.say(f"storm of {asked.kills} kills and {asked.freezes} freezes, seed {asked.seed}")
+                try:
+                    storm = Storm(stage, service, seen, points, kills=asked.kills, until=until)
+                    asyncio.run(storm.run(keys, Freezes(service, proxy, seen.freezes, count=asked.freezes)))
+                    return conclude(stage, service, seen, asked)
+                finally:
+                    if asked.log:
+                        shutil.copy(service.log, asked.log)
     except KeyboardInterrupt:
         print(f"stopped after {seen}", file=sys.stderr)
         return 130
@@ -100,12 +108,13 @@ def read_arguments() -> argparse.Namespace:
     about, _, more = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(prog="bench.storm", description=about, epilog=more)
     parser.add_argument("--kills", type=int, default=100, help="how many [100]")
+    parser.add_argument("--freezes", type=int, default=0, help="how many, beside the kills [0]")
     parser.add_argument("--minutes", type=float, default=15.0, help="the most that it may take [15]")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of what chance decides")
     parser.add_argument("--log", type=Path, help="keep the service's log there")
     asked = parser.parse_args()
-    if not 1 <= asked.kills <= 10_000 or not 1 <= asked.minutes <= 24 * 60:
-        parser.error("--kills must be 1 to 10000, --minutes 1 to 1440")
+    if not (1 <= asked.kills <= 10_000 and 0 <= asked.freezes <= 10_000 and 1 <= asked.minutes <= 24 * 60):
+        parser.error("--kills must be 1 to 10000, --freezes 0 to 10000, --minutes 1 to 1440")
     return asked
 
 
@@ -124,7 +133,7 @@ def _make_accounts(service: Service) -> list[str]:
 class Storm:
     """Clients, pollers and the one who kills, until so many kills are done; then calm until all is final."""
 
-    def __init__(self, stage: Stage, service: Service, seen: Seen, points: Path, kills: int, until: float) -> None:
+    def __init__(self, stage: Stage, service: Service, seen: Seen, points: Path, *, kills: int, until: float) -> None:
         self._stage = stage
         self._service = service
         self._seen = seen
@@ -136,15 +145,17 @@ class Storm:
         self._over = asyncio.Event()
         self._watching: set[asyncio.Task[None]] = set()
 
-    async def run(self, keys: list[str]) -> None:
+    async def run(self, keys: list[str], freezes: Freezes) -> None:
         """The whole of it."""
         clients = [self._client(key) for key in keys]
         rich, poor = clients
         creators = [asyncio.create_task(self._create_on(rich, pause=0.1, most=_UNFINISHED)) for _ in range(_CREATORS)]
         creators.append(asyncio.create_task(self._create_on(poor, pause=0.4, most=_UNFINISHED + 2)))
         telling, reviving = asyncio.create_task(self._tell()), None
+        freezing = asyncio.create_task(freezes.run(self._calm_at))
         try:
             await self._kill_on()
+            await freezing
             self._over.set()
             self._stage.say("calm; waiting until everything is final")
             reviving = asyncio.create_task(self._revive_on())  # a crash loop may end it just after the last kill
@@ -154,7 +165,7 @@ class Storm:
         except TimeoutError:
             self._seen.wrong.append("creates had no answer although the service was up again")
         finally:
-            tasks = [*creators, telling, *([reviving] if reviving else []), *self._watching]
+            tasks = [*creators, telling, freezing, *([reviving] if reviving else []), *self._watching]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -326,7 +337,7 @@ def code_of(answer: httpx.Response) -> str:
         return "without a code"
 
 
-def conclude(stage: Stage, service: Service, seen: Seen, kills: int) -> int:
+def conclude(stage: Stage, service: Service, seen: Seen, asked: argparse.Namespace) -> int:
     """Count everything and say what came out."""
     stage.say("asking the doctor")
     file = stage.folder / "accepted"
@@ -335,15 +346,18 @@ def conclude(stage: Stage, service: Service, seen: Seen, kills: int) -> int:
     wrong = [*seen.wrong, *asyncio.run(_examine(service.database_url, seen)), *violations(report)]
     ended = Counter(seen.ended.values())
     tell("kills", f"{seen.kills.total()}: " + shown(seen.kills))
+    tell("freezes", f"{seen.freezes.total()}: " + shown(seen.freezes))
     tell("creates", f"{seen.asked}, {seen.tries - seen.asked} tries more")
     tell("accepted", f"{len(seen.videos)}: " + ", ".join(f"{ended[state]} {state}" for state in _FINAL))
     tell("refused", shown(seen.refused))
     tell("met on the way", shown(seen.errors))
     tell("doctor", f"{report['violations']} violations in {report['checked']} invariants")
     well = judge(wrong, "every accepted create has its generation, each once, and every sum is right")
-    if seen.kills.total() < kills:
-        print(f"the time was over after {seen.kills.total()} of {kills} kills", file=sys.stderr)
-    return 1 if not well else 2 if seen.kills.total() < kills else 0
+    is_short = seen.kills.total() < asked.kills or seen.freezes.total() < asked.freezes
+    if is_short:
+        done = f"{seen.kills.total()} of {asked.kills} kills and {seen.freezes.total()} of {asked.freezes} freezes"
+        print(f"the time was over after {done}", file=sys.stderr)
+    return 1 if not well else 2 if is_short else 0
 
 
 def shown(counter: Counter[str]) -> str:

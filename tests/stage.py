@@ -19,9 +19,11 @@ import httpx
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.billing.credit import credit as add
+from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.money import parse_amount
+from seedance_api.generations.announce import announce_news
 
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ async def make_template(url: str) -> None:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _TEMPLATE):
             await connection.execute(f"CREATE DATABASE {_TEMPLATE}_making")
-            migrate(named(url, f"{_TEMPLATE}_making"))
+            await asyncio.to_thread(migrate, named(url, f"{_TEMPLATE}_making"))
             await connection.execute(f"ALTER DATABASE {_TEMPLATE}_making RENAME TO {_TEMPLATE}")
     finally:
         await connection.close()
@@ -99,6 +101,7 @@ class Service:
         } | {f"SEEDANCE_{name.upper()}": value for name, value in settings.items()}  # fmt: skip
         self.errors = folder / "stderr"
         if not started:  # for commands only
+            self._do(_nothing)
             return
         self.start()
         self.account = self.new_account()
@@ -144,7 +147,7 @@ class Service:
         async def run() -> T:
             db = await Database.connect(self.database_url, most=1)
             try:
-                await create.check_pepper(db, bytes.fromhex(PEPPER))
+                await installation.make(db, bytes.fromhex(PEPPER))
                 return await verb(db)
             finally:
                 await db.close()
@@ -157,7 +160,7 @@ class Service:
         async def credit(db: Database) -> None:
             account = await queries.account_by_email(db, email or self.account["email"])
             assert account is not None
-            await add(db, account.id, parse_amount(amount), reason="a test", author="test")
+            await add(db, account.id, parse_amount(amount), reason="a test", author="test", announce=announce_news)
 
         self._do(credit)
 
@@ -191,6 +194,10 @@ class Service:
     def _close(self) -> None:
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+async def _nothing(db: Database) -> None:
+    """Only the installation is made."""
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> object:

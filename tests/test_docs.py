@@ -34,17 +34,24 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "client/R
 def settings_page() -> str:
     """`docs/settings.md`."""
     lines = [
-        (f"`SEEDANCE_{one.name}`", f"`{one.default}`" if one.default else "", bounds(one.least, one.most), one.meaning)
+        (
+            f"`SEEDANCE_{one.name}`",
+            f"`{one.default}`" if one.default else "",
+            bounds(one.least, one.most),
+            "alike" if one.alike else "",
+            one.meaning,
+        )
         for one in TABLE
     ]
-    return SETTINGS.format(table=table(("variable", "default", "bounds", "meaning"), lines))
+    return SETTINGS.format(table=table(("variable", "default", "bounds", "machines", "meaning"), lines))
 
 
 SETTINGS = """\
 # Settings
 
 Every setting is an environment variable. One that is wrong, or that does not exist, ends the command with a message, so
-that a slip of the pen is noticed. Options of a command override the environment.
+that a slip of the pen is noticed. Options of a command override the environment. Those marked *alike* must be the same
+on every [machine](operate.md#several-machines) of an installation, and are compared when one starts.
 
 This page is generated from `seedance_api/settings.py`; `python tests/test_docs.py` writes it anew.
 

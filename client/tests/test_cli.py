@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from fake_answers import error
 from fake_service import CONTENT, KEY, Fault
 from terminal import SEEDANCE, on_terminal, wait_for
+
+from seedance.config import Login, save_login
 
 
 def test_generate_makes_a_file(process, service, tmp_path):
@@ -251,3 +254,49 @@ def test_login_with_a_wrong_key_saves_nothing(run, service, tmp_path):
     result = run("login", "--base-url", service.url, "--api-key", "sda_test_wrong")
     assert result.exit_code == 1
     assert not (tmp_path / "config").exists()
+
+
+def test_a_dash_is_standard_output_everywhere(environment, service, tmp_path):
+    video_id = service.create({})["id"]
+    for arguments in (
+        ["generate", "a cat", "-o", "-"],
+        ["download", video_id, "-o", "-"],
+        ["download", video_id, "-o", "/dev/stdout"],
+        ["download", video_id, "-o", "-", "--variant", "last_frame"],
+        ["generate", "a cat", "--last-frame-out", "-", "-o", "video.mp4"],
+    ):
+        done = subprocess.run(
+            [*SEEDANCE, *arguments], cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stdout == CONTENT) == (0, True), done.stderr
+        assert "✓ standard output  (" in done.stderr.decode()
+        assert "downloading 100 %" in done.stderr.decode() or "--last-frame-out" in arguments
+    assert {one.name for one in tmp_path.iterdir()} - {"config"} == {"video.mp4"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate", "x", "-o", "-", "--json"],
+        ["download", "vid_1", "-o", "-", "--json"],
+        ["generate", "x", "-o", "-", "--last-frame-out", "-"],
+        ["generate", "x", "--last-frame-out", "socket"],
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_a_video_is_made(run, service, arguments):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("socket")
+        result = run(*arguments)
+    assert result.exit_code == 2
+    assert service.requests == []
+
+
+def test_a_saved_login_that_is_a_link_stays_one(run, tmp_path):
+    kept = tmp_path / "dotfiles.json"
+    kept.write_text("{}")
+    (tmp_path / "config/seedance").mkdir(parents=True)
+    (tmp_path / "config/seedance/credentials.json").symlink_to(kept)
+    save_login(Login(base_url="http://127.0.0.1:1", api_key=KEY))
+    assert (tmp_path / "config/seedance/credentials.json").is_symlink()
+    assert KEY in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600

@@ -5,6 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import socket
+import stat
+import tempfile
+import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -261,3 +266,170 @@ def test_what_a_pipe_has_swallowed_is_not_taken_back(client, service, video):
         pytest.raises(DownloadFailed, match="back"),
     ):
         client.videos.download(video, pipe)
+
+
+def read_all(path):
+    """What comes through a pipe, read by a thread of its own."""
+    pieces = []
+    reader = threading.Thread(target=lambda: pieces.append(path.read_bytes()), daemon=True)
+    reader.start()
+    return reader, pieces
+
+
+def kind_of(path):
+    return stat.S_IFMT(path.lstat().st_mode)
+
+
+def test_a_pipe_is_written_to_and_stays(client, video, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader, pieces = read_all(pipe)
+    done = client.videos.download(video, pipe)
+    reader.join(20)
+    assert pieces == [CONTENT]
+    assert (done.path, done.verified) == (str(pipe), True)
+    assert kind_of(pipe) == stat.S_IFIFO
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_cut_download_into_a_pipe_goes_on(client, service, video, tmp_path):
+    service.fail("GET", r".*/content", Fault(cut_after=CUT))
+    os.mkfifo(tmp_path / "pipe")
+    reader, pieces = read_all(tmp_path / "pipe")
+    client.videos.download(video, tmp_path / "pipe")
+    reader.join(20)
+    assert pieces == [CONTENT]
+
+
+def test_what_went_into_a_pipe_cannot_be_taken_back(client, service, video, tmp_path):
+    service.fail("GET", r".*/content", Fault(damaged=True))
+    os.mkfifo(tmp_path / "pipe")
+    reader, _ = read_all(tmp_path / "pipe")
+    with pytest.raises(DownloadFailed, match="cannot be taken back"):
+        client.videos.download(video, tmp_path / "pipe")
+    reader.join(20)
+    assert kind_of(tmp_path / "pipe") == stat.S_IFIFO
+
+
+def test_a_device_is_written_to_and_stays(client, video, tmp_path):
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(1, 3))  # one of our own, that takes everything
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    link = tmp_path / "link"
+    link.symlink_to(device)
+    try:
+        for target in (device, link):
+            done = client.videos.download(video, target)
+            assert (done.path, done.bytes) == (str(target), len(CONTENT))
+    except PermissionError:
+        pytest.skip("devices do not work on this file system")
+    assert (kind_of(device), kind_of(link)) == (stat.S_IFCHR, stat.S_IFLNK)
+    assert {one.name for one in tmp_path.iterdir()} == {"null", "link"}
+
+
+def test_a_device_that_is_full_is_an_error_and_stays(client, video, tmp_path):
+    device = tmp_path / "full"
+    try:
+        os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(1, 7))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    with pytest.raises(OSError, match=r"No space left|not permitted|denied"):
+        client.videos.download(video, device)
+    assert kind_of(device) == stat.S_IFCHR
+
+
+def test_a_terminal_is_written_to_and_stays(client, service, tmp_path):
+    leader, follower = os.openpty()
+    link = tmp_path / "terminal"
+    link.symlink_to(os.ttyname(follower))
+    reader = threading.Thread(target=lambda: os.read(leader, 1 << 20), daemon=True)
+    reader.start()
+    saved = client.billing.statement("2026-11", link)
+    reader.join(20)
+    assert (saved.path, kind_of(link)) == (str(link), stat.S_IFLNK)
+    assert stat.S_ISCHR(link.stat().st_mode)
+    os.close(follower)
+    os.close(leader)
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced_whole(client, service, video, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    target, link, further = folder / "real.mp4", tmp_path / "link.mp4", tmp_path / "further.mp4"
+    target.write_bytes(b"an older one")
+    link.symlink_to("elsewhere/real.mp4")
+    further.symlink_to("link.mp4")
+    done = client.videos.download(video, further)
+    assert done.path == str(further)
+    assert (kind_of(link), kind_of(further)) == (stat.S_IFLNK, stat.S_IFLNK)
+    assert target.read_bytes() == CONTENT
+    service.fail("GET", r".*/content", *[Fault(damaged=True)] * 2)
+    with pytest.raises(DownloadFailed):
+        client.videos.download(video, link)
+    assert target.read_bytes() == CONTENT
+    assert list(folder.iterdir()) == [target]
+
+
+def test_a_link_to_nothing_gets_its_file(client, video, tmp_path):
+    (tmp_path / "link").symlink_to("new.mp4")
+    client.videos.download(video, tmp_path / "link")
+    assert kind_of(tmp_path / "link") == stat.S_IFLNK
+    assert (tmp_path / "new.mp4").read_bytes() == CONTENT
+    (tmp_path / "astray").symlink_to("no/such/new.mp4")
+    with pytest.raises(FileNotFoundError, match="no/such does not exist"):
+        client.videos.download(video, tmp_path / "astray")
+
+
+def test_a_file_keeps_its_mode_and_nobody_else_reads_it_meanwhile(client, video, tmp_path):
+    target = tmp_path / "out.mp4"
+    target.write_bytes(b"secret")
+    target.chmod(0o600)
+    modes = []
+
+    def look(*_):
+        modes.extend(one.stat().st_mode & 0o777 for one in tmp_path.glob(".*.part"))
+
+    client.videos.download(video, target, on_progress=look)
+    assert set(modes) == {0o600}
+    assert target.stat().st_mode & 0o777 == 0o600
+    target.chmod(0o664)
+    client.videos.download(video, target)
+    assert target.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_socket_and_a_folder_are_refused_in_words(client, service, video, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("socket")
+        with pytest.raises(OSError, match="socket is a socket, which cannot be written to"):
+            client.videos.download(video, "socket")
+    with pytest.raises(IsADirectoryError, match="is a folder: name a file in it"):
+        client.videos.download(video, tmp_path)
+    assert content_requests(service) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become somebody else")
+def test_a_folder_that_takes_no_file_is_named(client, service, video):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(PermissionError, match=f"no file may be made in the folder {folder}"):
+                client.videos.download(video, folder / "out.mp4")
+        finally:
+            os.seteuid(0)
+    assert content_requests(service) == []
+
+
+def test_a_file_that_is_appended_to_keeps_what_it_has(client, service, tmp_path):
+    """`… -o - >> all.mp4`: a start from anew takes back what was written, and nothing before that."""
+    service.fail("GET", r".*/content", Fault(damaged=True))
+    target = tmp_path / "all.mp4"
+    target.write_bytes(b"before")
+    descriptor = os.open(target, os.O_WRONLY | os.O_APPEND)  # as a shell does it: it stands at 0
+    with os.fdopen(descriptor, "wb") as file:
+        client.videos.download(client.videos.create("x"), file)
+    assert target.read_bytes() == b"before" + CONTENT

@@ -8,13 +8,18 @@ import msgspec
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One row of the table. `least` and `most` bound numbers."""
+    """One row of the table. `least` and `most` bound numbers.
+
+    `alike` ones must be the same on every machine of an installation; of `secret` ones only a digest is compared.
+    """
 
     name: str
     default: str
     meaning: str
     least: float | None = None
     most: float | None = None
+    alike: bool = False
+    secret: bool = False
 
 
 TABLE: tuple[Setting, ...] = (
@@ -36,7 +41,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "PEPPER",
         "",
-        "64 hexadecimal digits that API keys are hashed with; the same on every machine. Empty: made at the first start in `secrets/pepper`, mode 0600.",
+        "64 hexadecimal digits that API keys are hashed with; the same on every machine. Empty: made with the installation in `secrets/pepper`, mode 0600.",
     ),
     Setting("HOST", "127.0.0.1", "Address to listen on. Put a TLS proxy in front before you make it public."),
     Setting("PORT", "8000", "Port to listen on; 0 takes a free one.", 0, 65535),
@@ -45,6 +50,7 @@ TABLE: tuple[Setting, ...] = (
         "PUBLIC_URL",
         "",
         "The address customers use, for the links in answers. Empty: links are relative to the request's host.",
+        alike=True,
     ),
     Setting("LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
     Setting("DATABASE_CONNECTIONS", "10", "Connections of each process.", 2, 200),
@@ -55,6 +61,7 @@ TABLE: tuple[Setting, ...] = (
         "Sandbox generations under way at once in the whole installation; more wait in the queue.",
         1,
         10_000,
+        alike=True,
     ),
     Setting(
         "LEASE_SECONDS",
@@ -69,6 +76,7 @@ TABLE: tuple[Setting, ...] = (
         "A generation that is not finished this long after its creation fails.",
         60,
         604_800,
+        alike=True,
     ),
     Setting(
         "RETENTION_SECONDS",
@@ -76,6 +84,7 @@ TABLE: tuple[Setting, ...] = (
         "How long a finished video is kept unless the request says otherwise.",
         3600,
         604_800,
+        alike=True,
     ),
     Setting(
         "GRACE_SECONDS",
@@ -83,13 +92,22 @@ TABLE: tuple[Setting, ...] = (
         "How long a video is kept once it is delivered, unless its account has a grace of its own; never longer than its retention.",
         0,
         86_400,
+        alike=True,
     ),
     Setting(
         "CONTENT_REDIRECT",
         "false",
         "Whether content is sent by the object store itself, through presigned links of 15 minutes. What was served is not known then: only the customer's word counts as delivery.",
+        alike=True,
     ),
-    Setting("FILE_RETENTION_SECONDS", "259200", "How long an uploaded reference file is kept.", 3600, 604_800),
+    Setting(
+        "FILE_RETENTION_SECONDS",
+        "259200",
+        "How long an uploaded reference file is kept.",
+        3600,
+        604_800,
+        alike=True,
+    ),
     Setting(
         "UPSTREAMS",
         "",
@@ -101,30 +119,59 @@ TABLE: tuple[Setting, ...] = (
         "Generations of one account under way at once at each upstream; more wait in the queue.",
         1,
         100_000,
+        alike=True,
     ),
     Setting(
         "LIVE_SANDBOX",
         "false",
         "Whether live keys use the sandbox, at the price book's prices: to try everything about money. Every answer says `sandbox: true`.",
+        alike=True,
     ),
     Setting(
         "NOTICE_URL",
         "",
         "Address that is told, by a POST of JSON, when a spending limit is at 80 % and when it is reached. Empty: the log only.",
+        alike=True,
+        secret=True,
     ),
     Setting(
         "SMTP_URL",
         "",
         "The mail server, `smtp://user:password@host:port` or `smtps://…`. Empty: what would be mailed is in the log only.",
+        alike=True,
+        secret=True,
     ),
-    Setting("MAIL_FROM", "", "The sender of mail. Empty: `seedance@` and the mail server's host."),
-    Setting("EVENT_RETENTION_DAYS", "30", "How long events and what was delivered of them are kept.", 5, 90),
-    Setting("WEBHOOK_PORTS", "", "Ports, comma-separated, that webhooks may go to besides 443 and 8443."),
-    Setting("FETCH_HTTP", "false", "Whether reference media may be fetched, and webhooks sent, over plain http."),
+    Setting(
+        "MAIL_FROM",
+        "",
+        "The sender of mail. Empty: `seedance@` and the mail server's host.",
+        alike=True,
+    ),
+    Setting(
+        "EVENT_RETENTION_DAYS",
+        "30",
+        "How long events and what was delivered of them are kept.",
+        5,
+        90,
+        alike=True,
+    ),
+    Setting(
+        "WEBHOOK_PORTS",
+        "",
+        "Ports, comma-separated, that webhooks may go to besides 443 and 8443.",
+        alike=True,
+    ),
+    Setting(
+        "FETCH_HTTP",
+        "false",
+        "Whether reference media may be fetched, and webhooks sent, over plain http.",
+        alike=True,
+    ),
     Setting(
         "FETCH_ALLOW_NETWORKS",
         "",
         "Networks, comma-separated, that reference URLs and webhooks may reach although they are not public.",
+        alike=True,
     ),
     Setting(
         "DISK_RESERVE_PERCENT",
@@ -136,12 +183,13 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "OPERATOR_NAME",
         "Seedance API",
-        "Who you are in the mark of each video, and in the certificate that is made at the first start.",
+        "Who you are in the mark of each video, and in the certificate that is made with the installation.",
+        alike=True,
     ),
     Setting(
         "MARKING_CERTIFICATE",
         "",
-        "The certificate that marks are signed with: a PEM file, the signer's first and its CA's last. The same on every machine. Empty: one of our own, made at the first start in `secrets/marking` (docs/marking.md).",
+        "The certificate that marks are signed with: a PEM file, the signer's first and its CA's last. The same on every machine. Empty: one of our own, made with the installation in `secrets/marking` (docs/marking.md).",
     ),
     Setting("MARKING_KEY", "", "Its private key: a PEM file, mode 0600, without a password."),
     Setting(
@@ -153,6 +201,8 @@ TABLE: tuple[Setting, ...] = (
         "MARKING_TSA_URL",
         "",
         "Address of a time-stamping authority (RFC 3161), called for each file. Empty: marks say when, and nobody vouches for it.",
+        alike=True,
+        secret=True,
     ),
     Setting(
         "LABEL_SECONDS",
@@ -160,8 +210,14 @@ TABLE: tuple[Setting, ...] = (
         "For how long a visible label is burned into the start of each video, 2 to 10; 0: there is none.",
         0,
         10,
+        alike=True,
     ),
-    Setting("LABEL_TEXT", "AI-generated", "What the visible label says."),
+    Setting(
+        "LABEL_TEXT",
+        "AI-generated",
+        "What the visible label says.",
+        alike=True,
+    ),
     Setting("LABEL_FONT", "", "Font file of the visible label, for letters other than Latin ones."),
     Setting("VERIFY_MEGABYTES", "600", "The largest file that `POST /v1/verify` takes.", 1, 4096),
     Setting(

@@ -17,6 +17,7 @@ from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
 from seedance_api.foundation.jobs import prune_log
 from seedance_api.generations.advance import Engine, advance
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.mend import mend
@@ -78,10 +79,10 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "purge", "* * * * * */5", lambda: purge_due(engine))
     _schedule(queue, "warn", "* * * * *", lambda: warn_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
-    _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db))
+    _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db, announce=announce_news))
     _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))
     _schedule(queue, "prune", "23 * * * *", lambda: prune_log(engine.db))
-    _schedule(queue, "collect", "17 * * * *", lambda: collect(engine))
+    _schedule(queue, "collect", "17 * * * *", lambda: collect(engine.db, engine.storage.objects))
     _schedule(queue, "scrub", "* * * * *", lambda: scrub(engine))
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
     _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))

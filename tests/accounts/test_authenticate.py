@@ -6,8 +6,10 @@ import pytest
 from seedance_api.accounts import create
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.keys import KeyMode, mint
+from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.listen import Listener
 from stage import PEPPER
 
@@ -99,10 +101,12 @@ def test_no_text_of_a_key_is_stored(database_url: str) -> None:
 
 def test_the_wrong_pepper_is_refused_at_the_start(database_url: str) -> None:
     async def verb(db: Database) -> None:
-        await create.check_pepper(db, PEPPER_BYTES)
-        await create.check_pepper(db, PEPPER_BYTES)
-        with pytest.raises(RuntimeError, match="SEEDANCE_PEPPER"):
-            await create.check_pepper(db, b"x" * 32)
+        await installation.make(db, PEPPER_BYTES)
+        await installation.check_pepper(db, PEPPER_BYTES)
+        with pytest.raises(InstallationError, match="SEEDANCE_PEPPER"):
+            await installation.check_pepper(db, b"x" * 32)
+        with pytest.raises(InstallationError, match="SEEDANCE_PEPPER"):
+            await installation.make(db, b"x" * 32)
 
     with_database(database_url, verb)
 

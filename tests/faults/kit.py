@@ -13,13 +13,10 @@ import asyncpg
 import httpx
 import psutil
 
-from generations.kit import NO_MARKING, engine
 from security.attack import rows
-from seedance_api.delivery.store import Storage
-from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
-from seedance_api.generations.collect import collect
+from seedance_api.generations.collect import Limits, collect
 from stage import Service, until
 
 SHORT = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", "seed": 3}
@@ -251,9 +248,9 @@ def collected(service: Service) -> None:
     async def run() -> None:
         db = await Database.connect(service.database_url, most=2)
         store = open_store(None, service.folder / "data" / "objects")
-        confine = Confine(slots=1)
-        storage = Storage(store=store, scratch=service.folder, confine=confine, marking=NO_MARKING)
-        await collect(engine(db, storage=storage), age=timedelta(0))
+        limits = Limits(age=timedelta(0), watched=timedelta(0), trashed=timedelta(0), share=1.0)
+        for _ in range(2):  # the first notes what the second throws away
+            assert (await collect(db, store, limits)).stopped is None
         await db.close()
 
     asyncio.run(run())

@@ -1,5 +1,6 @@
 """The embedded PostgreSQL stops with its last user, however the others ended."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psycopg
+import asyncpg
 
 from seedance_api.foundation.postgres import Embedded
 from stage import until
@@ -63,10 +64,17 @@ def test_it_takes_the_connections_of_many_processes_whoever_is_first(tmp_path: P
         users = list(pool.map(use, [folder] * 3))
     for one in users[1:]:
         end(one)
-    with Embedded(folder) as server, psycopg.connect(server.url) as connection:
-        limit = connection.execute("SHOW max_connections").fetchone()
+
+    async def shown(url: str) -> str:
+        connection = await asyncpg.connect(url)
+        limit: str = await connection.fetchval("SHOW max_connections")
+        await connection.close()
+        return limit
+
+    with Embedded(folder) as server:
+        limit = asyncio.run(shown(server.url))
     end(users[0])
-    assert limit == ("500",)
+    assert limit == "500"
     assert (folder / "postgresql.auto.conf").read_text().count("max_connections") == 1
     assert not running(folder)
 

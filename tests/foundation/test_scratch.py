@@ -32,3 +32,12 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(tmp_pat
     for one in (living, second, third):
         one.close()
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_folders_that_are_not_ours_stay(tmp_path: Path) -> None:
+    """A data folder that was given wrongly may have a `scratch` of somebody else's."""
+    theirs = tmp_path / "results" / "run.csv"
+    theirs.parent.mkdir()
+    theirs.write_text("x")
+    Scratch(tmp_path).close()
+    assert theirs.read_text() == "x"

@@ -16,6 +16,7 @@ from seedance_api.catalog.request import Request
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.delivery.mark import Marking
 from seedance_api.delivery.store import Storage
+from seedance_api.foundation import claim, installation
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
@@ -55,6 +56,13 @@ async def owner(db: Database, email: str = "one@example.org", mode: KeyMode = Ke
     account = await create.create_account(db, email)
     key = await create.create_key(db, b"p" * 32, email=email, mode=mode)
     return Owner(account.id, key.id)
+
+
+async def claimed(db: Database, store: MemoryStore | None = None) -> MemoryStore:
+    """A store that belongs to this database's installation."""
+    found = store or MemoryStore()
+    await claim.write(found, (await installation.make(db, b"p" * 32)).id)
+    return found
 
 
 NO_MARKING = Marking(operator="nobody", certificate=Certificate("/nonexistent", "/nonexistent", "/nonexistent"))

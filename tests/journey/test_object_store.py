@@ -10,7 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image
 
-from seedance_api.foundation import objects
+from seedance_api.foundation import claim, objects
 from stage import Service, finished, until
 
 
@@ -22,6 +22,10 @@ class Bucket:
         assert httpx.put(self.url, trust_env=False).status_code == 200
 
     def objects(self) -> set[str]:
+        """Every object but the mark of the installation."""
+        return {key for key in self.listed() if not key.endswith(claim.KEY)}
+
+    def listed(self) -> set[str]:
         """Every object."""
         text = httpx.get(self.url, params={"list-type": "2"}, trust_env=False).text
         return {part.partition("</Key>")[0] for part in text.split("<Key>")[1:]}
@@ -52,6 +56,7 @@ def picture() -> bytes:
 
 def test_a_video_from_a_picture_to_an_empty_bucket(bucket: Bucket, start_service: Callable[..., Service]) -> None:
     service = start_service(storage_url="s3://seedance/some/prefix")
+    assert bucket.listed() == {f"some/prefix/{claim.KEY}"}
     with service.client() as client:
         upload = client.post("/v1/files", files={"file": ("a.png", picture(), "image/png")}).json()
         assert [key.split("/")[:3] for key in bucket.objects()] == [["some", "prefix", "files"]]

@@ -15,6 +15,7 @@ from seedance_api.billing.rows import HoldState, Sale, Wallet
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.doctor.invariants import INVARIANTS, check
 from seedance_api.foundation.db import Database
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.write import NewGeneration, Writer
 
 BOOK = """
@@ -46,14 +47,16 @@ class Bank:
 
     async def credit(self, amount: int) -> None:
         """More of it."""
-        await credit.credit(self.db, self.me.account_id, amount, reason="a test", author="test")
+        await credit.credit(self.db, self.me.account_id, amount, reason="a test", author="test", announce=announce_news)
         self.put_in += amount
 
     async def top_up(self) -> None:
         """Back to what was put in: the wallet is as it was before the last video."""
         spent = self.put_in - (await self.wallet()).available
         if spent:
-            await credit.credit(self.db, self.me.account_id, spent, reason="a test", author="test")
+            await credit.credit(
+                self.db, self.me.account_id, spent, reason="a test", author="test", announce=announce_news
+            )
 
     async def compose(
         self, *, quoted: int, most: int, key: str | None = None, key_id: str | None = None

@@ -122,7 +122,7 @@ def test_accounts_do_not_take_from_each_other() -> None:
 
 
 def test_nothing_asked_is_nothing_done() -> None:
-    assert grant_holds([], {}, [limit(1, 1)], TODAY) == Verdict([], {}, {}, [], [], {}, [])
+    assert grant_holds([], {}, [limit(1, 1)], TODAY) == Verdict([], {}, {}, [], [], {})
 
 
 # Limits

@@ -18,6 +18,7 @@ from seedance_api.doctor.examine import examine
 from seedance_api.doctor.installation import LiveSide, inspect
 from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.jobs import enqueue
 from seedance_api.foundation.objects import open_store
 
 FAULTS = {
@@ -26,6 +27,13 @@ FAULTS = {
     "a limit that forgot": ("INV-1", "UPDATE spending_limit SET spent = spent - 1"),
     "usage that counts another charge": ("INV-1", "UPDATE usage SET charged = charged + 1"),
     "grants that are not there": ("INV-1", "UPDATE wallet SET granted = 5"),
+    "a wallet below zero": (
+        "INV-2",
+        """
+        ALTER TABLE wallet DROP CONSTRAINT wallet_available_check;
+        UPDATE wallet SET available = -1
+        """,
+    ),
     "a completed video with an open hold": ("INV-3", "UPDATE generation SET state = 'completed', finished_at = now()"),
     "a live video without a hold": ("INV-3", "DELETE FROM hold WHERE state = 'held'"),
     "a charge that no transfer made": ("INV-3", "UPDATE hold SET charged = charged - 1 WHERE state = 'settled'"),
@@ -107,6 +115,25 @@ def test_each_fault_is_named(database_url: str, fault: str) -> None:
     with_database(database_url, verb)
 
 
+def test_a_step_that_its_job_takes_is_no_violation(database_url: str) -> None:
+    """Whichever of its jobs it is: a video that is being stored for a long while has `store`."""
+
+    async def verb(db: Database) -> None:
+        await books_with_two_videos(db)
+        await db.execute(
+            "UPDATE generation SET state = 'storing', due_at = now() - interval '1 hour' WHERE state = 'queued'"
+        )
+        for job, count in (("tidy", 1), ("advance", 0), ("store", 0)):
+            await db.execute("DELETE FROM pgqueuer")
+            async with db.transaction() as connection:
+                ids = [one["id"] for one in await connection.fetch("SELECT id FROM generation WHERE state = 'storing'")]
+                await enqueue(connection, job, ids)
+            found = await examine(db, MemoryStore(), accepted=None, tell=lambda _: None)
+            assert {one.name: one.count for one in found}["INV-6"] == count
+
+    with_database(database_url, verb)
+
+
 def test_the_database_itself_refuses_the_worst(database_url: str) -> None:
     async def verb(db: Database) -> None:
         await books_with_two_videos(db)
@@ -160,7 +187,8 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
         store = open_store(None, tmp_path / "objects")
         remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours)
         assert {one.name: one.status for one in remarks} == {
-            "database": "ok", "objects": "ok", "prices": "warning", "marking": "ok", "upstream": "warning",
+            "database": "ok", "objects": "ok", "orphans": "ok", "prices": "warning", "marking": "ok", "settings": "ok",
+            "upstream": "warning",
         }  # fmt: skip
 
     with_database(database_url, verb)

@@ -40,6 +40,7 @@ from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.write import Created, NewGeneration, Writer
 
 EXAMPLES, STEPS = 60, 30
@@ -359,7 +360,9 @@ class Ledger(RuleBasedStateMachine):
     def add_credit_again(self, other: int, reference: str, amount: int) -> None:
         """With the reference of an earlier one: nothing is added, and another amount is refused."""
         if other != amount:
-            again = credit.credit(self.db, self.account_id, other, reason="paid", author="me", reference=reference)
+            again = credit.credit(
+                self.db, self.account_id, other, reason="paid", author="me", reference=reference, announce=announce_news
+            )
             assert self.refusal(again) == "invalid_request"
         moved = self.credit(amount, reference)
         self.model.end_gifts()
@@ -368,15 +371,29 @@ class Ledger(RuleBasedStateMachine):
 
     def credit(self, amount: int, reference: str | None) -> credit.Moved:
         return self.run(
-            credit.credit(self.db, self.account_id, amount, reason="paid", author="me", reference=reference)
+            credit.credit(
+                self.db,
+                self.account_id,
+                amount,
+                reason="paid",
+                author="me",
+                reference=reference,
+                announce=announce_news,
+            )
         )
 
     def give(self, amount: int, days: int) -> None:
-        self.run(credit.grant(self.db, self.account_id, amount, days=days, reason="gift", author="me"))
+        self.run(
+            credit.grant(
+                self.db, self.account_id, amount, days=days, reason="gift", author="me", announce=announce_news
+            )
+        )
         self.model.give(amount, days)
 
     def adjust(self, amount: int) -> None:
-        code = self.refusal(credit.adjust(self.db, self.account_id, amount, reason="mistake", author="me"))
+        code = self.refusal(
+            credit.adjust(self.db, self.account_id, amount, reason="mistake", author="me", announce=announce_news)
+        )
         done = self.model.take_away(amount)
         assert code == (None if done else "invalid_request")
         self.seen["adjusted" if done else "not adjusted"] += 1
@@ -393,7 +410,7 @@ class Ledger(RuleBasedStateMachine):
             self.runner.run(age_grants(self.db, days))
             self.model.days_passed += days
         if "sweep" in how:
-            self.run(expire_grants(self.db))
+            self.run(expire_grants(self.db, announce=announce_news))
             self.model.end_gifts()
 
     # Limits
@@ -523,7 +540,9 @@ class Ledger(RuleBasedStateMachine):
         self.refund_of(one, {"whole": None, "half": max(1, left // 2), "too much": left + 1, "a bit": 1}[part])
 
     def refund_of(self, one: Held, amount: int | None) -> None:
-        code = self.refusal(credit.refund(self.db, one.new.id, amount, reason="sorry", author="me"))
+        code = self.refusal(
+            credit.refund(self.db, one.new.id, amount, reason="sorry", author="me", announce=announce_news)
+        )
         refusal = "not_found" if one.state != "settled" else "invalid_request"
         done = self.model.refund(one, amount)
         assert code == (None if done else refusal)
@@ -628,7 +647,7 @@ def test_what_a_hold_of_an_earlier_window_gives_back_is_not_spent_anew(database_
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
         await Books(db).latest()
-        await credit.credit(db, me.account_id, 20 * UNIT, reason="paid", author="me")
+        await credit.credit(db, me.account_id, 20 * UNIT, reason="paid", author="me", announce=announce_news)
         key_id = me.key_id if whose == "key" else None
         await limits.set_limits(db, me.account_id, key_id, dict.fromkeys(Period, 10 * UNIT))
 
@@ -666,7 +685,7 @@ def test_a_charge_that_takes_all_the_money_there_is_spends_the_grants(database_u
     async def verb(db: Database) -> None:
         books, me = Books(db), await owner(db, mode=KeyMode.LIVE)
         await books.latest()
-        await credit.grant(db, me.account_id, UNIT, days=5, reason="gift", author="me")
+        await credit.grant(db, me.account_id, UNIT, days=5, reason="gift", author="me", announce=announce_news)
         new = paid(me, expected=50_000, order=some_order())
         await Writer(db)(new)
         async with db.transaction() as connection:
@@ -685,9 +704,11 @@ def test_a_charge_that_takes_all_the_money_there_is_spends_the_grants(database_u
 def test_a_grant_may_follow_one_that_has_ended(database_url: str, amount: int) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
-        await credit.grant(db, me.account_id, UNIT, days=5, reason="gift", author="me")
+        await credit.grant(db, me.account_id, UNIT, days=5, reason="gift", author="me", announce=announce_news)
         await age_grants(db, 5)
-        moved = await credit.grant(db, me.account_id, amount, days=5, reason="gift", author="me")
+        moved = await credit.grant(
+            db, me.account_id, amount, days=5, reason="gift", author="me", announce=announce_news
+        )
         wallet = await queries.wallet_of(db, me.account_id)
         assert wallet is not None
         assert (wallet.available, wallet.granted, moved.available) == (amount, amount, amount)
@@ -700,7 +721,7 @@ def test_refunds_and_settlements_of_one_account_do_not_stand_in_each_others_way(
     async def verb(db: Database) -> None:
         books, me = Books(db), await owner(db, mode=KeyMode.LIVE)
         await books.latest()
-        await credit.credit(db, me.account_id, 80 * UNIT, reason="paid", author="me")
+        await credit.credit(db, me.account_id, 80 * UNIT, reason="paid", author="me", announce=announce_news)
         write = Writer(db)
         news = [paid(me, expected=50_000, order=some_order()) for _ in range(80)]
         await asyncio.gather(*(write(new) for new in news))
@@ -718,7 +739,10 @@ def test_refunds_and_settlements_of_one_account_do_not_stand_in_each_others_way(
             *(
                 call
                 for old, new in pairs
-                for call in (credit.refund(db, old.id, None, reason="sorry", author="me"), make(new))
+                for call in (
+                    credit.refund(db, old.id, None, reason="sorry", author="me", announce=announce_news),
+                    make(new),
+                )
             )
         )
         wallet = await queries.wallet_of(db, me.account_id)

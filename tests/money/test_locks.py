@@ -20,6 +20,7 @@ from seedance_api.billing.settle import release, settle
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Kind, forget_expired
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.write import NewGeneration, Writer
 
@@ -57,13 +58,21 @@ def test_creates_sweeps_settles_refunds_and_credits_do_not_deadlock(
                 await bank.end(made.id, "completed")
 
             work: list[Coroutine[Any, Any, object]] = [writers[at % 3](new) for at, new in enumerate(news)]
-            work += [sweep(parts), sweep(parts), expire_grants(pools[2]), forget_expired(pools[2])]
+            work += [
+                sweep(parts),
+                sweep(parts),
+                expire_grants(pools[2], announce=announce_news),
+                forget_expired(pools[2]),
+            ]
             work += [finish(bank, made) for bank, made in to_settle]
             work += [
-                credit.refund(pools[2], made.id, 1, reason="a test", author="test")
+                credit.refund(pools[2], made.id, 1, reason="a test", author="test", announce=announce_news)
                 for _, made in chance.choices(settled, k=12 if settled else 0)
             ]
-            work += [credit.credit(pools[1], bank.me.account_id, 5, reason="a test", author="test") for bank in banks]
+            work += [
+                credit.credit(pools[1], bank.me.account_id, 5, reason="a test", author="test", announce=announce_news)
+                for bank in banks
+            ]
             chance.shuffle(work)
             found = await asyncio.wait_for(asyncio.gather(*work, return_exceptions=True), 60)
             assert [one for one in found if isinstance(one, BaseException)] == []
@@ -88,7 +97,9 @@ async def _expired(db: Database) -> None:
 def test_a_grant_that_is_spent_whole_is_gone_and_takes_no_paid_money_later(database_url: str) -> None:
     async def verb(db: Database) -> None:
         bank = await Bank.open(db, 0)
-        await credit.grant(db, bank.me.account_id, 1000, days=1, reason="welcome", author="test")
+        await credit.grant(
+            db, bank.me.account_id, 1000, days=1, reason="welcome", author="test", announce=announce_news
+        )
         made = await bank.create(quoted=1000, most=1000)
         async with db.transaction() as connection:
             await settle(connection, bank.sale(made, 1000), made.order, Books(db))
@@ -96,7 +107,7 @@ def test_a_grant_that_is_spent_whole_is_gone_and_takes_no_paid_money_later(datab
         assert await db.fetchval("SELECT remaining FROM credit_grant") == 0
         await bank.credit(5000)
         await _expired(db)
-        await expire_grants(db)
+        await expire_grants(db, announce=announce_news)
         assert (await bank.wallet()).available == 5000
         await bank.create(quoted=5000, most=5000)  # and nobody stands in the way
         await bank.is_sound()
@@ -107,7 +118,9 @@ def test_a_grant_that_is_spent_whole_is_gone_and_takes_no_paid_money_later(datab
 def test_an_expired_grant_pays_for_what_was_on_hold_before_and_for_nothing_after(database_url: str) -> None:
     async def verb(db: Database) -> None:
         bank = await Bank.open(db, 0)
-        await credit.grant(db, bank.me.account_id, 1000, days=1, reason="welcome", author="test")
+        await credit.grant(
+            db, bank.me.account_id, 1000, days=1, reason="welcome", author="test", announce=announce_news
+        )
         before = await bank.create(quoted=600, most=600)
         await asyncio.sleep(0)
         await _expired(db)
@@ -118,7 +131,7 @@ def test_an_expired_grant_pays_for_what_was_on_hold_before_and_for_nothing_after
         async with db.transaction() as connection:
             await release(connection, before.id)
         await bank.end(before.id, "failed")
-        await expire_grants(db)  # the new hold does not keep the old grant
+        await expire_grants(db, announce=announce_news)  # the new hold does not keep the old grant
         wallet = await bank.wallet()
         assert (wallet.available, wallet.held, wallet.granted) == (1000, 1000, 0)
         async with db.transaction() as connection:
@@ -175,7 +188,9 @@ def test_a_reference_of_a_refund_is_that_of_its_video(database_url: str) -> None
             await bank.end(made.id, "completed")
 
         async def refund(video: str) -> bool:
-            moved = await credit.refund(db, video, None, reason="x", author="test", reference="ticket 7")
+            moved = await credit.refund(
+                db, video, None, reason="x", author="test", reference="ticket 7", announce=announce_news
+            )
             return moved.repeated
 
         assert [await refund(videos[0].id), await refund(videos[0].id)] == [False, True]

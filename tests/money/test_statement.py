@@ -9,6 +9,7 @@ import pytest
 
 from catalog.asking import accepted
 from generations.kit import new, owner, with_database
+from money.bank import Bank
 from money.kit import finish, paid, sale
 from seedance_api.accounts import create
 from seedance_api.accounts.keys import KeyMode
@@ -20,6 +21,7 @@ from seedance_api.billing.statement import month_of, statement
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.money import MICRO, parse_amount
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.write import Writer
 
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
@@ -88,8 +90,10 @@ def test_the_last_line_is_the_wallet(database_url: str) -> None:
         await books.latest()
         me = await owner(db, mode=KeyMode.LIVE)
         order = accepted(model="seedance-2.5", resolution="480p", ratio="16:9", duration=4)
-        await credit.credit(db, me.account_id, 10 * MICRO, reason="paid", author="me", reference="inv 1")
-        await credit.grant(db, me.account_id, 2 * MICRO, days=9, reason="welcome", author="me")
+        await credit.credit(
+            db, me.account_id, 10 * MICRO, reason="paid", author="me", reference="inv 1", announce=announce_news
+        )
+        await credit.grant(db, me.account_id, 2 * MICRO, days=9, reason="welcome", author="me", announce=announce_news)
         less, more, lost, going = [paid(me, expected=50_000, order=order) for _ in range(4)]
         for one in (less, more, lost, going):
             await Writer(db)(one)
@@ -103,8 +107,8 @@ def test_the_last_line_is_the_wallet(database_url: str) -> None:
         async with db.transaction() as connection:
             await release(connection, lost.id)
             await finish(connection, lost.id, "failed")
-        await credit.refund(db, less.id, 100_000, reason="sorry", author="me")
-        await credit.adjust(db, me.account_id, MICRO, reason="mistake", author="me")
+        await credit.refund(db, less.id, 100_000, reason="sorry", author="me", announce=announce_news)
+        await credit.adjust(db, me.account_id, MICRO, reason="mistake", author="me", announce=announce_news)
 
         told = await lines(db, me.account_id)
         wallet = await queries.wallet_of(db, me.account_id)
@@ -277,7 +281,7 @@ def test_other_text_is_what_was_written(database_url: str) -> None:
 def test_a_formula_that_a_verb_takes_is_harmless_too(database_url: str) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db)
-        await credit.credit(db, me.account_id, 1, reason="=1+1", author="me", reference="-2")
+        await credit.credit(db, me.account_id, 1, reason="=1+1", author="me", reference="-2", announce=announce_news)
         (_, one) = await lines(db, me.account_id)
         assert (one["reason"], one["reference"]) == ("'=1+1", "'-2")
 
@@ -325,3 +329,37 @@ def test_months(text: str, since: tuple[int, int], until: tuple[int, int]) -> No
 )  # fmt: skip
 def test_what_is_no_month(text: str) -> None:
     assert month_of(text) is None
+
+
+def test_a_charge_and_a_refund_at_midnight_are_of_one_day_everywhere(database_url: str) -> None:
+    """Midnight comes between two statements: what counts by days goes by the moment of the transfer."""
+
+    async def verb(db: Database) -> None:
+        bank = await Bank.open(db, 10_000)
+        await db.execute(
+            """
+            CREATE FUNCTION yesterday() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN NEW.created_at = date_trunc('day', now(), 'UTC') - interval '1 ms'; RETURN NEW; END $$;
+            """
+        )
+        await db.execute(
+            """
+            CREATE TRIGGER midnight BEFORE INSERT ON transfer FOR EACH ROW
+            WHEN (NEW.kind IN ('charge', 'refund')) EXECUTE FUNCTION yesterday()
+            """
+        )
+        made = await bank.create(quoted=700, most=1000)
+        async with db.transaction() as connection:
+            await settle(connection, bank.sale(made, tokens=700), made.order, Books(db))
+        await credit.refund(db, made.id, 100, reason="sorry", author="me", announce=announce_news)
+        counted = await db.fetch("SELECT day, charged, refunded FROM usage")
+        moved = await db.fetch(
+            """
+            SELECT (created_at AT TIME ZONE 'UTC')::date AS day, sum(amount) FILTER (WHERE kind = 'charge') AS charged,
+                   sum(amount) FILTER (WHERE kind = 'refund') AS refunded
+            FROM transfer WHERE kind IN ('charge', 'refund') GROUP BY 1
+            """
+        )
+        assert [tuple(one) for one in counted] == [tuple(one) for one in moved]
+
+    with_database(database_url, verb)

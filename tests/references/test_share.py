@@ -13,17 +13,18 @@ import obstore
 import pytest
 from obstore.store import MemoryStore, ObjectStore
 
-from generations.kit import NO_MARKING, Owner, engine, new, owner, with_database
+from generations.kit import NO_MARKING, Owner, claimed, engine, new, owner, with_database
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.catalog.order import Kind, Role
 from seedance_api.catalog.request import Facts
 from seedance_api.delivery.store import Storage
 from seedance_api.doctor.examine import examine
+from seedance_api.foundation import claim
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.collect import collect
+from seedance_api.generations.collect import Limits, collect
 from seedance_api.generations.scrub import scrub
 from seedance_api.generations.tidy import expire, remove_files
 from seedance_api.generations.write import NewMedium, Writer
@@ -85,7 +86,7 @@ class Bench:
 
 
 async def stored(store: ObjectStore) -> set[str]:
-    return {meta["path"] for meta in await obstore.list(store).collect_async()}
+    return {meta["path"] for meta in await obstore.list(store).collect_async()} - {claim.KEY}
 
 
 def principal(me: Owner, livemode: bool = False) -> Principal:
@@ -247,6 +248,7 @@ def test_collection_spares_an_old_object_that_is_about_to_be_shared(database_url
 
     async def verb(db: Database) -> None:
         bench, me = Bench(db, tmp_path), await owner(db)
+        await claimed(db, bench.store)
         (last,) = await bench.upload(me, bench.content("cat"))
         over = asyncio.Event()
 
@@ -260,7 +262,8 @@ def test_collection_spares_an_old_object_that_is_about_to_be_shared(database_url
 
         async def collecting() -> None:
             while not over.is_set():
-                assert await collect(bench.engine, age=timedelta(seconds=-60)) == 0  # every object is old enough
+                await collect(db, bench.store, Limits(age=timedelta(seconds=-60)))  # every object is old enough
+                assert await db.fetchval("SELECT count(*) FROM unowned_object") == 0
 
         await asyncio.gather(hand_on(), collecting())
         assert set(await bench.named()) == await bench.objects()

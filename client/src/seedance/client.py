@@ -119,4 +119,4 @@ class AsyncSeedance:
 
 
 def headers() -> dict[str, str]:
-    return {"User-Agent": f"seedance-python/{version('seedance')}", "Accept": "application/json"}
+    return {"User-Agent": f"seedance-python/{version('seedanceapi-client')}", "Accept": "application/json"}

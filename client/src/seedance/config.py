@@ -66,7 +66,7 @@ def load_login() -> Login | None:
 
 
 def save_login(login: Login) -> Path:
-    path = login_path()
+    path = Path(os.path.realpath(login_path()))  # kept elsewhere, it stays a link to there
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid4().hex}")
     try:

@@ -31,7 +31,7 @@ def download_video(
     on_progress: OnDownload | None,
     retries: Retries,
 ) -> Flow[Download]:
-    """Bring the content to `to`: a path gets all of it or nothing, an open file gets it where it stands.
+    """Bring the content to `to`: a regular file gets all of it or nothing, anything else gets it as it comes.
 
     A video that is whole and verified is confirmed to the service, as far as it can be reached.
     """

@@ -1,8 +1,12 @@
-"""Where a download goes: a path, which appears only when whole, or an open file."""
+"""Where a download goes: a file, which appears only when whole; anything else that has a name; or an open file."""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -10,17 +14,21 @@ from uuid import uuid4
 
 from seedance.errors import DownloadFailed
 
+STDOUT = "-"
+
 
 class PathSink:
-    """Writes beside the target and takes its name at the end."""
+    """Writes beside the target and takes its name at the end. A file that was there keeps its mode and its owner.
 
-    def __init__(self, target: Path) -> None:
-        if target.is_dir():
-            raise IsADirectoryError(f"{target} is a folder: name a file in it")
-        self.path = str(target)
-        self._target = target
-        self._draft = target.with_name(f".{target.name}.{uuid4().hex[:12]}.part")
-        self._file = self._draft.open("xb")
+    A symbolic link stays: what it leads to is what is replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: str | None = str(path)
+        self._target = Path(os.path.realpath(path))
+        self._draft = self._target.with_name(f".{self._target.name}.{uuid4().hex[:12]}.part")
+        mode = 0o666 if found(self._target) is None else 0o600  # nobody reads the new one who could not read the old
+        self._file = os.fdopen(os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode), "wb")
 
     def write(self, piece: bytes) -> None:
         self._file.write(piece)
@@ -31,9 +39,20 @@ class PathSink:
 
     def commit(self) -> None:
         self._file.flush()
+        self._take_after(found(self._target))
         os.fsync(self._file.fileno())
         self._file.close()
         self._draft.replace(self._target)
+
+    def _take_after(self, old: os.stat_result | None) -> None:
+        if old is None:
+            return
+        if not stat.S_ISREG(old.st_mode):  # somebody has put it there while we were downloading
+            raise FileExistsError(errno.EEXIST, "is not a regular file any more", str(self._target))
+        if hasattr(os, "fchown"):
+            with suppress(PermissionError):
+                os.fchown(self._file.fileno(), old.st_uid, old.st_gid)
+            os.fchmod(self._file.fileno(), old.st_mode & 0o777)
 
     def abandon(self) -> None:
         with suppress(OSError):
@@ -45,25 +64,33 @@ class PathSink:
 class FileSink:
     """Writes to an open binary file from where it stands, and leaves it open."""
 
-    path = None
+    path: str | None = None
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._start = file.tell() if file.seekable() else None
+        self._written = 0
 
     def write(self, piece: bytes) -> None:
         rest = memoryview(piece)
         while rest:
             # An unbuffered file may take less than it is given.
-            rest = rest[self._file.write(rest) :]
+            count = self._file.write(rest)
+            self._written += count
+            rest = rest[count:]
 
     def restart(self) -> None:
-        if self._start is None:
+        if not self._written:
+            return
+        if not self._file.seekable():
             raise DownloadFailed(
                 "the download has to start over, and what was written to this stream cannot be taken back"
             )
-        self._file.seek(self._start)
-        self._file.truncate()
+        # Reckoned from the end: a file that is appended to does not stand where it is written.
+        self._file.flush()
+        self._file.seek(self._file.tell() - self._written)
+        self._written = 0
+        if not is_device(self._file):
+            self._file.truncate()
 
     def commit(self) -> None:
         self._file.flush()
@@ -72,8 +99,71 @@ class FileSink:
         pass
 
 
+class DeviceSink(FileSink):
+    """Writes straight into a device or a named pipe. A pipe waits for its reader."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(os.fdopen(os.open(path, os.O_WRONLY | _BINARY | _NO_TERMINAL), "wb", buffering=0))
+        self.path = str(path)
+
+    def commit(self) -> None:
+        self._file.close()
+
+    def abandon(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_NO_TERMINAL = getattr(os, "O_NOCTTY", 0)
 Sink: TypeAlias = PathSink | FileSink
 
 
 def open_sink(to: str | Path | BinaryIO) -> Sink:
-    return PathSink(Path(to)) if isinstance(to, str | Path) else FileSink(to)
+    """The sink for a path, for an open file, or for standard output, whose name is `-`. Raises OSError."""
+    if not isinstance(to, str | Path):
+        return FileSink(to)
+    if str(to) == STDOUT:
+        return FileSink(sys.stdout.buffer)
+    path = Path(to)
+    check_target(path)
+    there = found(path)
+    return PathSink(path) if there is None or stat.S_ISREG(there.st_mode) else DeviceSink(path)
+
+
+def check_target(path: Path) -> None:
+    """Find out what can be known before anything is downloaded. Raises OSError that says what is wrong."""
+    there = found(path)
+    if there is not None and stat.S_ISDIR(there.st_mode):
+        raise IsADirectoryError(f"{path} is a folder: name a file in it")
+    if there is not None and stat.S_ISSOCK(there.st_mode):
+        raise OSError(f"{path} is a socket, which cannot be written to: name a file, a pipe or a device")
+    if there is not None and not stat.S_ISREG(there.st_mode):
+        if not may(path, os.W_OK):
+            raise PermissionError(f"{path} may not be written to")
+        return
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the folder {folder if path.is_symlink() else path.parent} does not exist")
+    if not may(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"no file may be made in the folder {folder}: name a file in another one")
+
+
+def found(path: Path) -> os.stat_result | None:
+    """What is at the path, or at the end of its links; None when there is nothing."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def is_device(file: BinaryIO) -> bool:
+    """Whether it is a file of the system that is not a regular one, and so has no length to cut."""
+    try:
+        return not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (OSError, io.UnsupportedOperation, AttributeError):
+        return False

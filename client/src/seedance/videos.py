@@ -94,7 +94,8 @@ class Videos:
     ) -> Download:
         """Save the content, verified; then tell the service so, which deletes it soon, unless `confirm` is False.
 
-        `on_progress(received, total)` is told on the way.
+        A path to a regular file, or to none yet, gets all of it or nothing, and a link to one stays a link. A device, a
+        pipe, an open file and `-`, standard output, get it as it comes. `on_progress(received, total)` is told.
         """
         flow = download_video(
             video, to, variant=variant, confirm=confirm, on_progress=on_progress, retries=self._retries
@@ -195,7 +196,8 @@ class AsyncVideos:
     ) -> Download:
         """Save the content, verified; then tell the service so, which deletes it soon, unless `confirm` is False.
 
-        `on_progress(received, total)` is told on the way.
+        A path to a regular file, or to none yet, gets all of it or nothing, and a link to one stays a link. A device, a
+        pipe, an open file and `-`, standard output, get it as it comes. `on_progress(received, total)` is told.
         """
         flow = download_video(
             video, to, variant=variant, confirm=confirm, on_progress=on_progress, retries=self._retries

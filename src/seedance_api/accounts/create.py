@@ -104,16 +104,3 @@ async def revoke_key(db: Database, key_id: str) -> None:
     async with db.transaction() as connection:
         if not await queries.revoke_key(connection, key_id):
             raise AppError("not_found", "There is no such key, or it is revoked already.", param="key")
-
-
-async def check_pepper(db: Database, pepper: bytes) -> None:
-    """Refuse to start with another pepper than the one this database's keys were made with.
-
-    Raises RuntimeError: with the wrong pepper every key would be refused, and new ones would work on this machine only.
-    """
-    mark = digest(pepper, "installation")
-    if await queries.pepper_mark(db, mark) != mark:
-        raise RuntimeError(
-            "this machine's pepper is not the one of this database; set SEEDANCE_PEPPER to the pepper of the "
-            "machine that was started first (the file secrets/pepper in its data folder)"
-        )

@@ -121,9 +121,3 @@ async def revoke_key(connection: Connection, key_id: str) -> bool:
     tag = await connection.execute("UPDATE api_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", key_id)
     await connection.execute("SELECT pg_notify('key_revoked', $1)", key_id)
     return affected(tag) == 1
-
-
-async def pepper_mark(db: Database, mark: bytes) -> bytes:
-    """The mark of the pepper that this database's keys were made with; the first caller sets it."""
-    await db.execute("INSERT INTO installation (pepper_mark) VALUES ($1) ON CONFLICT DO NOTHING", mark)
-    return await db.fetchval("SELECT pepper_mark FROM installation")

@@ -10,7 +10,6 @@ from litestar.types import ASGIApp
 from obstore.store import ObjectStore
 
 from seedance_api.accounts.authenticate import Authenticator
-from seedance_api.accounts.create import check_pepper
 from seedance_api.api import (
     account_events,
     billing,
@@ -33,16 +32,17 @@ from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
 from seedance_api.api.parts import Parts, Verifying
-from seedance_api.app.open import CONFINED, open_outbound, open_posting, router_of
-from seedance_api.app.read import certificate_of, database_url, pepper_of, read_upstreams_of
+from seedance_api.app.open import CONFINED, open_objects, open_outbound, open_posting, router_of, running_url
+from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.installation import check_pepper
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
-from seedance_api.foundation.objects import folder_of, open_store
+from seedance_api.foundation.objects import folder_of
 from seedance_api.foundation.process import die_with_parent
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.create import Creating
@@ -141,10 +141,10 @@ def collect_less() -> None:
 @asynccontextmanager
 async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     """What the handlers use, opened and closed."""
-    db = await Database.connect(database_url(settings), most=settings.database_connections)
+    db = await Database.connect(running_url(settings, "api"), most=settings.database_connections)
     pepper = pepper_of(settings)
     await check_pepper(db, pepper)
-    store = open_store(settings.storage_url, settings.data_dir / "objects")
+    store = await open_objects(db, settings)
     scratch = Scratch(settings.data_dir / "scratch")
     outbound, posting = open_outbound(settings), open_posting(settings)
     references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound)

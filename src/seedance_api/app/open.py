@@ -1,8 +1,18 @@
 """What the API and the worker both open."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
+import structlog
+from obstore.store import ObjectStore
+
+from seedance_api.app.place import database_of, store_of
+from seedance_api.app.read import database_url
 from seedance_api.catalog.models import MODELS
+from seedance_api.foundation import claim
+from seedance_api.foundation.db import UNREACHABLE, Database
+from seedance_api.foundation.installation import InstallationError
+from seedance_api.foundation.objects import open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.route import Offer, Router
 from seedance_api.providers.upstreams import Upstream
@@ -11,6 +21,41 @@ from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
 
 CONFINED = 2
 """Confined children of one kind at a time in a process."""
+NAME = "seedance-api "
+"""How the connections of processes that run are called begins with this; those of commands are not called so."""
+_log = structlog.get_logger()
+
+
+def running_url(settings: Settings, part: str) -> str:
+    """The database for a process that runs, so that others see that it does."""
+    url = database_url(settings)
+    return f"{url}{'&' if '?' in url else '?'}application_name={quote(NAME + part)}"
+
+
+async def open_objects(db: Database, settings: Settings) -> ObjectStore:
+    """The object store of this database's installation.
+
+    Raises InstallationError when it is another's. One that cannot be reached now is taken for ours: it was looked at
+    when the installation was joined, and `collect` looks again before it deletes anything.
+    """
+    refused = InstallationError(
+        f"the object store {store_of(settings)} does not belong to {database_of(settings)}. Check "
+        "SEEDANCE_DATABASE_URL, SEEDANCE_STORAGE_URL and --data-dir; seedance-api init says more"
+    )
+    try:
+        store = open_store(settings.storage_url, settings.data_dir / "objects", makes=False)
+    except FileNotFoundError:
+        raise refused from None
+    try:
+        is_ours = await claim.agrees(db, store)
+    except UNREACHABLE:
+        raise
+    except Exception as error:  # noqa: BLE001 every store has errors of its own
+        _log.error("store.unreachable", error=type(error).__name__)
+        return store
+    if not is_ours:
+        raise refused
+    return store
 
 
 def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:

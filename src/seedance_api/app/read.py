@@ -6,7 +6,8 @@ import structlog
 
 from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Certificate
-from seedance_api.foundation.secrets import load_pepper
+from seedance_api.foundation.installation import InstallationError
+from seedance_api.foundation.secrets import read_pepper
 from seedance_api.providers.upstreams import Upstream, load_upstreams
 from seedance_api.settings import Settings
 
@@ -19,8 +20,16 @@ def database_url(settings: Settings) -> str:
 
 
 def pepper_of(settings: Settings) -> bytes:
-    """The installation's secret: configured, or kept in the data folder."""
-    return bytes.fromhex(settings.pepper) if settings.pepper else load_pepper(settings.data_dir / "secrets")
+    """The installation's secret: configured, or kept in the data folder. Raises InstallationError if it is neither."""
+    if settings.pepper:
+        return bytes.fromhex(settings.pepper)
+    try:
+        return read_pepper(settings.data_dir / "secrets")
+    except FileNotFoundError:
+        raise InstallationError(
+            f"this machine has no pepper: SEEDANCE_PEPPER is not set, and {settings.data_dir / 'secrets/pepper'} is "
+            "not there. Take it from the machine that was started first (the file secrets/pepper in its data folder)"
+        ) from None
 
 
 def read_upstreams_of(settings: Settings) -> tuple[Upstream, ...]:
@@ -40,5 +49,5 @@ def certificate_of(settings: Settings) -> Certificate:
     trusted = settings.marking_trusted or folder / certificate.TRUSTED
     if settings.marking_certificate and settings.marking_key:
         return Certificate(str(settings.marking_certificate), str(settings.marking_key), str(trusted))
-    own = certificate.own(folder, settings.operator_name)
-    return Certificate(own.certificate, own.key, str(trusted))
+    kept = certificate.kept(folder)
+    return Certificate(kept.certificate, kept.key, str(trusted))

@@ -9,12 +9,8 @@ from obstore.store import ObjectStore
 
 from seedance_api import worker
 from seedance_api.app.mark import label_of, marking_of
-from seedance_api.app.open import CONFINED, open_outbound, open_posting, router_of
-from seedance_api.app.read import (
-    database_url,
-    pepper_of,
-    read_upstreams_of,
-)
+from seedance_api.app.open import CONFINED, open_objects, open_outbound, open_posting, router_of, running_url
+from seedance_api.app.read import database_url, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books, Costs
 from seedance_api.billing.notify import Notifier, give_notice
 from seedance_api.billing.prices import Use
@@ -23,7 +19,6 @@ from seedance_api.foundation.call import Caller
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.mail import open_mailbox
-from seedance_api.foundation.objects import open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.foundation.turn import Turns
@@ -46,7 +41,8 @@ _CHECK_SECONDS = 1.0
 
 async def work(settings: Settings) -> None:
     """Run a worker until it is told to stop."""
-    async with open_engine(settings) as engine:
+    url = running_url(settings, "worker")
+    async with open_engine(settings, url) as engine:
         outbound = open_outbound(settings)
         posting = open_posting(settings)
         mailbox = open_mailbox(settings.smtp_url, settings.mail_from)
@@ -61,7 +57,7 @@ async def work(settings: Settings) -> None:
         structlog.get_logger().info("worker.ready", providers=sorted(engine.providers))
         try:
             await worker.run(
-                database_url(settings),
+                url,
                 worker.Tasks(
                     engine=engine,
                     notifier=notifier,
@@ -76,11 +72,11 @@ async def work(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncGenerator[Engine, None]:
+async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenerator[Engine, None]:
     """What the steps of generations need, opened and closed. Raises ValueError for upstreams that cannot be used."""
     upstreams = read_upstreams_of(settings)
-    db = await Database.connect(database_url(settings), most=settings.database_connections)
-    store = open_store(settings.storage_url, settings.data_dir / "objects")
+    db = await Database.connect(url or database_url(settings), most=settings.database_connections)
+    store = await open_objects(db, settings)
     scratch = Scratch(settings.data_dir / "scratch")
     sandbox = Sandbox(
         store=store, scratch=scratch.path, renderers=settings.sandbox_renderers, at_once=settings.sandbox_slots

@@ -63,7 +63,6 @@ class Verdict(msgspec.Struct, frozen=True):
     warned: list[Warned]
     days: dict[str, date]
     """The day that each account's holds are counted on."""
-    low: list[Low]
 
 
 def grant_holds(
@@ -74,7 +73,7 @@ def grant_holds(
     limits = list(limits)
     days = {one.account_id: _day_of(one.account_id, limits, today) for one in wanted}
     now = {(one.subject, one.period): in_window(one, days.get(one.account_id, today)) for one in limits}
-    verdict = Verdict([], {}, {}, [], [], days, [])
+    verdict = Verdict([], {}, {}, [], [], days)
     touched: set[tuple[str, Period]] = set()
     for one in wanted:
         mine = [now[key] for period in Period for key in _keys(one, period) if key in now]
@@ -96,21 +95,14 @@ def grant_holds(
             elif limit.refused > before.refused and limit.warned < 100:
                 verdict.warned.append(Warned(limit=limit, reached=True))
     verdict.limits.extend(now[key] for key in sorted(touched))
-    verdict.low.extend(_fallen(wallets.values(), free))
     return verdict
 
 
-def _fallen(wallets: Iterable[Wallet], free: Mapping[str, int]) -> list[Low]:
-    return [
-        Low(
-            account_id=wallet.account_id,
-            available=free[wallet.account_id],
-            threshold=wallet.low,
-            currency=wallet.currency,
-        )
-        for wallet in wallets
-        if wallet.low is not None and free[wallet.account_id] < wallet.low <= wallet.available
-    ]
+def fallen(before: Wallet, available: int) -> Low | None:
+    """What the owner is to hear when of this wallet so much is available now: once, when it falls below his mark."""
+    if before.low is None or not available < before.low <= before.available:
+        return None
+    return Low(account_id=before.account_id, available=available, threshold=before.low, currency=before.currency)
 
 
 def in_window(limit: Limit, today: date) -> Limit:

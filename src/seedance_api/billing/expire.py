@@ -3,6 +3,7 @@
 import structlog
 
 from seedance_api.billing import decide, queries
+from seedance_api.billing.news import Announce, low_balance
 from seedance_api.billing.rows import Transfer, TransferKind, Wallet
 from seedance_api.foundation.db import Connection, Database
 
@@ -36,13 +37,16 @@ async def end_grants(connection: Connection, wallet: Wallet) -> int:
     return sum(ended.values())
 
 
-async def expire_grants(db: Database) -> int:
+async def expire_grants(db: Database, *, announce: Announce) -> int:
     """End every grant whose time has come, an account at a time; returns of how many accounts."""
     accounts = await queries.accounts_with_expired_grants(db, _MOST)
     for account_id in accounts:
         try:
             async with db.transaction() as connection:
-                await end_grants(connection, await queries.open_wallet(connection, account_id))
+                wallet = await queries.open_wallet(connection, account_id)
+                taken = await end_grants(connection, wallet)
+                if low := decide.fallen(wallet, wallet.available - taken):
+                    await announce(connection, [low_balance(low)])
         except Exception:  # noqa: BLE001 one account must not keep the others' grants
             _log.error("expire.failed", account_id=account_id, exc_info=True)
     return len(accounts)

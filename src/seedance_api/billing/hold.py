@@ -1,28 +1,21 @@
 """Hold: set aside what creates may cost, in the transaction that writes them. All that fit are granted, exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from seedance_api.billing import decide, queries
 from seedance_api.billing.decide import NewHold, Shortfall, Warned
 from seedance_api.billing.expire import end_grants
-from seedance_api.billing.rows import Limit
+from seedance_api.billing.news import News, low_balance
+from seedance_api.billing.rows import Limit, Wallet
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.money import format_amount
-
-
-class News(msgspec.Struct, frozen=True, kw_only=True):
-    """A balance that is low now, or a limit that is reached."""
-
-    kind: Literal["balance.low", "key.limit_reached"]
-    account_id: str
-    data: dict[str, Any]
 
 
 class Granted(msgspec.Struct, frozen=True):
@@ -40,7 +33,7 @@ async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Grant
     if not wanted:
         return Granted([], {}, {}, [])
     accounts = sorted({one.account_id for one in wanted})
-    wallets = await queries.lock_wallets(connection, accounts)
+    before = wallets = await queries.lock_wallets(connection, accounts)
     for wallet in wallets.values():
         if wallet.grants_expired:
             await end_grants(connection, wallet)
@@ -59,7 +52,7 @@ async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Grant
         verdict.granted,
         {one: refusal(short) for one, short in verdict.refused.items()},
         verdict.days,
-        _news(verdict),
+        _news(verdict, before, wallets),
     )
 
 
@@ -92,19 +85,10 @@ def _problem(short: Shortfall) -> Problem:
     return Problem(path=f"limits.{whose}.{period}", code="limit_reached", message=message, value=needed, allowed=left)
 
 
-def _news(verdict: decide.Verdict) -> list[News]:
-    low = [
-        News(
-            kind="balance.low",
-            account_id=one.account_id,
-            data={
-                "available": format_amount(one.available),
-                "threshold": format_amount(one.threshold),
-                "currency": one.currency,
-            },
-        )
-        for one in verdict.low
-    ]
+def _news(verdict: decide.Verdict, before: Mapping[str, Wallet], wallets: Mapping[str, Wallet]) -> list[News]:
+    """`before` are the wallets as they were, with the grants that have ended since."""
+    left = {one: wallet.available - verdict.moved.get(one, 0) for one, wallet in wallets.items()}
+    low = [low_balance(one) for name, wallet in before.items() if (one := decide.fallen(wallet, left[name]))]
     reached = [
         News(kind="key.limit_reached", account_id=one.limit.account_id, data=_state_of(one.limit))
         for one in verdict.warned

@@ -1,4 +1,4 @@
-"""Notify: tell of a limit that is near or reached, and of a webhook endpoint that fails.
+"""Notify: tell of a limit that is near or reached, of a webhook endpoint that fails, of a collection that stopped.
 
 The operator's address is told of everything, so that chat can be hung there; the account's owner is mailed what he must
 mend himself.
@@ -20,6 +20,8 @@ from seedance_api.foundation.outbound import Outbound, Posted
 _TRIES = 10
 _SECONDS = 15.0
 _MOST = 200
+_HOURS = 24
+"""For how long what lasts is not told again."""
 _log = structlog.get_logger()
 
 
@@ -36,6 +38,15 @@ async def give_notice(connection: Connection, account_id: str, kind: str, detail
     """Write a notice, and have it told."""
     notice_id = new_id("ntc")
     await queries.insert_notices(connection, [(notice_id, account_id, kind, detail)])
+    await jobs.enqueue(connection, "notify", [notice_id])
+
+
+async def give_notice_of_installation(connection: Connection, kind: str, detail: dict[str, Any]) -> None:
+    """Write a notice that is about no account, once a day at most for each kind, and have it told."""
+    if await queries.was_noticed(connection, kind, _HOURS):
+        return
+    notice_id = new_id("ntc")
+    await queries.insert_notices(connection, [(notice_id, None, kind, detail)])
     await jobs.enqueue(connection, "notify", [notice_id])
 
 
@@ -65,7 +76,7 @@ def _channels(notice: Notice, notifier: Notifier) -> list[Channel]:
     found: list[Channel] = []
     if notifier.url is not None:
         found.append("url")
-    if notifier.mailbox is not None and notice.kind in _LETTERS:
+    if notifier.mailbox is not None and notice.email is not None and notice.kind in _LETTERS:
         found.append("mail")
     return [one for one in found if one not in notice.told]
 
@@ -73,6 +84,7 @@ def _channels(notice: Notice, notifier: Notifier) -> list[Channel]:
 async def _tell(notice: Notice, channel: Channel, notifier: Notifier) -> bool:
     if channel == "mail":
         assert notifier.mailbox is not None, "there is a way to mail it"
+        assert notice.email is not None, "there is somebody to mail it to"
         subject, text = _LETTERS[notice.kind]
         host, endpoint = notice.detail.get("host", ""), notice.detail.get("endpoint_id", "")
         return await send(

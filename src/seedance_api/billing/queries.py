@@ -267,18 +267,23 @@ async def note_refund(connection: Connection, generation_id: str, amount: int) -
 # The ledger
 
 
-async def insert_transfers(connection: Connection, transfers: Sequence[Transfer]) -> bool:
-    """Write transfers, each of more than nothing; False when one of them was written before under its reference."""
+async def insert_transfers(connection: Connection, transfers: Sequence[Transfer]) -> datetime | None:
+    """Write transfers, each of more than nothing, and return their one moment; None when nothing is moved.
+
+    What counts them by days takes this moment, so that all say the same day at midnight.
+    """
     moved = [one for one in transfers if one.amount]
     if not moved:
-        return True
-    tag = await connection.execute(
+        return None
+    return await connection.fetchval(
         """
         INSERT INTO transfer (id, kind, account_id, currency, source, target, amount, generation_id, grant_id,
-                              reference, reason, author)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-                             $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+                              reference, reason, author, created_at)
+        SELECT *, statement_timestamp()
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
         ON CONFLICT (account_id, kind, reference) WHERE reference IS NOT NULL DO NOTHING
+        RETURNING created_at
         """,
         [new_id("trf") for _ in moved],
         [one.kind.value for one in moved],
@@ -293,20 +298,22 @@ async def insert_transfers(connection: Connection, transfers: Sequence[Transfer]
         [one.reason for one in moved],
         [one.author for one in moved],
     )
-    return affected(tag) == len(moved)
 
 
 async def moved_under(
     connection: Connection, account_id: str, kind: TransferKind, reference: str
-) -> tuple[int, str | None] | None:
-    """What was moved under a reference, and for which generation; None for a new one. The caller locks the wallet."""
+) -> tuple[int, str | None, datetime] | None:
+    """What was moved under a reference, for which generation, and when; None for a new one.
+
+    The caller locks the wallet.
+    """
     found = await connection.fetchrow(
-        "SELECT amount, generation_id FROM transfer WHERE account_id = $1 AND kind = $2 AND reference = $3",
+        "SELECT amount, generation_id, created_at FROM transfer WHERE account_id = $1 AND kind = $2 AND reference = $3",
         account_id,
         kind.value,
         reference,
     )
-    return (found["amount"], found["generation_id"]) if found else None
+    return (found["amount"], found["generation_id"], found["created_at"]) if found else None
 
 
 # Grants
@@ -450,16 +457,30 @@ async def account_of_key(connection: Connection, key_id: str) -> str | None:
 # Notices
 
 
-async def insert_notices(connection: Connection, notices: Sequence[tuple[str, str, str, dict[str, Any]]]) -> None:
-    """Write notices: id, account, kind, detail."""
+async def insert_notices(
+    connection: Connection, notices: Sequence[tuple[str, str | None, str, dict[str, Any]]]
+) -> None:
+    """Write notices: id, account, kind, detail. One about the installation has no account."""
     await connection.executemany("INSERT INTO notice (id, account_id, kind, detail) VALUES ($1, $2, $3, $4)", notices)
+
+
+async def was_noticed(connection: Connection, kind: str, hours: int) -> bool:
+    """Whether the installation had such a notice in the last hours."""
+    return await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM notice WHERE account_id IS NULL AND kind = $1
+                       AND created_at > now() - $2 * interval '1 hour')
+        """,
+        kind,
+        hours,
+    )
 
 
 async def open_notice(db: Database, notice_id: str) -> Notice | None:
     """A notice that is still to be delivered, or given up."""
     found = await db.fetchrow(
         """
-        SELECT n.*, a.email FROM notice n JOIN account a ON a.id = n.account_id
+        SELECT n.*, a.email FROM notice n LEFT JOIN account a ON a.id = n.account_id
         WHERE n.id = $1 AND n.closed_at IS NULL
         """,
         notice_id,
@@ -508,12 +529,12 @@ async def overdue_notices(connection: Connection, limit: int) -> list[tuple[str,
 # Usage
 
 
-async def count_usage(connection: Connection, sale: Sale, tokens: int, charged: int) -> None:
-    """Add a completed generation to the usage of its day."""
+async def count_usage(connection: Connection, sale: Sale, *, tokens: int, charged: int, at: datetime | None) -> None:
+    """Add a completed generation to the usage of the day of its charge; of one that was not charged, of today."""
     await connection.execute(
         """
         INSERT INTO usage (account_id, livemode, day, model, key_id, videos, milliseconds, tokens, charged)
-        VALUES ($1, $2, (clock_timestamp() AT TIME ZONE 'UTC')::date, $3, $4, 1, $5, $6, $7)
+        VALUES ($1, $2, (coalesce($8, clock_timestamp()) AT TIME ZONE 'UTC')::date, $3, $4, 1, $5, $6, $7)
         ON CONFLICT (account_id, livemode, day, model, key_id) DO UPDATE SET videos = usage.videos + 1,
             milliseconds = usage.milliseconds + excluded.milliseconds, tokens = usage.tokens + excluded.tokens,
             charged = usage.charged + excluded.charged
@@ -525,15 +546,16 @@ async def count_usage(connection: Connection, sale: Sale, tokens: int, charged: 
         round(sale.seconds * 1000),
         tokens,
         charged,
+        at,
     )
 
 
-async def count_refund(connection: Connection, hold: Hold, model: str, amount: int) -> None:
+async def count_refund(connection: Connection, hold: Hold, model: str, amount: int, *, at: datetime) -> None:
     """Add a refund to the usage of the day on which it is made."""
     await connection.execute(
         """
         INSERT INTO usage (account_id, livemode, day, model, key_id, refunded)
-        VALUES ($1, true, (clock_timestamp() AT TIME ZONE 'UTC')::date, $2, $3, $4)
+        VALUES ($1, true, ($5::timestamptz AT TIME ZONE 'UTC')::date, $2, $3, $4)
         ON CONFLICT (account_id, livemode, day, model, key_id)
             DO UPDATE SET refunded = usage.refunded + excluded.refunded
         """,
@@ -541,6 +563,7 @@ async def count_refund(connection: Connection, hold: Hold, model: str, amount: i
         model,
         hold.key_id,
         amount,
+        at,
     )
 
 

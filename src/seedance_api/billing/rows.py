@@ -132,15 +132,15 @@ Channel = Literal["url", "mail"]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `notice`: what the operator should hear of an account."""
+    """A row of `notice`: what the operator should hear of an account, or of the installation."""
 
     id: str
-    account_id: str
+    account_id: str | None
     kind: str
     detail: dict[str, Any]
     tries: int
     told: tuple[Channel, ...]
-    email: str
+    email: str | None
     created_at: datetime
 
 

@@ -25,7 +25,8 @@ async def settle(connection: Connection, sale: Sale, order: Order, books: Books)
     """
     hold = await queries.lock_hold(connection, sale.generation_id)
     if hold is None:
-        await queries.count_usage(connection, sale, _believed(sale.tokens) or sale.quoted_tokens, 0)
+        tokens = _believed(sale.tokens) or sale.quoted_tokens
+        await queries.count_usage(connection, sale, tokens=tokens, charged=0, at=None)
         return
     rate = (await books.at(hold.price_version, connection)).rate(hold.currency, use_of(order, sale.resolution))
     made = decide.settle(hold, _believed(sale.tokens), rate.price if rate else None)
@@ -38,10 +39,10 @@ async def settle(connection: Connection, sale: Sale, order: Order, books: Books)
         (TransferKind.RELEASE, hold.amount - made.charged, None),
         (TransferKind.WAIVER, made.waived, made.reason),
     ]
-    await queries.insert_transfers(
+    moment = await queries.insert_transfers(
         connection, [_transfer(hold, kind, amount, reason) for kind, amount, reason in moves]
     )
-    await queries.count_usage(connection, sale, made.tokens, made.charged)
+    await queries.count_usage(connection, sale, tokens=made.tokens, charged=made.charged, at=moment)
     kill.reach("settle.settled")
 
 

@@ -12,12 +12,15 @@ from typer.core import TyperGroup
 COMMANDS = {
     "serve": ("serve",),
     "worker": ("work",),
+    "init": ("init",),
     "migrate": ("migrate",),
+    "collect": ("collect",),
     "account": ("accounts", "regions", "retention"),
     "key": ("keys",),
     "prices": ("prices",),
     "upstream": ("upstreams",),
     "doctor": ("doctor",),
+    "recover": ("recover",),
 }
 """The modules of each; the first has it under the name `command`."""
 

@@ -29,6 +29,7 @@ from seedance_api.cli.run import (
 )
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.money import format_amount
+from seedance_api.generations.announce import announce_news
 from seedance_api.settings import Settings
 
 command = typer.Typer(no_args_is_help=True, help="Accounts of customers, and their money.")
@@ -85,7 +86,9 @@ def account_credit(
 
     async def verb(db: Database, _: Settings) -> Moved:
         account = await account_of(db, email)
-        return await money.credit(db, account.id, micro, reason=reason, author=who, reference=reference)
+        return await money.credit(
+            db, account.id, micro, reason=reason, author=who, reference=reference, announce=announce_news
+        )
 
     _show_moved(in_database(data_dir, verb), "credited", as_json)
 
@@ -106,7 +109,9 @@ def account_grant(
 
     async def verb(db: Database, _: Settings) -> Moved:
         account = await account_of(db, email)
-        return await money.grant(db, account.id, micro, days=days, reason=reason, author=who, reference=reference)
+        return await money.grant(
+            db, account.id, micro, days=days, reason=reason, author=who, reference=reference, announce=announce_news
+        )
 
     _show_moved(in_database(data_dir, verb), "granted", as_json)
 
@@ -126,7 +131,9 @@ def account_adjust(
 
     async def verb(db: Database, _: Settings) -> Moved:
         account = await account_of(db, email)
-        return await money.adjust(db, account.id, micro, reason=reason, author=who, reference=reference)
+        return await money.adjust(
+            db, account.id, micro, reason=reason, author=who, reference=reference, announce=announce_news
+        )
 
     _show_moved(in_database(data_dir, verb), "taken", as_json)
 
@@ -144,7 +151,10 @@ def account_refund(
     """Give back what a video cost, or a part of it."""
     micro, who = None if amount is None else amount_of(amount, "--amount"), author_of(author)
     moved = in_database(
-        data_dir, lambda db, _: money.refund(db, video, micro, reason=reason, author=who, reference=reference)
+        data_dir,
+        lambda db, _: money.refund(
+            db, video, micro, reason=reason, author=who, reference=reference, announce=announce_news
+        ),
     )
     _show_moved(moved, "refunded", as_json)
 

@@ -1,4 +1,6 @@
-"""What is wrong with the settings of a process that is to be started."""
+"""What is wrong with the settings of what is to be started: better told here than by each process of its own."""
+
+from collections.abc import Callable
 
 from seedance_api.app.mark import check_marking
 from seedance_api.app.read import read_upstreams_of
@@ -6,10 +8,18 @@ from seedance_api.cli.run import fail
 from seedance_api.settings import Settings
 
 
-def check(settings: Settings) -> None:
-    """Better told here than by each process of its own."""
+def check_upstreams(settings: Settings) -> None:
+    """The file of the upstreams, before anything is made or joined."""
+    _check(read_upstreams_of, settings)
+
+
+def check_marks(settings: Settings) -> None:
+    """The certificate and the label, once the installation is joined: a new one makes a certificate."""
+    _check(check_marking, settings)
+
+
+def _check(verb: Callable[[Settings], object], settings: Settings) -> None:
     try:
-        read_upstreams_of(settings)
-        check_marking(settings)
+        verb(settings)
     except ValueError as error:
         fail(str(error), 2)

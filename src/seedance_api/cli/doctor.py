@@ -5,15 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
+from seedance_api.app.install import differences
+from seedance_api.app.open import open_objects
 from seedance_api.app.read import certificate_of, read_upstreams_of
-from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
+from seedance_api.cli.run import AsJson, DataDir, fail, in_database, opened, schema_of, show
 from seedance_api.cli.upstreams import reconcile_now
 from seedance_api.doctor.confinement import confinement
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import LiveSide, Remark, inspect
+from seedance_api.doctor.installation import LiveSide, Remark, inspect, of_schema
 from seedance_api.doctor.invariants import Finding
+from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.objects import open_store
 from seedance_api.settings import Settings
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -41,15 +43,20 @@ def doctor(
     """Look at the installation, or with --invariants at all that it holds. Exit code 1 when anything is wrong."""
     if reconcile:
         reconcile_now(hours, data_dir, as_json)
-    elif invariants:
-        _check_invariants(_ids_of(accepted), data_dir, as_json, content=content)
-    else:
-        _inspect(data_dir, as_json)
+        return
+    with opened(data_dir, half=True) as settings:  # the commands within use its database
+        remark = of_schema(schema_of(settings))
+        if remark.status == "error":  # nothing else can be asked of it
+            _show([remark], as_json)
+        elif invariants:
+            _check_invariants(_ids_of(accepted), data_dir, as_json, content=content)
+        else:
+            _inspect(remark, data_dir, as_json)
 
 
 def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool, *, content: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Finding]:
-        store = open_store(settings.storage_url, settings.data_dir / "objects")
+        store = await open_objects(db, settings)
         return await examine(
             db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)), content=content
         )
@@ -65,15 +72,19 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
         raise typer.Exit(1)
 
 
-def _inspect(data_dir: Path | None, as_json: bool) -> None:
+def _inspect(of_schema: Remark, data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
-        store = open_store(settings.storage_url, settings.data_dir / "objects")
-        certificate, data = certificate_of(settings), settings.data_dir
-        guarded = [Path(certificate.key), data / "secrets" / "pepper", data / "objects", data / "postgres"]
-        remarks = await inspect(db, store, live=_live(settings), certificate=certificate)
+        store = await open_objects(db, settings)
+        differing = await differences(settings, await installation.settings(db))
+        live, ours, data = _live(settings), certificate_of(settings), settings.data_dir
+        guarded = [Path(ours.key), data / "secrets" / "pepper", data / "objects", data / "postgres"]
+        remarks = await inspect(db, store, live=live, certificate=ours, differences=differing)
         return [*remarks, await confinement(guarded)]
 
-    remarks = in_database(data_dir, verb)
+    _show([of_schema, *in_database(data_dir, verb)], as_json)
+
+
+def _show(remarks: list[Remark], as_json: bool) -> None:
     text = "\n".join(f"{one.status:<8}{one.name:<12}{one.message}" for one in remarks)
     is_well = all(one.status != "error" for one in remarks)
     show({"ok": is_well, "remarks": remarks}, as_json, text)

@@ -2,16 +2,15 @@
 
 import typer
 
-from seedance_api.app.read import database_url
-from seedance_api.cli.run import AsJson, DataDir, show, started
-from seedance_api.foundation.migrations import migrate as run_migrations
+from seedance_api.cli.run import AsJson, DataDir, opened, show
+from seedance_api.cli.run import migrate as run_migrations
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @command.command()
 def migrate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Bring the database's schema up to date."""
-    with started(data_dir, migrates=False) as settings:
-        applied = run_migrations(database_url(settings))
+    """Bring the schema up to date. Exit code 1 when it then is not what this version was shipped with."""
+    with opened(data_dir, half=True) as settings:
+        applied = run_migrations(settings)
     show({"applied": applied}, as_json, f"Applied: {', '.join(applied) or 'nothing, it is up to date'}.")

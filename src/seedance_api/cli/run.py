@@ -1,4 +1,4 @@
-"""What the commands share: settings, a database that is there, and how they answer."""
+"""What the commands share: settings, the installation that they work on, and how they answer."""
 
 import asyncio
 import getpass
@@ -9,17 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import asyncpg
 import msgspec
-import psycopg
 import typer
 
-from seedance_api.accounts import create, queries
+from seedance_api.accounts import queries
 from seedance_api.accounts.queries import Account
+from seedance_api.app.place import database_of
 from seedance_api.app.read import database_url, pepper_of
-from seedance_api.foundation import log
+from seedance_api.foundation import installation, log, migrations
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.migrations import migrate as run_migrations
+from seedance_api.foundation.installation import InstallationError
+from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.settings import Settings, read
@@ -32,24 +34,24 @@ Answer = TypeVar("Answer")
 
 
 def in_database(data_dir: Path | None, verb: Callable[[Database, Settings], Awaitable[Answer]]) -> Answer:
-    """Run a verb with the database of the settings; an AppError ends the command with exit code 1."""
+    """Run a verb with the database of the installation; an AppError ends the command with exit code 1."""
 
     async def run(settings: Settings) -> Answer:
         db = await Database.connect(database_url(settings), most=2)
         try:
-            await create.check_pepper(db, pepper_of(settings))
+            await installation.check_pepper(db, pepper_of(settings))
             return await verb(db, settings)
         finally:
             await db.close()
 
-    with started(data_dir) as settings:
+    with opened(data_dir) as settings:
         try:
             return asyncio.run(run(settings))
         except AppError as error:
             fail(error.message, 1)
         except TimeoutError:
             fail("the database did not answer in time", 1)
-        except (RuntimeError, PermissionError) as error:  # the wrong pepper, or one that others can read
+        except (InstallationError, PermissionError) as error:  # the wrong pepper, or one that others can read
             fail(str(error), 1)
 
 
@@ -79,9 +81,8 @@ def author_of(given: str | None) -> str:
         return f"uid {os.getuid()}"
 
 
-@contextmanager
-def started(data_dir: Path | None, *, migrates: bool = True, **options: object) -> Generator[Settings]:
-    """The settings, with a database that is there and migrated. Options override the environment, for children too."""
+def configured(data_dir: Path | None, **options: object) -> Settings:
+    """The settings. Options override the environment, for children too."""
     named = {"data_dir": data_dir} | options
     os.environ |= {f"SEEDANCE_{name.upper()}": str(value) for name, value in named.items() if value is not None}
     try:
@@ -89,24 +90,103 @@ def started(data_dir: Path | None, *, migrates: bool = True, **options: object) 
     except ValueError as error:
         fail(str(error), 2)
     log.configure(level=settings.log_level, pretty=sys.stderr.isatty())
-    if settings.database_url is not None:
+    return settings
+
+
+@contextmanager
+def opened(data_dir: Path | None, *, migrates: bool = False, half: bool = False) -> Generator[Settings]:
+    """The settings, with the database of an installation that is there; nothing is made.
+
+    With `migrates` its schema is brought up to date, without it must be; `half` takes tables without an installation.
+    """
+    settings = configured(data_dir)
+    if settings.database_url is None and not is_embedded(settings):
+        no_installation(settings)
+    with database(settings) as running:
+        if not holds_installation(running, half=half):
+            no_installation(settings)
         if migrates:
-            _migrate_given(settings.database_url)
+            migrate(running)
+        elif not half:
+            check_schema(running)
+        yield running
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether the data folder has an embedded database."""
+    return (settings.data_dir / "postgres" / "PG_VERSION").exists()
+
+
+@contextmanager
+def database(settings: Settings) -> Generator[Settings]:
+    """The settings with the database that they mean: the one they name, or the embedded one, which is started."""
+    if settings.database_url is not None:
         yield settings
         return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with Embedded(settings.data_dir / "postgres") as postgres:
         os.environ["SEEDANCE_DATABASE_URL"] = postgres.url
-        if migrates:
-            run_migrations(postgres.url)
         yield msgspec.structs.replace(settings, database_url=postgres.url)
 
 
-def _migrate_given(url: str) -> None:
+def holds_installation(settings: Settings, *, half: bool = False) -> bool:
+    """Whether the database has an installation, or with `half` its tables at least. It is not changed."""
+
+    async def look() -> bool:
+        connection = await asyncpg.connect(database_url(settings), timeout=10)
+        try:
+            return await (installation.has_tables if half else installation.is_there)(connection)
+        finally:
+            await connection.close(timeout=10)
+
     try:
-        run_migrations(url)
-    except psycopg.OperationalError:  # its text may hold the address, and so a password
-        fail("the database of SEEDANCE_DATABASE_URL cannot be reached", 1)
+        return asyncio.run(look())
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        unreachable(settings)
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the schema up to date; returns what was applied."""
+    try:
+        return migrations.migrate(database_url(settings))
+    except SchemaError as error:
+        fail(str(error), 1)
+    except ConnectionError:
+        unreachable(settings)
+
+
+def schema_of(settings: Settings) -> migrations.Standing:
+    """How the schema stands to this version."""
+    try:
+        return migrations.look(database_url(settings))
+    except ConnectionError:
+        unreachable(settings)
+
+
+def check_schema(settings: Settings) -> None:
+    """End the command where the schema is not the one of this version."""
+    standing = schema_of(settings)
+    if problem := standing.conflict or standing.breaks:
+        fail(problem, 1)
+    if standing.pending:
+        missing = ", ".join(standing.pending)
+        older = f"{database_of(settings)} has the schema of an older version: {missing} is not applied"
+        fail(f"{older}. Run: seedance-api migrate", 1)
+
+
+def unreachable(settings: Settings) -> NoReturn:
+    """End the command. What the driver says may hold the address, and so a password."""
+    fail(f"the database of SEEDANCE_DATABASE_URL cannot be reached: {database_of(settings)}", 1)
+
+
+def no_installation(settings: Settings) -> NoReturn:
+    """End the command: it makes none."""
+    unset = "" if settings.database_url else " (SEEDANCE_DATABASE_URL is not set)"
+    fail(
+        f"there is no installation in {database_of(settings)}{unset}. Name its folder with --data-dir, or its database "
+        "with SEEDANCE_DATABASE_URL. To make one there: seedance-api init",
+        1,
+    )
 
 
 def show(fields: dict[str, Any], as_json: bool, text: str) -> None:

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from seedance_api.app.answer import api
-from seedance_api.cli.check import check
-from seedance_api.cli.run import AsJson, DataDir, started
+from seedance_api.app.install import join
+from seedance_api.cli.check import check_marks, check_upstreams
+from seedance_api.cli.init import in_fork, made
+from seedance_api.cli.run import AsJson, DataDir, configured
 from seedance_api.foundation.process import allow_open_files
 from seedance_api.serve import serve as run
 
@@ -21,10 +23,13 @@ def serve(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the API and a worker."""
+    """Run the API and a worker. Where there is no installation yet, one is made."""
     allow_open_files()
-    with started(data_dir, host=host, port=port, workers=workers) as settings:
-        check(settings)
+    given = configured(data_dir, host=host, port=port, workers=workers)
+    check_upstreams(given)
+    with made(given) as settings:
+        in_fork(join(settings, makes=True))
+        check_marks(settings)
         run(
             f"{api.__module__}:{api.__name__}",  # imported here, once: the API processes are forks
             host=settings.host,

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from seedance_api.app.open import open_objects
 from seedance_api.app.read import read_upstreams_of
 from seedance_api.app.work import open_ark, open_engine
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.objects import open_store
 from seedance_api.generations import discrepancies, gates
 from seedance_api.generations.discrepancies import Discrepancy
 from seedance_api.generations.queries import attempts_of
@@ -118,7 +118,7 @@ def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
 async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Settings, *, check: bool) -> Standing:
     checks: dict[str, Readiness] | None = None
     if check:
-        ark = open_ark(one, db, open_store(settings.storage_url, settings.data_dir / "objects"), settings)
+        ark = open_ark(one, db, await open_objects(db, settings), settings)
         try:
             checks = {model: await ark.probe(model) for model in one.models}
         finally:

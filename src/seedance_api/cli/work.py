@@ -7,8 +7,10 @@ import typer
 import uvloop
 
 from seedance_api.app.work import work
-from seedance_api.cli.check import check
-from seedance_api.cli.run import DataDir, started
+from seedance_api.cli.check import check_marks, check_upstreams
+from seedance_api.cli.init import joins
+from seedance_api.cli.run import DataDir, fail, opened
+from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.process import allow_open_files, die_with_parent
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -21,7 +23,13 @@ def worker(data_dir: DataDir = None) -> None:
     if parent is not None:
         die_with_parent(int(parent))
     allow_open_files()
-    with started(data_dir) as settings:
-        check(settings)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work(settings))
+    with opened(data_dir, migrates=True) as settings:
+        if parent is None:  # `serve` has joined for its own
+            check_upstreams(settings)
+            joins(settings)
+            check_marks(settings)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(work(settings))
+        except InstallationError as error:
+            fail(str(error), 1)

@@ -49,7 +49,28 @@ def own(folder: Path, operator: str) -> Certificate:
     """A certificate of our own in this folder, made if there is none. Of several that start at once, one makes it."""
     if not folder.exists():
         _make(folder, operator[:_NAME_MOST])
+    return kept(folder)
+
+
+def kept(folder: Path) -> Certificate:
+    """The certificate in this folder, whether it is there or not."""
     return Certificate(str(folder / CERTIFICATE), str(folder / KEY), str(folder / TRUSTED))
+
+
+def fingerprint(file: str | Path) -> str:
+    """SHA-256 of the signer's certificate in this file, in hexadecimal. Raises ValueError when it cannot be read."""
+    return _chain(file)[0].fingerprint(hashes.SHA256()).hex()
+
+
+def rotated_out(ours: Certificate) -> set[str]:
+    """The fingerprints of those that are trusted still. A file that cannot be read is passed over."""
+    found: set[str] = set()
+    for file in Path(ours.trusted).glob("*.pem"):
+        try:
+            found.add(fingerprint(file))
+        except ValueError:
+            continue
+    return found
 
 
 def check(ours: Certificate) -> datetime:

@@ -462,3 +462,16 @@ async def delivered_as(db: Database, sha256: str) -> Delivered | None:
         sha256,
     )
     return row(Delivered, found) if found else None
+
+
+async def videos_behind(db: Database, behind: str, limit: int) -> list[tuple[str, str]]:
+    """Generations whose content is not purged, in the order of their ids, each with the key of its video."""
+    found = await db.fetch(
+        """
+        SELECT generation_id, object_key FROM asset JOIN content USING (generation_id)
+        WHERE variant = 'video' AND state <> 'purged' AND generation_id > $1 ORDER BY generation_id LIMIT $2
+        """,
+        behind,
+        limit,
+    )
+    return [(record["generation_id"], record["object_key"]) for record in found]

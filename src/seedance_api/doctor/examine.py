@@ -11,10 +11,12 @@ from obstore.store import ObjectStore
 from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database, rows
+from seedance_api.generations import unowned
+from seedance_api.generations.collect import OVERDUE
 from seedance_api.generations.queries import keys_with_rows
 
 _AGE = timedelta(hours=2, minutes=15)
-"""`collect` runs hourly and takes what is an hour old: older than this, an object without a row was overlooked."""
+"""`collect` runs hourly and notes what is an hour old: older than this, an object without a row was overlooked."""
 _PAGE = 1000
 _AT_ONCE = 16
 
@@ -34,26 +36,34 @@ async def examine(
     accepted: Iterable[str] | None,
     tell: Callable[[Finding], None],
     content: bool = False,
+    age: timedelta = _AGE,
 ) -> list[Finding]:
     """Check every invariant and tell each finding when it is there. `accepted` are the ids that a client was given.
 
-    With `content` every object is read, and compared with its digest.
+    With `content` every object is read, and compared with its digest. One that is younger than `age` may still get its
+    row.
     """
     found: list[Finding] = []
     for invariant in INVARIANTS:
-        found.append(await _check(db, store, invariant, accepted, content=content))
+        found.append(await _check(db, store, invariant, accepted, age, content=content))
         tell(found[-1])
     return found
 
 
 async def _check(
-    db: Database, store: ObjectStore, invariant: Invariant, accepted: Iterable[str] | None, *, content: bool
+    db: Database,
+    store: ObjectStore,
+    invariant: Invariant,
+    accepted: Iterable[str] | None,
+    age: timedelta,
+    *,
+    content: bool,
 ) -> Finding:
     match invariant.ask:
         case None:
             return await check(db, invariant)
         case Ask.STORE:
-            return await finding(invariant, _wrong_objects(db, store, content=content))
+            return await finding(invariant, _wrong_objects(db, store, age, content=content))
         case Ask.CLIENT:
             if accepted is None:
                 missing = "needs a client's list of the ids it was given: --accepted FILE"
@@ -72,13 +82,14 @@ async def _lost(db: Database, ids: list[str]) -> AsyncIterator[str]:
                 yield f"generation {one}: answered with success, and not there"
 
 
-async def _wrong_objects(db: Database, store: ObjectStore, *, content: bool) -> AsyncIterator[str]:
-    before = datetime.now(UTC) - _AGE
+async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta, *, content: bool) -> AsyncIterator[str]:
+    before = datetime.now(UTC) - age
     for prefix in ("content/", "files/"):
         async for page in objects.keys_before(store, prefix, before):
             named = await keys_with_rows(db, page)
+            watched = await unowned.watched(db, [key for key in page if key not in named], OVERDUE)
             for key in page:
-                if key not in named:
+                if key not in named and key not in watched:
                     yield f"object {key}: no row names it"
     behind = ""
     while page := await _named_objects(db, behind):

@@ -1,6 +1,7 @@
 """Installation: whether this machine and its settings can do the work, and what an operator should know of them."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -15,7 +16,9 @@ from seedance_api.delivery.certificate import Certificate, check
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import discrepancies, gates
+from seedance_api.foundation.migrations import Standing
+from seedance_api.generations import discrepancies, gates, unowned
+from seedance_api.generations.collect import OVERDUE
 
 _SECONDS = 10.0
 _HOURS_MOST = 24
@@ -40,9 +43,27 @@ class LiveSide(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-async def inspect(db: Database, store: ObjectStore, *, live: LiveSide, certificate: Certificate) -> list[Remark]:
-    """Look at the database, the object store, the price book, the mark's certificate and what live keys use."""
-    remarks = [await _database(db), await _store(store), await _prices(db), _marking(certificate), _upstream(live)]
+def of_schema(standing: Standing) -> Remark:
+    """Whether the database has the schema that this version was shipped with."""
+    if problem := standing.conflict or standing.breaks:
+        return Remark(name="schema", status="error", message=problem)
+    if standing.pending:
+        message = f"{', '.join(standing.pending)} is not applied yet: run seedance-api migrate"
+        return Remark(name="schema", status="error", message=message)
+    if standing.remarks:
+        return Remark(name="schema", status="warning", message=standing.remarks)
+    return Remark(name="schema", status="ok", message="as this version was shipped with it")
+
+
+async def inspect(
+    db: Database, store: ObjectStore, *, live: LiveSide, certificate: Certificate, differences: Sequence[str] = ()
+) -> list[Remark]:
+    """Look at the database, the object store, the price book, the mark's certificate and what live keys use.
+
+    `differences` are those of this machine from the others.
+    """
+    remarks = [await _database(db), await _store(store), await _unowned(db), await _prices(db), _marking(certificate)]
+    remarks += [_machines(differences), _upstream(live)]
     if live.upstreams:
         remarks += [await _gates(db, live.upstreams), await _books(db)]
     return remarks
@@ -72,6 +93,25 @@ async def _store(store: ObjectStore) -> Remark:
     if not there:
         return Remark(name="objects", status="error", message="what was written to the object store is not there")
     return Remark(name="objects", status="ok", message="written, found and deleted")
+
+
+async def _unowned(db: Database) -> Remark:
+    noted, overdue, trashed = await unowned.counts(db, OVERDUE)
+    if overdue:
+        return Remark(
+            name="orphans",
+            status="error",
+            message=f"{overdue} objects that no row names were not collected; look at them with: seedance-api collect",
+        )
+    return Remark(
+        name="orphans", status="ok", message=f"{noted} objects without a row are watched, {trashed} in trash/"
+    )
+
+
+def _machines(differences: Sequence[str]) -> Remark:
+    if differences:
+        return Remark(name="settings", status="warning", message=f"not as on other machines: {'; '.join(differences)}")
+    return Remark(name="settings", status="ok", message="as those of the other machines")
 
 
 async def _prices(db: Database) -> Remark:

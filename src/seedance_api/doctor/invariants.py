@@ -176,7 +176,8 @@ INVARIANTS: tuple[Invariant, ...] = (
             WHERE g.finished_at IS NULL AND g.state <> 'queued' AND g.due_at < now() - interval '1 minute'
               AND (g.claimed_until IS NULL OR g.claimed_until < now() - interval '1 minute')
               AND NOT EXISTS (
-                  SELECT 1 FROM pgqueuer j WHERE j.entrypoint = 'advance' AND j.payload = convert_to(g.id, 'UTF8'))
+                  SELECT 1 FROM pgqueuer j
+                  WHERE j.entrypoint IN ('advance', 'store') AND j.payload = convert_to(g.id, 'UTF8'))
             """,
         ),
     ),

@@ -1,24 +1,264 @@
-"""Migrations: numbered SQL, forward only, one process at a time."""
+"""Migrations: numbered SQL, forward only, one process at a time, each in a transaction of its own.
 
+The table `migration` records each with the digest of its text and the release that applied it. Thereby a file that was
+changed afterwards, one that is missing, and a database that a newer release has migrated are told apart from what is
+simply not applied yet. What they add up to is compared with what was shipped, in `schema.py`.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-import psycopg
-from yoyo import get_backend, read_migrations
+import asyncpg
+import msgspec
+import structlog
+
+from seedance_api.foundation import schema
+from seedance_api.foundation.db import Connection
+from seedance_api.foundation.schema import Difference
 
 FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x5EEDA9CE
-"""Our advisory lock's number. yoyo's own lock is a row, which a killed process would leave behind for ever."""
+"""Our advisory lock's number. It goes with its session, and so with its process."""
+_CONNECT_SECONDS = 10
+_TURN_SECONDS = 900
+"""How long one waits for another that migrates."""
+_STATEMENT_SECONDS = 3600
+_TABLE_SECONDS = 5
+"""How long a migration waits for a table that is in use; whoever else wants the table waits behind it meanwhile."""
+_TRIES = 12
+_NAMED_MOST = 10
+_log = structlog.get_logger()
 
 
-def migrate(url: str) -> list[str]:
-    """Apply what is missing and return its names. Others that start at the same time wait here."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        backend = get_backend(url.replace("postgresql://", "postgresql+psycopg://", 1))
+class Migration(msgspec.Struct, frozen=True):
+    """A numbered file. Its name without `.sql` is its identity, its digest says that nobody has edited it."""
+
+    name: str
+    sql: str
+    digest: str
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What the database records. Digest and release are None where version 0.1.0 has applied it."""
+
+    name: str
+    digest: str | None
+    release: str | None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a database stands to this release."""
+
+    pending: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
+    newer_release: str | None = None
+    missing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def conflict(self) -> str | None:
+        """Why this release can do nothing with the database, and what to do about it; None when it can."""
+        if self.newer:
+            needed = f"Install version {self.newer_release} or later." if self.newer_release else "Install that one."
+            return (
+                f"The database was migrated by a newer release: {_named(self.newer)} is not known to this one, "
+                f"version {_release()}. {needed}"
+            )
+        if self.missing:
+            return (
+                f"The database has migrations that this installation lacks: {_named(self.missing)}. "
+                "Install the release again, or the one that made the database."
+            )
+        if self.changed:
+            return (
+                f"Migrations were changed after they were applied: {_named(self.changed)}. "
+                "Install the release again, or the one that made the database."
+            )
+        return None
+
+    @property
+    def breaks(self) -> str | None:
+        """What of the schema is not as the code needs it; None when all is."""
+        found = [str(one) for one in self.differences if one.breaks]
+        if not found:
+            return None
+        return f"The database's schema is not the one of version {_release()}: {_named(found)}. See docs/operate.md."
+
+    @property
+    def remarks(self) -> str | None:
+        """What differs and breaks nothing."""
+        found = [str(one) for one in self.differences if not one.breaks]
+        return _named(found) if found else None
+
+
+class SchemaError(Exception):
+    """This release and the database's schema do not fit; the text says where and what to do."""
+
+
+def migrate(url: str, *, table_seconds: float = _TABLE_SECONDS, tries: int = _TRIES) -> list[str]:
+    """Apply what is missing and return its names. Others that start at the same time wait here.
+
+    A migration waits `table_seconds` for a table that is in use, and is tried so many times.
+
+    Raises SchemaError when the database is not one that this release can work with, before or after that, and
+    ConnectionError when it cannot be reached. Not for use inside a running event loop.
+    """
+    return asyncio.run(_migrate(url, table_seconds, tries))
+
+
+def look(url: str) -> Standing:
+    """How the database stands to this release; changes nothing. Raises ConnectionError when it cannot be reached."""
+
+    async def run() -> Standing:
+        async with _connected(url) as connection:
+            return await examine(connection)
+
+    return asyncio.run(run())
+
+
+async def examine(connection: Connection) -> Standing:
+    """The same with a connection. The schema is compared only where everything is applied."""
+    standing = judge(shipped(), await _applied(connection))
+    if standing.conflict or standing.pending:
+        return standing
+    return msgspec.structs.replace(standing, differences=tuple(await schema.differences(connection)))
+
+
+def judge(files: Sequence[Migration], applied: Mapping[str, Applied]) -> Standing:
+    """What is to be applied, and what does not fit."""
+    known = {one.name for one in files}
+    last = max(known, default="")
+    newer = sorted(name for name in applied if name not in known and name > last)
+    return Standing(
+        pending=tuple(one.name for one in files if one.name not in applied),
+        newer=tuple(newer),
+        newer_release=applied[newer[-1]].release if newer else None,
+        missing=tuple(sorted(name for name in applied if name not in known and name <= last)),
+        changed=tuple(
+            one.name for one in files if one.name in applied and applied[one.name].digest not in {None, one.digest}
+        ),
+    )
+
+
+@cache
+def shipped() -> tuple[Migration, ...]:
+    """The migrations of this release, in their order."""
+    files = sorted(FOLDER.glob("*.sql"))
+    texts = [(file.stem, file.read_text("utf-8")) for file in files]
+    return tuple(Migration(name, sql, hashlib.sha256(sql.encode()).hexdigest()) for name, sql in texts)
+
+
+async def _migrate(url: str, table_seconds: float, tries: int) -> list[str]:
+    async with _connected(url) as connection:
+        await _take_turn(connection)
+        standing = judge(shipped(), await _applied(connection))
+        if standing.conflict:
+            raise SchemaError(standing.conflict)
+        await _keep_record(connection)
+        for one in shipped():
+            if one.name in standing.pending:
+                await _apply(connection, one, table_seconds, tries)
+        after = await examine(connection)
+    if after.breaks:
+        raise SchemaError(after.breaks)
+    if after.remarks:
+        _log.warning("schema.differs", reason=after.remarks)
+    return list(standing.pending)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncGenerator[Connection]:
+    try:
+        connection: Connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # its text may hold the address, and so a password
+        raise ConnectionError(type(error).__name__) from None
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=_CONNECT_SECONDS)
+
+
+async def _take_turn(connection: Connection) -> None:
+    await connection.execute(
+        f"SET statement_timeout = '{_STATEMENT_SECONDS}s'; SET lock_timeout = '{_TURN_SECONDS}s';"
+        "SET idle_in_transaction_session_timeout = 0"
+    )
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_TURN_SECONDS + 10)
+    except asyncpg.LockNotAvailableError:
+        message = f"Another process has been migrating the database for {_TURN_SECONDS} seconds. Look at it, and retry."
+        raise SchemaError(message) from None
+
+
+async def _applied(connection: Connection) -> dict[str, Applied]:
+    if await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
+        found = await connection.fetch("SELECT name, digest, release FROM migration")
+        return {one["name"]: Applied(one["name"], one["digest"], one["release"]) for one in found}
+    if await connection.fetchval("SELECT to_regclass('_yoyo_migration') IS NOT NULL"):
+        found = await connection.fetch("SELECT migration_id AS name FROM _yoyo_migration")
+        return {one["name"]: Applied(one["name"], None, None) for one in found}
+    return {}
+
+
+async def _keep_record(connection: Connection) -> None:
+    """Make the table of what is applied, and take over what yoyo noted for version 0.1.0.
+
+    Its own tables stay: as long as machines of that release run beside us, they believe theirs.
+    """
+    async with connection.transaction():
+        if await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
+            return
+        before = await _applied(connection)
+        await connection.execute(
+            """
+            CREATE TABLE migration (
+                name text COLLATE "C" PRIMARY KEY,
+                digest text,
+                release text,
+                applied_at timestamptz NOT NULL DEFAULT now()
+            )
+            """
+        )
+        await connection.executemany("INSERT INTO migration (name) VALUES ($1)", [(name,) for name in before])
+
+
+async def _apply(connection: Connection, migration: Migration, table_seconds: float, tries: int) -> None:
+    """Apply one, or nothing of it."""
+    for number in range(1, tries + 1):
         try:
-            missing = backend.to_apply(read_migrations(str(FOLDER)))
-            names = [migration.id for migration in missing]
-            backend.apply_migrations(missing)
-        finally:
-            backend.connection.close()
-        return names
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = '{round(table_seconds * 1000)}ms'")
+                await connection.execute(migration.sql, timeout=_STATEMENT_SECONDS)
+                await connection.execute(
+                    "INSERT INTO migration (name, digest, release) VALUES ($1, $2, $3)",
+                    migration.name,
+                    migration.digest,
+                    _release(),
+                )
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            _log.warning("migration.waits", reason=migration.name, count=number)
+        except asyncpg.PostgresError as error:
+            # the message alone: its details may quote rows
+            raise SchemaError(f"Migration {migration.name} failed and changed nothing: {error.args[0]}") from None
+        else:
+            return
+    raise SchemaError(
+        f"Migration {migration.name} could not lock a table that it changes, in {tries} tries of {table_seconds:g} "
+        "seconds. End the long transaction that uses it (see pg_stat_activity), and retry."
+    )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED_MOST} more" if len(names) > _NAMED_MOST else ""
+    return "; ".join(names[:_NAMED_MOST]) + more
+
+
+def _release() -> str:
+    return version("seedanceapi")

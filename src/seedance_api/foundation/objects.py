@@ -21,6 +21,8 @@ CHUNK = 256 * 1024
 _DELETES = 1000
 """Keys of one call: what S3 takes in one request."""
 _DELETES_AT_ONCE = 16
+_LISTED = 1000
+"""Keys of one page: what S3 lists in one request."""
 _TRIES = 5
 
 
@@ -36,12 +38,18 @@ class Digest(Protocol):
         ...
 
 
-def open_store(url: str | None, folder: Path) -> ObjectStore:
-    """The store at `url` (`s3://…`, `gs://…`, `az://…`, `file:///…`), or a folder of our own."""
+def open_store(url: str | None, folder: Path, *, makes: bool = True) -> ObjectStore:
+    """The store at `url` (`s3://…`, `gs://…`, `az://…`, `file:///…`), or a folder of our own.
+
+    A folder that is not there is made, or with `makes` off is a FileNotFoundError.
+    """
     if url is not None and not url.startswith("file://"):
         return from_url(url)
     place = Path(url.removeprefix("file://")) if url else folder
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if makes:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    elif not place.is_dir():
+        raise FileNotFoundError(f"there is no folder {place}")
     return LocalStore(place, automatic_cleanup=True)
 
 
@@ -88,6 +96,18 @@ def _write(root: Path, key: str, content: Path | bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    _settle(root, to)
+
+
+def settle(store: ObjectStore, key: str) -> None:
+    """See to it that an object that obstore wrote is on the disk, where the store is a folder."""
+    folder = folder_of(store)
+    if folder is not None:
+        _sync(folder / key)
+        _settle(folder, folder / key)
+
+
+def _settle(root: Path, to: Path) -> None:
     for folder in to.parents:  # those that were made for it as well
         _sync(folder)
         if folder == root:
@@ -217,11 +237,26 @@ async def presign(store: ObjectStore, key: str, seconds: int) -> str | None:
     return await obstore.sign_async(store, "GET", key, timedelta(seconds=seconds))
 
 
+async def listed(store: ObjectStore, prefix: str) -> AsyncIterator[list[tuple[str, datetime]]]:
+    """The keys under a prefix, each with the moment when it was last written, a page at a time."""
+    # of obstore's two forms of this call, the Arrow one is untyped
+    async for page in obstore.list(store, prefix=prefix, chunk_size=_LISTED):  # pyright: ignore[reportUnknownMemberType]
+        yield [(found["path"], found["last_modified"]) for found in page]
+
+
 async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> AsyncIterator[list[str]]:
     """The keys under a prefix that were last written before a moment, a page at a time."""
-    # of obstore's two forms of this call, the Arrow one is untyped
-    async for page in obstore.list(store, prefix=prefix):  # pyright: ignore[reportUnknownMemberType]
-        yield [found["path"] for found in page if found["last_modified"] < moment]
+    async for page in listed(store, prefix):
+        yield [key for key, written_at in page if written_at < moment]
+
+
+async def move(store: ObjectStore, key: str, to: str) -> bool:
+    """Give an object another key; one that was there is replaced. False when there is no such object."""
+    try:
+        await obstore.rename_async(store, key, to)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def folder_of(store: ObjectStore) -> Path | None:

@@ -1,9 +1,12 @@
-"""Processes: that must not outlive the one that started them, and that have many files open."""
+"""Processes: that must not outlive the one that started them, that have many files open, that are forked."""
 
 import ctypes
+import multiprocessing
 import os
 import resource
 import signal
+import sys
+from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -25,3 +28,22 @@ def allow_open_files() -> None:
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def apart(work: Callable[[], int], seconds: float) -> int:
+    """Do something in a fork of this process and return its exit code; 1 when it has not ended in time.
+
+    It may start threads, as the object store's library does: this process has none then, and may fork again.
+    """
+
+    def run() -> None:
+        sys.exit(work())
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    child.start()
+    child.join(seconds)
+    if child.is_alive():
+        child.kill()
+        child.join()
+        return 1
+    return child.exitcode or 0

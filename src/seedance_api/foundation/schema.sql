@@ -381,7 +381,15 @@ CREATE TABLE public.installation (
     one boolean DEFAULT true NOT NULL,
     pepper_mark bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    id text DEFAULT ('ins_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)) NOT NULL COLLATE pg_catalog."C",
+    store_marked_at timestamp with time zone,
     CONSTRAINT installation_one_check CHECK (one)
+);
+CREATE TABLE public.installation_setting (
+    name text NOT NULL COLLATE pg_catalog."C",
+    value text NOT NULL,
+    previous text[] DEFAULT '{}'::text[] NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
 );
 CREATE TABLE public.transfer (
     id text NOT NULL COLLATE pg_catalog."C",
@@ -416,9 +424,15 @@ UNION ALL
     transfer.amount,
     transfer.created_at
    FROM public.transfer;
+CREATE TABLE public.migration (
+    name text NOT NULL COLLATE pg_catalog."C",
+    digest text,
+    release text,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
 CREATE TABLE public.notice (
     id text NOT NULL COLLATE pg_catalog."C",
-    account_id text NOT NULL COLLATE pg_catalog."C",
+    account_id text COLLATE pg_catalog."C",
     kind text NOT NULL,
     detail jsonb NOT NULL,
     tries smallint DEFAULT 0 NOT NULL,
@@ -426,7 +440,8 @@ CREATE TABLE public.notice (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     closed_at timestamp with time zone,
     told text[] DEFAULT '{}'::text[] NOT NULL,
-    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'content_lost'::text])))
+    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'collect_stopped'::text, 'content_lost'::text]))),
+    CONSTRAINT whom_a_notice_is_about CHECK (((account_id IS NULL) = (kind = 'collect_stopped'::text)))
 );
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
@@ -529,6 +544,11 @@ CREATE TABLE public.turn (
     next_at timestamp with time zone NOT NULL
 )
 WITH (fillfactor='50');
+CREATE TABLE public.unowned_object (
+    key text NOT NULL COLLATE pg_catalog."C",
+    first_seen_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.usage (
     account_id text NOT NULL COLLATE pg_catalog."C",
     livemode boolean NOT NULL,
@@ -639,6 +659,10 @@ ALTER TABLE ONLY public.idempotency
     ADD CONSTRAINT idempotency_pkey PRIMARY KEY (account_id, route, key);
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (one);
+ALTER TABLE ONLY public.installation_setting
+    ADD CONSTRAINT installation_setting_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.notice
     ADD CONSTRAINT notice_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.pgqueuer_log
@@ -659,6 +683,8 @@ ALTER TABLE ONLY public.transfer
     ADD CONSTRAINT transfer_pkey PRIMARY KEY (account_id, created_at, id);
 ALTER TABLE ONLY public.turn
     ADD CONSTRAINT turn_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.unowned_object
+    ADD CONSTRAINT unowned_object_pkey PRIMARY KEY (key);
 ALTER TABLE ONLY public.usage
     ADD CONSTRAINT usage_pkey PRIMARY KEY (account_id, livemode, day, model, key_id);
 ALTER TABLE ONLY public.wallet

@@ -20,20 +20,32 @@ class Scratch:
             fcntl.flock(self._held, fcntl.LOCK_EX)
             for folder in parent.iterdir():
                 if folder.is_dir() and folder != self.path and _is_abandoned(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _remove(folder)
 
     def close(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
         self._held.close()
 
 
+def _remove(folder: Path) -> None:
+    """The lock goes last: by it the rest is known as ours, if we are killed here."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _LOCK:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _is_abandoned(folder: Path) -> bool:
+    """Whether a dead process of ours had it. Somebody else's folder has no lock of ours in it and stays.
+
+    So does one whose process was killed before it had put its lock there; it is empty.
+    """
     try:
         with (folder / _LOCK).open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
-    except BlockingIOError:
+    except (FileNotFoundError, BlockingIOError):
         return False
     return True

@@ -18,6 +18,12 @@ def load_pepper(folder: Path) -> bytes:
     path = folder / "pepper"
     if not path.exists():
         _make(path)
+    return read_pepper(folder)
+
+
+def read_pepper(folder: Path) -> bytes:
+    """Read the pepper. Raises FileNotFoundError, and PermissionError when others than the owner can read the file."""
+    path = folder / "pepper"
     mode = path.stat().st_mode & 0o777
     if mode & 0o077:
         raise PermissionError(f"{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}")

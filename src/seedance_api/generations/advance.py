@@ -76,11 +76,19 @@ async def advance(generation_id: str, engine: Engine) -> None:
     kill.reach("advance.claimed")
     async with _kept(generation, engine):
         step = await _take_step(generation, engine)
-    written = await engine.record(Entry(generation.id, generation.version, generation.provider, step))
+    try:
+        written = await engine.record(Entry(generation.id, generation.version, generation.provider, step))
+    except asyncpg.TransactionRollbackError:  # nothing is written, so nothing will name what was stored
+        await _discard(step, engine)
+        raise
     if not written:
         _log.warning("advance.claim_lost", generation_id=generation.id, state=generation.state)
-        if isinstance(step, decide.Complete):
-            await discard(step.stored, engine.storage)
+        await _discard(step, engine)
+
+
+async def _discard(step: decide.Step, engine: Engine) -> None:
+    if isinstance(step, decide.Complete):
+        await discard(step.stored, engine.storage)
 
 
 async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:

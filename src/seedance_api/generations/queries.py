@@ -23,6 +23,7 @@ from seedance_api.generations.rows import (
     Seen,
     Step,
     Tried,
+    Unsent,
 )
 from seedance_api.providers.provider import Operation, Original, Output
 
@@ -850,6 +851,21 @@ async def overdue_in_queue(db: Database, limit: int) -> list[Step]:
     ))  # fmt: skip
 
 
+async def unsent_behind(db: Database, behind: str, limit: int) -> list[Unsent]:
+    """Live generations that no upstream was sent, as far as is written here, with their planned attempts."""
+    return rows(Unsent, await db.fetch(
+        """
+        SELECT g.id, g.version, g.provider, a.id AS attempt_id
+        FROM generation g LEFT JOIN attempt a ON a.generation_id = g.id AND a.resolved_at IS NULL
+        WHERE g.livemode AND g.id > $1
+          AND (g.state = 'queued' OR (g.state = 'submitting' AND a.state = 'planned'))
+        ORDER BY g.id LIMIT $2
+        """,
+        behind,
+        limit,
+    ))  # fmt: skip
+
+
 async def providers_with_queue(connection: Connection) -> list[str]:
     """The providers that something waits for."""
     found = await connection.fetch(
@@ -880,16 +896,3 @@ async def keys_with_rows(db: Database, keys: list[str]) -> set[str]:
         keys,
     )
     return {record["object_key"] for record in found}
-
-
-async def open_attempts(db: Database, ids: list[str]) -> set[str]:
-    """Those of these attempts that are under way, or whose file is still to be stored."""
-    found = await db.fetch(
-        """
-        SELECT a.id FROM attempt a JOIN generation g ON g.id = a.generation_id
-        WHERE a.id = ANY ($1) AND g.finished_at IS NULL
-          AND a.state IN ('planned', 'sent', 'acknowledged', 'unknown', 'succeeded')
-        """,
-        ids,
-    )
-    return {record["id"] for record in found}

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import assert_never
 
+import asyncpg
 import msgspec
 
 from seedance_api.billing.books import Books
@@ -62,7 +63,15 @@ class Recorder:
             return error
 
     async def _write_one(self, entry: Entry) -> bool:
-        return (await self._write_together([entry]))[0]
+        """What an upstream said, or a finished file, is worth more than one try: a transaction that is broken off,
+        by a deadlock say, has written nothing."""
+        for last in (False, False, True):
+            try:
+                return (await self._write_together([entry]))[0]
+            except asyncpg.TransactionRollbackError:
+                if last:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     async def _write_together(self, entries: Sequence[Entry]) -> list[bool]:
         is_end = isinstance(entries[0].step, decide.Store)

@@ -215,6 +215,15 @@ class Mendable(msgspec.Struct, frozen=True, kw_only=True):
     assets: list[Asset]
 
 
+class Unsent(msgspec.Struct, frozen=True):
+    """A generation that no upstream was sent. `attempt_id` is that of its planned attempt, if it has one."""
+
+    id: str
+    version: int
+    provider: str
+    attempt_id: str | None
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A generation that something is to be done with."""
 

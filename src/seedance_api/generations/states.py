@@ -154,6 +154,12 @@ FAILURES: dict[str, Failure] = {
         "Allow another region, or use a model that is served in one that is allowed.",
     ),
     "deadline_exceeded": Failure(True, "operator", "The video was not finished before its deadline.", _AGAIN),
+    "service_restored": Failure(
+        True,
+        "operator",
+        "The service was restored from a backup, and it is not known whether the video was ordered since.",
+        _AGAIN,
+    ),
     "canceled": Failure(True, "nobody", "The video was canceled.", "Nothing to do."),
 }
 """Every reason for which there is no video, with who pays, whether to try again, and what to do."""

@@ -7,7 +7,6 @@ from datetime import timedelta
 import asyncpg
 import msgspec
 
-from seedance_api.billing import hold
 from seedance_api.billing.decide import NewHold
 from seedance_api.billing.hold import take_holds, write_holds
 from seedance_api.billing.quote import Price
@@ -18,9 +17,10 @@ from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import UNREACHABLE, Connection, Database, row
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, untake
+from seedance_api.generations.announce import announce_news
 from seedance_api.generations.rows import Generation
 from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files, insert_files
-from seedance_api.webhooks.announce import News, announce, announce_to_accounts
+from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.endpoints import endpoints_for
 
 _FIND_OUT_SECONDS = 5.0
@@ -184,7 +184,7 @@ class Writer:
             stored = await _insert(connection, paid)
             await write_holds(connection, granted)
             await announce(connection, "video.queued", list(stored))
-            await announce_to_accounts(connection, [_told(one) for one in granted.news])
+            await announce_news(connection, granted.news)
             answers |= {new.id: Created(new.id, stored[new.id], False, new.prompt, new.hold) for new in paid}
             await _give_keys_back(connection, [new for new in fresh if new.id in granted.refused])
             await jobs.enqueue(connection, "dispatch", sorted({new.provider for new in paid}))
@@ -201,10 +201,6 @@ class Writer:
             return await self.earlier(once)
         except AppError as error:
             return error
-
-
-def _told(one: hold.News) -> News:
-    return News(kind=one.kind, account_id=one.account_id, data=one.data)
 
 
 class _OvertakenError(Exception):

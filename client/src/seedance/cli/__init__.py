@@ -51,7 +51,7 @@ app.command()(login)
 
 def show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"seedance {version('seedance')}")
+        typer.echo(f"seedance {version('seedanceapi-client')}")
         raise typer.Exit
 
 

@@ -9,7 +9,7 @@ import typer
 
 from seedance.cli.delivery import Variant, VariantOption, end_in_words
 from seedance.cli.display import open_display
-from seedance.cli.options import Confirm, check_output
+from seedance.cli.options import Confirm, check_output, check_stdout, in_words, target_of
 from seedance.cli.output import Json, Output, bytes_in_words, session
 from seedance.cli.videos import VideoId
 from seedance.objects import Download, Video
@@ -18,24 +18,25 @@ from seedance.objects import Download, Video
 def download(
     video_id: VideoId,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where to. Named after the id if left out.")
+        Path | None, typer.Option("-o", "--output", help="Where to; - for stdout. Named after the id if left out.")
     ] = None,
     variant: VariantOption = Variant.video,
     confirm: Confirm = True,
     as_json: Json = False,
 ) -> None:
     """Save a video, after waiting for it if it is not finished; verify it, and tell the service that it is here."""
-    target = check_output(output or default_name(video_id, variant), "--output")
-    with session(as_json) as (client, out):
+    target = output or default_name(video_id, variant)
+    check_output(target, "--output")
+    with session(as_json, stdout_is_taken=check_stdout(as_json, output=target)) as (client, out):
         with open_display(out) as display:
             video = client.videos.wait(client.videos.retrieve(video_id), on_change=display.changed)
             saved = client.videos.download(
-                video, target, variant=variant.value, confirm=confirm, on_progress=display.downloading
+                video, target_of(target), variant=variant.value, confirm=confirm, on_progress=display.downloading
             )
         if as_json:
             out.json(as_data(video, saved))
             return
-        out.line(f"✓ {saved.path}  ({bytes_in_words(saved.bytes)}, {video.id})", "green")
+        out.line(f"✓ {in_words(saved.path)}  ({bytes_in_words(saved.bytes)}, {video.id})", "green")
         if confirm and variant is Variant.video:
             note_delivery(video, saved, out)
 

@@ -40,8 +40,10 @@ def generate(
     webhook_url: opt.WebhookUrl = None,
     expires_after: opt.ExpiresAfter = None,
     confirm: opt.Confirm = True,
-    last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to; ID.mp4 if left out.")] = None,
+    last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well; - for stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to; - for stdout, ID.mp4 if left out.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a video and save it."""
@@ -55,7 +57,8 @@ def generate(
     for option, path in (("--output", output), ("--last-frame-out", last_frame_out)):
         if path is not None:
             opt.check_output(path, option)
-    with session(as_json) as (client, out):
+    taken = opt.check_stdout(as_json, output=output, last_frame_out=last_frame_out)
+    with session(as_json, stdout_is_taken=taken) as (client, out):
         Generation(client, out, output, last_frame_out, confirm=confirm).run(prompt, request)
 
 
@@ -92,7 +95,8 @@ class Generation:
         target = self._output or Path(f"{video.id}.mp4")
         if self._last_frame_out:
             # Before the video: once that is delivered, everything may go.
-            self._client.videos.download(video, self._last_frame_out, variant="last_frame")
+            self._client.videos.download(video, opt.target_of(self._last_frame_out), variant="last_frame")
+        target = opt.target_of(target)
         return self._client.videos.download(video, target, confirm=self._confirm, on_progress=display.downloading)
 
     def _report(self, video: Video, download: Download) -> None:
@@ -102,9 +106,10 @@ class Generation:
             return
         length = f"{video.seconds or video.duration} s" if video.seconds or video.duration else None
         facts = [video.size, length, bytes_in_words(download.bytes), video.id]
-        self._out.line(f"✓ {download.path}  ({', '.join(fact for fact in facts if fact)})", "green")
+        self._out.line(f"✓ {opt.in_words(download.path)}  ({', '.join(fact for fact in facts if fact)})", "green")
         if self._last_frame_out:
-            self._out.line(f"✓ {self._last_frame_out}  (last frame)", "green")
+            name = None if opt.is_stdout(self._last_frame_out) else str(self._last_frame_out)
+            self._out.line(f"✓ {opt.in_words(name)}  (last frame)", "green")
         if video.cost:
             self._out.fact("  cost", cost_in_words(video.cost))
 

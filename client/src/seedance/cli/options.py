@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import typer
 
 from seedance.create import Media, Reference, Role, VideoOptions
+from seedance.sink import STDOUT, check_target
 
 PICTURE = "PATH|URL|file_id"
 
@@ -131,10 +133,39 @@ def pair(item: str) -> tuple[str, str]:
     return key, value
 
 
-def check_output(path: Path, option: str) -> Path:
+def check_output(path: Path, option: str) -> None:
     """Found out before a video is made and paid for, not after."""
-    if path.is_dir():
-        raise typer.BadParameter(f"{path} is a folder", param_hint=option)
-    if not path.absolute().parent.is_dir():
-        raise typer.BadParameter(f"the folder {path.parent} does not exist", param_hint=option)
-    return path
+    if is_stdout(path):
+        return
+    try:
+        check_target(path)
+    except OSError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def check_stdout(as_json: bool, **outputs: Path | None) -> bool:
+    """Whether standard output takes a file, and so nothing else. It takes one thing only."""
+    to_stdout = [f"--{name.replace('_', '-')}" for name, path in outputs.items() if path and is_stdout(path)]
+    if len(to_stdout) + (as_json and bool(to_stdout)) > 1:
+        others = " and ".join([*to_stdout, "--json"] if as_json else to_stdout)
+        raise typer.BadParameter(f"standard output takes one thing only, not {others}", param_hint=to_stdout[0])
+    return bool(to_stdout)
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether this is `-`, or what standard output is sent to: /dev/stdout, say."""
+    if str(path) == STDOUT:
+        return True
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except (OSError, ValueError):
+        return False
+
+
+def target_of(path: Path) -> Path:
+    """What the path stands for, for the client."""
+    return Path(STDOUT) if is_stdout(path) else path
+
+
+def in_words(path: str | None) -> str:
+    return path or "standard output"

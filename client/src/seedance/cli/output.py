@@ -30,20 +30,20 @@ Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON ob
 
 
 @contextmanager
-def session(as_json: bool) -> Generator[tuple[Seedance, Output]]:
+def session(as_json: bool, *, stdout_is_taken: bool = False) -> Generator[tuple[Seedance, Output]]:
     """A client and an output; what goes wrong is printed and becomes an exit code."""
-    out = Output(as_json)
+    out = Output(as_json, stdout_is_taken=stdout_is_taken)
     with out.reporting(), Seedance() as client:
         yield client, out
 
 
 class Output:
-    """Results on stdout, everything else on stderr."""
+    """Results on stdout, unless a file goes there; everything else on stderr."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, *, stdout_is_taken: bool = False) -> None:
         self.as_json = as_json
         self.video_id: str | None = None
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(stderr=stdout_is_taken, highlight=False, soft_wrap=True)
         self.notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def json(self, data: Any) -> None:
@@ -54,7 +54,7 @@ class Output:
             self.console.print(Text(printable(text), style))
         else:
             # Rich would turn tabs into spaces.
-            typer.echo(printable(text))
+            typer.echo(printable(text), err=self.console.stderr)
 
     def fact(self, name: str, value: str, style: str = "") -> None:
         """A named value; the name is kept in the background."""

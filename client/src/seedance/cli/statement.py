@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seedance.cli.options import check_output
+from seedance.cli.options import check_output, check_stdout, in_words, target_of
 from seedance.cli.output import Json, bytes_in_words, session
 from seedance.cli.usage import checked_month
-
-STDOUT = Path("-")
 
 
 def statement(
@@ -24,15 +21,14 @@ def statement(
     as_json: Json = False,
 ) -> None:
     """Save every movement of your money in a month as CSV."""
-    if output == STDOUT and as_json:
-        raise typer.BadParameter("stdout takes the statement or the JSON, not both", param_hint="--output")
-    target = sys.stdout.buffer if output == STDOUT else check_output(output or named(month), "--output")
-    with session(as_json) as (client, out):
-        saved = client.billing.statement(month, target)
+    target = output or named(month)
+    check_output(target, "--output")
+    with session(as_json, stdout_is_taken=check_stdout(as_json, output=target)) as (client, out):
+        saved = client.billing.statement(month, target_of(target))
         if as_json:
             out.json({"object": "statement", "month": month, "path": saved.path, "bytes": saved.bytes})
-        elif saved.path is not None:
-            out.line(f"✓ {saved.path}  ({bytes_in_words(saved.bytes)})", "green")
+        else:
+            out.line(f"✓ {in_words(saved.path)}  ({bytes_in_words(saved.bytes)})", "green")
 
 
 def named(month: str) -> Path:

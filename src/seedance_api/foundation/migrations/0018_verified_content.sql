@@ -1,5 +1,4 @@
 -- What is stored is compared with its digest: on a schedule, and when something looks wrong.
--- depends: 0008_shared_objects
 
 -- when an object was last found as it was put, and since when it is known that it is not, or not there
 ALTER TABLE asset ADD COLUMN verified_at timestamptz NOT NULL DEFAULT '-infinity';
@@ -15,5 +14,6 @@ ALTER TABLE content ADD COLUMN lost_at timestamptz;
 CREATE INDEX content_mending ON content (mend_at) WHERE mend_at IS NOT NULL;
 
 ALTER TABLE notice DROP CONSTRAINT notice_kind_check;
-ALTER TABLE notice ADD CONSTRAINT notice_kind_check
-    CHECK (kind IN ('limit_near', 'limit_reached', 'endpoint_failing', 'endpoint_disabled', 'content_lost'));
+ALTER TABLE notice ADD CONSTRAINT notice_kind_check CHECK (kind IN (
+    'limit_near', 'limit_reached', 'endpoint_failing', 'endpoint_disabled', 'collect_stopped', 'content_lost'
+));
