@@ -26,6 +26,7 @@ from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.mend import mend
 from seedance_api.generations.purge import purge_due, warn_due
 from seedance_api.generations.reconcile import reconcile
+from seedance_api.generations.scrub import scrub
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, forget, tidy
 from seedance_api.generations.watch import look, watch
@@ -115,6 +116,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))
     _schedule(queue, "prune", "23 * * * *", lambda: prune(engine.db))
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine.db, engine.storage.objects))
+    _schedule(queue, "scrub", "* * * * *", lambda: scrub(engine))
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
     _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))
     batches = ((queue, 16), (starting, 64), (storing, 8), (telling, 64), (telling_slowly, 64), (noticing, 4))

@@ -117,7 +117,9 @@ def test_who_has_not_fetched_it_is_warned_once_and_who_has_is_not(database_url: 
         early, late, served = await completed(db, await owner(db), one, 3, due=False)
         assert await warn_due(one) == 0
         await db.execute("UPDATE content SET warn_at = now() - interval '1 second' WHERE generation_id <> $1", late)
-        assert await queries.note_served(db, served, "ab" * 32, 0, len(served)) is True
+        whole = await queries.note_served(db, served, "ab" * 32, 0, len(served))
+        assert whole is not None
+        assert await queries.deliver(db, whole) is True
         assert await warn_due(one) == 1
         assert await warn_due(one) == 0
         told = await db.fetch("SELECT data ->> 'id' AS id FROM event WHERE type = 'video.expiring'")

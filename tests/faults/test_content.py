@@ -48,6 +48,38 @@ def test_F32_a_torn_object_is_found_and_fetched_again(shared: Live, how: str) ->
     assert shared.service.doctor()["violations"] == 0
 
 
+def flip(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        byte = opened.read(1)
+        opened.seek(-1, os.SEEK_CUR)
+        opened.write(bytes([byte[0] ^ 1]))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_flipped_byte_is_no_delivery_and_the_file_is_fetched_again(shared: Live, parts: int) -> None:
+    video = shared.create(f"a flipped byte, {parts}")
+    shared.reaches(video, "completed")
+    file, _ = stored(shared, video)
+    flip(file)
+    with shared.service.client() as client:
+        place = f"/v1/videos/{video}/content"
+        if parts == 1:  # the answer breaks off, so that nobody takes it for the file
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get(place)
+        else:  # a part has no digest: that is looked at when all of them are there
+            middle = file.stat().st_size // 2
+            assert client.get(place, headers={"Range": f"bytes=0-{middle}"}).status_code == 206
+            assert client.get(place, headers={"Range": f"bytes={middle + 1}-"}).status_code == 206
+        until(lambda: not file.exists(), 30)
+        whole = until(lambda: mended(client, place), 30)
+        assert isinstance(whole, httpx.Response)
+        again, sha256 = stored(shared, video)
+        assert again != file
+        assert hashlib.sha256(whole.content).hexdigest() == sha256
+        until(lambda: client.get(f"/v1/videos/{video}").json()["delivered_at"] is not None, 10)
+
+
 def mended(client: httpx.Client, place: str) -> httpx.Response | None:
     answer = client.get(place)
     return answer if answer.status_code == 200 else None
@@ -64,6 +96,9 @@ def test_what_the_upstream_has_lost_as_well_is_said_and_what_is_deleted_is_not_m
         place = f"/v1/videos/{video}/content"
         assert client.get(place).status_code == 503
         until(lambda: "mend.failed" in log(shared.service), 20)
+        until(lambda: client.get(place).status_code == 500, 10)
+        assert client.get(place).json()["error"]["code"] == "content_lost"
+        until(lambda: "notice.content_lost" in log(shared.service), 10)
         assert client.delete(f"/v1/videos/{video}").status_code == 200
         refused(client.get(place), 404)
         receipt = until(lambda: whole_receipt(client, video), 30)

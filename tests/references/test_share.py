@@ -1,6 +1,7 @@
 """One object for equal content of one account and mode, and no row without its object however deletes and puts meet."""
 
 import asyncio
+import hashlib
 import itertools
 import random
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import obstore
+import pytest
 from obstore.store import MemoryStore, ObjectStore
 
 from generations.kit import NO_MARKING, Owner, claimed, engine, new, owner, with_database
@@ -23,6 +25,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.collect import Limits, collect
+from seedance_api.generations.scrub import scrub
 from seedance_api.generations.tidy import expire, remove_files
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.references.admit import Admitted, References
@@ -44,7 +47,7 @@ class Bench:
         path = self._folder / f"{kind}-{text}"
         path.write_text(text)
         facts = Facts(media_type="image/png", bytes=len(text))
-        return Admitted(Inspected(kind=kind, path=path, sha256=f"sha-{text}", facts=facts))
+        return Admitted(Inspected(kind=kind, path=path, sha256=hashlib.sha256(text.encode()).hexdigest(), facts=facts))
 
     async def upload(self, me: Owner, *contents: Admitted, livemode: bool = False, keep_seconds: int = 60) -> list[str]:
         """As `POST /v1/files` does."""
@@ -168,6 +171,36 @@ def test_what_was_to_be_shared_and_is_gone_is_put_anew(database_url: str, tmp_pa
         assert [bool(files["cat"].shares) for files in tries] == [True, False]
         assert set(await bench.named()) == await bench.objects()
         assert len(await bench.objects()) == 2
+
+    with_database(database_url, verb)
+
+
+@pytest.mark.parametrize("damage", ["gone", "torn", "changed"])
+def test_what_was_lost_is_written_anew_by_the_next_upload_of_the_same(
+    database_url: str, tmp_path: Path, damage: str
+) -> None:
+    """And so the older files that share the object work again, under their own ids."""
+
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        cat = bench.content("cat")
+        (first,) = await bench.upload(me, cat)
+        (key,) = await bench.named()
+        match damage:
+            case "gone":
+                await obstore.delete_async(bench.store, key)
+            case "torn":
+                await obstore.put_async(bench.store, key, b"ca")
+            case _:
+                await obstore.put_async(bench.store, key, b"cut")
+                await scrub(bench.engine)  # of the same size: only its digest tells
+        files, lost = await bench.references.find([first], principal(me))
+        assert (set(files), lost) == ({first}, {first})
+        (second,) = await bench.upload(me, cat)
+        assert len({*await bench.named()}) == 1  # they share an object again
+        assert bytes(await (await obstore.get_async(bench.store, (await bench.named())[0])).bytes_async()) == b"cat"
+        files, lost = await bench.references.find([first, second], principal(me))
+        assert (set(files), lost) == ({first, second}, set())
 
     with_database(database_url, verb)
 

@@ -1,6 +1,5 @@
 """`/v1/videos/{id}/content` and `/v1/content/{token}`: the bytes of a finished video, by a key or by a signed link."""
 
-import asyncio
 from urllib.parse import parse_qsl
 
 import structlog
@@ -11,11 +10,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.parts import Parts, parts_of, principal_of
-from seedance_api.api.send import Note, Sendable, send_object
+from seedance_api.api.send import Changed, Note, Sendable, send_object
 from seedance_api.delivery import link, queries
+from seedance_api.delivery.check import report_damaged
 from seedance_api.delivery.deliver import note_served
 from seedance_api.delivery.queries import Held
-from seedance_api.foundation import jobs, objects
+from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 
@@ -95,6 +95,8 @@ async def find(parts: Parts, principal: Principal, video_id: str, variant: str) 
 
 
 async def _send(request: AnyRequest, parts: Parts, video_id: str, held: Held) -> ASGIApp:
+    if held.damaged:
+        raise await _missing(parts, video_id, held)
     if parts.redirect_seconds and request.method == "GET":
         seconds = min(parts.redirect_seconds, max(1, int(held.purge_at.timestamp() - parts.db.clock())))
         url = await objects.presign(parts.store, held.object_key, seconds)
@@ -113,7 +115,9 @@ async def _send(request: AnyRequest, parts: Parts, video_id: str, held: Held) ->
         sha256=held.sha256,
     )
     try:
-        return await send_object(request, parts.store, found, _noting(parts, video_id, held))
+        return await send_object(
+            request, parts.store, found, note=_noting(parts, video_id, held), changed=_changing(parts, video_id, held)
+        )
     except (FileNotFoundError, objects.TornError):
         raise await _missing(parts, video_id, held) from None
 
@@ -122,20 +126,26 @@ def _noting(parts: Parts, video_id: str, held: Held) -> Note | None:
     if held.variant != "video" or held.delivered:
         return None
 
-    async def note(start: int, end: int) -> None:
-        await note_served(parts.db, video_id, held.sha256, start, end)
+    async def note(start: int, end: int, *, checked: bool) -> None:
+        await note_served(parts.db, parts.store, video_id, held.sha256, start, end, checked=checked)
 
     return note
+
+
+def _changing(parts: Parts, video_id: str, held: Held) -> Changed:
+    async def changed() -> None:
+        await report_damaged(parts.db, held.object_key, video_id)
+
+    return changed
 
 
 async def _missing(parts: Parts, video_id: str, held: Held) -> AppError:
     """Why an object that a row named is not there: purged a moment ago, or damaged, and then it is to be mended."""
     if await queries.asset_of(parts.db, video_id, held.variant) is None:
         return gone(video_id)
-    _log.error("content.damaged", generation_id=video_id)
-    async with parts.db.transaction() as connection:
-        await jobs.enqueue(connection, "mend", [video_id], keys=[f"mend {video_id}"], group=held.provider)
-    await asyncio.sleep(0)
+    if held.lost:  # it is looked for again by the schedule
+        return AppError("content_lost")
+    await report_damaged(parts.db, held.object_key, video_id)
     return AppError("content_damaged", headers={"Retry-After": "10"})
 
 

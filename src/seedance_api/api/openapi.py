@@ -408,7 +408,7 @@ def _content(method: str, *, linked: bool = False) -> dict[str, Any]:
         | _file(
             method,
             ("video/mp4", "image/png", "image/jpeg", "image/webp"),
-            [*codes, "content_gone", "content_damaged"],
+            [*codes, "content_gone", "content_damaged", "content_lost"],
             [] if linked else [variant],
             open_to_all=linked,
             redirects=True,

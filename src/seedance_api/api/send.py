@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -17,8 +18,15 @@ from seedance_api.delivery.serve import Part, choose
 from seedance_api.foundation import objects
 from seedance_api.foundation.peer import Peer, find_peer, tells
 
-Note = Callable[[int, int], Awaitable[None]]
-"""Told which bytes arrived: from, up to but without."""
+
+class Note(Protocol):
+    """Told which bytes arrived: from, up to but without. `checked`: they were the whole file, and its digest fits."""
+
+    async def __call__(self, start: int, end: int, *, checked: bool) -> None: ...
+
+
+Changed = Callable[[], Awaitable[None]]
+"""Told that an object is not what was put there."""
 _ARRIVE_SECONDS = 600.0
 """How long we wait for what the system has taken from us to arrive."""
 
@@ -35,8 +43,16 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
 
-async def send_object(request: AnyRequest, store: ObjectStore, found: Sendable, note: Note | None = None) -> ASGIApp:
-    """The answer to a GET or HEAD of an object.
+async def send_object(
+    request: AnyRequest,
+    store: ObjectStore,
+    found: Sendable,
+    *,
+    note: Note | None = None,
+    changed: Changed | None = None,
+) -> ASGIApp:
+    """The answer to a GET or HEAD of an object. Where all of it is sent and its digest is known, its last bytes leave
+    only if it has this digest: else the answer breaks off, so that nobody takes it for the file.
 
     Raises FileNotFoundError when it is gone by now, TornError when it is not whole, AppError 416.
     """
@@ -50,12 +66,36 @@ async def send_object(request: AnyRequest, store: ObjectStore, found: Sendable, 
     headers = _headers(found, part)
     if part is None or request.method == "HEAD":
         return _nothing(part.status if part else 304, headers)
-    chunks = await objects.open_range(store, found.object_key, part.start, part.end, size=found.bytes)
-    return _stream(chunks, part, headers, note)
+    digest = hashlib.sha256() if found.sha256 is not None and part.length == part.size else None
+    chunks = await objects.open_range(store, found.object_key, part.start, part.end, size=found.bytes, digest=digest)
+    if digest is None:
+        return _stream(chunks, part, headers, note=note, changed=changed, checked=False)
+    checked = _checked(chunks, lambda: digest.hexdigest() == found.sha256)
+    return _stream(checked, part, headers, note=note, changed=changed, checked=True)
+
+
+async def _checked(chunks: AsyncGenerator[bytes, None], is_right: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    """The same chunks, the last one only if all of them were right. Raises TornError."""
+    last: bytes | None = None
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if last is not None:
+                yield last
+            last = chunk
+    if not is_right():
+        raise objects.TornError("the digest is another")
+    if last is not None:
+        yield last
 
 
 def _stream(
-    chunks: AsyncGenerator[bytes, None], part: Part, headers: list[tuple[bytes, bytes]], note: Note | None
+    chunks: AsyncGenerator[bytes, None],
+    part: Part,
+    headers: list[tuple[bytes, bytes]],
+    *,
+    note: Note | None,
+    changed: Changed | None,
+    checked: bool,
 ) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         left = asyncio.create_task(_leave(receive))
@@ -72,10 +112,14 @@ def _stream(
                         return
                     sent += len(chunk)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except objects.TornError:
+            if changed is not None:
+                await asyncio.shield(changed())
+            raise
         finally:
             left.cancel()
             if note is not None:
-                await asyncio.shield(_settle(note, peer, part.start, sent))
+                await asyncio.shield(_settle(note, peer, part.start, sent, checked=checked and sent == part.size))
 
     return answer
 
@@ -86,7 +130,7 @@ def _find_peer(scope: Scope) -> Peer | None | Literal["unknown"]:
     return "unknown" if client is None or not tells() else find_peer(client)
 
 
-async def _settle(note: Note, peer: Peer | None | Literal["unknown"], start: int, sent: int) -> None:
+async def _settle(note: Note, peer: Peer | None | Literal["unknown"], start: int, sent: int, *, checked: bool) -> None:
     """Tell what arrived of what was sent, where the system knows; else what was sent. Over what is gone, nothing."""
     if peer is None:
         return
@@ -94,7 +138,7 @@ async def _settle(note: Note, peer: Peer | None | Literal["unknown"], start: int
         with peer:
             sent = start + await peer.takes(sent - start, _ARRIVE_SECONDS)
     if sent > start:
-        await note(start, sent)
+        await note(start, sent, checked=checked)
 
 
 async def _leave(receive: Receive) -> None:

@@ -10,6 +10,7 @@ from seedance_api.app.open import open_objects
 from seedance_api.app.read import certificate_of, read_upstreams_of
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, opened, schema_of, show
 from seedance_api.cli.upstreams import reconcile_now
+from seedance_api.doctor.confinement import confinement
 from seedance_api.doctor.examine import examine
 from seedance_api.doctor.installation import LiveSide, Remark, inspect, of_schema
 from seedance_api.doctor.invariants import Finding
@@ -28,6 +29,10 @@ def doctor(
     accepted: Annotated[
         Path | None, typer.Option(help="With --invariants: a file of video ids that a client was given, a line each.")
     ] = None,
+    content: Annotated[
+        bool,
+        typer.Option("--content", help="With --invariants: read every stored file and compare it with its digest."),
+    ] = False,
     reconcile: Annotated[
         bool, typer.Option("--reconcile", help="Compare our books with those of the upstreams, and show what differs.")
     ] = False,
@@ -44,15 +49,17 @@ def doctor(
         if remark.status == "error":  # nothing else can be asked of it
             _show([remark], as_json)
         elif invariants:
-            _check_invariants(_ids_of(accepted), data_dir, as_json)
+            _check_invariants(_ids_of(accepted), data_dir, as_json, content=content)
         else:
             _inspect(remark, data_dir, as_json)
 
 
-def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool) -> None:
+def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: bool, *, content: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Finding]:
         store = await open_objects(db, settings)
-        return await examine(db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)))
+        return await examine(
+            db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)), content=content
+        )
 
     found = in_database(data_dir, verb)
     count = sum(one.count for one in found)
@@ -69,14 +76,16 @@ def _inspect(of_schema: Remark, data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
         store = await open_objects(db, settings)
         differing = await differences(settings, await installation.settings(db))
-        live, ours = _live(settings), certificate_of(settings)
-        return await inspect(db, store, live=live, certificate=ours, differences=differing)
+        live, ours, data = _live(settings), certificate_of(settings), settings.data_dir
+        guarded = [Path(ours.key), data / "secrets" / "pepper", data / "objects", data / "postgres"]
+        remarks = await inspect(db, store, live=live, certificate=ours, differences=differing)
+        return [*remarks, await confinement(guarded)]
 
     _show([of_schema, *in_database(data_dir, verb)], as_json)
 
 
 def _show(remarks: list[Remark], as_json: bool) -> None:
-    text = "\n".join(f"{one.status:<8}{one.name:<10}{one.message}" for one in remarks)
+    text = "\n".join(f"{one.status:<8}{one.name:<12}{one.message}" for one in remarks)
     is_well = all(one.status != "error" for one in remarks)
     show({"ok": is_well, "remarks": remarks}, as_json, text)
     if not is_well:

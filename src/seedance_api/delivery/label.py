@@ -18,13 +18,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, WebPImagePlugin
 
 _SIZE = 22  # lines of the label in the height of the picture
 _LEAST_PIXELS = 16
 _WHITE, _BLACK, _GREY = 235, 16, 128
 _OPACITY = 0.72
 _QUALITY = {"preset": "veryfast", "crf": "18"}
+# What Pillow would else look for among all its formats, once more in each child.
+_LOADED = (WebPImagePlugin,)
 _Bytes = NDArray[np.uint8]
 
 

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -94,6 +95,19 @@ async def mark(
     return outcome
 
 
+def _keys(marking: Marking) -> tuple[str, ...]:
+    ours = marking.certificate
+    return (ours.certificate, ours.key, ours.trusted)
+
+
+def _ports(marking: Marking) -> tuple[int, ...]:
+    """Where the authority is asked for the time."""
+    if marking.tsa_url is None:
+        return ()
+    authority = urlsplit(marking.tsa_url)
+    return (authority.port or (443 if authority.scheme == "https" else 80),)
+
+
 def _largest(files: Sequence[Unsigned]) -> int:
     return max(Path(one.path).stat().st_size for one in files)
 
@@ -106,6 +120,10 @@ async def _mark(question: Question, confine: Confine) -> Marked | Unmarked:
         memory_bytes=_MEMORY,
         cpu_seconds=_CPU_SECONDS,
         file_bytes=await asyncio.to_thread(_largest, question.files) + _GROWTH,
+        # the key among them: this child alone may read it
+        read=[*(path for one in question.files for path in (one.path, one.parent) if path), *_keys(question.marking)],
+        write=[Path(question.folder) / one.name for one in question.files],
+        ports=_ports(question.marking),
     )
     if isinstance(answer, Failure):
         return Unmarked(f"the signing process ended: {answer.kind}", ours=answer.is_ours)

@@ -7,9 +7,12 @@ import av
 import av.container
 import av.error
 import msgspec
-from PIL import Image
+from PIL import Image, WebPImagePlugin
 
 _THUMBNAIL = 640
+# What Pillow would else look for among all its formats, once more in each child.
+_LOADED = (WebPImagePlugin,)
+Image.preinit()
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,19 @@ class Held(Asset, frozen=True, kw_only=True):
     finished_at: datetime
     purge_at: datetime
     delivered: bool
+    damaged: bool
+    """Its object is known not to be what was put there."""
+    lost: bool
+    """It is damaged, and nobody has another copy."""
+
+
+class Suspect(msgspec.Struct, frozen=True, kw_only=True):
+    """An object that is to be compared with its digest."""
+
+    generation_id: str
+    object_key: str
+    bytes: int
+    sha256: str
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +103,9 @@ async def asset_of(db: Database, generation_id: str, variant: str) -> Held | Non
     """The asset while it may still be served."""
     found = await db.fetchrow(
         """
-        SELECT a.variant, a.object_key, a.media_type, a.bytes, a.sha256, g.account_id, g.livemode, g.provider,
-               g.finished_at, c.purge_at, c.delivered_at IS NOT NULL AS delivered
+        SELECT a.variant, a.object_key, a.media_type, a.bytes, a.sha256, g.account_id, g.livemode, g.finished_at,
+               c.purge_at, c.delivered_at IS NOT NULL AS delivered, a.damaged_at IS NOT NULL AS damaged,
+               c.lost_at IS NOT NULL AS lost
         FROM asset a
         JOIN content c USING (generation_id)
         JOIN generation g ON g.id = a.generation_id
@@ -138,24 +152,26 @@ async def is_deleted(db: Database, generation_id: str, account_id: str, livemode
     )
 
 
-async def note_served(db: Database, generation_id: str, sha256: str, start: int, end: int) -> bool:
-    """Add a range to what was served of the video; True when that was the last that was missing."""
-    return await db.fetchval(
+async def note_served(db: Database, generation_id: str, sha256: str, start: int, end: int) -> Suspect | None:
+    """Add a range to what was served of the video; the video when now nothing is missing, though it is not delivered.
+
+    None for one that is delivered, damaged, or another by now.
+    """
+    found = await db.fetchrow(
         """
         WITH kept AS MATERIALIZED (  -- its row first, as everybody does who changes both
             SELECT generation_id FROM content WHERE generation_id = $1 AND state = 'stored' FOR NO KEY UPDATE
-        ), a AS (
-            UPDATE asset SET served = served + int8multirange(int8range($3, $4)) FROM kept
-            WHERE asset.generation_id = kept.generation_id AND variant = 'video' AND sha256 = $2
-              AND NOT served @> int8range($3, $4)
-              AND (SELECT count(*) FROM unnest(served + int8multirange(int8range($3, $4)))) <= $5
-            RETURNING served @> int8range(0, bytes) AS whole
-        ), c AS (
-            UPDATE content SET state = 'delivered', delivered_at = now(), delivered_by = 'served', warn_at = NULL,
-                purge_at = least(purge_at, now() + grace_seconds * interval '1 second')
-            FROM a WHERE a.whole AND generation_id = $1 AND state = 'stored' RETURNING 1
+        ), before AS (
+            SELECT a.*, served + int8multirange(int8range($3, $4)) AS now_served
+            FROM asset a JOIN kept USING (generation_id)
+            WHERE variant = 'video' AND sha256 = $2 AND damaged_at IS NULL
+        ), noted AS (
+            UPDATE asset SET served = now_served FROM before
+            WHERE asset.generation_id = before.generation_id AND asset.variant = 'video'
+              AND asset.served <> now_served
+              AND (SELECT count(*) FROM unnest(now_served)) <= $5
         )
-        SELECT EXISTS (SELECT 1 FROM c)
+        SELECT generation_id, object_key, bytes, sha256 FROM before WHERE now_served @> int8range(0, bytes)
         """,
         generation_id,
         sha256,
@@ -163,6 +179,107 @@ async def note_served(db: Database, generation_id: str, sha256: str, start: int,
         end,
         _FRAGMENTS,
     )
+    return row(Suspect, found) if found else None
+
+
+async def deliver(db: Database, whole: Suspect) -> bool:
+    """Every byte of it was served, and each was right: it is delivered. False when that was known, or it is damaged."""
+    tag = await db.execute(
+        """
+        WITH kept AS MATERIALIZED (
+            SELECT generation_id FROM content WHERE generation_id = $1 AND state = 'stored' FOR NO KEY UPDATE
+        ), a AS (
+            UPDATE asset SET verified_at = now() FROM kept
+            WHERE asset.generation_id = kept.generation_id AND object_key = $2 AND damaged_at IS NULL
+            RETURNING asset.generation_id
+        )
+        UPDATE content SET state = 'delivered', delivered_at = now(), delivered_by = 'served', warn_at = NULL,
+            purge_at = least(purge_at, now() + grace_seconds * interval '1 second')
+        FROM a WHERE content.generation_id = a.generation_id AND state = 'stored'
+        """,
+        whole.generation_id,
+        whole.object_key,
+    )
+    return affected(tag) == 1
+
+
+async def unverified(db: Database, limit: int, hours: float) -> list[Suspect]:
+    """Objects of content that were not compared with their digests for so long: those that never were come first."""
+    return rows(Suspect, await db.fetch(
+        """
+        SELECT a.generation_id, a.object_key, a.bytes, a.sha256 FROM asset a JOIN content c USING (generation_id)
+        WHERE a.damaged_at IS NULL AND a.verified_at < now() - $2 * interval '1 hour' AND c.state <> 'purged'
+        ORDER BY a.verified_at LIMIT $1
+        """,
+        limit,
+        hours,
+    ))  # fmt: skip
+
+
+async def note_verified(db: Database, object_key: str, generation_id: str) -> None:
+    """An object is what was put there; one that was taken for damaged, too."""
+    await db.execute(
+        """
+        WITH kept AS MATERIALIZED (
+            SELECT generation_id FROM content WHERE generation_id = $1 FOR NO KEY UPDATE
+        ), a AS (
+            UPDATE asset SET verified_at = now(), damaged_at = NULL FROM kept
+            WHERE asset.generation_id = kept.generation_id AND object_key = $2
+        )
+        UPDATE content SET mend_at = NULL, lost_at = NULL FROM kept
+        WHERE content.generation_id = kept.generation_id AND mend_at IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM asset WHERE generation_id = $1 AND object_key <> $2 AND damaged_at IS NOT NULL
+        )
+        """,
+        generation_id,
+        object_key,
+    )
+
+
+async def note_damaged(connection: Connection, object_key: str, generation_id: str) -> bool:
+    """An object is not what was put there: nothing of it counts as served. False when that was known, or it is gone."""
+    found = await connection.fetchval(
+        """
+        WITH c AS (
+            UPDATE content SET mend_at = coalesce(mend_at, now()) WHERE generation_id = $1 AND state <> 'purged'
+            RETURNING generation_id
+        )
+        UPDATE asset SET damaged_at = now(), served = '{}' FROM c
+        WHERE asset.generation_id = c.generation_id AND object_key = $2 AND damaged_at IS NULL RETURNING 1
+        """,
+        generation_id,
+        object_key,
+    )
+    return found is not None
+
+
+async def take_damaged(connection: Connection, limit: int, seconds: float) -> list[str]:
+    """Damaged content that is to be mended now; it is not taken again for so long."""
+    found = await connection.fetch(
+        """
+        UPDATE content SET mend_at = now() + $2 * interval '1 second' WHERE generation_id IN (
+            SELECT generation_id FROM content WHERE mend_at <= now() AND state <> 'purged'
+            ORDER BY mend_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ) RETURNING generation_id
+        """,
+        limit,
+        seconds,
+    )
+    return [record["generation_id"] for record in found]
+
+
+async def note_lost(connection: Connection, generation_id: str, seconds: float) -> bool:
+    """Nobody has the content any more, as it seems: it is looked for again in a while. False when that was known."""
+    found = await connection.fetchval(
+        """
+        UPDATE content c SET lost_at = coalesce(c.lost_at, now()), mend_at = now() + $2 * interval '1 second'
+        FROM content before WHERE before.generation_id = c.generation_id AND c.generation_id = $1
+          AND c.state <> 'purged' RETURNING before.lost_at IS NULL
+        """,
+        generation_id,
+        seconds,
+    )
+    return found is True
 
 
 async def confirm(connection: Connection, generation_id: str) -> bool:
@@ -285,6 +402,9 @@ async def replace_assets(connection: Connection, generation_id: str, assets: Seq
         return None
     found = await connection.fetch("DELETE FROM asset WHERE generation_id = $1 RETURNING object_key", generation_id)
     await insert_assets(connection, generation_id, assets)
+    await connection.execute(
+        "UPDATE content SET mend_at = NULL, lost_at = NULL WHERE generation_id = $1", generation_id
+    )
     return [record["object_key"] for record in found]
 
 
@@ -374,3 +494,11 @@ async def videos_behind(db: Database, behind: str, limit: int) -> list[tuple[str
         limit,
     )
     return [(record["generation_id"], record["object_key"]) for record in found]
+
+
+async def providers_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
+    """The generations that each provider has made."""
+    found = await connection.fetch(
+        "SELECT provider, array_agg(id) AS ids FROM generation WHERE id = ANY ($1) GROUP BY provider", list(ids)
+    )
+    return {record["provider"]: record["ids"] for record in found}

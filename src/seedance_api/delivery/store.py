@@ -187,6 +187,8 @@ class Storage:
             seconds=_SECONDS,
             memory_bytes=_MEMORY,
             cpu_seconds=_CPU_SECONDS,
+            read=[one for one in (video, last_frame) if one is not None],
+            write=[thumbnail],
         )
         if isinstance(answer, Failure):
             return answer
@@ -214,6 +216,8 @@ class Storage:
             memory_bytes=_MEMORY,
             cpu_seconds=_LABEL_CPU_SECONDS,
             file_bytes=_LABEL_BYTES,
+            read=[source for source, _ in pairs] + ([label.font] if label.font else []),
+            write=[target for _, target in pairs],
         )
         if isinstance(answer, Failure) or not msgspec.json.decode(answer, type=bool):
             reason = answer.kind if isinstance(answer, Failure) else "cannot be re-encoded"

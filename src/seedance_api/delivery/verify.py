@@ -89,6 +89,7 @@ async def look(file: Path, known: Recognised, confine: Confine) -> Seen | Unread
         memory_bytes=_MEMORY,
         cpu_seconds=_CPU_SECONDS,
         file_bytes=0,
+        read=[file],
     )
     return Unreadable() if isinstance(answer, Failure) else msgspec.json.decode(answer, type=Seen | Unreadable)
 

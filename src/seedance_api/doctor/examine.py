@@ -10,7 +10,7 @@ from obstore.store import ObjectStore
 
 from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
 from seedance_api.foundation import objects
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import Database, rows
 from seedance_api.generations import unowned
 from seedance_api.generations.collect import OVERDUE
 from seedance_api.generations.queries import keys_with_rows
@@ -21,33 +21,49 @@ _PAGE = 1000
 _AT_ONCE = 16
 
 
+class _Named(msgspec.Struct, frozen=True):
+    """An object that a row names, and what the row says of it."""
+
+    object_key: str
+    bytes: int
+    sha256: str
+
+
 async def examine(
     db: Database,
     store: ObjectStore,
     *,
     accepted: Iterable[str] | None,
     tell: Callable[[Finding], None],
+    content: bool = False,
     age: timedelta = _AGE,
 ) -> list[Finding]:
     """Check every invariant and tell each finding when it is there. `accepted` are the ids that a client was given.
 
-    An object that is younger than `age` may still get its row.
+    With `content` every object is read, and compared with its digest. One that is younger than `age` may still get its
+    row.
     """
     found: list[Finding] = []
     for invariant in INVARIANTS:
-        found.append(await _check(db, store, invariant, accepted, age))
+        found.append(await _check(db, store, invariant, accepted, age, content=content))
         tell(found[-1])
     return found
 
 
 async def _check(
-    db: Database, store: ObjectStore, invariant: Invariant, accepted: Iterable[str] | None, age: timedelta
+    db: Database,
+    store: ObjectStore,
+    invariant: Invariant,
+    accepted: Iterable[str] | None,
+    age: timedelta,
+    *,
+    content: bool,
 ) -> Finding:
     match invariant.ask:
         case None:
             return await check(db, invariant)
         case Ask.STORE:
-            return await finding(invariant, _wrong_objects(db, store, age))
+            return await finding(invariant, _wrong_objects(db, store, age, content=content))
         case Ask.CLIENT:
             if accepted is None:
                 missing = "needs a client's list of the ids it was given: --accepted FILE"
@@ -66,7 +82,7 @@ async def _lost(db: Database, ids: list[str]) -> AsyncIterator[str]:
                 yield f"generation {one}: answered with success, and not there"
 
 
-async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta) -> AsyncIterator[str]:
+async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta, *, content: bool) -> AsyncIterator[str]:
     before = datetime.now(UTC) - age
     for prefix in ("content/", "files/"):
         async for page in objects.keys_before(store, prefix, before):
@@ -77,33 +93,36 @@ async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta) -> As
                     yield f"object {key}: no row names it"
     behind = ""
     while page := await _named_objects(db, behind):
-        behind = page[-1]
-        for key in await _missing(store, page):
-            if key in await _named_objects(db, key, including=True):  # not one that was deleted while we looked
-                yield f"object {key}: a row names it, and it is not there"
+        behind = page[-1].object_key
+        for one in await _wrong(store, page, content=content):
+            if one in await _named_objects(db, one.object_key, including=True):  # not one deleted while we looked
+                yield f"object {one.object_key}: a row names it, and it is not there as it was put"
 
 
-async def _named_objects(db: Database, behind: str, *, including: bool = False) -> list[str]:
+async def _named_objects(db: Database, behind: str, *, including: bool = False) -> list[_Named]:
     found = await db.fetch(
         """
-        SELECT object_key COLLATE "C" AS object_key FROM (
-            SELECT a.object_key FROM asset a JOIN content c USING (generation_id) WHERE c.state <> 'purged'
-            UNION SELECT object_key FROM file
+        SELECT object_key COLLATE "C" AS object_key, bytes, sha256 FROM (
+            SELECT a.object_key, a.bytes, a.sha256
+            FROM asset a JOIN content c USING (generation_id) WHERE c.state <> 'purged'
+            UNION SELECT object_key, (facts ->> 'bytes')::bigint, sha256 FROM file
         ) named WHERE object_key COLLATE "C" > $1 OR ($3 AND object_key = $1) ORDER BY 1 LIMIT $2
         """,
         behind,
         1 if including else _PAGE,
         including,
     )
-    return [record["object_key"] for record in found]
+    return rows(_Named, found)
 
 
-async def _missing(store: ObjectStore, keys: list[str]) -> list[str]:
+async def _wrong(store: ObjectStore, named: list[_Named], *, content: bool) -> list[_Named]:
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def look(key: str) -> bool:
+    async def look(one: _Named) -> bool:
         async with gate:
-            return await objects.exists(store, key)
+            if content:
+                return await objects.is_intact(store, one.object_key, one.bytes, one.sha256)
+            return await objects.is_whole(store, one.object_key, one.bytes)
 
-    there = await asyncio.gather(*(look(key) for key in keys))
-    return [key for key, is_there in zip(keys, there, strict=True) if not is_there]
+    right = await asyncio.gather(*(look(one) for one in named))
+    return [one for one, is_right in zip(named, right, strict=True) if not is_right]

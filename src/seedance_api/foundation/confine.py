@@ -1,29 +1,27 @@
 """Run a module in a child process that can neither grow, linger, dump its memory nor learn our secrets.
 
-For decoders of what strangers send: a bomb or a hole in one costs a child, never the service. A child starts
-in this very module (`main`), which binds the process before it imports what reads the request; so there is no
-`preexec_fn`, which is unsafe in a process with threads (docs.python.org/3/library/subprocess.html).
+For decoders of what strangers send: a bomb in one costs a child, never the service, and a hole in one opens the files
+that the child was given, and nothing else. What binds the child is `confined.py`.
 """
 
 import asyncio
 import contextlib
-import ctypes
+import json
 import os
-import resource
-import runpy
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from seedance_api.foundation.confined import EXIT_MEMORY, EXIT_NOT_STARTED, Bounds
+
 MAX_ANSWER_BYTES = 1 << 20
 MAX_FILE_BYTES = 256 << 20
-MAX_OPEN_FILES = 64
 
-_EXIT_MEMORY, _EXIT_NOT_STARTED = 86, 87
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38  # linux/prctl.h
+_CHILD = "seedance_api.foundation.confined"
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -57,17 +55,32 @@ class Confine:
         memory_bytes: int,
         cpu_seconds: int,
         file_bytes: int = MAX_FILE_BYTES,
+        read: Sequence[str | Path] = (),
+        write: Sequence[str | Path] = (),
+        ports: Sequence[int] = (),
     ) -> bytes | Failure:
-        """Give `request` to `python -m module` on stdin and return what it writes to stdout.
+        """Give `request` on stdin to `main` of a module, in a child, and return what it writes to stdout.
 
         `seconds` of wall clock count from the child's start; `memory_bytes` is address space, of which a
-        Python with its decoders takes 200 MB before any work; `file_bytes` bounds each file it writes. The child
-        dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG): the loop's own, with asyncio as with uvloop.
+        Python with its decoders takes 200 MB before any work; `file_bytes` bounds each file it writes. It may open the
+        files of `read` and `write`, which are made where they are not there yet, and connect to `ports`, over TCP. The
+        child dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG): the loop's own, with asyncio as with
+        uvloop. Raises OSError when a file to write cannot be made.
         """
-        limits = (str(os.getpid()), str(memory_bytes), str(cpu_seconds), str(file_bytes))
+        bounds = Bounds(
+            module=module,
+            parent=os.getpid(),
+            memory_bytes=memory_bytes,
+            cpu_seconds=cpu_seconds,
+            file_bytes=file_bytes,
+            read=[str(one) for one in read],
+            write=[str(one) for one in write],
+            ports=list(ports),
+        )
         async with self._slots:
+            await asyncio.to_thread(_make, bounds["write"])
             child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-s", "-m", __name__, module, *limits),
+                *(sys.executable, "-P", "-s", "-m", _CHILD, json.dumps(bounds)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,  # a traceback may quote the content
@@ -86,6 +99,12 @@ class Confine:
             finally:
                 await _end(child)
         return _outcome(child.returncode, bytes(answer), timed_out=timed_out)
+
+
+def _make(files: Sequence[str]) -> None:
+    """A file that is there can be opened for writing without leave to make others beside it."""
+    for file in files:
+        os.close(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
 
 def _environment() -> dict[str, str]:
@@ -138,49 +157,6 @@ def _outcome(status: int | None, answer: bytes, *, timed_out: bool) -> bytes | F
         return Failure("cpu", answer)
     if status == -signal.SIGKILL:  # not by us: that is a timeout
         return Failure("killed", answer)
-    if status == _EXIT_NOT_STARTED:
+    if status == EXIT_NOT_STARTED:
         return Failure("not_started", answer)
-    return Failure("memory" if status == _EXIT_MEMORY else "crashed", answer)
-
-
-def main(module: str, parent: str, memory_bytes: str, cpu_seconds: str, file_bytes: str) -> None:
-    """The child: bind this process, then become `module`."""
-    try:
-        _bind(int(parent), int(memory_bytes), int(cpu_seconds), int(file_bytes))
-    except (OSError, ValueError):
-        os._exit(_EXIT_NOT_STARTED)
-    sys.argv = [module]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except MemoryError:
-        os._exit(_EXIT_MEMORY)
-    except ImportError:  # nothing that a decoder reads makes one
-        os._exit(_EXIT_NOT_STARTED)
-
-
-def _bind(parent: int, memory_bytes: int, cpu_seconds: int, file_bytes: int) -> None:
-    os.nice(10)  # the event loops run first
-    with contextlib.suppress(OSError):  # and if the machine runs out of memory, this is killed first
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    libc = ctypes.CDLL(None, use_errno=True)
-    for option, value in (
-        (_PR_SET_PDEATHSIG, signal.SIGKILL),
-        (_PR_SET_DUMPABLE, 0),
-        (_PR_SET_NO_NEW_PRIVS, 1),
-    ):
-        if libc.prctl(option, value, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != parent:  # it died before we could ask to die with it
-        os._exit(1)
-    for kind, soft, hard in (
-        (resource.RLIMIT_AS, memory_bytes, memory_bytes),
-        (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),
-        (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
-        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES, MAX_OPEN_FILES),
-        (resource.RLIMIT_CORE, 0, 0),
-    ):
-        resource.setrlimit(kind, (soft, hard))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return Failure("memory" if status == EXIT_MEMORY else "crashed", answer)

@@ -107,6 +107,12 @@ CODES: dict[str, Code] = {
         True,
         "Our copy of the content is damaged and is being fetched anew. Try again in a while.",
     ),
+    "content_lost": Code(
+        500,
+        "api_error",
+        False,
+        "Our copy of the content is damaged, and nobody has another. The operator has been told.",
+    ),
     "body_too_large": Code(413, "invalid_request_error", False, "The body is larger than this address accepts."),
     "unsupported_media_type": Code(
         415, "invalid_request_error", False, "This address does not take that content type."
@@ -165,6 +171,7 @@ PROBLEMS: dict[str, str] = {
     "model_unavailable": "No upstream of this installation serves the model where this account's data may go.",
     "not_found": "There is no such thing in this account, or it may not use it.",
     "bad_url": "The address is none that webhooks can go to.",
+    "file_lost": "Our copy of an uploaded file is lost or damaged; upload the same file again, and its id works again.",
     "max_cost_exceeded": "The video may cost `value`, more than the `max_cost` of the request, `allowed`.",
 }
 """The codes of problems that decoding and billing find; the catalogue has its own."""

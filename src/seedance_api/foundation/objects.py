@@ -1,12 +1,16 @@
 """Objects: files in a local folder, S3, GCS or Azure, through obstore. Nothing is ever held in memory whole."""
 
 import asyncio
+import errno
+import hashlib
 import os
 import secrets
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -26,6 +30,14 @@ _PROBE, _PROBE_SECONDS = "probe/never", 30.0
 
 class TornError(OSError):
     """What is in the store is not what was put there."""
+
+
+class Digest(Protocol):
+    """What takes in bytes, one of `hashlib`'s for instance."""
+
+    def update(self, data: bytes, /) -> object:
+        """Take in some more."""
+        ...
 
 
 def open_store(url: str | None, folder: Path, *, makes: bool = True) -> ObjectStore:
@@ -136,6 +148,26 @@ async def is_whole(store: ObjectStore, key: str, size: int) -> bool:
         return False
 
 
+async def is_intact(store: ObjectStore, key: str, size: int, sha256: str) -> bool:
+    """Whether the object is there, with this size and digest: all of it is read, a chunk at a time.
+
+    Raises whatever the store does when it cannot be read: that says nothing of the object.
+    """
+    digest = hashlib.sha256()
+    try:
+        chunks = await open_range(store, key, 0, size, size=size, digest=digest)
+        async with aclosing(chunks):
+            async for _ in chunks:
+                pass
+    except (FileNotFoundError, TornError):
+        return False
+    except OSError as error:
+        if error.errno == errno.EIO:  # the disk itself says that it has it no more
+            return False
+        raise
+    return digest.hexdigest() == sha256
+
+
 async def exists(store: ObjectStore, key: str) -> bool:
     """Whether there is such an object."""
     try:
@@ -162,8 +194,10 @@ async def is_silent(store: ObjectStore) -> str | None:
     return None
 
 
-async def open_range(store: ObjectStore, key: str, start: int, end: int, *, size: int) -> AsyncGenerator[bytes, None]:
-    """The bytes from `start` up to but without `end` of an object of `size` bytes, in chunks.
+async def open_range(
+    store: ObjectStore, key: str, start: int, end: int, *, size: int, digest: Digest | None = None
+) -> AsyncGenerator[bytes, None]:
+    """The bytes from `start` up to but without `end` of an object of `size` bytes, in chunks. `digest` takes them in.
 
     Raises FileNotFoundError, and TornError when it has another size. Close it when you stop early.
     """
@@ -174,18 +208,18 @@ async def open_range(store: ObjectStore, key: str, start: int, end: int, *, size
         if os.fstat(descriptor).st_size != size:
             os.close(descriptor)
             raise TornError
-        return _local_chunks(descriptor, start, end)
+        return _local_chunks(descriptor, start, end, digest)
     found = await obstore.get_async(store, key, options={"range": (start, end)})
     if found.meta["size"] != size:
         raise TornError
-    return _chunks(found)
+    return _chunks(found, digest)
 
 
-async def _local_chunks(descriptor: int, start: int, end: int) -> AsyncGenerator[bytes, None]:
+async def _local_chunks(descriptor: int, start: int, end: int, digest: Digest | None) -> AsyncGenerator[bytes, None]:
     # three times as fast as the store's own stream, which copies each chunk once more
     try:
         while start < end:
-            chunk = await asyncio.to_thread(os.pread, descriptor, min(CHUNK, end - start), start)
+            chunk = await asyncio.to_thread(_read, descriptor, min(CHUNK, end - start), start, digest)
             if not chunk:
                 raise TornError
             start += len(chunk)
@@ -194,9 +228,20 @@ async def _local_chunks(descriptor: int, start: int, end: int) -> AsyncGenerator
         os.close(descriptor)
 
 
-async def _chunks(found: "obstore.GetResult") -> AsyncGenerator[bytes, None]:
-    async for chunk in found.stream(min_chunk_size=CHUNK):
-        yield bytes(chunk)
+def _read(descriptor: int, size: int, at: int, digest: Digest | None) -> bytes:
+    """Where it is read it is digested too: the loop has other things to do."""
+    chunk = os.pread(descriptor, size, at)
+    if digest is not None:
+        digest.update(chunk)
+    return chunk
+
+
+async def _chunks(found: "obstore.GetResult", digest: Digest | None) -> AsyncGenerator[bytes, None]:
+    async for some in found.stream(min_chunk_size=CHUNK):
+        chunk = bytes(some)
+        if digest is not None:
+            digest.update(chunk)
+        yield chunk
 
 
 async def presign(store: ObjectStore, key: str, seconds: int) -> str | None:

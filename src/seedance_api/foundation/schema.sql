@@ -124,6 +124,8 @@ CREATE TABLE public.asset (
     bytes bigint NOT NULL,
     sha256 text NOT NULL,
     served int8multirange DEFAULT '{}'::int8multirange NOT NULL,
+    verified_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    damaged_at timestamp with time zone,
     CONSTRAINT asset_bytes_check CHECK ((bytes > 0)),
     CONSTRAINT asset_variant_check CHECK ((variant = ANY (ARRAY['video'::text, 'last_frame'::text, 'thumbnail'::text])))
 );
@@ -178,6 +180,8 @@ CREATE TABLE public.content (
     warn_at timestamp with time zone,
     cleared_at timestamp with time zone,
     clear_at timestamp with time zone DEFAULT now() NOT NULL,
+    mend_at timestamp with time zone,
+    lost_at timestamp with time zone,
     CONSTRAINT content_delivered_by_check CHECK ((delivered_by = ANY (ARRAY['served'::text, 'confirmed'::text]))),
     CONSTRAINT content_goes_within_a_week CHECK ((purge_at <= (stored_at + '168:00:00'::interval))),
     CONSTRAINT content_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
@@ -301,6 +305,8 @@ CREATE TABLE public.file (
     facts jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
+    verified_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    damaged_at timestamp with time zone,
     CONSTRAINT file_kind_check CHECK ((kind = ANY (ARRAY['image'::text, 'video'::text, 'audio'::text])))
 );
 CREATE TABLE public.gate (
@@ -483,7 +489,7 @@ CREATE TABLE public.notice (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     closed_at timestamp with time zone,
     told text[] DEFAULT '{}'::text[] NOT NULL,
-    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'collect_stopped'::text]))),
+    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'collect_stopped'::text, 'content_lost'::text]))),
     CONSTRAINT whom_a_notice_is_about CHECK (((account_id IS NULL) = (kind = 'collect_stopped'::text)))
 );
 CREATE TABLE public.pgqueuer (
@@ -742,6 +748,7 @@ CREATE INDEX api_key_account ON public.api_key USING btree (account_id, id);
 CREATE INDEX asset_digest ON public.asset USING btree (sha256);
 CREATE INDEX asset_object ON public.asset USING btree (object_key);
 CREATE UNIQUE INDEX asset_permission_now ON public.asset_permission USING btree (account_id, asset) WHERE (revoked_at IS NULL);
+CREATE INDEX asset_verified ON public.asset USING btree (verified_at) WHERE (damaged_at IS NULL);
 CREATE INDEX attempt_check ON public.attempt USING btree (provider, check_at) WHERE (state = 'acknowledged'::text);
 CREATE INDEX attempt_generation ON public.attempt USING btree (generation_id, id);
 CREATE INDEX attempt_lost ON public.attempt USING btree (provider, sent_at) WHERE (state = 'lost'::text);
@@ -749,6 +756,7 @@ CREATE INDEX attempt_made ON public.attempt USING btree (provider, sent_at) WHER
 CREATE UNIQUE INDEX attempt_nonce ON public.attempt USING btree (provider, nonce) WHERE (state = ANY (ARRAY['sent'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_open ON public.attempt USING btree (generation_id) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_operation ON public.attempt USING btree (provider, ((operation ->> 'id'::text))) WHERE (operation IS NOT NULL);
+CREATE INDEX content_mending ON public.content USING btree (mend_at) WHERE (mend_at IS NOT NULL);
 CREATE INDEX content_purge ON public.content USING btree (purge_at) WHERE (state <> 'purged'::text);
 CREATE INDEX content_warning ON public.content USING btree (warn_at) WHERE ((warn_at IS NOT NULL) AND (state = 'stored'::text));
 CREATE INDEX content_withdrawn ON public.content USING btree (clear_at) WHERE ((state = 'purged'::text) AND (cleared_at IS NULL));
@@ -763,6 +771,7 @@ CREATE INDEX discrepancy_open ON public.discrepancy USING btree (found_at) WHERE
 CREATE INDEX file_content ON public.file USING btree (account_id, livemode, kind, sha256, id);
 CREATE INDEX file_expiry ON public.file USING btree (expires_at);
 CREATE INDEX file_object ON public.file USING btree (object_key);
+CREATE INDEX file_verified ON public.file USING btree (verified_at) WHERE (damaged_at IS NULL);
 CREATE INDEX generation_busy ON public.generation USING btree (provider, id) WHERE (state = ANY (ARRAY['submitting'::text, 'running'::text]));
 CREATE INDEX generation_deadline ON public.generation USING btree (deadline_at) WHERE (finished_at IS NULL);
 CREATE INDEX generation_draft_end ON public.generation USING btree (draft_until) WHERE ((draft_until IS NOT NULL) AND (draft_ended_at IS NULL));

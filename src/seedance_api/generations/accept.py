@@ -17,7 +17,6 @@ from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
 from seedance_api.references import assets
 from seedance_api.references.admit import Admitted, References, Source
-from seedance_api.references.queries import files_of_account
 
 
 class Understood(msgspec.Struct, frozen=True):
@@ -52,7 +51,7 @@ async def accept(
     if not takes_assets:
         _refuse_assets(sources)
     await _check_assets(sources, draft, principal, db)
-    uploaded, facts = await _find_uploads(sources, principal, db)
+    uploaded, facts = await _find_uploads(sources, principal, references)
     admitted = await references.admit([one for one in sources if one.arrives], folder)
     facts |= {path: one.inspected.facts for path, one in admitted.items()}
     if not facts:
@@ -123,15 +122,11 @@ async def _check_assets(sources: Sequence[Source], draft: Seen | None, principal
 
 
 async def _find_uploads(
-    sources: Sequence[Source], principal: Principal, db: Database
+    sources: Sequence[Source], principal: Principal, references: References
 ) -> tuple[dict[str, str], dict[str, Facts]]:
     wanted = {one.path: one for one in sources if one.file_id is not None}
     ids = [file_id for file_id in {one.file_id or "" for one in wanted.values()} if is_id("file", file_id)]
-    files = (
-        {file.id: file for file in await files_of_account(db, principal.account_id, principal.livemode, ids)}
-        if ids
-        else {}
-    )
+    files, lost = await references.find(ids, principal)
     problems: list[Problem] = []
     for path, one in wanted.items():
         file = files.get(one.file_id or "")
@@ -143,6 +138,9 @@ async def _find_uploads(
                     message="There is no such file in this account, or it has expired.",
                 )
             )
+        elif file.id in lost:
+            message = "Our copy of that file is lost. Upload the same file again: then this id works again, too."
+            problems.append(Problem(path=path, code="file_lost", message=message))
         elif one.kind is not None and file.kind is not one.kind:
             message = f"That file is not {_A[one.kind]} but {_A[file.kind]}."
             problems.append(Problem(path=path, code="bad_media", message=message))

@@ -1,20 +1,25 @@
-"""Mend: content whose object is gone or torn is fetched again, while its provider still has it.
+"""Mend: content whose object is gone, torn or changed is fetched again, while its provider still has it.
 
-A disk may lose what it said it had written; the row then names an object that is not there, or not whole.
+A disk may lose what it said it had written, or give back other bytes; the row then names an object that is not there,
+not whole, or not what was put there.
 """
 
 import time
 
 import structlog
 
+from seedance_api.billing.notify import give_notice
 from seedance_api.catalog.order import Mode
-from seedance_api.delivery.queries import replace_assets
+from seedance_api.delivery.check import check
+from seedance_api.delivery.queries import Suspect, note_lost, replace_assets
 from seedance_api.delivery.store import Unstored, discard
 from seedance_api.foundation import objects
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.rows import Mendable
 
+LOST_SECONDS = 86_400.0
+"""What nobody has any more is looked for again after a day: a disk may be back, or an upstream."""
 _log = structlog.get_logger()
 
 
@@ -26,6 +31,7 @@ async def mend(generation_id: str, engine: Engine) -> bool:
     provider = engine.providers.get(found.provider)
     if provider is None:
         _log.error("mend.impossible", generation_id=generation_id, provider=found.provider)
+        await _note_lost(found, engine)
         return False
     # under a name that nobody has used: whoever is late must not write over what a row names
     outcome = await engine.storage.store(
@@ -39,6 +45,8 @@ async def mend(generation_id: str, engine: Engine) -> bool:
     )
     if isinstance(outcome, Unstored):
         _log.error("mend.failed", generation_id=generation_id, reason=outcome.ours or outcome.code, gone=outcome.gone)
+        if outcome.gone:
+            await _note_lost(found, engine)
         return False
     async with engine.db.transaction() as connection:
         before = await replace_assets(connection, generation_id, outcome.assets)
@@ -52,7 +60,18 @@ async def mend(generation_id: str, engine: Engine) -> bool:
 
 
 async def _is_whole(found: Mendable, engine: Engine) -> bool:
+    """All of it is looked at, so that what is whole again counts as whole, and what is damaged as damaged."""
+    whole = bool(found.assets)
     for asset in found.assets:
-        if not await objects.is_whole(engine.storage.objects, asset.object_key, asset.bytes):
-            return False
-    return bool(found.assets)
+        suspect = Suspect(generation_id=found.id, object_key=asset.object_key, bytes=asset.bytes, sha256=asset.sha256)
+        whole = await check(suspect, engine.db, engine.storage.objects) and whole
+    return whole
+
+
+async def _note_lost(found: Mendable, engine: Engine) -> None:
+    """Nobody has the video any more: the operator hears of it, for its customer may have paid and not have it."""
+    async with engine.db.transaction() as connection:
+        if await note_lost(connection, found.id, LOST_SECONDS):
+            _log.error("content.lost", generation_id=found.id, provider=found.provider)
+            detail = {"video_id": found.id, "provider": found.provider, "delivered": found.delivered}
+            await give_notice(connection, found.account_id, "content_lost", detail)

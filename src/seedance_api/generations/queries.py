@@ -861,7 +861,8 @@ async def mendable(db: Database, generation_id: str) -> Mendable | None:
     """A completed generation whose content is kept; None for any other."""
     found = await db.fetchrow(
         """
-        SELECT g.id, g.version, g.params, g.output, a.provider, a.operation, (
+        SELECT g.id, g.account_id, g.version, g.params, g.output, a.provider, a.operation,
+               c.delivered_at IS NOT NULL AS delivered, (
             SELECT coalesce(jsonb_agg(to_jsonb(s) - 'served'), '[]') FROM asset s WHERE s.generation_id = g.id
         ) AS assets
         FROM generation g JOIN content c ON c.generation_id = g.id

@@ -218,11 +218,13 @@ class Mendable(msgspec.Struct, frozen=True, kw_only=True):
     """A completed generation whose content is kept, with the operation that made it."""
 
     id: str
+    account_id: str
     version: int
     params: Order
     output: Output | None
     provider: str
     operation: Operation
+    delivered: bool
     assets: list[Asset]
 
 

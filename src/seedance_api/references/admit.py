@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import structlog
 from obstore.store import ObjectStore
 
 from seedance_api.accounts.authenticate import Principal
@@ -19,10 +20,18 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
-from seedance_api.references.queries import NewFile, ObjectGoneError, files_alike
+from seedance_api.references.queries import (
+    File,
+    NewFile,
+    ObjectGoneError,
+    files_alike,
+    files_of_account,
+    replace_object,
+)
 
 T = TypeVar("T")
 _AT_ONCE = 4
+_log = structlog.get_logger()
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,36 +118,64 @@ class References:
         """Put admitted media into the store and have `write` write their rows, by their paths.
 
         What the account keeps already, in this mode, is not put again: the new file shares its object. When that is
-        deleted meanwhile, `write` raises ObjectGoneError and is called once more, with objects of the files' own.
+        deleted meanwhile, `write` raises ObjectGoneError and is called once more, with objects of the files' own. An
+        object that is lost or damaged is not shared; the older files get the new one.
         """
         new = {path: _file(one, principal, inline=inline, keep_seconds=keep_seconds) for path, one in admitted.items()}
-        shared = await self._share(new, principal)
+        shared, lost = await self._share(new, principal)
         await self._put(shared, admitted)
         try:
-            return await write(shared)
+            written = await write(shared)
         except ObjectGoneError:
             await self.discard(shared.values())
             await self._put(new, admitted)
-            return await write(new)
+            written = await write(new)
+        for key, path in lost.items():
+            if ids := await replace_object(self._db, key, new[path]):
+                _log.warning("file.repaired", file_id=ids[0], count=len(ids))
+        return written
 
     async def discard(self, files: Iterable[NewFile]) -> None:
         """Delete objects whose rows were not written; never one that another file shares."""
         await objects.delete(self._store, list({file.object_key for file in files if file.shares is None}))
 
-    async def _share(self, new: dict[str, NewFile], principal: Principal) -> dict[str, NewFile]:
-        """The same files, each with the object of an earlier one or of an equal one beside it where there is one."""
+    async def _share(self, new: dict[str, NewFile], principal: Principal) -> tuple[dict[str, NewFile], dict[str, str]]:
+        """The same files, each with the object of an earlier one or of an equal one beside it where there is one.
+
+        Beside them the objects that are lost, each with the path of a new file of the same content.
+        """
         if not new:
-            return new
+            return new, {}
         contents = [(file.kind, file.sha256) for file in new.values()]
         alike = await files_alike(self._db, principal.account_id, principal.livemode, contents)
+        bad = await self._lost(alike)
         first: dict[tuple[Kind, str], tuple[str, str | None]] = {
-            (file.kind, file.sha256): (file.object_key, file.id) for file in alike
+            (file.kind, file.sha256): (file.object_key, file.id) for file in alike if file.id not in bad
         }
+        before = {(file.kind, file.sha256): file.object_key for file in alike if file.id in bad}
         shared: dict[str, NewFile] = {}
+        lost: dict[str, str] = {}
         for path, file in new.items():
-            object_key, owner = first.setdefault((file.kind, file.sha256), (file.object_key, None))
+            content = (file.kind, file.sha256)
+            if content in before and content not in first:
+                lost[before[content]] = path
+            object_key, owner = first.setdefault(content, (file.object_key, None))
             shared[path] = msgspec.structs.replace(file, object_key=object_key, shares=owner)
-        return shared
+        return shared, lost
+
+    async def _lost(self, files: Sequence[File]) -> set[str]:
+        """Those of these files whose object is not there, not whole, or known to be another."""
+        whole = await asyncio.gather(
+            *(objects.is_whole(self._store, file.object_key, file.facts.bytes) for file in files)
+        )
+        return {
+            file.id for file, is_there in zip(files, whole, strict=True) if file.damaged_at is not None or not is_there
+        }
+
+    async def find(self, ids: Sequence[str], principal: Principal) -> tuple[dict[str, File], set[str]]:
+        """The account's unexpired files with these ids, and which of them are lost: to be uploaded once more."""
+        files = await files_of_account(self._db, principal.account_id, principal.livemode, list(ids)) if ids else []
+        return {file.id: file for file in files}, await self._lost(files)
 
     async def _put(self, files: dict[str, NewFile], admitted: Mapping[str, Admitted]) -> None:
         own = {file.object_key: admitted[path].inspected.path for path, file in files.items() if file.shares is None}

@@ -14,7 +14,7 @@ from typing import Any, assert_never, cast
 
 import msgspec
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, WebPImagePlugin
 
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
@@ -37,6 +37,11 @@ _FORMATS = {
 # Quality and chroma subsampling (0 is 4:4:4, 2 is 4:2:0): the first that fits under the cap.
 _JPEG = ((95, 0), (90, 2), (75, 2))
 _PNG_LEVEL = 3
+
+
+# What Pillow would else look for among all its formats, once more in each child.
+_LOADED = (TiffImagePlugin, WebPImagePlugin)
+Image.preinit()
 
 
 def main() -> None:

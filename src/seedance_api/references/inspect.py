@@ -147,6 +147,8 @@ async def _one_child(works: Sequence[Work], confine: Confine) -> list[Found | Re
         seconds=2 * seconds,
         memory_bytes=CHILD_MEMORY_BYTES,
         cpu_seconds=seconds,
+        read=[work.path for work in works],
+        write=[work.clean for work in works if work.media_type.startswith("image/")],
     )
     ready, *lines = (answer.partial if isinstance(answer, Failure) else answer).split(b"\n")[:-1] or [b""]
     if ready != READY:

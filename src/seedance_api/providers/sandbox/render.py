@@ -10,6 +10,8 @@ from types import TracebackType
 
 import msgspec
 
+from seedance_api.foundation.restrict import restrict
+
 _PR_SET_PDEATHSIG = 1
 _ADDRESS_SPACE = 3 * 1024**3
 
@@ -26,8 +28,10 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(5)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a thread that runs before would not be restricted
     from seedance_api.providers.sandbox.produce import produce  # noqa: PLC0415 - slow to load: only once we are safe
 
+    restrict(write=[str(folder)])  # videos and sounds of customers come as they were sent
     produce(folder)
     return 0
 

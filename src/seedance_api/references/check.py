@@ -1,0 +1,24 @@
+"""Check: whether a stored reference is still what was put there. What is not is neither used nor shared."""
+
+import structlog
+from obstore.store import ObjectStore
+
+from seedance_api.foundation import objects
+from seedance_api.foundation.db import Database
+from seedance_api.references import queries
+from seedance_api.references.queries import Kept
+
+_log = structlog.get_logger()
+
+
+async def check_file(kept: Kept, db: Database, store: ObjectStore) -> bool:
+    """Compare an object with its digest, and note what was found on every file that has it.
+
+    Raises whatever the store does when it cannot be read: that says nothing of the object.
+    """
+    if await objects.is_intact(store, kept.object_key, kept.bytes, kept.sha256):
+        await queries.note_verified(db, kept.object_key)
+        return True
+    if ids := await queries.note_damaged(db, kept.object_key):
+        _log.error("file.damaged", file_id=ids[0], count=len(ids))
+    return False
