@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,9 +28,20 @@ _log = structlog.get_logger()
 
 
 def serve(
-    application: str, *, host: str, port: int, workers: int, drain_seconds: float, live_sandbox: bool, as_json: bool
+    application: str,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    drain_seconds: float,
+    live_sandbox: bool,
+    as_json: bool,
+    supervisions: Sequence[Callable[[], None]] = (),
 ) -> None:
-    """Run `module:function`, which makes an ASGI application, until SIGTERM or SIGINT. Port 0 takes a free one."""
+    """Run `module:function`, which makes an ASGI application, until SIGTERM or SIGINT. Port 0 takes a free one.
+
+    `supervisions` start to watch what else must run.
+    """
     port = port or free_port(host)
     said = {"as_json": as_json, "live_sandbox": live_sandbox}
     announcer = threading.Thread(target=announce, args=(host, port), kwargs=said, daemon=True)
@@ -50,7 +61,7 @@ def serve(
             log_dictconfig={"handlers": _TO_STDERR},
             respawn_failed_workers=True,
             workers_kill_timeout=max(1, int(drain_seconds)),
-        ).serve_and(announcer.start, worker.watch)
+        ).serve_and(announcer.start, worker.watch, *supervisions)
 
 
 class Server(MPServer):

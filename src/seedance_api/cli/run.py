@@ -4,7 +4,7 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -18,10 +18,12 @@ from seedance_api.accounts.queries import Account
 from seedance_api.app.read import database_url, pepper_of
 from seedance_api.foundation import log
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Ballast
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.migrations import migrate as run_migrations
 from seedance_api.foundation.money import parse_amount
 from seedance_api.foundation.postgres import Embedded
+from seedance_api.foundation.postmaster import StartError
 from seedance_api.settings import Settings, read
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -80,8 +82,13 @@ def author_of(given: str | None) -> str:
 
 
 @contextmanager
-def started(data_dir: Path | None, *, migrates: bool = True, **options: object) -> Generator[Settings]:
-    """The settings, with a database that is there and migrated. Options override the environment, for children too."""
+def started(
+    data_dir: Path | None, *, migrates: bool = True, use: Callable[[Embedded], None] | None = None, **options: object
+) -> Generator[Settings]:
+    """The settings, with a database that is there and migrated. Options override the environment, for children too.
+
+    `use` is called with the embedded server, where that is the database.
+    """
     named = {"data_dir": data_dir} | options
     os.environ |= {f"SEEDANCE_{name.upper()}": str(value) for name, value in named.items() if value is not None}
     try:
@@ -94,12 +101,24 @@ def started(data_dir: Path | None, *, migrates: bool = True, **options: object) 
             _migrate_given(settings.database_url)
         yield settings
         return
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with Embedded(settings.data_dir / "postgres") as postgres:
-        os.environ["SEEDANCE_DATABASE_URL"] = postgres.url
-        if migrates:
-            run_migrations(postgres.url)
-        yield msgspec.structs.replace(settings, database_url=postgres.url)
+    ballast = Ballast(settings.data_dir / "ballast", settings.ballast_megabytes << 20)
+    try:
+        with Embedded(settings.data_dir / "postgres", ballast=ballast) as postgres:
+            if use is not None:
+                use(postgres)
+            os.environ["SEEDANCE_DATABASE_URL"] = postgres.url
+            if migrates:
+                run_migrations(postgres.url)
+            yield msgspec.structs.replace(settings, database_url=postgres.url)
+    except StartError as error:
+        fail(str(error), 1)
+
+
+def check_supervision(embedded: Sequence[Embedded]) -> None:
+    """End the command with exit code 1 when the embedded server was given up."""
+    for one in embedded:
+        if one.failure is not None:
+            fail(one.failure, 1)
 
 
 def _migrate_given(url: str) -> None:

@@ -1,13 +1,15 @@
 """`seedance-api serve`."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from seedance_api.app.answer import api
 from seedance_api.cli.check import check
-from seedance_api.cli.run import AsJson, DataDir, started
-from seedance_api.foundation.process import allow_open_files
+from seedance_api.cli.run import AsJson, DataDir, check_supervision, started
+from seedance_api.foundation.postgres import Embedded
+from seedance_api.foundation.process import allow_open_files, end_process
 from seedance_api.serve import serve as run
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -23,7 +25,8 @@ def serve(
 ) -> None:
     """Run the API and a worker."""
     allow_open_files()
-    with started(data_dir, host=host, port=port, workers=workers) as settings:
+    embedded: list[Embedded] = []
+    with started(data_dir, host=host, port=port, workers=workers, use=embedded.append) as settings:
         check(settings)
         run(
             f"{api.__module__}:{api.__name__}",  # imported here, once: the API processes are forks
@@ -33,4 +36,6 @@ def serve(
             drain_seconds=settings.drain_seconds,
             live_sandbox=settings.live_sandbox,
             as_json=as_json,
+            supervisions=[partial(one.supervise, end_process) for one in embedded],
         )
+    check_supervision(embedded)
