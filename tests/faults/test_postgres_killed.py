@@ -14,8 +14,9 @@ import httpx
 import psutil
 import pytest
 
+from faults.embedded import EmbeddedService, embedded_service
 from seedance_api.foundation.postgres import Embedded
-from stage import Service, finished, until
+from stage import finished, until
 
 SHORT = {"prompt": "A pond", "resolution": "480p", "duration": 4}
 
@@ -28,24 +29,10 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def embedded(place: Path) -> Iterator[Service]:
+def embedded(place: Path) -> Iterator[EmbeddedService]:
     """A service with a database of its own, in its data folder."""
-    service = Service("", place, started=False)
-    service.environment.pop("SEEDANCE_DATABASE_URL")
-    service.start()
-    try:
-        sockets = (place / "data/postgres/postmaster.pid").read_text().splitlines()[4]
-        service.database_url = f"postgresql://postgres:@/postgres?host={sockets}"
-        service.account = service.new_account()
-        service.key = service.new_key()
+    with embedded_service(place) as service:
         yield service
-    finally:
-        if service.process.poll() is None:
-            service.stop()
-
-
-def postmaster(place: Path) -> psutil.Process:
-    return psutil.Process(int((place / "data/postgres/postmaster.pid").read_text().split()[0]))
 
 
 def created(client: httpx.Client) -> str | None:
@@ -55,11 +42,13 @@ def created(client: httpx.Client) -> str | None:
     return None
 
 
-def test_a_killed_postgresql_costs_seconds_and_nothing_else(place: Path, embedded: Service) -> None:
+def test_a_killed_postgresql_costs_seconds_and_nothing_else(embedded: EmbeddedService) -> None:
     with embedded.client() as client:
         before = client.post("/v1/videos", json=SHORT | {"prompt": "[sandbox:slow=3] one"}).json()["id"]
-        (backend, *_) = [one for one in postmaster(place).children() if "postgres: postgres" in " ".join(one.cmdline())]
-        victims = [backend, postmaster(place)]
+        (backend, *_) = [
+            one for one in embedded.postmaster.children() if "postgres: postgres" in " ".join(one.cmdline())
+        ]
+        victims = [backend, embedded.postmaster]
         for victim in victims:  # a backend, which makes the server start anew by itself, and the server
             victim.send_signal(signal.SIGKILL)
             since = time.monotonic()
@@ -68,7 +57,7 @@ def test_a_killed_postgresql_costs_seconds_and_nothing_else(place: Path, embedde
         assert finished(client, before)["status"] == "completed"
         assert finished(client, str(after))["status"] == "completed"  # the worker is back as well
         assert client.get("/readyz").status_code == 200
-    server = postmaster(place)
+    server = embedded.postmaster
     assert embedded.stop() == 0
     until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 10)
 

@@ -25,10 +25,11 @@ async def healthz() -> Response[bytes]:
 
 @route("/readyz", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def readyz(request: AnyRequest) -> Response[bytes]:
-    """The database answers within two seconds."""
+    """The database answers, and files can be made, within two seconds."""
     try:
         async with asyncio.timeout(2):
             await parts_of(request).db.fetchval("SELECT 1")
+            await parts_of(request).intake.probe()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return Response(msgspec.json.encode(Health("unavailable")), status_code=503, media_type="application/json")
     return Response(msgspec.json.encode(Health("ok")), media_type="application/json")

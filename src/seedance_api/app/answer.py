@@ -3,11 +3,9 @@
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from litestar import Litestar
 from litestar.types import ASGIApp
-from obstore.store import ObjectStore
 
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.create import check_pepper
@@ -33,13 +31,13 @@ from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
 from seedance_api.api.parts import Parts, Verifying
-from seedance_api.app.open import CONFINED, open_outbound, open_posting, router_of
+from seedance_api.app.open import CONFINED, disk_of, open_outbound, open_posting, router_of
 from seedance_api.app.read import certificate_of, database_url, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.objects import folder_of, open_store
@@ -147,7 +145,15 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     store = open_store(settings.storage_url, settings.data_dir / "objects")
     scratch = Scratch(settings.data_dir / "scratch")
     outbound, posting = open_outbound(settings), open_posting(settings)
-    references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound)
+    disk = disk_of(settings, store, scratch)
+    intake = Intake(
+        scratch,
+        disk,
+        max_uploads=settings.max_uploads,
+        max_bytes=settings.max_upload_megabytes << 20,
+        objects=folder_of(store),
+    )
+    references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound, disk=disk)
     books = Books(db)
     await books.latest()
     parts = Parts(
@@ -165,8 +171,8 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         ),
         references=references,
         store=store,
-        disk=Disk(local_folders(store, scratch), reserve_percent=settings.disk_reserve_percent),
-        scratch=scratch.path,
+        disk=disk,
+        intake=intake,
         file_retention_seconds=settings.file_retention_seconds,
         public_url=settings.public_url,
         pepper=pepper,
@@ -200,9 +206,3 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         await outbound.aclose()
         await db.close()
         scratch.close()
-
-
-def local_folders(store: ObjectStore, scratch: Scratch) -> list[Path]:
-    """Where this machine's disks are written to: scratch files always, objects where the store is a folder."""
-    folder = folder_of(store)
-    return [scratch.path] if folder is None else [scratch.path, folder]

@@ -12,7 +12,8 @@ from seedance_api.doctor.examine import examine
 from seedance_api.doctor.installation import LiveSide, Remark, inspect
 from seedance_api.doctor.invariants import Finding
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.settings import Settings
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -61,7 +62,9 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
 def _inspect(data_dir: Path | None, as_json: bool) -> None:
     async def verb(db: Database, settings: Settings) -> list[Remark]:
         store = open_store(settings.storage_url, settings.data_dir / "objects")
-        return await inspect(db, store, live=_live(settings), certificate=certificate_of(settings))
+        folders = [settings.data_dir / "scratch", folder_of(store)]
+        disk = Disk([one for one in folders if one is not None], reserve_percent=settings.disk_reserve_percent)
+        return await inspect(db, store, live=_live(settings), certificate=certificate_of(settings), disk=disk)
 
     remarks = in_database(data_dir, verb)
     text = "\n".join(f"{one.status:<8}{one.name:<10}{one.message}" for one in remarks)

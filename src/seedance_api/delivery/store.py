@@ -19,6 +19,7 @@ from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, conten
 from seedance_api.delivery.queries import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine, Failure
+from seedance_api.foundation.disk import Disk
 from seedance_api.providers.provider import Operation, Output, Provider, Unfetched
 
 _SECONDS = 120.0
@@ -58,13 +59,21 @@ class Storage:
     """
 
     def __init__(
-        self, *, store: ObjectStore, scratch: Path, confine: Confine, marking: Marking, label: Label | None = None
+        self,
+        *,
+        store: ObjectStore,
+        scratch: Path,
+        confine: Confine,
+        marking: Marking,
+        label: Label | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self.objects = store
         self._scratch = scratch
         self._confine = confine
         self._marking = marking
         self._label = label
+        self._disk = disk
 
     async def store(
         self,
@@ -81,8 +90,10 @@ class Storage:
 
         `composite` says that pictures or videos of the customer went into it.
         """
+        if self._disk is not None:
+            self._disk.check_work()
         folder = self._scratch / f"{generation_id}.{version}"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         origin = Origin(
             model=order.model,
             sandbox=provider.name == "sandbox",
@@ -195,6 +206,8 @@ class Storage:
 
     async def _put(self, prefix: str, file: Unsigned, path: Path) -> Asset:
         size, sha256 = await asyncio.to_thread(_weigh, path)
+        if self._disk is not None:
+            self._disk.check_work(size)
         key = f"{prefix}/{file.name}"
         await objects.put_file(self.objects, key, path)
         variant = file.name.partition(".")[0]

@@ -14,6 +14,7 @@ from seedance_api.catalog.models import MODELS
 from seedance_api.delivery.certificate import Certificate, check
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations import discrepancies, gates
 
@@ -40,9 +41,15 @@ class LiveSide(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-async def inspect(db: Database, store: ObjectStore, *, live: LiveSide, certificate: Certificate) -> list[Remark]:
-    """Look at the database, the object store, the price book, the mark's certificate and what live keys use."""
+async def inspect(
+    db: Database, store: ObjectStore, *, live: LiveSide, certificate: Certificate, disk: Disk
+) -> list[Remark]:
+    """Look at the database, the object store, the price book, the mark's certificate, what live keys use, and the disk.
+
+    `disk` has the folders in which files must be possible.
+    """
     remarks = [await _database(db), await _store(store), await _prices(db), _marking(certificate), _upstream(live)]
+    remarks.append(await _disk(disk))
     if live.upstreams:
         remarks += [await _gates(db, live.upstreams), await _books(db)]
     return remarks
@@ -72,6 +79,18 @@ async def _store(store: ObjectStore) -> Remark:
     if not there:
         return Remark(name="objects", status="error", message="what was written to the object store is not there")
     return Remark(name="objects", status="ok", message="written, found and deleted")
+
+
+async def _disk(disk: Disk) -> Remark:
+    try:
+        async with asyncio.timeout(_SECONDS):
+            for folder in disk.folders:
+                await asyncio.to_thread(probe, folder)
+    except (OSError, TimeoutError) as error:
+        return Remark(name="disk", status="error", message=f"files cannot be made everywhere: {type(error).__name__}")
+    if disk.look():
+        return Remark(name="disk", status="warning", message="less than the reserve is free: creates are refused")
+    return Remark(name="disk", status="ok", message="files can be made, and the reserve is free")
 
 
 async def _prices(db: Database) -> Remark:

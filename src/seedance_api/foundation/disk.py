@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
+
 from seedance_api.foundation.errors import AppError
 
 _FRESH_SECONDS = 1.0
@@ -20,6 +22,7 @@ _RESERVE_MOST = 10 << 30
 """Bytes that are enough of a reserve on any disk, however small a part of a large one."""
 _FLOOR = 4
 """The floor is this part of the reserve."""
+_log = structlog.get_logger()
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -59,15 +62,18 @@ class Disk:
         if any(is_low(folder, self._reserve / _FLOOR, _RESERVE_MOST // _FLOOR, size) for folder in self.folders):
             raise OSError(errno.ENOSPC, "what is left is the database's")
 
-    def probe(self) -> None:
-        """Make a file in each folder. Raises OSError where that cannot be; a disk that is full is no reason."""
-        for folder in self.folders:
-            try:
-                with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-                    file.write(b"\0")
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
+
+def probe(folder: Path) -> None:
+    """Make a file in the folder, and the folder if it is gone. Raises OSError; a disk that is full is no reason."""
+    try:
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _log.error("folder.restored", folder=folder.name)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(b"\0")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
 
 
 def full() -> AppError:
