@@ -166,9 +166,16 @@ def test_a_pid_that_was_given_out_again_is_no_server(place: Path) -> None:
     folder = place / "pg"
     with Embedded(folder):
         left = (folder / "postmaster.pid").read_text().splitlines()
-    (folder / "postmaster.pid").write_text("\n".join([str(os.getpid()), *left[1:]]) + "\n")
-    with Embedded(folder) as server:
-        assert answers(server.url)
+    stranger = subprocess.Popen(["sleep", "60"], user="pgserver" if os.geteuid() == 0 else None)
+    try:
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (folder / name).write_text("\n".join([str(stranger.pid), *left[1:]]) + "\n")
+        with Embedded(folder) as server:
+            assert answers(server.url)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_nobody_else_may_enter(place: Path) -> None:

@@ -101,9 +101,10 @@ class Postmaster:
         """Return once it takes connections, or `stopping` is set. Raises StartError."""
         with _locked(self._folder):  # several may notice at once that it is gone
             if self.running() is None:
-                self._clear()
+                sockets = self._make_socket_folder()
+                self._clear(sockets)
                 size = self._log.stat().st_size if self._log.exists() else 0
-                self._launch()
+                self._launch(sockets)
                 if self.running() is None:
                     raise self._error(size)
             return self._wait(stopping)
@@ -138,8 +139,9 @@ class Postmaster:
         found = self.running()
         return None if found is None else found.pid
 
-    def _clear(self) -> None:
-        """Remove the pid file of a server that is dead, as PostgreSQL would, which only looks whether the pid is taken.
+    def _clear(self, sockets: Path) -> None:
+        """Remove the lock files of a dead server. PostgreSQL would too, but it only looks whether the pid is taken:
+        it may be by a stranger, or by the dead server itself where nobody reaps it.
 
         Its children end when they notice; the next server must not begin before, for they share its memory and files.
         """
@@ -149,11 +151,12 @@ class Postmaster:
                 raise StartError("processes of the server before are still there")
             time.sleep(0.05)
         self._pid_file.unlink(missing_ok=True)
+        (sockets / f"{_SOCKET}.lock").unlink(missing_ok=True)
 
-    def _launch(self) -> None:
+    def _launch(self, sockets: Path) -> None:
         if self._user is not None:
             _let_through(self._folder)
-        options = f"-h '' -k {self._make_socket_folder()}"
+        options = f"-h '' -k {sockets}"
         self._run("pg_ctl", "-w", "-t", "5", "-o", options, "-l", str(self._log), "-D", str(self._folder), "start")
 
     def _wait(self, stopping: threading.Event) -> Running:
