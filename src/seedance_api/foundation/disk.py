@@ -20,6 +20,8 @@ _FRESH_SECONDS = 1.0
 _RETRY_SECONDS = 30
 _RESERVE_MOST = 10 << 30
 """Bytes that are enough of a reserve on any disk, however small a part of a large one."""
+_SCANT = 16 << 20
+"""With less the database can neither make the next file of its log nor delete much."""
 _FLOOR = 4
 """The floor is this part of the reserve."""
 _log = structlog.get_logger()
@@ -104,15 +106,16 @@ class Ballast:
         self._size = size
 
     def keep(self) -> bool:
-        """Make it if it is not there and twice its size is free. Whether it is there."""
+        """Make it if it is not there and twice its size is free; let it go when hardly anything is. Is it there?"""
+        found = os.statvfs(self._path.parent)
+        free = found.f_bavail * found.f_frsize
         try:
-            if self._path.stat().st_size == self._size:
+            if self._path.stat().st_size == self._size and free >= _SCANT:
                 return True
-            self.release()  # of a size that is not wanted any more
+            self.release()  # it is needed, or of a size that is not wanted any more
         except FileNotFoundError:
             pass
-        found = os.statvfs(self._path.parent)
-        if self._size == 0 or found.f_bavail * found.f_frsize < 2 * self._size:
+        if self._size == 0 or free < 2 * self._size:
             return False
         try:
             self._make()
@@ -127,6 +130,7 @@ class Ballast:
             self._path.unlink()
         except FileNotFoundError:
             return False
+        _log.error("postgres.ballast_released")
         return size > 0
 
     def _make(self) -> None:

@@ -126,7 +126,6 @@ class Embedded:
         except StartError as error:
             if not error.out_of_space or self._ballast is None or not self._ballast.release():
                 raise
-        _log.error("postgres.ballast_released", reason="its disk is full")
         return self._server.start(self._stopping).socket_folder
 
     def _wait_for_its_end(self) -> None:
