@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -46,10 +46,11 @@ def serve(
     drain_seconds: float,
     live_sandbox: bool,
     as_json: bool,
+    supervisions: Sequence[Callable[[], None]] = (),
 ) -> None:
     """Run `module:function`, which makes an ASGI application, until SIGTERM or SIGINT. Port 0 takes a free one.
 
-    `connections` are those of each API process.
+    `connections` are those of each API process; `supervisions` start to watch what else must run.
     """
     port = port or free_port(host)
     most = connections_allowed(connections)
@@ -80,7 +81,7 @@ def serve(
             log_dictconfig={"handlers": _TO_STDERR},
             respawn_failed_workers=True,
             workers_kill_timeout=max(1, int(drain_seconds)),
-        ).serve_and(announcer.start, worker.watch)
+        ).serve_and(announcer.start, worker.watch, *supervisions)
 
 
 def connections_allowed(wanted: int) -> int:

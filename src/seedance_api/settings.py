@@ -214,6 +214,27 @@ TABLE: tuple[Setting, ...] = (
         90,
     ),
     Setting(
+        "BALLAST_MEGABYTES",
+        "64",
+        "Size of the file `ballast` in the data folder, which the embedded PostgreSQL is given when its disk is full: it needs room to recover. 0: none is kept.",
+        0,
+        4096,
+    ),
+    Setting(
+        "MAX_UPLOADS",
+        "16",
+        "Uploads, and creates that bring or fetch media, of one account that each API process receives at once; more are refused with 429.",
+        1,
+        10_000,
+    ),
+    Setting(
+        "MAX_UPLOAD_MEGABYTES",
+        "2048",
+        "What they may take of the disk together while they are received.",
+        1024,
+        1_000_000,
+    ),
+    Setting(
         "OPERATOR_NAME",
         "Seedance API",
         "Who you are in the mark of each video, and in the certificate that is made with the installation.",
@@ -301,6 +322,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_http: bool
     fetch_allow_networks: tuple[str, ...]
     disk_reserve_percent: int
+    ballast_megabytes: int
+    max_uploads: int
+    max_upload_megabytes: int
     operator_name: str
     marking_certificate: Path | None
     marking_key: Path | None

@@ -2,15 +2,14 @@
 
 import hashlib
 import io
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
+from faults.disks import fill, small_file_system
 from references.look import look_at
 from security.attack import log, rows
 from seedance_api.references.inspect import Inspected, Staged
@@ -20,29 +19,10 @@ SMALL = {"prompt": "A pond", "resolution": "480p", "duration": 4, "seed": 3}
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk() -> Iterator[Path]:
     """A file system of 24 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("F31 needs the right to mount a tmpfs: run as root, with CAP_SYS_ADMIN")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-def fill(disk: Path, leave: int = 0) -> Path:
-    """Take all that is free but so many bytes."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(1 << 16))
-    if leave:
-        with filler.open("r+b") as file:
-            file.truncate(filler.stat().st_size - leave)
-    return filler
+    with small_file_system("24m") as folder:
+        yield folder
 
 
 def picture() -> bytes:

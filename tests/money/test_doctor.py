@@ -18,6 +18,7 @@ from seedance_api.doctor.examine import examine
 from seedance_api.doctor.installation import LiveSide, inspect
 from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.jobs import enqueue
 from seedance_api.foundation.objects import open_store
 
@@ -185,11 +186,16 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
 
         ours = own(tmp_path / "marking", "Acme")
         store = open_store(None, tmp_path / "objects")
-        remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours)
+        disk = Disk([tmp_path / "scratch"], reserve_percent=0)
+        remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours, disk=disk)
         assert {one.name: one.status for one in remarks} == {
             "database": "ok", "objects": "ok", "orphans": "ok", "prices": "warning", "marking": "ok", "settings": "ok",
-            "upstream": "warning",
+            "upstream": "warning", "disk": "ok",
         }  # fmt: skip
+        (tmp_path / "scratch").rmdir()
+        (tmp_path / "scratch").touch()  # no file can be made in a file
+        remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours, disk=disk)
+        assert [one.name for one in remarks if one.status == "error"] == ["disk"]
 
     with_database(database_url, verb)
 

@@ -13,6 +13,8 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from seedance_api.api.decode import parse_json
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.intake import Folder
+from seedance_api.foundation.transfer import Floor
 from seedance_api.references.inspect import Staged
 
 JSON_MOST = 64 << 20
@@ -27,6 +29,8 @@ _STEP = 1 << 20
 _READ_SECONDS = 300.0
 _IDLE_SECONDS = 20.0
 _DISCARD_SECONDS = 5.0
+LEAST_BYTES_A_SECOND = 8 << 10
+"""A slower body is broken off: while it comes, it holds room that others need."""
 _CLOSE = {"Connection": "close"}
 _FIELD_MOST = 1 << 20
 _PARTS_MOST = 200
@@ -92,7 +96,7 @@ class Lease:
 
 
 @asynccontextmanager
-async def read_body(request: AnyRequest, folder: Path, budget: Budget) -> AsyncGenerator[Body]:
+async def read_body(request: AnyRequest, folder: Folder, budget: Budget) -> AsyncGenerator[Body]:
     """The body of a create, JSON or multipart; its files lie in `folder`. Raises AppError for anything else."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     check_declared_size(request, JSON_MOST)
@@ -117,7 +121,7 @@ async def read_json(request: AnyRequest) -> dict[str, Any]:
     return parse_json(body) if body else {}
 
 
-async def read_upload(request: AnyRequest, folder: Path, budget: Budget) -> Body:
+async def read_upload(request: AnyRequest, folder: Folder, budget: Budget) -> Body:
     """The body of a file upload: multipart. Raises AppError for anything else."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     check_declared_size(request, FILE_MOST)
@@ -132,7 +136,7 @@ async def read_upload(request: AnyRequest, folder: Path, budget: Budget) -> Body
 
 
 @asynccontextmanager
-async def read_file(request: AnyRequest, folder: Path, budget: Budget, most: int) -> AsyncGenerator[Path]:
+async def read_file(request: AnyRequest, folder: Folder, budget: Budget, most: int) -> AsyncGenerator[Path]:
     """One file: the body itself, or the part `file` of a form. The budget bounds what lies on the disk meanwhile."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     check_declared_size(request, most + _ENVELOPE)
@@ -148,19 +152,15 @@ async def read_file(request: AnyRequest, folder: Path, budget: Budget, most: int
                 raise AppError("invalid_multipart", "Send one part, named `file`, with a file name.", param="file")
 
 
-async def _read_raw(request: AnyRequest, folder: Path, most: int, lease: Lease) -> Path:
-    path = folder / "upload"
+async def _read_raw(request: AnyRequest, folder: Folder, most: int, lease: Lease) -> Path:
+    path = await folder.make() / "upload"
     size = 0
-    with _create(path) as file:
+    with path.open("wb") as file:
         async for chunk in _chunks(request, most):
+            await folder.take(len(chunk))
             size += file.write(chunk)
             await lease.cover(size)
     return path
-
-
-def _create(path: Path) -> BinaryIO:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    return path.open("wb")
 
 
 def check_declared_size(request: AnyRequest, most: int) -> None:
@@ -168,6 +168,12 @@ def check_declared_size(request: AnyRequest, most: int) -> None:
     text = request.headers.get("content-length", "")
     if text.isdecimal() and (len(text) > 15 or int(text) > most):
         raise too_large(most)
+
+
+def _declared(request: AnyRequest) -> int:
+    """Bytes that the body is said to have; 0 where it comes without saying."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() else 0
 
 
 def too_large(most: int) -> AppError:
@@ -186,10 +192,13 @@ async def _read_whole(request: AnyRequest, lease: Lease) -> bytearray:
 async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
     """The body as it arrives, from the server itself: the framework's own stream takes a cut body for a whole one."""
     read = 0
-    end = asyncio.get_running_loop().time() + _READ_SECONDS
+    now = asyncio.get_running_loop().time
+    end = now() + _READ_SECONDS
+    floor = Floor(LEAST_BYTES_A_SECOND, _IDLE_SECONDS)
+    floor.begin(now(), 0)
     while True:
         try:
-            async with asyncio.timeout(min(_IDLE_SECONDS, end - asyncio.get_running_loop().time())):
+            async with asyncio.timeout(min(_IDLE_SECONDS, end - now())):
                 event = await request.receive()
         except (TimeoutError, RuntimeError):  # it stopped, or its framing is broken
             raise AppError("body_incomplete", headers=_CLOSE) from None
@@ -198,19 +207,26 @@ async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
         read += len(event["body"])
         if read > most:
             raise too_large(most)
+        if event["more_body"] and floor.broken(now(), read):
+            message = f"The body comes slower than {LEAST_BYTES_A_SECOND} bytes a second, which is the least."
+            raise AppError("body_incomplete", message, headers=_CLOSE)
         yield event["body"]
         if not event["more_body"]:
             return
 
 
 async def _read_form(
-    request: AnyRequest, boundary: str, folder: Path, most: int, lease: Lease, *, on_disk: bool = False
+    request: AnyRequest, boundary: str, folder: Folder, most: int, lease: Lease, *, on_disk: bool = False
 ) -> Body:
-    form = _Form(folder)
+    form = _Form(folder.path)
     chunks = _chunks(request, most)
     try:
+        if not on_disk:  # whoever declares much without a key would keep out those who have one
+            await folder.set_aside(_declared(request))
+        await folder.make()
         with PushMultipartParser(boundary, max_segment_count=_PARTS_MOST) as parser:
             async for chunk in chunks:
+                await folder.take(len(chunk))
                 for part in parser.parse(chunk):
                     form.take(part)
                 await lease.cover(form.held + form.written if on_disk else form.held)
@@ -238,7 +254,6 @@ class _Form:
     """Collects the parts: texts into `values`, files into the folder."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
         self.values: dict[str, Any] = {}
         self.files: list[Staged] = []
         self.held = 0

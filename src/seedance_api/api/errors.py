@@ -10,12 +10,17 @@ import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.types import Send
+from obstore.exceptions import BaseError
 
 from seedance_api.foundation.db import CONTENDED, UNREACHABLE
+from seedance_api.foundation.disk import FULL
 from seedance_api.foundation.errors import CODES, AppError, Problem
 
 _log = structlog.get_logger()
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_STORAGE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENODEV}
+)
+"""What a disk answers that is gone, read-only or broken."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,9 +79,12 @@ def as_app_error(error: Exception, request_id: str) -> AppError:
                 return AppError("invalid_request", "The request is malformed.")
             case _:
                 pass
-    if isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and error.errno in _FULL):
+    if isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and error.errno in FULL):
         _log.error("request.storage_full", request_id=request_id, exc_info=error)
         return AppError("storage_full", headers={"Retry-After": "30"})
+    if isinstance(error, BaseError) or (isinstance(error, OSError) and error.errno in _STORAGE):
+        _log.error("request.storage_unavailable", request_id=request_id, exc_info=error)
+        return AppError("storage_unavailable", headers={"Retry-After": "30"})
     if isinstance(error, (*UNREACHABLE, *CONTENDED)):
         _log.error("request.unavailable", request_id=request_id, exc_info=error)
         return AppError("unavailable", headers={"Retry-After": "2"})

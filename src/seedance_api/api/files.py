@@ -20,6 +20,7 @@ from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Done, Once, claimed, take
 from seedance_api.foundation.ids import is_id
+from seedance_api.foundation.intake import Folder
 from seedance_api.generations import drafts
 from seedance_api.references import queries
 from seedance_api.references.admit import Source
@@ -56,7 +57,7 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
     """Upload a reference image, video or sound."""
     parts, principal = parts_of(request), principal_of(request)
     parts.disk.check()
-    async with parts.folder() as folder:
+    async with parts.intake.folder(principal.account_id) as folder:
         body = await read_upload(request, folder, parts.budget)
         staged = body.files[_only_file(body.values).number]
         said = seal(parts, await asyncio.to_thread(_digest, staged.path))
@@ -73,7 +74,7 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
     return await _replay(parts, request, await parts.find(once))
 
 
-async def _keep(parts: Parts, principal: Principal, staged: Staged, folder: Path, once: Once | None) -> NewFile:
+async def _keep(parts: Parts, principal: Principal, staged: Staged, folder: Folder, once: Once | None) -> NewFile:
     source = Source(path="file", kind=None, upload=staged)
     admitted = await parts.references.admit([source], folder)
 

@@ -150,11 +150,11 @@ def _paths() -> dict[str, Any]:
     token["description"] = "What we signed: the object, its type and until when."
     return {
         "/v1/videos": {
-            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy", "storage_full"], parameters=[_KEY, _RETRY], body=_create_body()),
+            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy", "too_many_uploads", "storage_full", "storage_unavailable"], parameters=[_KEY, _RETRY], body=_create_body()),
             "get": _operation("listVideos", "List videos", "Videos", "VideoList", ["invalid_request"], parameters=_page_parameters()),
         },
         "/v1/videos/quote": {
-            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "max_cost_exceeded", "no_price", "too_busy"], parameters=[_KEY], body=_create_body()),
+            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "max_cost_exceeded", "no_price", "too_busy", "too_many_uploads", "storage_full", "storage_unavailable"], parameters=[_KEY], body=_create_body()),
         },
         "/v1/videos/{video_id}": {
             "parameters": [video],
@@ -181,7 +181,7 @@ def _paths() -> dict[str, Any]:
         "/v1/content/{token}": {"parameters": [token], "get": _content("get", linked=True), "head": _content("head", linked=True)},
         "/v1/videos/{video_id}/events": {"parameters": [video], "get": _events()},
         "/v1/files": {
-            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "storage_full"], parameters=[_KEY], body=_upload_body()),
+            "post": _operation("uploadFile", "Upload a file", "Files", "FileView", ["invalid_request", "invalid_multipart", "invalid_media", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "too_many_uploads", "storage_full", "storage_unavailable"], parameters=[_KEY], body=_upload_body()),
         },
         "/v1/files/{file_id}": {
             "parameters": [file],
@@ -189,7 +189,7 @@ def _paths() -> dict[str, Any]:
             "delete": _operation("deleteFile", "Delete a file", "Files", "FileDeleted", ["not_found", "file_in_use"]),
         },
         "/v1/verify": {
-            "post": _operation("verifyFile", "Verify a file", "Verify", "Verification", ["invalid_multipart", "unreadable_file", "body_incomplete", "body_too_large", "rate_limited", "too_busy", "unavailable"], open_to_all=True, body=_any_file()),
+            "post": _operation("verifyFile", "Verify a file", "Verify", "Verification", ["invalid_multipart", "unreadable_file", "body_incomplete", "body_too_large", "rate_limited", "too_busy", "storage_full", "storage_unavailable", "unavailable"], open_to_all=True, body=_any_file()),
         },
         "/v1/verify/certificates": {"get": _certificates()},
         **_webhook_paths(),
@@ -276,7 +276,16 @@ def _list_parameters(prefix: str) -> list[dict[str, Any]]:
 
 
 def _health(name: str, summary: str) -> dict[str, Any]:
-    down = {"503": _json("Health", "The database does not answer.")} if name == "readyz" else None
+    down = (
+        {
+            "503": _json(
+                "Health",
+                "The database does not answer, or no file can be made where objects and scratch files are kept.",
+            )
+        }
+        if name == "readyz"
+        else None
+    )
     get = _operation(name, summary, "Health", "Health", [], open_to_all=True, also=down)
     bare = {status: {"description": answer["description"]} for status, answer in get["responses"].items()}
     return {"get": get, "head": get | {"operationId": f"{name}Head", "responses": bare}}

@@ -1,11 +1,9 @@
 """What the handlers use. `app/answer.py` makes it once."""
 
 import asyncio
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 from obstore.store import ObjectStore
@@ -19,7 +17,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Finder
-from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.foundation.ids import is_id
+from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations import courses, queries
@@ -112,7 +111,7 @@ class Parts:
         references: References,
         store: ObjectStore,
         disk: Disk,
-        scratch: Path,
+        intake: Intake,
         file_retention_seconds: int,
         public_url: str | None,
         listening_url: str,
@@ -128,7 +127,7 @@ class Parts:
         self.references = references
         self.store = store
         self.disk = disk
-        self.scratch = scratch
+        self.intake = intake
         self.file_retention_seconds = file_retention_seconds
         self.base = (public_url or listening_url).rstrip("/")
         """The address in front of `/v1` in links: the configured one, else the one we listen on. Never what a request
@@ -162,16 +161,6 @@ class Parts:
     async def estimated(self, found: Sequence[Seen]) -> list[Seen]:
         """The same generations, unfinished ones with what can be said of their end."""
         return await self.places.mark(await courses.mark(self.db, found))
-
-    @asynccontextmanager
-    async def folder(self) -> AsyncGenerator[Path, None]:
-        """The place of a scratch folder for one request; who needs it makes it. Most creates bring no file."""
-        folder = self.scratch / new_id("room")
-        try:
-            yield folder
-        finally:
-            if folder.exists():
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _load(self, ids: list[str]) -> list[Seen | None | Exception]:
         rows = await self.estimated(await queries.seen_by_ids(self.db, list(set(ids))))

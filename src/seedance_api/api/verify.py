@@ -30,7 +30,7 @@ async def verify_file(request: AnyRequest) -> Response[bytes]:
     parts = parts_of(request)
     await _admit(request, parts)
     with_ = parts.verifying
-    async with parts.folder() as folder, read_file(request, folder, with_.budget, with_.most) as file:
+    async with parts.intake.folder(None) as folder, read_file(request, folder, with_.budget, with_.most) as file:
         verdict = await verify(file, certificate=with_.certificate, db=parts.db, confine=with_.confine)
     return json_response(Verification(**msgspec.structs.asdict(verdict)))
 

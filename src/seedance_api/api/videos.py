@@ -40,7 +40,7 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     """Create a video."""
     parts, principal = parts_of(request), principal_of(request)
     parts.disk.check()
-    async with parts.folder() as folder, read_body(request, folder, parts.budget) as body:
+    async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
         asked = understand(body, parts.posting)
         once = await _once(request, principal, "POST /v1/videos", asked, body)
         created = await create(asked.wish, principal=principal, once=once, folder=folder, parts=parts.creating)
@@ -86,7 +86,7 @@ def _fresh(created: Created) -> Seen:
 async def quote_video(request: AnyRequest) -> Response[bytes]:
     """Check a create and say what it would take; nothing is created."""
     parts, principal = parts_of(request), principal_of(request)
-    async with parts.folder() as folder, read_body(request, folder, parts.budget) as body:
+    async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
         asked = understand(body, parts.posting)
         once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
         if done := await parts.find(once):

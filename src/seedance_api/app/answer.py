@@ -4,11 +4,9 @@ import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
-from pathlib import Path
 
 from litestar import Litestar
 from litestar.types import ASGIApp
-from obstore.store import ObjectStore
 
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.api import (
@@ -34,15 +32,15 @@ from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
 from seedance_api.api.parts import Parts, Streams, Verifying
 from seedance_api.api.probes import probes
-from seedance_api.app.open import CONFINED, open_objects, open_outbound, open_posting, router_of, running_url
+from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.connections import Bounds, Connections
 from seedance_api.foundation.db import API, Database
-from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.installation import check_pepper
+from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.objects import folder_of
@@ -160,7 +158,15 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     store = await open_objects(db, settings)
     scratch = Scratch(settings.data_dir / "scratch")
     outbound, posting = open_outbound(settings), open_posting(settings)
-    references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound)
+    disk = disk_of(settings, store, scratch)
+    intake = Intake(
+        scratch,
+        disk,
+        max_uploads=settings.max_uploads,
+        max_bytes=settings.max_upload_megabytes << 20,
+        objects=folder_of(store),
+    )
+    references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound, disk=disk)
     books = Books(db)
     await books.latest()
 
@@ -193,8 +199,8 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         ),
         references=references,
         store=store,
-        disk=Disk(local_folders(store, scratch), reserve_percent=settings.disk_reserve_percent),
-        scratch=scratch.path,
+        disk=disk,
+        intake=intake,
         file_retention_seconds=settings.file_retention_seconds,
         public_url=settings.public_url,
         listening_url=listening_url(settings.host, settings.port),
@@ -225,9 +231,3 @@ def listening_url(host: str, port: int) -> str:
     """Where a client on this machine finds us; of an address that stands for all, the loopback one."""
     known = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 it is what is listened on
     return f"http://{f'[{known}]' if ':' in known else known}:{port}"
-
-
-def local_folders(store: ObjectStore, scratch: Scratch) -> list[Path]:
-    """Where this machine's disks are written to: scratch files always, objects where the store is a folder."""
-    folder = folder_of(store)
-    return [scratch.path] if folder is None else [scratch.path, folder]

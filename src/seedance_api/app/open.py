@@ -11,9 +11,11 @@ from seedance_api.app.read import database_url
 from seedance_api.catalog.models import MODELS
 from seedance_api.foundation import claim
 from seedance_api.foundation.db import UNREACHABLE, Database
+from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.installation import InstallationError
-from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.route import Offer, Router
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.settings import Settings
@@ -70,6 +72,12 @@ def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
             for one in upstreams
         }
     )
+
+
+def disk_of(settings: Settings, store: ObjectStore, scratch: Scratch) -> Disk:
+    """What this machine writes to: scratch files, objects where the store is a folder, and an embedded database."""
+    folders = [settings.data_dir, scratch.path, folder_of(store), settings.data_dir / "postgres"]
+    return Disk([one for one in folders if one is not None], reserve_percent=settings.disk_reserve_percent)
 
 
 def open_outbound(settings: Settings) -> Outbound:

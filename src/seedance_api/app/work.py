@@ -1,15 +1,17 @@
 """The worker, and what the steps of generations need."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from obstore.store import ObjectStore
 
 from seedance_api import worker
 from seedance_api.app.mark import label_of, marking_of
-from seedance_api.app.open import CONFINED, open_objects, open_outbound, open_posting, router_of, running_url
+from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import database_url, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books, Costs
 from seedance_api.billing.notify import Notifier, give_notice
@@ -19,6 +21,7 @@ from seedance_api.foundation.call import Caller
 from seedance_api.foundation.clock import Clock
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import WORKER, Database
+from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
@@ -38,6 +41,8 @@ from seedance_api.webhooks.deliver import Deliverer
 _LINK_SECONDS = 6 * 3600.0
 """An upstream fetches the inputs while it takes the work."""
 _CHECK_SECONDS = 1.0
+_KEEP_SECONDS = 1.0
+_log = structlog.get_logger()
 
 
 async def work(settings: Settings) -> None:
@@ -55,7 +60,7 @@ async def work(settings: Settings) -> None:
             tell=give_notice,
             lease_seconds=settings.lease_seconds,
         )
-        structlog.get_logger().info("worker.ready", providers=sorted(engine.providers))
+        _log.info("worker.ready", providers=sorted(engine.providers))
         try:
             await worker.run(
                 url,
@@ -79,14 +84,17 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
     db = await Database.connect(url or database_url(settings), most=settings.database_connections, session=WORKER)
     store = await open_objects(db, settings)
     scratch = Scratch(settings.data_dir / "scratch")
+    disk = disk_of(settings, store, scratch)
     sandbox = Sandbox(
         store=store,
         scratch=scratch.path,
         renderers=settings.sandbox_renderers,
         at_once=settings.sandbox_slots,
         clock=db.clock,
+        disk=disk,
     )
-    arks = [open_ark(one, db, store, settings) for one in upstreams]
+    arks = [open_ark(one, db, store, settings, disk) for one in upstreams]
+    keeping = asyncio.create_task(keep(scratch))
     books = Books(db, costs_of(upstreams))
     try:
         yield Engine(
@@ -100,6 +108,7 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
                 confine=Confine(slots=CONFINED),
                 marking=marking_of(settings),
                 label=label_of(settings),
+                disk=disk,
             ),
             books=books,
             desk=Desk(db),
@@ -108,13 +117,25 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
             an_account=settings.account_at_once,
         )
     finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
         for one in (sandbox, *arks):
             await one.close()
         await db.close()
         scratch.close()
 
 
-def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Settings) -> Ark:
+async def keep(scratch: Scratch) -> None:
+    """Make the folder anew, every second, if somebody has deleted it: with its lock, lest another clears it away."""
+    while True:
+        try:
+            await asyncio.to_thread(scratch.ensure)
+        except OSError as error:
+            _log.error("scratch.missing", error=type(error).__name__)
+        await asyncio.sleep(_KEEP_SECONDS)
+
+
+def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Settings, disk: Disk | None = None) -> Ark:
     """One upstream, with the key that the environment holds."""
     key = os.environ.get(upstream.key_env, "").strip()
     return Ark(
@@ -126,6 +147,7 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
             allow_http=upstream.allow_http,
             extra_ports=upstream.result_ports,
             allow_networks=upstream.allow_networks,
+            take=None if disk is None else partial(asyncio.to_thread, disk.check_work),
         ),
         link=_linker(settings, db.clock),
         media=upstream.media,

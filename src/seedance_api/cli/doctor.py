@@ -16,6 +16,8 @@ from seedance_api.doctor.installation import LiveSide, Remark, inspect, of_schem
 from seedance_api.doctor.invariants import Finding
 from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.objects import folder_of
 from seedance_api.settings import Settings
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -78,7 +80,9 @@ def _inspect(of_schema: Remark, data_dir: Path | None, as_json: bool) -> None:
         differing = await differences(settings, await installation.settings(db))
         live, ours, data = _live(settings), certificate_of(settings), settings.data_dir
         guarded = [Path(ours.key), data / "secrets" / "pepper", data / "objects", data / "postgres"]
-        remarks = await inspect(db, store, live=live, certificate=ours, differences=differing)
+        folders = [data / "scratch", folder_of(store)]
+        disk = Disk([one for one in folders if one is not None], reserve_percent=settings.disk_reserve_percent)
+        remarks = await inspect(db, store, live=live, certificate=ours, disk=disk, differences=differing)
         return [*remarks, await confinement(guarded)]
 
     _show([of_schema, *in_database(data_dir, verb)], as_json)

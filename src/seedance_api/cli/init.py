@@ -23,6 +23,7 @@ from seedance_api.cli.run import (
     show,
 )
 from seedance_api.foundation.installation import InstallationError
+from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.process import apart
 from seedance_api.settings import Settings
 
@@ -52,10 +53,12 @@ def init(
 
 
 @contextmanager
-def made(settings: Settings, adopt: frozenset[Adopt] = frozenset()) -> Generator[Settings]:
+def made(
+    settings: Settings, adopt: frozenset[Adopt] = frozenset(), *, use: Callable[[Embedded], None] | None = None
+) -> Generator[Settings]:
     """The settings with a database that is there, made if need be, and its schema up to date.
 
-    None is begun on an object store that is in use.
+    None is begun on an object store that is in use. `use` is called with the embedded server.
     """
 
     def check(is_missing: Callable[[], bool]) -> None:
@@ -66,7 +69,7 @@ def made(settings: Settings, adopt: frozenset[Adopt] = frozenset()) -> Generator
 
     if settings.database_url is None:
         check(lambda: not is_embedded(settings))
-    with database(settings) as running:
+    with database(settings, use) as running:
         check(lambda: not holds_installation(running))
         migrate(running)
         yield running

@@ -4,7 +4,7 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -19,11 +19,13 @@ from seedance_api.app.place import database_of
 from seedance_api.app.read import database_url, pepper_of
 from seedance_api.foundation import installation, log, migrations
 from seedance_api.foundation.db import COMMAND, Database, open_connection
+from seedance_api.foundation.disk import Ballast
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
 from seedance_api.foundation.postgres import Embedded
+from seedance_api.foundation.postmaster import StartError
 from seedance_api.settings import Settings, read
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -94,15 +96,22 @@ def configured(data_dir: Path | None, **options: object) -> Settings:
 
 
 @contextmanager
-def opened(data_dir: Path | None, *, migrates: bool = False, half: bool = False) -> Generator[Settings]:
+def opened(
+    data_dir: Path | None,
+    *,
+    migrates: bool = False,
+    half: bool = False,
+    use: Callable[[Embedded], None] | None = None,
+) -> Generator[Settings]:
     """The settings, with the database of an installation that is there; nothing is made.
 
     With `migrates` its schema is brought up to date, without it must be; `half` takes tables without an installation.
+    `use` is called with the embedded server, where that is the database.
     """
     settings = configured(data_dir)
     if settings.database_url is None and not is_embedded(settings):
         no_installation(settings)
-    with database(settings) as running:
+    with database(settings, use) as running:
         if not holds_installation(running, half=half):
             no_installation(settings)
         if migrates:
@@ -118,15 +127,31 @@ def is_embedded(settings: Settings) -> bool:
 
 
 @contextmanager
-def database(settings: Settings) -> Generator[Settings]:
-    """The settings with the database that they mean: the one they name, or the embedded one, which is started."""
+def database(settings: Settings, use: Callable[[Embedded], None] | None = None) -> Generator[Settings]:
+    """The settings with the database that they mean: the one they name, or the embedded one, which is started.
+
+    `use` is called with the embedded server.
+    """
     if settings.database_url is not None:
         yield settings
         return
+    ballast = Ballast(settings.data_dir / "ballast", settings.ballast_megabytes << 20)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with Embedded(settings.data_dir / "postgres") as postgres:
-        os.environ["SEEDANCE_DATABASE_URL"] = postgres.url
-        yield msgspec.structs.replace(settings, database_url=postgres.url)
+    try:
+        with Embedded(settings.data_dir / "postgres", ballast=ballast) as postgres:
+            if use is not None:
+                use(postgres)
+            os.environ["SEEDANCE_DATABASE_URL"] = postgres.url
+            yield msgspec.structs.replace(settings, database_url=postgres.url)
+    except StartError as error:
+        fail(str(error), 1)
+
+
+def check_supervision(embedded: Sequence[Embedded]) -> None:
+    """End the command with exit code 1 when the embedded server was given up."""
+    for one in embedded:
+        if one.failure is not None:
+            fail(one.failure, 1)
 
 
 def holds_installation(settings: Settings, *, half: bool = False) -> bool:

@@ -1,5 +1,6 @@
 """`seedance-api serve`."""
 
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -9,8 +10,9 @@ from seedance_api.app.answer import api, listening_url
 from seedance_api.app.install import join
 from seedance_api.cli.check import check_marks, check_upstreams
 from seedance_api.cli.init import in_fork, made
-from seedance_api.cli.run import AsJson, DataDir, configured
-from seedance_api.foundation.process import allow_open_files
+from seedance_api.cli.run import AsJson, DataDir, check_supervision, configured
+from seedance_api.foundation.postgres import Embedded
+from seedance_api.foundation.process import allow_open_files, end_process
 from seedance_api.serve import serve as run
 
 _log = structlog.get_logger()
@@ -29,7 +31,8 @@ def serve(
     allow_open_files()
     given = configured(data_dir, host=host, port=port, workers=workers)
     check_upstreams(given)
-    with made(given) as settings:
+    embedded: list[Embedded] = []
+    with made(given, use=embedded.append) as settings:
         in_fork(join(settings, makes=True))
         check_marks(settings)
         if settings.public_url is None and settings.host in ("0.0.0.0", "::"):  # noqa: S104 it is compared
@@ -44,4 +47,6 @@ def serve(
             drain_seconds=settings.drain_seconds,
             live_sandbox=settings.live_sandbox,
             as_json=as_json,
+            supervisions=[partial(one.supervise, end_process) for one in embedded],
         )
+    check_supervision(embedded)

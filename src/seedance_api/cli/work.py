@@ -9,9 +9,10 @@ import uvloop
 from seedance_api.app.work import work
 from seedance_api.cli.check import check_marks, check_upstreams
 from seedance_api.cli.init import joins
-from seedance_api.cli.run import DataDir, fail, opened
+from seedance_api.cli.run import DataDir, check_supervision, fail, opened
 from seedance_api.foundation.installation import InstallationError
-from seedance_api.foundation.process import allow_open_files, die_with_parent
+from seedance_api.foundation.postgres import Embedded
+from seedance_api.foundation.process import allow_open_files, die_with_parent, end_process
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -23,13 +24,17 @@ def worker(data_dir: DataDir = None) -> None:
     if parent is not None:
         die_with_parent(int(parent))
     allow_open_files()
-    with opened(data_dir, migrates=True) as settings:
+    embedded: list[Embedded] = []
+    with opened(data_dir, migrates=True, use=embedded.append) as settings:
         if parent is None:  # `serve` has joined for its own
             check_upstreams(settings)
             joins(settings)
             check_marks(settings)
+        for one in embedded:
+            one.supervise(end_process)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(work(settings))
         except InstallationError as error:
             fail(str(error), 1)
+    check_supervision(embedded)

@@ -19,6 +19,7 @@ from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, conten
 from seedance_api.delivery.queries import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine, Failure
+from seedance_api.foundation.disk import Disk
 from seedance_api.providers.provider import Operation, Output, Provider, Unfetched
 
 _SECONDS = 120.0
@@ -65,13 +66,21 @@ class Storage:
     """
 
     def __init__(
-        self, *, store: ObjectStore, scratch: Path, confine: Confine, marking: Marking, label: Label | None = None
+        self,
+        *,
+        store: ObjectStore,
+        scratch: Path,
+        confine: Confine,
+        marking: Marking,
+        label: Label | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self.objects = store
         self._scratch = scratch
         self._confine = confine
         self._marking = marking
         self._label = label
+        self._disk = disk
 
     async def store(
         self,
@@ -99,7 +108,9 @@ class Storage:
             content_id=content_id(generation_id),
         )
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if self._disk is not None:
+                self._disk.check_work()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             outcome = await self._store(
                 folder, f"content/{generation_id}/{version}", order, said or Output(), provider, operation, origin
             )
@@ -228,6 +239,8 @@ class Storage:
 
     async def _put(self, prefix: str, file: Unsigned, path: Path) -> Asset:
         size, sha256 = await asyncio.to_thread(_weigh, path)
+        if self._disk is not None:
+            self._disk.check_work(size)
         key = f"{prefix}/{file.name}"
         await objects.put_file(self.objects, key, path)
         variant = file.name.partition(".")[0]

@@ -15,6 +15,7 @@ from seedance_api.catalog.models import MODELS
 from seedance_api.delivery.certificate import Certificate, check
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
 from seedance_api.generations import discrepancies, gates, unowned
@@ -56,14 +57,20 @@ def of_schema(standing: Standing) -> Remark:
 
 
 async def inspect(
-    db: Database, store: ObjectStore, *, live: LiveSide, certificate: Certificate, differences: Sequence[str] = ()
+    db: Database,
+    store: ObjectStore,
+    *,
+    live: LiveSide,
+    certificate: Certificate,
+    disk: Disk,
+    differences: Sequence[str] = (),
 ) -> list[Remark]:
-    """Look at the database, the object store, the price book, the mark's certificate and what live keys use.
+    """Look at the database, the object store, the price book, the mark's certificate, what live keys use, and the disk.
 
-    `differences` are those of this machine from the others.
+    `differences` are those of this machine from the others; `disk` has the folders in which files must be possible.
     """
     remarks = [await _database(db), await _store(store), await _unowned(db), await _prices(db), _marking(certificate)]
-    remarks += [_machines(differences), _upstream(live)]
+    remarks += [_machines(differences), _upstream(live), await _disk(disk)]
     if live.upstreams:
         remarks += [await _gates(db, live.upstreams), await _books(db)]
     return remarks
@@ -112,6 +119,18 @@ def _machines(differences: Sequence[str]) -> Remark:
     if differences:
         return Remark(name="settings", status="warning", message=f"not as on other machines: {'; '.join(differences)}")
     return Remark(name="settings", status="ok", message="as those of the other machines")
+
+
+async def _disk(disk: Disk) -> Remark:
+    try:
+        async with asyncio.timeout(_SECONDS):
+            for folder in disk.folders:
+                await asyncio.to_thread(probe, folder)
+    except (OSError, TimeoutError) as error:
+        return Remark(name="disk", status="error", message=f"files cannot be made everywhere: {type(error).__name__}")
+    if disk.look():
+        return Remark(name="disk", status="warning", message="less than the reserve is free: creates are refused")
+    return Remark(name="disk", status="ok", message="files can be made, and the reserve is free")
 
 
 async def _prices(db: Database) -> Remark:

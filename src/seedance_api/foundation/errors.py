@@ -139,6 +139,12 @@ CODES: dict[str, Code] = {
         True,
         "The account has as many event streams open as it may have; close one, or poll instead.",
     ),
+    "too_many_uploads": Code(
+        429,
+        "rate_limit_error",
+        True,
+        "The account has as many uploads, or bytes of them, under way as it may have; try again after `Retry-After`.",
+    ),
     "too_busy": Code(
         503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
     ),
@@ -147,6 +153,12 @@ CODES: dict[str, Code] = {
         "api_error",
         True,
         "The service has no room to take in anything new. Nothing was made; try again after `Retry-After`.",
+    ),
+    "storage_unavailable": Code(
+        503,
+        "api_error",
+        True,
+        "The service cannot write to its own storage. Whether anything was made is not known: repeat it with the same Idempotency-Key.",
     ),
     "unavailable": Code(
         503,

@@ -88,6 +88,7 @@ async def _check_size(store: ObjectStore, key: str, size: int) -> None:
 
 def _write(root: Path, key: str, content: Path | bytes) -> None:
     """Write beside the place, to disk, then rename: obstore writes no file through to the disk by itself."""
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have deleted it
     to = root / key
     # after a kill it is an object that no row names, which `collect` deletes
     part = to.with_name(f"{to.name}.part-{secrets.token_hex(4)}")

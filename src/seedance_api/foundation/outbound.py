@@ -26,7 +26,7 @@ import ssrfguard
 from ssrfguard.httpx import AsyncClient
 
 from seedance_api.foundation.address import UNREACHABLE, Blocked, next_hop, policy, port_of, vet
-from seedance_api.foundation.transfer import Floor, Transfer
+from seedance_api.foundation.transfer import Floor, Take, Transfer
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -115,7 +115,9 @@ class Outbound:
         dns_seconds: float = DNS_SECONDS,
         failure_step_seconds: float = FAILURE_STEP_SECONDS,
         connections: int = CONNECTIONS,
+        take: Take | None = None,
     ) -> None:
+        self._take = take
         self._policy = policy(
             allow_http=allow_http,
             extra_ports=extra_ports,
@@ -149,16 +151,19 @@ class Outbound:
         resumes: int = 0,
         least_bytes_a_second: float = 0,
         window_seconds: float = 10,
+        take: Take | None = None,
     ) -> Download:
         """Stream the body of `url` into the new file `to`; on anything but `Downloaded` there is no file.
 
         `total_seconds` covers redirects and lookups too; a name server that does not answer can hold it up by
         `dns_seconds` more, at most. A connection that breaks off is continued `resumes` times, or begun anew where
         the server cannot continue. A server that sends less than `least_bytes_a_second` over `window_seconds` is
-        given up. Raises `OSError` when the file cannot be made or written.
+        given up. `take`, or the one of all downloads, is asked for room before bytes are written, and may raise. Raises
+        `OSError` when the file cannot be made or written.
         """
         started = asyncio.get_running_loop().time()
-        transfer = Transfer(to, max_bytes=max_bytes, floor=Floor(least_bytes_a_second, window_seconds))
+        floor = Floor(least_bytes_a_second, window_seconds)
+        transfer = Transfer(to, max_bytes=max_bytes, floor=floor, take=take or self._take)
         try:
             with transfer:
                 async with asyncio.timeout(total_seconds):

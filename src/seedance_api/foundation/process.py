@@ -21,6 +21,11 @@ def die_with_parent(parent: int | None = None) -> None:
         os._exit(1)
 
 
+def end_process() -> None:
+    """Have this process end in its ordinary way, draining first. From any thread."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def allow_open_files() -> None:
     """Take as many open files as this user may have: each download and each webhook under way needs two or three.
 

@@ -1,31 +1,90 @@
 """Scratch folders: one for each process, locked while it lives, removed by the next one to start when it is dead."""
 
 import fcntl
+import os
+import secrets
 import shutil
-import tempfile
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
 _LOCK = "lock"
+_log = structlog.get_logger()
 
 
 class Scratch:
     """A folder of this process. The kernel drops its lock when the process ends, however it ends."""
 
     def __init__(self, parent: Path) -> None:
-        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (parent / _LOCK).open("w") as gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)  # nobody clears away a folder that is just being made
-            self.path = Path(tempfile.mkdtemp(dir=parent))
-            self._held = (self.path / _LOCK).open("w")
-            fcntl.flock(self._held, fcntl.LOCK_EX)
+        self._parent = parent
+        self.path = parent / secrets.token_hex(6)
+        self._held = -1
+        self._making = threading.Lock()
+        with _gate(parent):
+            self._make()
             for folder in parent.iterdir():
                 if folder.is_dir() and folder != self.path and _is_abandoned(folder):
                     _remove(folder)
 
+    def ensure(self) -> None:
+        """Make the folder anew, lock and all, if somebody has deleted it. Raises OSError when that cannot be."""
+        with self._making:
+            if self._is_there():
+                return
+            with _gate(self._parent):
+                os.close(self._held)
+                self._held = -1
+                self._make()
+        _log.error("scratch.restored", reason="somebody deleted the folder or its lock")
+
     def close(self) -> None:
         """Remove the folder."""
         _remove(self.path)
-        self._held.close()
+        if self._held >= 0:
+            os.close(self._held)
+
+    def _make(self) -> None:
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        self.path.chmod(0o700)
+        self._held = _lock(self.path / _LOCK)
+
+    def _is_there(self) -> bool:
+        try:
+            found, held = (self.path / _LOCK).stat(), os.fstat(self._held)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
+
+@contextmanager
+def _gate(parent: Path) -> Generator[None]:
+    """Nobody clears away a folder that is just being made."""
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    gate = _lock(parent / _LOCK)
+    try:
+        yield
+    finally:
+        fcntl.flock(gate, fcntl.LOCK_UN)  # a process that was forked meanwhile has it open too
+        os.close(gate)
+
+
+def _lock(path: Path) -> int:
+    """Hold an exclusive lock on the file of this name, which may be deleted and made anew while we wait for it."""
+    while True:
+        opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            if path.stat().st_ino == os.fstat(opened).st_ino:
+                return opened
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(opened)
+            raise
+        os.close(opened)
 
 
 def _remove(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from io import BufferedWriter
 from pathlib import Path
@@ -15,6 +16,8 @@ _BUFFER_BYTES = 1 << 20
 _PART = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _STRONG_TAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"', re.ASCII)
 
+Take = Callable[[int], Awaitable[None]]
+"""Asked for room before so many bytes are written; it raises where there is none."""
 Progress = Literal["whole", "cut", "large", "slow", "other"]
 """What became of one answer: all is here; the rest is missing; above the cap; too slow; not a part of this file."""
 
@@ -55,8 +58,8 @@ class Transfer:
     The file is made at the first good answer. Unless it was finished, leaving the context leaves no file.
     """
 
-    def __init__(self, to: Path, *, max_bytes: int, floor: Floor) -> None:
-        self._to, self.max_bytes, self.floor = to, max_bytes, floor
+    def __init__(self, to: Path, *, max_bytes: int, floor: Floor, take: Take | None = None) -> None:
+        self._to, self.max_bytes, self.floor, self._take = to, max_bytes, floor, take
         self._file: BufferedWriter | None = None
         self._buffer = bytearray()
         self._finished = False
@@ -151,6 +154,8 @@ class Transfer:
     async def _flush(self) -> None:
         assert self._file is not None, "bytes come after the file was made"
         full, self._buffer = self._buffer, bytearray()
+        if self._take is not None:
+            await self._take(len(full))
         await asyncio.to_thread(self._file.write, full)
 
 

@@ -1,7 +1,6 @@
 """Accept: from a decoded request to an order, with every medium found or admitted and its facts checked."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -12,6 +11,7 @@ from seedance_api.catalog.request import Facts, Media, Request
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
+from seedance_api.foundation.intake import Folder
 from seedance_api.generations import drafts, queries
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
@@ -34,7 +34,7 @@ async def accept(
     draft_id: str | None,
     *,
     principal: Principal,
-    folder: Path,
+    folder: Folder,
     db: Database,
     references: References,
     takes_assets: bool,

@@ -1,7 +1,5 @@
 """Create: from a decoded request to a queued generation that is there for good."""
 
-from pathlib import Path
-
 import asyncpg
 import msgspec
 
@@ -16,6 +14,7 @@ from seedance_api.foundation.db import CONTENDED, Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Once, claimed
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.money import format_amount
 from seedance_api.generations.accept import Understood, accept
 from seedance_api.generations.route import Router
@@ -67,7 +66,9 @@ class Creating(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: int
 
 
-async def create(wish: CreateGeneration, *, principal: Principal, once: Once, folder: Path, parts: Creating) -> Created:
+async def create(
+    wish: CreateGeneration, *, principal: Principal, once: Once, folder: Folder, parts: Creating
+) -> Created:
     """Check everything, store the media, hold the money, write the generation.
 
     Raises AppError with every problem of the request; nothing is kept then.
@@ -84,7 +85,7 @@ async def create(wish: CreateGeneration, *, principal: Principal, once: Once, fo
 
 
 async def _create_slowly(
-    wish: CreateGeneration, principal: Principal, once: Once, folder: Path, parts: Creating
+    wish: CreateGeneration, principal: Principal, once: Once, folder: Folder, parts: Creating
 ) -> Created:
     if replay := await parts.writer.find(once):
         return replay
@@ -94,7 +95,7 @@ async def _create_slowly(
         return await _create(wish, principal, mine, folder, parts)
 
 
-async def _create(wish: CreateGeneration, principal: Principal, once: Once, folder: Path, parts: Creating) -> Created:
+async def _create(wish: CreateGeneration, principal: Principal, once: Once, folder: Folder, parts: Creating) -> Created:
     _refuse_without_upstream(principal, parts)
     understood = await _understand(wish, principal, folder, parts)
     provider = choose_provider(understood.accepted.order, understood.draft, principal, parts)
@@ -122,7 +123,7 @@ async def _write(new: NewGeneration, files: dict[str, NewFile], parts: Creating)
     return created
 
 
-async def quote(wish: CreateGeneration, *, principal: Principal, folder: Path, parts: Creating) -> Quote:
+async def quote(wish: CreateGeneration, *, principal: Principal, folder: Folder, parts: Creating) -> Quote:
     """The same checks and the same numbers as a create; nothing is kept."""
     _refuse_without_upstream(principal, parts)
     understood = await _understand(wish, principal, folder, parts)
@@ -199,7 +200,7 @@ def _unavailable(order: Order, principal: Principal, parts: Creating) -> AppErro
     return AppError("model_unavailable", message, param="model", problems=[problem])
 
 
-async def _understand(wish: CreateGeneration, principal: Principal, folder: Path, parts: Creating) -> Understood:
+async def _understand(wish: CreateGeneration, principal: Principal, folder: Folder, parts: Creating) -> Understood:
     return await accept(
         wish.request,
         wish.sources,

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
+from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from seedance_api.accounts.authenticate import Principal
@@ -15,8 +16,10 @@ from seedance_api.catalog.order import Kind
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
@@ -72,24 +75,27 @@ class Admitted(msgspec.Struct, frozen=True):
 class References:
     """Fetches, inspects and keeps reference media."""
 
-    def __init__(self, *, db: Database, store: ObjectStore, confine: Confine, outbound: Outbound) -> None:
+    def __init__(
+        self, *, db: Database, store: ObjectStore, confine: Confine, outbound: Outbound, disk: Disk | None = None
+    ) -> None:
         self._db = db
         self._store = store
         self._confine = confine
         self._outbound = outbound
+        self._disk = disk
 
-    async def admit(self, sources: Sequence[Source], folder: Path) -> dict[str, Admitted]:
+    async def admit(self, sources: Sequence[Source], folder: Folder) -> dict[str, Admitted]:
         """Every source's medium by its path. Raises AppError 400 that lists every one that cannot be used."""
         if not sources:
             return {}
-        await asyncio.to_thread(folder.mkdir, mode=0o700, exist_ok=True)
+        await folder.make()
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def stage(number: int, source: Source) -> Staged | BadMedia:
             async with gate:
                 return await self._stage(source, folder, number)
 
-        staged = await asyncio.gather(*(stage(number, source) for number, source in enumerate(sources)))
+        staged = await all_or_none(stage(number, source) for number, source in enumerate(sources))
         arrived = [one for one in staged if isinstance(one, Staged)]
         looked = iter(await inspect(arrived, confine=self._confine)) if arrived else iter(())
         outcomes = [one if isinstance(one, BadMedia) else next(looked) for one in staged]
@@ -179,19 +185,40 @@ class References:
 
     async def _put(self, files: dict[str, NewFile], admitted: Mapping[str, Admitted]) -> None:
         own = {file.object_key: admitted[path].inspected.path for path, file in files.items() if file.shares is None}
+        if self._disk is not None and own:
+            self._disk.check_work(sum(one.stat().st_size for one in own.values()))
         try:
             for key, file in own.items():
                 await objects.put_file(self._store, key, file)
         except BaseException:
-            await asyncio.shield(objects.delete(self._store, list(own)))
+            with suppress(OSError, BaseError):  # of a store that refuses; `collect` deletes them then
+                await asyncio.shield(objects.delete(self._store, list(own)))
             raise
 
-    async def _stage(self, source: Source, folder: Path, number: int) -> Staged | BadMedia:
+    async def _stage(self, source: Source, folder: Folder, number: int) -> Staged | BadMedia:
         if source.upload is not None:
             return msgspec.structs.replace(source.upload, kind=source.kind)
         assert source.url is not None, "a source is an upload, a file's id or an address"
         assert source.kind is not None, "a source with an address stands in a list of one kind"
-        return await fetch(source.url, folder / f"fetched-{number}", kind=source.kind, outbound=self._outbound)
+        return await fetch(
+            source.url,
+            folder.path / f"fetched-{number}",
+            kind=source.kind,
+            outbound=self._outbound,
+            take=folder.take,
+        )
+
+
+async def all_or_none(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What each gives; the first that fails ends the others, which have their folder no more."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def _file(one: Admitted, principal: Principal, *, inline: bool, keep_seconds: int) -> NewFile:

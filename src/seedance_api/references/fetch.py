@@ -16,6 +16,7 @@ from seedance_api.foundation.outbound import (
     TooSlow,
     Unreachable,
 )
+from seedance_api.foundation.transfer import Take
 from seedance_api.references.inspect import MAX_BYTES, BadMedia, Staged, too_large
 
 FETCH_SECONDS = {Kind.IMAGE: 30.0, Kind.VIDEO: 120.0, Kind.AUDIO: 30.0}
@@ -28,16 +29,23 @@ _CHUNK_CHARACTERS = 1 << 20  # a multiple of 4, so that each chunk decodes by it
 
 
 async def fetch(
-    source: str, to: Path, *, kind: Kind, outbound: Outbound, total_seconds: float | None = None
+    source: str,
+    to: Path,
+    *,
+    kind: Kind,
+    outbound: Outbound,
+    total_seconds: float | None = None,
+    take: Take | None = None,
 ) -> Staged | BadMedia:
     """Write the medium to the new file `to`, as it is; on `BadMedia` there is no file.
 
-    `total_seconds` bounds a download, by default `FETCH_SECONDS`. Raises `OSError` if `to` cannot be written.
+    `total_seconds` bounds a download, by default `FETCH_SECONDS`. `take` is asked for room before bytes are
+    written, and may raise. Raises `OSError` if `to` cannot be written.
     """
     if source[:5].lower() == "data:":
-        return await _from_data(source, to, kind)
+        return await _from_data(source, to, kind, take)
     seconds = FETCH_SECONDS[kind] if total_seconds is None else total_seconds
-    outcome = await outbound.download(source, to, max_bytes=MAX_BYTES[kind], total_seconds=seconds)
+    outcome = await outbound.download(source, to, max_bytes=MAX_BYTES[kind], total_seconds=seconds, take=take)
     match outcome:
         case Downloaded(size, content_type):
             return Staged(path=to, bytes=size, declared_media_type=content_type, kind=kind)
@@ -49,7 +57,7 @@ async def fetch(
             return BadMedia("media_url" if at_fault else "media_unreachable", outcome.message)
 
 
-async def _from_data(source: str, to: Path, kind: Kind) -> Staged | BadMedia:
+async def _from_data(source: str, to: Path, kind: Kind, take: Take | None) -> Staged | BadMedia:
     head = _DATA.match(source)
     if kind not in DATA_KINDS:
         return BadMedia("media_url", "a video cannot be sent inline: give an https address or a file id")
@@ -59,6 +67,8 @@ async def _from_data(source: str, to: Path, kind: Kind) -> Staged | BadMedia:
     refused = too_large(kind, size)
     if refused is not None:
         return refused
+    if take is not None:
+        await take(size)
     written = await _written(source, head.end(), to)
     if written != size:
         await asyncio.to_thread(to.unlink, missing_ok=True)

@@ -13,6 +13,7 @@ import msgspec
 from obstore.store import ObjectStore
 
 from seedance_api.catalog.models import MODELS
+from seedance_api.foundation.disk import Disk
 from seedance_api.providers.provider import (
     Busy,
     Capabilities,
@@ -69,6 +70,7 @@ class Sandbox:
         heartbeat_seconds: float = 2.0,
         stale_seconds: float = 10.0,
         clock: Callable[[], float] = time.time,
+        disk: Disk | None = None,
     ) -> None:
         owner = uuid.uuid4().hex
         self.capabilities = Capabilities(
@@ -79,7 +81,7 @@ class Sandbox:
         self._overloaded: dict[str, float] = {}
         self._studio = Studio(
             records=self._records,
-            workroom=Workroom(scratch, owner),
+            workroom=Workroom(scratch, owner, disk=disk),
             owner=owner,
             renderers=renderers,
             heartbeat_seconds=heartbeat_seconds,

@@ -7,12 +7,15 @@ import shutil
 import threading
 from pathlib import Path
 
+from seedance_api.foundation.disk import Disk
+
 
 class Workroom:
     """Folders of one process, under a lock that dies with it: the next one sweeps what it left."""
 
-    def __init__(self, scratch: Path, owner: str) -> None:
+    def __init__(self, scratch: Path, owner: str, *, disk: Disk | None = None) -> None:
         self._scratch = scratch
+        self._disk = disk
         self._home = scratch / owner
         self._lock: int | None = None
         self._opening = threading.Lock()
@@ -31,6 +34,11 @@ class Workroom:
 
     def _make_room(self, attempt_id: str) -> Path:
         with self._opening:  # rooms are made in threads; a second lock on our own file would wait for ever
+            if self._disk is not None:
+                self._disk.check_work()
+            if self._lock is not None and not self._is_there():
+                os.close(self._lock)  # somebody has deleted the folder
+                self._lock = None
             if self._lock is None:
                 self._open()
         room = self._home / attempt_id
@@ -38,8 +46,15 @@ class Workroom:
         room.mkdir(mode=0o700)
         return room
 
+    def _is_there(self) -> bool:
+        assert self._lock is not None, "it was opened"
+        try:
+            return (self._home / "lock").stat().st_ino == os.fstat(self._lock).st_ino
+        except OSError:
+            return False
+
     def _open(self) -> None:
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         for other in self._scratch.iterdir():
             if other.is_dir() and other != self._home:
                 _sweep(other)
