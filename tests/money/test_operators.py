@@ -17,6 +17,7 @@ def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """No server is needed, but its settings are."""
     with fresh_database(postgres) as url:
         found = Service(url, tmp_path_factory.mktemp("operators"), started=False)
+        found.command("init")
         found.command("account", "create", EMAIL)
         yield found
 

@@ -26,7 +26,6 @@ class Held(Asset, frozen=True, kw_only=True):
 
     account_id: str
     livemode: bool
-    provider: str
     finished_at: datetime
     purge_at: datetime
     delivered: bool
