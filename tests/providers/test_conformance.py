@@ -1,6 +1,7 @@
 """The promises of the protocol, kept by each provider. `pytest -s` prints a line for each that was kept."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ def commission(attempt_id: str, prompt: str, order: Order) -> Commission:
         customer="c" * 64,
         deadline_at=datetime.now(UTC) + timedelta(hours=6),
         seconds_left=21_600.0,
+        nonce=zlib.crc32(attempt_id.encode()) % 3600,  # as of attempts that are open at once, no two have the same
     )
 
 

@@ -36,6 +36,7 @@ def fake() -> Iterator[FakeArk]:
 def run(database_url: str, tmp_path: Path, fake: FakeArk) -> Run:
     """Run a command with an upstreams file and a key."""
     service = Service(database_url, tmp_path, started=False)
+    service.command("init")
 
     def go(*arguments: str, text: str | None = None, key: str | None = fake.key) -> subprocess.CompletedProcess[str]:
         file = tmp_path / "upstreams.toml"

@@ -97,7 +97,11 @@ def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
         ("http://example.com/a.png", "media_url", "the address must start with https://"),
         ("file:///etc/passwd", "media_url", "the address must start with https://"),
         ("https://a:b@example.com/?secret", "media_url", "the address must not carry a user name or password"),
-        ("nonsense", "media_url", "this is not a usable https address"),
+        (
+            "nonsense",
+            "media_url",
+            "this is not a usable https address: check its spelling, and the host's if it starts with xn-- (RFC 5891)",
+        ),
         ("https://10.0.0.1/?secret", "media_unreachable", UNREACHABLE),
         ("https://[::1]/", "media_unreachable", UNREACHABLE),
     ],

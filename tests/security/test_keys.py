@@ -46,7 +46,7 @@ WRONG = [
     "Bearer {key},{key}",
     "Bearer sda_test_",
     "Bearer sda_prod_" + "a" * 46,
-    "Bearer " + "x" * 60_000,
+    "Bearer " + "x" * 20_000,
     "Bearer \xff\xfe",
     "Token {key}",
 ]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -57,7 +57,12 @@ def files_in(folder: Path) -> list[str]:
 
 def children() -> list[psutil.Process]:
     """The renders that this process has started."""
-    return [p for p in psutil.Process().children() if any("sandbox.render" in part for part in p.cmdline())]
+    found: list[psutil.Process] = []
+    for process in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if any("sandbox.render" in part for part in process.cmdline()):
+                found.append(process)
+    return found
 
 
 async def until(condition, seconds=20.0):
