@@ -38,7 +38,7 @@ from seedance_api.references.link import EXTENSIONS
 from seedance_api.webhooks.kinds import KINDS
 from seedance_api.webhooks.rows import DeliveryState
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 NOTES: dict[str, str] = {
     "model": "A model's name or one of the vendor's ids; see `GET /v1/models`. The default is `seedance-2.0-mini`.",
