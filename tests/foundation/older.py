@@ -133,7 +133,7 @@ async def _fill(connection: asyncpg.Connection) -> Data:
     await put("notice", id=new_id("ntc"), account_id=account, kind="limit_near", detail="{}", closed_at=now)
     await put(
         "file", id=file, account_id=account, livemode=True, inline=False, kind="image", object_key="files/obj_1",
-        sha256="00", facts="{}", expires_at=now + timedelta(days=1),
+        sha256="00", facts='{"media_type": "image/png", "bytes": 9}', expires_at=now + timedelta(days=1),
     )  # fmt: skip
     await pay("credit", "payments", "available", 10_000, reason="paid")
     for video in (done, purged, queued):
