@@ -123,13 +123,15 @@ def test_an_id_that_is_none_is_not_asked_for(service: Service, path: str) -> Non
 def grow(service: Service, video: str, size: int) -> None:
     """Make the stored file a large one, so that no system can hold the rest of it on its way."""
     (row,) = rows(
-        service.database_url,
-        "UPDATE asset SET bytes = $2 WHERE generation_id = $1 AND variant = 'video' RETURNING object_key",
-        video,
-        size,
+        service.database_url, "SELECT object_key FROM asset WHERE generation_id = $1 AND variant = 'video'", video
     )
-    with (service.folder / "data" / "objects" / row["object_key"]).open("r+b") as file:
+    path = service.folder / "data" / "objects" / row["object_key"]
+    with path.open("r+b") as file:
         file.truncate(size)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    sql = "UPDATE asset SET bytes = $2, sha256 = $3 WHERE generation_id = $1 AND variant = 'video' RETURNING 1"
+    rows(service.database_url, sql, video, size, digest)
 
 
 def test_many_small_pieces_are_bounded(service: Service, made: tuple) -> None:

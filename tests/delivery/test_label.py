@@ -1,6 +1,7 @@
 """The visible label: there for its seconds and no longer, and nothing else of the video changes."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,10 @@ from delivery.kit import make_clip
 from seedance_api.delivery import label
 from seedance_api.delivery.label import Label
 from stage import Service, finished
+
+needs_ffmpeg = pytest.mark.skipif(
+    shutil.which("ffmpeg") is None, reason="ffmpeg is not installed (on Debian: apt-get install ffmpeg)"
+)
 
 LABEL = Label(text="AI-generated", seconds=2)
 AIGC = {"Label": "1", "ContentProducer": "Acme", "ProduceID": "x"}
@@ -56,6 +61,7 @@ def test_the_label_is_in_the_first_seconds_only(size: tuple[int, int], tmp_path:
         assert rest.mean() < 8, number
 
 
+@needs_ffmpeg
 def test_length_frames_and_sound_stay(clip: Path, tmp_path: Path) -> None:
     labelled = tmp_path / "labelled.mp4"
     label.write_video(clip, labelled, label=LABEL, aigc=AIGC)
@@ -72,6 +78,7 @@ def test_length_frames_and_sound_stay(clip: Path, tmp_path: Path) -> None:
         assert json.loads(film.metadata["AIGC"]) == AIGC
 
 
+@needs_ffmpeg
 def test_what_the_provider_said_of_it_stays(clip: Path, tmp_path: Path) -> None:
     theirs, labelled = tmp_path / "theirs.mp4", tmp_path / "labelled.mp4"
     said = ["-metadata", 'AIGC={"Label":"1","ContentProducer":"Maker"}', "-movflags", "use_metadata_tags"]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import multiprocessing
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,10 @@ from fakes.ark.media import credentials
 from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.delivery.mark import Marked, Unmarked
+
+needs_ffmpeg = pytest.mark.skipif(
+    shutil.which("ffmpeg") is None, reason="ffmpeg is not installed (on Debian: apt-get install ffmpeg)"
+)
 
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 READER = Path(__file__).with_name("reader.mjs")
@@ -77,6 +82,7 @@ def test_pictures_are_marked_too(form: str, ours: Certificate, tmp_path: Path) -
 # What others say of it
 
 
+@needs_ffmpeg
 def test_a_file_plays_as_before(clip: Path, marked: Path) -> None:
     def played(file: Path) -> str:
         command = ["ffmpeg", "-v", "error", "-i", str(file), "-f", "framemd5", "-"]
