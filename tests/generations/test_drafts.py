@@ -24,7 +24,7 @@ from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.purge import purge
 from seedance_api.generations.route import Offer, Router
-from seedance_api.generations.tidy import expire, remove_files, tidy
+from seedance_api.generations.tidy import expire, forget, remove_files, tidy
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.providers.provider import Output
 from seedance_api.references.queries import NewFile
@@ -85,6 +85,12 @@ class Studio:
         """Its content goes, and what follows from that is done."""
         await purge(self.db, self.engine.storage.objects, draft)
         await tidy(draft, self.engine)
+        await self.forgotten()
+
+    async def forgotten(self) -> None:
+        """The upstream deletes what it is told to."""
+        for job in await self.db.fetch("SELECT payload FROM pgqueuer WHERE split_part(entrypoint, ':', 1) = 'forget'"):
+            await forget(job["payload"].decode(), self.engine)
 
     async def let_pass(self, draft: str, hours: int = 25) -> None:
         """So many hours go by."""
@@ -102,6 +108,7 @@ class Studio:
         await expire(self.engine)
         for job in await self.db.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = 'tidy'"):
             await tidy(job["payload"].decode(), self.engine)
+        await self.forgotten()
 
     async def copy_is_gone(self, draft: str) -> bool:
         """What the receipt says of the upstream's copy: it is in one of its lists and never in both."""
@@ -181,6 +188,7 @@ def test_a_draft_that_its_owner_deletes_goes_at_once(database_url: str, tmp_path
         draft = await it.draft()
         await cancel.delete(it.db, it.engine.storage.objects, draft)
         await tidy(draft, it.engine)
+        await it.forgotten()
         assert await it.copy_is_gone(draft)
         with pytest.raises(AppError) as error:
             await it.final(draft)
@@ -198,6 +206,7 @@ def test_a_draft_deleted_while_its_final_take_is_made_keeps_the_upstream_s_copy_
         final = await it.final(draft)
         await cancel.delete(it.db, it.engine.storage.objects, draft)
         await tidy(draft, it.engine)
+        await it.forgotten()
         assert not await it.copy_is_gone(draft)
         assert await it.db.fetchval("SELECT count(*) FROM generation_input WHERE generation_id = $1", draft) == 0
         await it.end(final)

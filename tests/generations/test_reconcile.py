@@ -132,15 +132,15 @@ def test_what_was_made_too_late_is_booked_once_as_the_operators(
         fake.reset()
         bank = await Bank.open(db, 1_000_000)
         made = await bank.create(quoted=500, most=900)
-        await db.execute("UPDATE generation SET provider = 'ark' WHERE id = $1", made.id)
+        await db.execute("UPDATE generation SET provider = 'byteplus' WHERE id = $1", made.id)
         async with provider(fake) as ark:
-            parts = engine(db, providers={"ark": ark})
+            parts = engine(db, providers={"byteplus": ark})
             body = {"safety_identifier": parts.seals.customer(bank.me.account_id)}
             (late,) = fake.make(1, age=600, status="succeeded", body=body)
             await db.execute(
                 """
                 INSERT INTO attempt (id, generation_id, provider, state, operation, sent_at, resolved_at)
-                VALUES ('att_1', $1, 'ark', 'lost', $2, now() - interval '10 minutes', now())
+                VALUES ('att_1', $1, 'byteplus', 'lost', $2, now() - interval '10 minutes', now())
                 """,
                 made.id,
                 {"id": late} if acknowledged else None,

@@ -72,7 +72,7 @@ async def held(db: Database, video: str) -> Held:
 
 
 async def mending(db: Database) -> list[str]:
-    found = await db.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = 'mend'")
+    found = await db.fetch("SELECT payload FROM pgqueuer WHERE split_part(entrypoint, ':', 1) = 'mend'")
     return [record["payload"].decode() for record in found]
 
 
