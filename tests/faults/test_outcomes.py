@@ -35,7 +35,7 @@ def test_every_magic_value_has_its_outcome(start_service: Callable[..., Service]
             assert (seen["status"], (seen["error"] or {}).get("code")) == OUTCOMES[spell], spell  # type: ignore[attr-defined]
             if seen["status"] != "completed":
                 assert seen["usage"] is None
-                refused(client.get(f"/v1/videos/{video}/content"), 410, code="content_gone")
+                refused(client.get(f"/v1/videos/{video}/content"), 404, code="not_ready")
     consistent(service, collect_first=True)
 
 
@@ -67,7 +67,7 @@ def test_cancel_and_delete_in_each_state(start_service: Callable[..., Service], 
         assert client.delete(f"/v1/videos/{video}").json()["deleted"]
         refused(client.get(f"/v1/videos/{video}"), 404)
         refused(client.delete(f"/v1/videos/{video}"), 404)
-        refused(client.get(f"/v1/videos/{video}/content"), 404)
+        refused(client.get(f"/v1/videos/{video}/content"), 410, code="content_gone")
     consistent(service, collect_first=True)
 
 

@@ -1,5 +1,6 @@
 """F35: hosts are stopped and started one after the other under load, and no request but one in flight notices."""
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -75,6 +76,8 @@ def test_F35_hosts_are_replaced_one_by_one_under_load(postgres: str, tmp_path: P
         hosts: list[Service] = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
+            if hosts:  # a second host marks videos with the certificate of the first
+                shutil.copytree(tmp_path / "one/data/secrets", tmp_path / name / "data/secrets")
             hosts.append(Service(url, tmp_path / name, port=free_port("127.0.0.1"), **shared))
         try:
             with Load(hosts) as load:

@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from security.attack import log
 from seedance_api.accounts import create
 from seedance_api.accounts.authenticate import Authenticator, Standing
 from seedance_api.api.events import KEEP_ALIVE_SECONDS
@@ -113,7 +114,7 @@ def test_a_stream_goes_on_when_its_account_is_only_changed(service: Service, sta
 
 def test_a_download_stops_when_its_key_is_revoked(service: Service) -> None:
     """64 MiB, more than lies in buffers; the key is revoked after the first of them."""
-    key, size = service.new_key(), 64 << 20
+    key, size, logged = service.new_key(), 64 << 20, len(log(service))
     with service.client() as owner:
         made = owner.post("/v1/videos", json={"prompt": "x", "duration": 4, "resolution": "480p", "seed": 5}).json()
         finished(owner, made["id"])
@@ -130,6 +131,9 @@ def test_a_download_stops_when_its_key_is_revoked(service: Service) -> None:
                             time.sleep(0.5)  # it is announced, and the client reads nothing meanwhile
                         got += len(piece)
             assert 0 < got < size
+            until(lambda: "request.revoked" in log(service)[logged:], 10)
+            assert "request.broken_off" not in log(service)[logged:], "it is no fault of ours"
+            assert "Traceback" not in log(service)[logged:]
         finally:
             assert place.stat().st_size == size
             owner.delete(f"/v1/videos/{made['id']}")

@@ -59,29 +59,30 @@ class Face:
 
     async def _respond(self, wide: Any, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        answered = False
+        answered = revoked = False
         request_id = new_id("req")
         wide["request_id"] = request_id
 
         async def send_marked(message: Message) -> None:
-            nonlocal answered
+            nonlocal answered, revoked
             if message["type"] == "http.response.start":
                 answered = True
                 spent = (time.perf_counter() - started) * 1000
                 message["headers"] = _marked(message["headers"], request_id, spent)
             elif message.get("more_body") and "standing" in wide and not await wide["standing"]():
+                revoked = True
                 raise _RevokedError
             await send(message)
 
         try:
             await self._answer(wide, receive, send_marked)
-        except _RevokedError:
-            _log.info("request.revoked", request_id=request_id)
-        except Exception as error:
-            if answered:
+        except Exception as error:  # noqa: BLE001 a bug anywhere; the server would write its text to the log
+            if not answered:
+                await send_error(send_marked, wide, as_app_error(error, request_id))
+            elif revoked:  # the framework puts an error of its own around ours
+                _log.info("request.revoked", request_id=request_id)
+            else:  # the server breaks off an answer that is not whole
                 _log.exception("request.broken_off", request_id=request_id)
-                raise
-            await send_error(send_marked, wide, as_app_error(error, request_id))
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
