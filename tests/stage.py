@@ -101,7 +101,8 @@ class Service:
         } | {f"SEEDANCE_{name.upper()}": value for name, value in settings.items()}  # fmt: skip
         self.errors = folder / "stderr"
         if not started:  # for commands only
-            self._do(_nothing)
+            if database_url:  # an embedded database is not there before the service is
+                self._do(_nothing)
             return
         self.start()
         self.account = self.new_account()

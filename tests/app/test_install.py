@@ -129,6 +129,26 @@ def test_a_store_without_the_mark_is_not_the_one_that_was_used(databases: tuple[
     opens(machine(databases[0], tmp_path))
 
 
+def test_whoever_makes_the_folder_anew_while_it_runs_marks_it_again(databases: tuple[str, str], tmp_path: Path) -> None:
+    """Else no worker that is started after that would take it, and nothing would be collected."""
+    one = machine(databases[0], tmp_path)
+    joined(one)
+
+    async def run() -> None:
+        db = await Database.connect(databases[0], most=1)
+        try:
+            store = await open_objects(db, one)
+            shutil.rmtree(tmp_path / "objects")
+            await objects.put_bytes(store, "content/a", b"x")
+            assert await claim.agrees(db, store)
+        finally:
+            await db.close()
+
+    asyncio.run(run())
+    opens(one)
+    assert (tmp_path / "objects").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("knows", [True, False])
 def test_a_store_of_version_0_1_0_is_taken_over_by_the_database_that_knows_it(
     knows: bool, databases: tuple[str, str], tmp_path: Path

@@ -100,7 +100,7 @@ def test_what_the_upstream_has_lost_as_well_is_said_and_what_is_deleted_is_not_m
         assert client.get(place).json()["error"]["code"] == "content_lost"
         until(lambda: "notice.content_lost" in log(shared.service), 10)
         assert client.delete(f"/v1/videos/{video}").status_code == 200
-        refused(client.get(place), 404)
+        refused(client.get(place), 410, code="content_gone")
         receipt = until(lambda: whole_receipt(client, video), 30)
         assert {line["what"] for line in receipt["deleted"]} >= {"video", "prompt", "upstream_copy"}  # type: ignore[index]
 

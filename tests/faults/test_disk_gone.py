@@ -39,7 +39,7 @@ def test_deleted_and_read_only_folders(start_service: Callable[..., Service]) ->
         assert upload(client, 1).status_code == 200
         for name in ("scratch", "objects"):
             shutil.rmtree(data / name)
-        # the worker makes its folder anew by itself, the API when it needs it
+        # the worker makes its folder anew by itself, the API when it needs it; one that starts meanwhile waits for that
         created = client.post("/v1/videos", json=SMALL).json()
         assert upload(client, 2).status_code == 200
         assert client.get("/readyz").status_code == 200

@@ -64,7 +64,7 @@ def test_uploads_that_never_end_are_refused_and_the_database_lives(small_disk: P
 
         until(answered, 18)  # before the others are given up for sending nothing
         assert set(codes.values()) <= {(503, "storage_full"), (429, "too_many_uploads")}
-        refused = client.post("/v1/files", files={"file": ("a.png", b"x" * 40 * MIB)})
+        refused = client.post("/v1/files", files={"file": ("a.png", b"x" * 80 * MIB)})  # more than what was refused
         assert refused.status_code in (429, 503), refused.text
         assert int(refused.headers["retry-after"]) > 0
         assert client.get("/readyz").status_code == 200

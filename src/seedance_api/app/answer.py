@@ -43,7 +43,6 @@ from seedance_api.foundation.installation import check_pepper
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
-from seedance_api.foundation.objects import folder_of
 from seedance_api.foundation.process import die_with_parent
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.create import Creating
@@ -164,7 +163,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         disk,
         max_uploads=settings.max_uploads,
         max_bytes=settings.max_upload_megabytes << 20,
-        objects=folder_of(store),
+        objects=store,
     )
     references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound, disk=disk)
     books = Books(db)

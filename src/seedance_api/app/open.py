@@ -49,14 +49,15 @@ async def open_objects(db: Database, settings: Settings) -> ObjectStore:
     except FileNotFoundError:
         raise refused from None
     try:
-        is_ours = await claim.agrees(db, store)
+        installation_id = await claim.agreed(db, store)
     except UNREACHABLE:
         raise
     except Exception as error:  # noqa: BLE001 every store has errors of its own
         _log.error("store.unreachable", error=type(error).__name__)
         return store
-    if not is_ours:
+    if installation_id is None:
         raise refused
+    claim.keep(store, installation_id)
     return store
 
 

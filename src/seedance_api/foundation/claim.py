@@ -45,13 +45,17 @@ async def write(store: ObjectStore, installation_id: str, *, over: bool = False)
 
     Of several that write at once one succeeds, where the store can create conditionally: all but a few makers of S3.
     """
-    content = msgspec.json.encode(Marker(installation_id))
+    content = _content(installation_id)
     async with asyncio.timeout(_SECONDS):
         if over:
             await objects.put_bytes(store, KEY, content)
         else:
             await _create(store, content)
     return await read(store) or ""
+
+
+def _content(installation_id: str) -> bytes:
+    return msgspec.json.encode(Marker(installation_id))
 
 
 async def _create(store: ObjectStore, content: bytes) -> None:
@@ -62,6 +66,12 @@ async def _create(store: ObjectStore, content: bytes) -> None:
     except NotSupportedError:
         await objects.put_bytes(store, KEY, content)
     await asyncio.to_thread(objects.settle, store, KEY)
+
+
+def keep(store: ObjectStore, installation_id: str) -> None:
+    """Have a process that runs write the id again when it must make the store's folder anew."""
+    if isinstance(store, objects.Folder):
+        store.first = (KEY, _content(installation_id))
 
 
 async def is_empty(store: ObjectStore, prefixes: tuple[str, ...]) -> bool:
@@ -76,5 +86,10 @@ async def is_empty(store: ObjectStore, prefixes: tuple[str, ...]) -> bool:
 
 async def agrees(db: Database, store: ObjectStore) -> bool:
     """Whether the store carries the id of this database's installation. Raises what the store raises."""
+    return await agreed(db, store) is not None
+
+
+async def agreed(db: Database, store: ObjectStore) -> str | None:
+    """The id that the store and the installation of this database have, or None. Raises what the store raises."""
     ours = await installation.find(db)
-    return ours is not None and await read(store) == ours.id
+    return ours.id if ours is not None and await read(store) == ours.id else None

@@ -107,8 +107,7 @@ class Ballast:
 
     def keep(self) -> bool:
         """Make it if it is not there and twice its size is free; let it go when hardly anything is. Is it there?"""
-        found = os.statvfs(self._path.parent)
-        free = found.f_bavail * found.f_frsize
+        free = self._free()
         try:
             if self._path.stat().st_size == self._size and free >= _SCANT:
                 return True
@@ -123,6 +122,11 @@ class Ballast:
             return False
         return True
 
+    def relieve(self) -> None:
+        """Let it go when hardly anything is free: the database must not fail first."""
+        if self._free() < _SCANT:
+            self.release()
+
     def release(self) -> bool:
         """Give its room back. Whether there was any."""
         try:
@@ -132,6 +136,10 @@ class Ballast:
             return False
         _log.error("postgres.ballast_released")
         return size > 0
+
+    def _free(self) -> int:
+        found = os.statvfs(self._path.parent)
+        return found.f_bavail * found.f_frsize
 
     def _make(self) -> None:
         part = self._path.with_name(f"{self._path.name}.part")

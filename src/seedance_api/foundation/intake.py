@@ -15,9 +15,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
+from obstore.store import ObjectStore
+
 from seedance_api.foundation.disk import FULL, Disk, full, probe
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.objects import Folder as ObjectFolder
 from seedance_api.foundation.scratch import Scratch
 
 _FREE = 1 << 20
@@ -32,7 +35,7 @@ class Intake:
     """The scratch folders of a process's requests: of one account `max_uploads` at once, with `max_bytes` together."""
 
     def __init__(
-        self, scratch: Scratch, disk: Disk, *, max_uploads: int, max_bytes: int, objects: Path | None = None
+        self, scratch: Scratch, disk: Disk, *, max_uploads: int, max_bytes: int, objects: ObjectStore | None = None
     ) -> None:
         self.scratch = scratch
         self.disk = disk
@@ -64,8 +67,9 @@ class Intake:
     def _probe(self) -> None:
         self.scratch.ensure()
         probe(self.scratch.path)
-        if self._objects is not None:
-            probe(self._objects)
+        if isinstance(self._objects, ObjectFolder):
+            self._objects.ensure()
+            probe(Path(str(self._objects.prefix)))
 
     def admit(self, account_id: str) -> None:
         """Count an upload. Raises AppError 429."""

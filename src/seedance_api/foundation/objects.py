@@ -7,12 +7,13 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import obstore
+import structlog
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
@@ -26,10 +27,33 @@ _LISTED = 1000
 """Keys of one page: what S3 lists in one request."""
 _TRIES = 5
 _PROBE, _PROBE_SECONDS = "probe/never", 30.0
+_log = structlog.get_logger()
 
 
 class TornError(OSError):
     """What is in the store is not what was put there."""
+
+
+class Folder(LocalStore):
+    """A folder of ours. `first` is the object that it gets before all others when it has to be made anew."""
+
+    first: tuple[str, bytes] | None = None
+
+    def ensure(self) -> None:
+        """Make the folder anew if somebody has deleted it. Raises OSError."""
+        root = Path(str(self.prefix))
+        try:
+            root.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            return
+        _log.error("folder.restored", folder=root.name)
+        if self.first is not None:
+            try:
+                _write(root, *self.first)
+            except OSError:
+                with suppress(OSError):
+                    root.rmdir()  # it is made with its first object or not at all
+                raise
 
 
 class Digest(Protocol):
@@ -52,7 +76,7 @@ def open_store(url: str | None, folder: Path, *, makes: bool = True) -> ObjectSt
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
     elif not place.is_dir():
         raise FileNotFoundError(f"there is no folder {place}")
-    return LocalStore(place, automatic_cleanup=True)
+    return Folder(place, automatic_cleanup=True)
 
 
 async def put_file(store: ObjectStore, key: str, path: Path) -> None:
@@ -63,7 +87,7 @@ async def put_file(store: ObjectStore, key: str, path: Path) -> None:
     size = (await asyncio.to_thread(path.stat)).st_size
     folder = folder_of(store)
     if folder is not None:
-        await asyncio.to_thread(_write, folder, key, path)
+        await asyncio.to_thread(_put, store, folder, key, path)
     else:
         await obstore.put_async(store, key, path)
     await _check_size(store, key, size)
@@ -73,7 +97,7 @@ async def put_bytes(store: ObjectStore, key: str, content: bytes) -> None:
     """Write a small object, as `put_file` does."""
     folder = folder_of(store)
     if folder is not None:
-        await asyncio.to_thread(_write, folder, key, content)
+        await asyncio.to_thread(_put, store, folder, key, content)
     else:
         await obstore.put_async(store, key, content)
     await _check_size(store, key, len(content))
@@ -86,9 +110,14 @@ async def _check_size(store: ObjectStore, key: str, size: int) -> None:
         raise TornError(f"the store has {there} bytes of {size}")
 
 
+def _put(store: ObjectStore, root: Path, key: str, content: Path | bytes) -> None:
+    if isinstance(store, Folder):
+        store.ensure()
+    _write(root, key, content)
+
+
 def _write(root: Path, key: str, content: Path | bytes) -> None:
     """Write beside the place, to disk, then rename: obstore writes no file through to the disk by itself."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have deleted it
     to = root / key
     # after a kill it is an object that no row names, which `collect` deletes
     part = to.with_name(f"{to.name}.part-{secrets.token_hex(4)}")

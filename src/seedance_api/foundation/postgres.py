@@ -35,7 +35,7 @@ _log = structlog.get_logger()
 class Embedded:
     """A use of the embedded server: `with Embedded(folder) as postgres: postgres.url`. Raises StartError.
 
-    `ballast` is let go when it cannot start because its disk is full.
+    `ballast` is let go when it needs room to start.
     """
 
     def __init__(self, folder: Path, *, ballast: Ballast | None = None) -> None:
@@ -122,11 +122,15 @@ class Embedded:
     def _start(self) -> str:
         """Start it unless it is there; returns the folder of its socket. Raises StartError."""
         try:
-            return self._server.start(self._stopping).socket_folder
+            return self._server.start(self._stopping, self._relieve).socket_folder
         except StartError as error:
             if not error.out_of_space or self._ballast is None or not self._ballast.release():
                 raise
-        return self._server.start(self._stopping).socket_folder
+        return self._server.start(self._stopping, self._relieve).socket_folder
+
+    def _relieve(self) -> None:
+        if self._ballast is not None:
+            self._ballast.relieve()
 
     def _wait_for_its_end(self) -> None:
         """Return when the server is dead, or our use ends."""

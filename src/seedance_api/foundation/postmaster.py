@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -97,17 +97,22 @@ class Postmaster:
             with (self._folder / "postgresql.auto.conf").open("a") as file:
                 file.write(f"max_connections = {_CONNECTIONS}\n")
 
-    def start(self, stopping: threading.Event) -> Running:
-        """Return once it takes connections, or `stopping` is set. Raises StartError."""
+    def start(self, stopping: threading.Event, relieve: Callable[[], object]) -> Running:
+        """Return once it takes connections, or `stopping` is set. Raises StartError.
+
+        `relieve` sees to it meanwhile that there is room. A server that finds none at the end of its recovery does not
+        end: it begins to recover again, and again.
+        """
         with _locked(self._folder):  # several may notice at once that it is gone
             if self.running() is None:
                 sockets = self._make_socket_folder()
                 self._clear(sockets)
                 size = self._log.stat().st_size if self._log.exists() else 0
+                relieve()
                 self._launch(sockets)
                 if self.running() is None:
                     raise self._error(size)
-            return self._wait(stopping)
+            return self._wait(stopping, relieve)
 
     def stop(self) -> None:
         """Stop it, if it is there: fast, which ends every session, and at worst by force."""
@@ -159,7 +164,7 @@ class Postmaster:
         options = f"-h '' -k {sockets}"
         self._run("pg_ctl", "-w", "-t", "5", "-o", options, "-l", str(self._log), "-D", str(self._folder), "start")
 
-    def _wait(self, stopping: threading.Event) -> Running:
+    def _wait(self, stopping: threading.Event, relieve: Callable[[], object]) -> Running:
         deadline = time.monotonic() + _READY_SECONDS
         size = self._log.stat().st_size if self._log.exists() else 0
         while found := self.running():
@@ -167,6 +172,7 @@ class Postmaster:
                 return found
             if time.monotonic() > deadline:
                 raise StartError(f"it is not ready after {_READY_SECONDS:.0f} s")
+            relieve()
             time.sleep(0.05)
         raise self._error(size)
 
