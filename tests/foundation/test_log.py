@@ -1,6 +1,9 @@
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,3 +65,12 @@ def test_no_key_gets_through(value: Any) -> None:
             kept = log.keep_allowed(None, "info", {field: holder, "other": value})
             assert key not in json.dumps(kept)
             assert "other" not in kept
+
+
+def test_a_line_that_cannot_be_written_ends_nobody() -> None:
+    """Whoever starts the database again on a full disk says so first, and standard error may be a file on it."""
+    code = "import structlog; from seedance_api.foundation import log; log.configure()\n"
+    code += "structlog.get_logger().error('postgres.died', starts=1); print('goes on')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full, check=False)
+    assert done.stdout == b"goes on\n"

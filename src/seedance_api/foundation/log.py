@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, cast
 
@@ -56,6 +57,16 @@ _KEY = re.compile(r"sda_(live|test)_[0-9A-Za-z]{4,}")
 _LONGEST = 300
 
 
+class _Logger(structlog.PrintLogger):
+    """Drops a line that cannot be written: a full disk, or a reader that has gone, must not end whoever logs."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = error = critical = fatal = failure = err = exception = msg
+
+
 def configure(*, level: str = "info", pretty: bool = False) -> None:
     """Set up structlog and the standard library's logging to go through the same filter."""
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -68,7 +79,7 @@ def configure(*, level: str = "info", pretty: bool = False) -> None:
             _render_line if pretty else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Logger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
