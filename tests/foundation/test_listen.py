@@ -58,7 +58,10 @@ def test_a_killed_listener_forgets_every_key_at_once(database_url: str) -> None:
     ) -> None:
         proxy.shut()  # so that it cannot come back
         ended = await db.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name ~ 'listener'"
+            """
+            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE application_name ~ 'listener' AND datname = current_database()
+            """
         )
         assert ended == 1
         proxy.thaw()  # the end arrives
