@@ -53,7 +53,7 @@ def test_a_socket_that_is_dropped_at_the_last_byte_is_counted_by_its_bytes(live:
         while b"\r\n\r\n" not in got or len(got.partition(b"\r\n\r\n")[2]) < end + 1:
             got += connection.recv(1 << 16)
     sql = "SELECT upper(r) AS upto FROM asset, unnest(served) r WHERE generation_id = $1 AND variant = 'video'"
-    (served,) = until(lambda: rows(live.url, sql, video), 10)
+    (served,) = until(lambda: rows(live.url, sql, video), 60)
     assert served["upto"] == end + 1
     (content,) = rows(live.url, "SELECT state FROM content WHERE generation_id = $1", video)
     assert content["state"] == ("stored" if missing else "delivered")
