@@ -112,7 +112,7 @@ def test_a_bad_certificate_stops_the_start(
 
 @pytest.mark.parametrize(("days", "status"), [(365, "ok"), (12, "warning"), (0, "error")])
 def test_the_doctor_tells_the_certificates_end(days: int, status: str, database_url: str, tmp_path: Path) -> None:
-    made_certificate(tmp_path / "ours", days=days or 1)
+    made_certificate(tmp_path / "ours", days=days or 30)
     service = Service(database_url, tmp_path, started=False, **settings_of(tmp_path / "ours"))
     service.command("init")
     if days == 0:  # it has ended meanwhile

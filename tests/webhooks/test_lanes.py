@@ -90,7 +90,7 @@ def test_600_hanging_addresses_of_one_account_delay_no_other_account(database_ur
                 await until(lambda: bad.under_way > FAST_SHARE, 30)
                 for count in range(1, 6):
                     await happen(db, other)
-                    await until(lambda count=count: len(good.came) == count, 3)  # type: ignore[misc]
+                    await until(lambda count=count: len(good.came) == count, 10)  # type: ignore[misc]
                     await asyncio.sleep(0.5)
                 assert mine
                 assert sum(told.fast.values()) <= FAST_SHARE + 64
