@@ -116,7 +116,9 @@ def test_the_doctor_tells_the_certificates_end(days: int, status: str, database_
     service = Service(database_url, tmp_path, started=False, **settings_of(tmp_path / "ours"))
     service.command("init")
     if days == 0:  # it has ended meanwhile
-        made_certificate(tmp_path / "ours", days=0)
+        ended = made_certificate(tmp_path / "ended", days=0)
+        Path(ended.certificate).replace(tmp_path / "ours/certificate.pem")
+        Path(ended.key).replace(tmp_path / "ours/key.pem")
     done = run(service, "doctor", "--json")
     (remark,) = [one for one in json.loads(done.stdout)["remarks"] if one["name"] == "marking"]
     assert remark["status"] == status, remark
