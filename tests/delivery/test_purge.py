@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -124,6 +124,24 @@ def test_who_has_not_fetched_it_is_warned_once_and_who_has_is_not(database_url: 
         assert await warn_due(one) == 0
         told = await db.fetch("SELECT data ->> 'id' AS id FROM event WHERE type = 'video.expiring'")
         assert [row["id"] for row in told] == [early]
+
+    with_database(database_url, verb)
+
+
+def test_of_pieces_that_are_noted_at_once_none_is_lost(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        one = engine(db)
+        (video,) = await completed(db, await owner(db), one, due=False)
+        sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        async with db.transaction() as connection:  # a piece that takes its time
+            await queries.note_served(cast("Database", connection), video, "ab" * 32, 0, 1)
+            others = [asyncio.create_task(queries.note_served(db, video, "ab" * 32, at, at + 1)) for at in (2, 4, 6)]
+            while len(await db.fetch(sql)) < len(others):
+                await asyncio.sleep(0.01)
+        await asyncio.gather(*others)
+        assert str(await db.fetchval("SELECT served::text FROM asset WHERE generation_id = $1", video)) == (
+            "{[0,1),[2,3),[4,5),[6,7)}"
+        )
 
     with_database(database_url, verb)
 

@@ -164,6 +164,7 @@ async def note_served(db: Database, generation_id: str, sha256: str, start: int,
             SELECT a.*, served + int8multirange(int8range($3, $4)) AS now_served
             FROM asset a JOIN kept USING (generation_id)
             WHERE variant = 'video' AND sha256 = $2 AND damaged_at IS NULL
+            FOR NO KEY UPDATE OF a  -- so that it is read as another piece, noted meanwhile, has left it
         ), noted AS (
             UPDATE asset SET served = now_served FROM before
             WHERE asset.generation_id = before.generation_id AND asset.variant = 'video'

@@ -151,7 +151,7 @@ class Postmaster:
         Its children end when they notice; the next server must not begin before, for they share its memory and files.
         """
         deadline = time.monotonic() + _ORPHAN_SECONDS
-        while any(_works_in(int(entry.name), self._folder) for entry in os.scandir("/proc") if entry.name.isdigit()):
+        while any(_works_in(int(one.name), self._folder) for one in Path("/proc").iterdir() if one.name.isdigit()):
             if time.monotonic() > deadline:
                 raise StartError("processes of the server before are still there")
             time.sleep(0.05)
