@@ -91,7 +91,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "SANDBOX_SLOTS",
         "8",
-        "Sandbox generations under way at once in the whole installation; more wait in the queue.",
+        "Sandbox videos in progress at once in the whole installation; more wait in the queue.",
         1,
         10_000,
         alike=True,
@@ -106,7 +106,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "DEADLINE_SECONDS",
         "86400",
-        "A generation that is not finished this long after its creation fails.",
+        "A video that is not finished this long after its creation fails.",
         60,
         604_800,
         alike=True,
@@ -130,7 +130,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "CONTENT_REDIRECT",
         "false",
-        "Whether content is sent by the object store itself, through presigned links of 15 minutes. What was served is not known then: only the customer's word counts as delivery.",
+        "Whether content is sent by the object store itself, through presigned links of 15 minutes. The service does not see what is downloaded then: a video is delivered only when the customer calls `delivered`.",
         alike=True,
     ),
     Setting(
@@ -149,7 +149,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "ACCOUNT_AT_ONCE",
         "8",
-        "Generations of one account under way at once at each upstream; more wait in the queue.",
+        "Videos of one account in progress at once at each upstream; more wait in the queue.",
         1,
         100_000,
         alike=True,
@@ -163,14 +163,14 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "NOTICE_URL",
         "",
-        "Address that is told, by a POST of JSON, when a spending limit is at 80 % and when it is reached. Empty: the log only.",
+        "Address that gets a POST with JSON when a spending limit is used to 80 %, and when it is reached. Empty: this is only logged.",
         alike=True,
         secret=True,
     ),
     Setting(
         "SMTP_URL",
         "",
-        "The mail server, `smtp://user:password@host:port` or `smtps://…`. Empty: what would be mailed is in the log only.",
+        "The mail server, `smtp://user:password@host:port` or `smtps://…`. Empty: mail is only logged.",
         alike=True,
         secret=True,
     ),
@@ -183,7 +183,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "EVENT_RETENTION_DAYS",
         "30",
-        "How long events and what was delivered of them are kept.",
+        "How long events and their deliveries are kept.",
         5,
         90,
         alike=True,
@@ -230,14 +230,14 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "MAX_UPLOAD_MEGABYTES",
         "2048",
-        "What they may take of the disk together while they are received.",
+        "Disk space that these may take together while they are received.",
         1024,
         1_000_000,
     ),
     Setting(
         "OPERATOR_NAME",
         "Seedance API",
-        "Who you are in the mark of each video, and in the certificate that is made with the installation.",
+        "Your name in the mark of each video, and in the certificate that is made with the installation.",
         alike=True,
     ),
     Setting(
@@ -254,14 +254,14 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "MARKING_TSA_URL",
         "",
-        "Address of a time-stamping authority (RFC 3161), called for each file. Empty: marks say when, and nobody vouches for it.",
+        "Address of a time-stamping authority (RFC 3161), called for each file. Empty: marks are not time-stamped.",
         alike=True,
         secret=True,
     ),
     Setting(
         "LABEL_SECONDS",
         "0",
-        "For how long a visible label is burned into the start of each video, 2 to 10; 0: there is none.",
+        "Length of the visible label at the start of each video, 2 to 10 seconds; 0: no label.",
         0,
         10,
         alike=True,
@@ -273,15 +273,15 @@ TABLE: tuple[Setting, ...] = (
         alike=True,
     ),
     Setting("LABEL_FONT", "", "Font file of the visible label, for letters other than Latin ones."),
-    Setting("VERIFY_MEGABYTES", "600", "The largest file that `POST /v1/verify` takes.", 1, 4096),
+    Setting("VERIFY_MEGABYTES", "600", "The largest file that `POST /v1/verify` accepts.", 1, 4096),
     Setting(
         "VERIFY_A_MINUTE",
         "60",
-        "Verifications a minute for each client address (IPv6: each /64), in each API process. Behind a proxy all clients have one address.",
+        "`POST /v1/verify` requests a minute for each client address (IPv6: each /64), in each API process. Behind a proxy all clients have one address.",
         1,
         100_000,
     ),
-    Setting("DRAIN_SECONDS", "20", "How long a stopping process waits for what is under way.", 1, 600),
+    Setting("DRAIN_SECONDS", "20", "How long a stopping process waits for running requests and jobs.", 1, 600),
 )
 
 

@@ -219,7 +219,7 @@ def _tokens() -> str:
 _TOKENS = """\
 The vendor counts a video in tokens, and a quote is made from them:
 
-```
+```text
 tokens  = floor(width × height × (24 × (seconds + input video seconds) + 1) / 1024)
 minimum = floor(width × height × 24 × ceil(seconds × 5 / 3) / 1024)     with any input video
 frames  = floor(width × height × frames / 1024)                         when `frames` is given

@@ -1,5 +1,6 @@
 """Sign files, in a process of its own, and read each back: the file came from outside. Run by `mark.py`."""
 
+import io
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +11,16 @@ import msgspec
 
 from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Recognised
+from seedance_api.delivery.declare import Declaration, MalformedError, declared
 from seedance_api.delivery.mark import CONTENT_ID, SANDBOX, Marked, Origin, Question, Unmarked, Unsigned
 from seedance_api.delivery.recognise import context, recognise
 from seedance_api.delivery.verify import Seen
+from seedance_api.foundation.splice import Spliced
 
 _SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _INSIDE = "claimSignature.insideValidity"
 _TITLE = "The file as the provider delivered it"
+_BUFFER = 1 << 18
 _BROKEN = "Its Content Credentials are damaged and could not be kept."
 
 
@@ -37,6 +41,8 @@ def sign(question: Question) -> Marked | Unmarked:
         return Unmarked(str(error), ours=True)
     except c2pa.C2paError as error:
         return Unmarked(f"C2PA: {type(error).__name__}")  # its text may quote the file
+    except MalformedError:
+        return Unmarked("there is no place for XMP: the file's structure does not add up")
     failed = [one for one in outcomes if isinstance(one, Unmarked)]
     kept = [one for one in outcomes if one != Marked()]
     return next(iter(failed + kept), Marked())
@@ -81,17 +87,18 @@ def _write(
             except c2pa.C2paError:
                 return False
         with Path(file.path).open("rb") as source, target.open("w+b") as signed:
-            builder.sign(c2pa.Signer.from_info(info), file.media_type, source, signed)
+            pieces = declared(source, file.media_type, _declaration(question.origin))
+            whole = io.BufferedReader(Spliced(source, pieces), _BUFFER)
+            builder.sign(c2pa.Signer.from_info(info), file.media_type, whole, signed)
     return True
 
 
 def _manifest(origin: Origin, operator: str, *, broken: bool) -> dict[str, Any]:
     """What the mark says. No prompt, no metadata and nothing of the customer is in it."""
-    kind = "compositeWithTrainedAlgorithmicMedia" if origin.composite else "trainedAlgorithmicMedia"
     action = {
         "action": "c2pa.created",
         "when": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "digitalSourceType": _SOURCE + kind,
+        "digitalSourceType": _source_type(origin),
         "softwareAgent": {"name": origin.model},
         "description": _description(origin),
         "parameters": {CONTENT_ID: origin.content_id} | ({SANDBOX: True} if origin.sandbox else {}),
@@ -105,6 +112,16 @@ def _manifest(origin: Origin, operator: str, *, broken: bool) -> dict[str, Any]:
             {"title": _TITLE, "description": _BROKEN, "format": "video/mp4", "relationship": "parentOf"}
         ]
     return found
+
+
+def _source_type(origin: Origin) -> str:
+    return _SOURCE + ("compositeWithTrainedAlgorithmicMedia" if origin.composite else "trainedAlgorithmicMedia")
+
+
+def _declaration(origin: Origin) -> Declaration:
+    """The same as the mark says, for programs that do not read marks."""
+    kind = _source_type(origin)
+    return Declaration(kind, f"AI-generated ({kind}). {_description(origin)}")
 
 
 def _description(origin: Origin) -> str:
