@@ -32,7 +32,7 @@ def fetched(source: str, to: Path, kind: Kind = Kind.IMAGE, **options: object) -
 def test_a_data_url_becomes_a_file(tmp_path: Path, data: bytes) -> None:
     to = tmp_path / "a"
     outcome = fetched(f"data:Image/PNG;base64,{base64.b64encode(data).decode()}", to)
-    assert outcome == Staged(path=to, bytes=len(data), declared_media_type="image/png", kind=Kind.IMAGE)
+    assert outcome == Staged(path=to, bytes=len(data), kind=Kind.IMAGE)
     assert to.read_bytes() == data
 
 
@@ -144,6 +144,6 @@ def test_an_address_becomes_a_file(tmp_path: Path, head: bytes, outcome: BadMedi
             finally:
                 await outbound.aclose()
 
-    expected = outcome or Staged(path=to, bytes=7, declared_media_type="image/png", kind=Kind.IMAGE)
+    expected = outcome or Staged(path=to, bytes=7, kind=Kind.IMAGE)
     assert asyncio.run(run()) == expected
     assert to.exists() == (outcome is None)

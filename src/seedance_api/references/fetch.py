@@ -47,8 +47,8 @@ async def fetch(
     seconds = FETCH_SECONDS[kind] if total_seconds is None else total_seconds
     outcome = await outbound.download(source, to, max_bytes=MAX_BYTES[kind], total_seconds=seconds, take=take)
     match outcome:
-        case Downloaded(size, content_type):
-            return Staged(path=to, bytes=size, declared_media_type=content_type, kind=kind)
+        case Downloaded(size):
+            return Staged(path=to, bytes=size, kind=kind)
         case TooLarge():
             return BadMedia("media_too_large", outcome.message)
         case Blocked() | Unreachable() | TooSlow():
