@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -12,7 +14,8 @@ from seedance_api.foundation.outbound import UNREACHABLE, Outbound
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Staged
 
-SMALL = base64.b64encode(b"picture").decode()
+DATA = b"picture"
+SMALL = base64.b64encode(DATA).decode()
 
 
 def fetched(source: str, to: Path, kind: Kind = Kind.IMAGE, **options: object) -> Staged | BadMedia:
@@ -37,32 +40,78 @@ def test_a_data_url_becomes_a_file(tmp_path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "source",
+    "head",
     [
-        f"data:image/png,{SMALL}",
-        f"data:;base64,{SMALL}",
-        f"data:text/html;base64,{SMALL}",
-        f"data:video/mp4;base64,{SMALL}",
-        f"data:image/svg+xml;charset=utf-8;base64,{SMALL}",
-        f"data:image/;base64,{SMALL}",
-        f"data:image/png;base64 ,{SMALL}",
-        f"data:image/png;BASE65,{SMALL}",
-        f" data:image/png;base64,{SMALL}",
-        "data:image/png;base64,AAA",
-        "data:image/png;base64,AAA=AAAA",
-        "data:image/png;base64,AAAA====",
-        "data:image/png;base64,AA==\n",
-        "data:image/png;base64,AA A",
-        "data:image/png;base64,AA-_",
-        "data:image/png;base64,AAAÄ",
-        "data:image/png;base64," + "A" * ((1 << 20) - 2) + "==" + "AAAA",
-        "data:image/png;base64," + "A" * (1 << 20) + "!AAA",
+        "data:image/png;base64,",
+        "DATA:image/png;BASE64,",
+        "data:;base64,",
+        "data:image/*;base64,",
+        "data:text/plain;base64,",
+        "data:text/html;base64,",
+        "data:image/jpg;charset=utf-8;name=a b.jpg;base64,",
+        "data:application/octet-stream; base64 ,",
+        " \n data:image/png;base64,",
     ],
 )
-def test_a_doubtful_data_url_is_refused(tmp_path: Path, source: str) -> None:
+def test_what_a_data_url_says_of_itself_is_a_hint(tmp_path: Path, head: str) -> None:
+    assert fetched(head + SMALL, tmp_path / "a") == Staged(path=tmp_path / "a", bytes=len(DATA), kind=Kind.IMAGE)
+    assert (tmp_path / "a").read_bytes() == DATA
+
+
+LONG = bytes(range(256)) * 9_000 + b"."
+"""Over three chunks of base64; one byte more than a multiple of three."""
+
+
+def lines(text: str, width: int, end: str) -> str:
+    return end.join(text[at : at + width] for at in range(0, len(text), width)) + end
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda text: lines(text, 76, "\n"),
+        lambda text: lines(text, 64, "\r\n"),
+        lambda text: lines(text, 7, " \t"),
+        lambda text: text.rstrip("="),
+        lambda text: text.replace("+", "-").replace("/", "_"),
+        lambda text: text.replace("+", "-").replace("/", "_").rstrip("="),
+        lambda text: quote(text, safe=""),
+        lambda text: quote(lines(text, 76, "\n"), safe=""),
+        lambda text: text.replace("=", "%3d"),
+    ],
+)
+def test_base64_as_people_write_it(tmp_path: Path, write: Callable[[str], str]) -> None:
+    for at, data in enumerate((b"", b"p", b"\xff\xfe\xfd", bytes(range(256)), LONG)):
+        to = tmp_path / str(at)
+        outcome = fetched("data:image/png;base64," + write(base64.b64encode(data).decode()), to)
+        assert outcome == Staged(path=to, bytes=len(data), kind=Kind.IMAGE)
+        assert to.read_bytes() == data
+
+
+def test_percent_encoded_bytes(tmp_path: Path) -> None:
+    outcome = fetched("data:image/png," + quote(LONG), tmp_path / "a")
+    assert outcome == Staged(path=tmp_path / "a", bytes=len(LONG), kind=Kind.IMAGE)
+    assert (tmp_path / "a").read_bytes() == LONG
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (f"data:image/png,{SMALL}", "does not say that it is base64"),
+        (f"data:image/png;BASE65,{SMALL}", "does not say that it is base64"),
+        ("data:image/png;base64", "no comma"),
+        ("data:image/png;base64,AAAAA", "cut short"),
+        ("data:image/png;base64,AAA=AAAA", "behind its padding"),
+        ("data:image/png;base64,AAAÄ", "character 4 after the comma"),
+        ("data:image/png;base64," + "A" * ((1 << 20) - 2) + "==" + "AAAA", "behind its padding"),
+        ("data:image/png;base64," + "A" * (1 << 20) + "!AAA", "character 1048577 after the comma"),
+    ],
+)
+def test_a_doubtful_data_url_is_refused(tmp_path: Path, source: str, said: str) -> None:
     outcome = fetched(source, tmp_path / "a")
     assert isinstance(outcome, BadMedia)
     assert outcome.code == "media_url"
+    assert said in outcome.message
     assert SMALL not in outcome.message
 
 
@@ -77,7 +126,7 @@ def test_a_large_data_url_is_refused_and_costs_no_copy(tmp_path: Path) -> None:
     tracemalloc.start()
     outcome = fetched(source, tmp_path / "a", Kind.AUDIO)
     assert isinstance(outcome, BadMedia)
-    assert outcome == BadMedia("media_too_large", "15.00 MB: a sound must be at most 15 MB")
+    assert outcome == BadMedia("media_too_large", "15.00 MB: a sound may have at most 15 MB")
     assert isinstance(fetched(source[:-8], tmp_path / "b", Kind.AUDIO), Staged)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

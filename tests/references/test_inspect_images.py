@@ -283,6 +283,55 @@ def test_animations_are_refused(look: Look) -> None:
         bad(look(data), "media_animated")
 
 
+def test_of_a_cameras_pictures_the_first_counts_and_the_rest_goes(look: Look) -> None:
+    """A JPEG with a preview, a depth map or a second view behind it (CIPA DC-007), or anything at all."""
+    exif = Image.Exif()
+    exif[0x010E] = CANARY.decode()
+    second = picture(size=(320, 320))
+    for others in ([second], [second, picture(size=(640, 400))]):
+        data = encoded(picture(), "MPO", save_all=True, append_images=others, exif=exif)
+        outcome = good(look(data))
+        assert (outcome.facts.media_type, outcome.facts.width, outcome.facts.height) == ("image/jpeg", *SIZE)
+    data = encoded(picture(), "JPEG") + encoded(second, "JPEG", comment=CANARY)
+    assert CANARY not in good(look(data)).path.read_bytes()
+    mpo = (Path(__file__).parent.parent / "cases" / "camera_mpo.jpg").read_bytes()
+    kept = good(look(mpo)).path.read_bytes()
+    assert (kept.count(b"\xff\xd8\xff"), kept.count(b"MPF\x00")) == (1, 0)
+
+
+def test_the_primary_picture_of_heic_counts(look: Look) -> None:
+    out = io.BytesIO()
+    heif = pillow_heif.from_pillow(picture(size=(400, 400)))
+    heif.add_from_pillow(picture())
+    heif.save(out, quality=80, primary_index=1)
+    outcome = good(look(out.getvalue()))
+    assert (outcome.facts.width, outcome.facts.height) == SIZE
+
+
+def test_a_tiff_with_smaller_versions_of_its_page(look: Look) -> None:
+    """As editors write them: NewSubfileType (254) marks what is no page of its own."""
+    small = picture(size=(320, 320))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    outcome = good(look(encoded(picture(), "TIFF", save_all=True, append_images=[small])))
+    assert (outcome.facts.width, outcome.facts.height) == SIZE
+    small.encoderinfo = {"tiffinfo": {254: 2}}
+    bad(look(encoded(picture(), "TIFF", save_all=True, append_images=[small])), "media_animated")
+
+
+def test_damaged_exif_does_not_cost_the_picture(look: Look) -> None:
+    whole = Image.Exif()
+    whole[0x0112] = 6
+    whole[0x927C] = b"maker's note" * 4000  # large
+    sound = whole.tobytes()
+    assert good(look(encoded(picture(), "JPEG", exif=sound))).facts.width == SIZE[1]
+    for damaged in (b"Exif\x00\x00", b"Exif\x00\x00garbage", sound[:14], sound[:30], sound[:9] + b"\xff" * 60):
+        for form in ("JPEG", "PNG", "WEBP"):
+            good(look(encoded(picture(), form, exif=damaged)))
+    odd = Image.Exif()
+    odd[0x0112] = 99
+    assert good(look(encoded(picture(), "JPEG", exif=odd))).facts.width == SIZE[0]
+
+
 def test_ten_thousand_frames_are_refused_unread(look: Look) -> None:
     control = struct.pack(">IIIIIHHBB", 0, 640, 400, 0, 0, 1, 10, 0, 0)
     apng = png(chunk(b"acTL", struct.pack(">II", 10_000, 0)), chunk(b"fcTL", control), pixels())
