@@ -184,11 +184,11 @@ def _inputs() -> str:
 
 
 _INPUT_NOTES = """\
-An upload takes every file that some model takes, and a create every one that its model takes: both read this table. What a
-file is, its bytes say; its name and its declared type do not matter. Lengths and frame rates count rounded to a tenth:
-"15 seconds" at 29.97 frames a second are 15.015 s long and are taken as 15. A video is as long as a player shows it,
-by its edit list. Of a picture with others behind it (a camera's JPEG with a preview, HEIC) the first counts and nothing
-else is kept; animations are refused. MB is 1,000,000 bytes."""
+An upload takes every file that some model takes, and a create every one that its model takes: both read this table.
+What a file is, its bytes say; its name and its declared type do not matter. Lengths and frame rates count rounded to a
+tenth: "15 seconds" at 29.97 frames a second are 15.015 s long and are taken as 15. A video is as long as a player
+shows it, by its edit list. Of a picture with others behind it (a camera's JPEG with a preview, HEIC) the first counts
+and nothing else is kept; animations are refused. MB is 1,000,000 bytes."""
 
 
 def _file(limits: ImageLimits | VideoLimits | AudioLimits) -> str:

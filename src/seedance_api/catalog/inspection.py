@@ -39,9 +39,7 @@ def _check_total(
         report.add(Code.BAD_MEDIA, path, says, value=total, allowed=f"at most {most:g} seconds in all")
 
 
-def _check_edited(
-    videos: Sequence[Placed], limits: VideoLimits, bounds: tuple[float, float], report: Report
-) -> None:
+def _check_edited(videos: Sequence[Placed], limits: VideoLimits, bounds: tuple[float, float], report: Report) -> None:
     """Which clip is edited is the prompt's affair; one of them must be long enough."""
     lengths = [piece.facts.seconds for piece in videos if piece.facts and piece.facts.seconds is not None]
     fits = [bounds[0] <= rounded(length, limits) <= bounds[1] for length in lengths]

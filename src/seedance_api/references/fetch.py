@@ -18,6 +18,7 @@ from seedance_api.references.inspect import MAX_BYTES, BadMedia, Staged
 
 FETCH_SECONDS = {Kind.IMAGE: 30.0, Kind.VIDEO: 120.0, Kind.AUDIO: 30.0}
 
+
 async def fetch(
     source: str,
     to: Path,
