@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import pytest
 
+from references.look import look_at
 from seedance_api.catalog.order import Kind
 from seedance_api.foundation.outbound import UNREACHABLE, Outbound
 from seedance_api.references.fetch import fetch
-from seedance_api.references.inspect import BadMedia, Staged
+from seedance_api.references.inspect import BadMedia, Inspected, Staged
 
 DATA = b"picture"
 SMALL = base64.b64encode(DATA).decode()
@@ -159,23 +160,12 @@ def test_an_address_is_refused_in_words(tmp_path: Path, source: str, code: str, 
     assert fetched(source, tmp_path / "a") == BadMedia(code, message)
 
 
-@pytest.mark.parametrize(
-    ("head", "outcome"),
-    [
-        (b"200 OK\r\nContent-Type: image/png; a=b\r\nContent-Length: 7\r\n\r\npicture", None),
-        (
-            b"404 Not Found\r\nContent-Length: 6\r\n\r\nsecret",
-            BadMedia("media_unreachable", "the server answered with status 404"),
-        ),
-        (b"200 OK\r\nContent-Length: 30000001\r\n\r\n", BadMedia("media_too_large", "the file is larger than 30 MB")),
-    ],
-)
-def test_an_address_becomes_a_file(tmp_path: Path, head: bytes, outcome: BadMedia | None) -> None:
-    to = tmp_path / "a"
+def served(response: bytes, to: Path) -> Staged | BadMedia:
+    """What is fetched from a server that answers so."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 " + head)
+        writer.write(response)
         await writer.drain()
         writer.close()
 
@@ -193,6 +183,34 @@ def test_an_address_becomes_a_file(tmp_path: Path, head: bytes, outcome: BadMedi
             finally:
                 await outbound.aclose()
 
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("head", "outcome"),
+    [
+        (b"200 OK\r\nContent-Type: image/png; a=b\r\nContent-Length: 7\r\n\r\npicture", None),
+        (
+            b"404 Not Found\r\nContent-Length: 6\r\n\r\nsecret",
+            BadMedia("media_unreachable", "the server answered with status 404"),
+        ),
+        (b"200 OK\r\nContent-Length: 30000001\r\n\r\n", BadMedia("media_too_large", "the file is larger than 30 MB")),
+    ],
+)
+def test_an_address_becomes_a_file(tmp_path: Path, head: bytes, outcome: BadMedia | None) -> None:
+    to = tmp_path / "a"
     expected = outcome or Staged(path=to, bytes=7, kind=Kind.IMAGE)
-    assert asyncio.run(run()) == expected
+    assert served(b"HTTP/1.1 " + head, to) == expected
     assert to.exists() == (outcome is None)
+
+
+@pytest.mark.parametrize("label", [None, "text/plain", "image/*", "image/jpeg", "text/html", "video/mp4", "nonsense"])
+def test_a_servers_label_does_not_count(tmp_path: Path, label: str | None) -> None:
+    picture = (Path(__file__).parent.parent / "cases" / "red.png").read_bytes()
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(picture)}\r\n"
+    head += f"Content-Type: {label}\r\n" if label else ""
+    staged = served(head.encode() + b"\r\n" + picture, tmp_path / "a")
+    assert isinstance(staged, Staged)
+    (outcome,) = look_at(staged)
+    assert isinstance(outcome, Inspected)
+    assert outcome.facts.media_type == "image/png"

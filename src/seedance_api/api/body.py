@@ -254,7 +254,7 @@ async def _read_form(
         with PushMultipartParser(boundary) as parser:
             async for chunk in chunks:
                 await folder.take(len(chunk))
-                for part in parser.parse(chunk):
+                for part in parser.parse(chunk) if chunk else ():  # to the parser nothing would be the end
                     form.take(part)
                 await lease.cover(form.held + form.written if on_disk else form.held)
             whole = True

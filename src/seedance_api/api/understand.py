@@ -239,12 +239,12 @@ def _item(
 
 
 def _apart(value: dict[str, Any]) -> tuple[Any, str | None]:
-    """An item of a form as its value and its role: a file may stand in it under any name, `images[0][file]` say."""
+    """An item of a form as its value and its role; a file may stand in it by a name of its own, `images[0][file]`."""
     role = value.get("role")
     others = {name: one for name, one in value.items() if name != "role"}
     if (role is None or isinstance(role, str)) and len(others) == 1:
         (name, one), *_ = others.items()
-        if name == PLAIN or isinstance(one, Upload):
+        if name == PLAIN or (name == "file" and isinstance(one, Upload)):
             return one, role
     return value, None
 
