@@ -1,13 +1,17 @@
+import gzip
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from litestar.datastructures import MultiDict
 
-from seedance_api.api.body import put
-from seedance_api.api.decode import decode, parse_json
+from seedance_api.api.decode import decode, decode_query
+from seedance_api.api.forms import Part, assemble
+from seedance_api.api.parse import parse_json
 from seedance_api.api.understand import CreateVideo
+from seedance_api.api.videos import Page
 from seedance_api.foundation.errors import AppError
 
 
@@ -59,22 +63,198 @@ def test_whatever_is_sent_becomes_a_form_or_problems(body: dict[str, Any], stric
     msgspec.json.encode(problems)
 
 
+LISTS = frozenset({"d", "e"})
+
+
+def built(*parts: tuple[str, Any]) -> dict[str, Any]:
+    return assemble([Part(name, value) for name, value in parts], LISTS)
+
+
 def test_names_of_form_fields_build_objects_and_lists() -> None:
-    values: dict[str, Any] = {}
-    for name, inside, value in [
-        ("a", [], 1), ("b", [""], 1), ("b", [""], 2), ("c", ["k"], 1), ("d", ["", "u"], 1), ("d", ["", "r"], 2),
-        ("d", ["", "u"], 3),
-    ]:  # fmt: skip
-        put(values, name, inside, value)
-    assert values == {"a": 1, "b": [1, 2], "c": {"k": 1}, "d": [{"u": 1, "r": 2}, {"u": 3}]}
+    assert built(("a", 1), ("b[]", 1), ("b[]", 2), ("c[k]", 1), ("c[ключ-1 .]", 2)) == {
+        "a": 1,
+        "b": [1, 2],
+        "c": {"k": 1, "ключ-1 .": 2},
+    }
+    assert built(("d[][u]", 1), ("d[][r]", 2), ("d[][u]", 3)) == {"d": [{"u": 1, "r": 2}, {"u": 3}]}
+    assert built(("d[u]", 1)) == {"d": {"u": 1}}
 
 
-def test_names_that_contradict_are_refused() -> None:
-    values: dict[str, Any] = {"a": "text"}
-    with pytest.raises(ValueError):
-        put(values, "a", [""], 1)
-    with pytest.raises(ValueError):
-        put(values, "a", ["k"], 1)
+@pytest.mark.parametrize("name", ["d", "d[]"])
+def test_a_list_may_be_given_by_its_plain_name_too(name: str) -> None:
+    assert built(("d", 1), (name, 2), ("d[]", 3)) == {"d": [1, 2, 3]}
+
+
+def test_roles_go_to_the_items_in_order() -> None:
+    wanted = {"d": [{"": 1, "role": "a"}, {"": 2, "role": "b"}]}
+    values, roles = [("d[]", 1), ("d[]", 2)], [("d[][role]", "a"), ("d[][role]", "b")]
+    assert built(*values, *roles) == wanted
+    assert built(*roles, *values) == wanted
+    assert built(values[0], roles[0], values[1], roles[1]) == wanted
+    assert built(roles[0], values[0], roles[1], values[1]) == wanted
+    assert built(*values, roles[0]) == {"d": [{"": 1, "role": "a"}, 2]}
+    urls = [("d[][url]", 1), ("d[][url]", 2)]
+    assert built(*urls, *roles) == {"d": [{"url": 1, "role": "a"}, {"url": 2, "role": "b"}]}
+
+
+def test_numbered_items_go_by_their_numbers() -> None:
+    parts = [("d[10]", 3), ("d[1][role]", "b"), ("d[0]", 1), ("d[1]", 2), ("d[11][url]", 4)]
+    assert built(*parts) == {"d": [1, {"role": "b", "": 2}, 3, {"url": 4}]}
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "path"),
+    [
+        (["a", "a"], "repeated", "a"),
+        (["a", "b", "a", "a"], "repeated", "a"),
+        (["c[k]", "c[k]"], "repeated", "c[k]"),
+        (["d[0]", "d[0]"], "repeated", "d[0]"),
+        (["d[0][url]", "d[0][url]"], "repeated", "d[0][url]"),
+        (["d[]", "d[][role]", "d[][role]"], "repeated", "d[][role]"),
+        (["a", "a[]"], "conflict", "a[]"),
+        (["a[]", "a[k]"], "conflict", "a[k]"),
+        (["a", "a[k]"], "conflict", "a[k]"),
+        (["d[]", "d[0]"], "conflict", "d"),
+        (["d", "d[k]"], "conflict", "d[k]"),
+        (["a[k]", "a"], "repeated", "a"),
+    ],
+)
+def test_names_that_contradict_or_repeat_are_refused(names: list[str], code: str, path: str) -> None:
+    with pytest.raises(AppError) as refused:
+        built(*((name, "secret") for name in names))
+    (problem,) = refused.value.problems
+    assert (refused.value.code, problem.code, problem.path) == ("invalid_request", code, path)
+    assert f"`{path}`" in refused.value.message
+    assert "secret" not in refused.value.message
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "d", "a[]", "d[]", "d[][role]", "d[0]", "d[1][u]", "a[k]", "[", "d[][]"]),
+            st.integers(),
+        )
+    )
+)
+def test_nothing_that_is_sent_is_dropped(parts: list[tuple[str, int]]) -> None:
+    try:
+        values = built(*parts)
+    except AppError:
+        pass
+    else:
+        assert sorted(_leaves(values)) == sorted(value for _, value in parts)
+
+
+def _leaves(value: Any) -> list[int]:
+    if isinstance(value, dict):
+        return [leaf for one in value.values() for leaf in _leaves(one)]
+    if isinstance(value, list):
+        return [leaf for one in value for leaf in _leaves(one)]
+    return [value]
+
+
+@pytest.mark.parametrize("value", [5.0, 5])
+def test_a_whole_number_is_whole_however_it_is_written(value: float) -> None:
+    for name in ("duration", "seconds", "seed", "frames", "expires_after"):
+        form, problems = decode(CreateVideo, {name: value}, strict=True)
+        assert not problems
+        assert repr(getattr(form, name)) == "5"
+
+
+@pytest.mark.parametrize("text", ["5", "5.0", "5.", "5.000", "+5", "5e0", "0.5e1", " 5 "])
+def test_so_it_is_in_a_form_and_a_query(text: str) -> None:
+    form, problems = decode(CreateVideo, {"duration": text, "seed": text}, strict=False)
+    assert not problems
+    assert (form.duration, form.seed) == (5, 5)
+    page, problems = decode_query(Page, {"limit": text})
+    assert not problems
+    assert page.limit == 5
+
+
+@pytest.mark.parametrize("value", [5.5, 5.0000001, 1e300])
+def test_a_number_with_a_fraction_is_refused(value: float) -> None:
+    for name in ("duration", "seconds", "seed"):
+        _, (problem,) = decode(CreateVideo, {name: value}, strict=True)
+        assert problem.path == name
+    _, (problem,) = decode(CreateVideo, {"duration": 5.5}, strict=True)
+    assert problem.message == "`duration` must be a whole number (got 5.5)."
+    _, (problem,) = decode(CreateVideo, {"duration": "5.5"}, strict=False)
+    assert problem.path == "duration"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("true", True), ("True", True), ("1", True), ("on", True), ("YES", True), ("false", False), ("0", False),
+     ("False", False), ("off", False), ("no", False)],
+)  # fmt: skip
+def test_booleans_of_forms(text: str, value: bool) -> None:
+    form, problems = decode(CreateVideo, {"draft": text}, strict=False)
+    assert not problems
+    assert form.draft is value
+
+
+@pytest.mark.parametrize("text", ["maybe", "2", "", "null"])
+def test_what_is_no_boolean_is_refused(text: str) -> None:
+    _, (problem,) = decode(CreateVideo, {"draft": text}, strict=False)
+    assert problem.message == "`draft` must be true or false."
+
+
+def test_a_parameter_that_stands_twice_is_refused() -> None:
+    _, (problem,) = decode_query(Page, MultiDict([("limit", "5"), ("order", "asc"), ("limit", "6")]))
+    assert (problem.path, problem.code) == ("limit", "repeated")
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "path"),
+    [
+        (b"", "The body is empty", None),
+        (b" \n", "The body is empty", None),
+        (b"[]", "must be a JSON object, not an array", None),
+        (b'"x"', "not a text", None),
+        (b"null", "not null", None),
+        (b"{}{}", "extra data (line 1, column 3)", None),
+        (b'{"a":1,\n}', "(line ", None),
+        (b"{'a': 1}", "expecting property name enclosed in double quotes (line 1, column 2)", None),
+        (b'{"prompt": "x', "unterminated string starting (line 1, column 12)", None),
+        (b'{"prompt": "a\tb"}', "invalid control character (line 1, column 14)", None),
+        (b'{"prompt": "\xff"}', "not UTF-8: its byte 13", None),
+        (b'{"seed": NaN}', "`seed` is NaN", "seed"),
+        (b'{"images": [{"x": [-Infinity]}]}', "`images[0].x[0]` is -Infinity", "images[0].x[0]"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "`seed` is out of range", "seed"),
+        (b'{"seed": 1e400}', "`seed` is out of range", "seed"),
+        (b'{"prompt": "a \\ud83d cat"}', "`prompt` holds half a surrogate pair", "prompt"),
+        (b'{"metadata": {"k": "\\udfff"}}', "`metadata.k` holds half", "metadata.k"),
+        (b'{"\\ud800": 1}', "`?` holds half", "?"),
+        ('{"prompt": "x"}'.encode("utf-16"), "The body is UTF-16; send UTF-8", None),
+        ('{"prompt": "x"}'.encode("utf-16-le"), "The body is UTF-16", None),
+        ('{"prompt": "x"}'.encode("utf-16-be"), "The body is UTF-16", None),
+        ('{"prompt": "x"}'.encode("utf-32"), "The body is UTF-32", None),
+        (gzip.compress(b'{"prompt": "x"}'), "The body is compressed (gzip)", None),
+        (b'{"a":' * 10_000, "nested too deeply", None),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_json_is_said_with_its_place(body: bytes, said: str, path: str | None) -> None:
+    with pytest.raises(AppError) as refused:
+        parse_json(body)
+    assert said in refused.value.message
+    assert (refused.value.code, refused.value.param) == ("invalid_json", path)
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    for body, path in (
+        (b'{"prompt": "a", "seed": 1, "prompt": "b"}', "prompt"),
+        (b'{"metadata": {"k": "a", "k": "a"}}', "k"),
+        (b'{"images": [{"url": "a", "url": "b"}], "seed": ' + b"9" * 30 + b"}", "url"),
+    ):
+        with pytest.raises(AppError) as refused:
+            parse_json(body)
+        assert (refused.value.code, refused.value.param) == ("invalid_request", path)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_mark_of_utf_8_is_taken(mark: bytes) -> None:
+    assert parse_json(bytearray(mark + b'{"prompt": "a \xf0\x9f\x90\x88"}')) == {"prompt": "a 🐈"}
 
 
 def test_a_body_of_too_many_values_is_refused_before_it_is_decoded() -> None:

@@ -51,7 +51,6 @@ def test_a_bad_image(changes: dict[str, object], times: int) -> None:
         {"width": 401, "height": 1000},
         {"width": 999, "height": 400},
         {"media_type": "image/heic"},
-        {"media_type": "image/jpg"},
         {"media_type": "image/gif"},
     ],
 )
@@ -71,7 +70,7 @@ def test_heic_is_not_for_1_0() -> None:
         {"bytes": 200_000_001},
         {"width": 640, "height": 636},  # 407,040 pixels
         {"width": 3000, "height": 2800},
-        {"fps": 23.9},
+        {"fps": 23.7},
         {"fps": 60.1},
         {"fps": float("nan")},
         {"seconds": 1.9},

@@ -1,9 +1,9 @@
-"""First bytes, and declared types against them."""
+"""First bytes."""
 
 import pytest
 
 from seedance_api.catalog.order import Kind
-from seedance_api.references.sniff import Sniffed, agrees, sniff
+from seedance_api.references.sniff import Sniffed, name_other, sniff
 
 FTYP = b"\x00\x00\x00\x18ftyp"
 
@@ -70,24 +70,49 @@ def test_anything_else_is_nothing(head: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "media_type", "agreed"),
+    ("major", "compatible", "media_type"),
     [
-        (None, "image/png", True),
-        ("", "image/png", True),
-        ("application/octet-stream", "image/png", True),
-        ("binary/octet-stream", "image/png", True),
-        ("image/png", "image/png", True),
-        ("Image/PNG; charset=x", "image/png", True),
-        ("image/jpg", "image/jpeg", True),
-        ("image/heif", "image/heic", True),
-        ("image/heic", "image/heif", True),
-        ("audio/x-wav", "audio/wav", True),
-        ("audio/mp3", "audio/mpeg", True),
-        ("image/png", "image/jpeg", False),
-        ("image/svg+xml", "image/png", False),
-        ("text/html", "image/png", False),
-        ("video/mp4", "video/quicktime", False),
+        (b"XAVC", (b"XAVC", b"mp42", b"iso2"), "video/mp4"),
+        (b"NIKO", (b"avc1", b"iso6"), "video/mp4"),
+        (b"ndsh", (b"isom",), "video/mp4"),
+        (b"3gp5", (b"3gp5", b"isom"), "video/mp4"),
+        (b"iso8", (), "video/mp4"),
+        (b"isoc", (), "video/mp4"),
+        (b"cmfc", (b"dash",), "video/mp4"),
+        (b"XMOV", (b"qt  ",), "video/quicktime"),
+        (b"qt  ", (b"mp42",), "video/quicktime"),
+        (b"isom", (b"qt  ",), "video/mp4"),
+        (b"msf1", (b"msf1", b"heic", b"mif1"), "image/heic"),
+        (b"hevc", (b"mif1", b"heis"), "image/heic"),
+        (b"MiHE", (b"mif1",), "image/heif"),
+        (b"avif", (b"mif1", b"miaf"), None),
+        (b"M4A ", (b"mp42", b"isom"), None),
+        (b"crx ", (b"crx ", b"isom"), None),
+        (b"XXXX", (b"YYYY", b"ZZZZ"), None),
     ],
 )
-def test_a_declared_type_must_agree(declared: str | None, media_type: str, agreed: bool) -> None:
-    assert agrees(declared, media_type) is agreed
+def test_compatible_brands_count(major: bytes, compatible: tuple[bytes, ...], media_type: str | None) -> None:
+    box = b"ftyp" + major + bytes(4) + b"".join(compatible)
+    head = (len(box) + 4).to_bytes(4, "big") + box + b"\x00\x00\x00\x08freemdat mp42 isom qt  "
+    found = sniff(head)
+    assert (found.media_type if found else None) == media_type
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\x00\x00\x00\x14ftypavif\x00\x00\x00\x00mif1", "AVIF"),
+        (b"\x00\x00\x00\x14ftypM4A \x00\x00\x00\x00isom", "M4A"),
+        (b"\x1aE\xdf\xa3webm", "WebM or Matroska"),
+        (b"RIFF\x00\x00\x00\x00AVI LIST", "AVI"),
+        (b"OggS", "Ogg"),
+        (b"fLaC", "FLAC"),
+        (b"\xff\xf1\x50\x80", "AAC"),
+        (b" <!DOCTYPE HTML>", "a web page"),
+        (b'{"error": {}}', "JSON"),
+        (b"hello", None),
+    ],
+)
+def test_what_is_often_sent_by_mistake_has_a_name(head: bytes, name: str | None) -> None:
+    assert sniff(head) is None
+    assert name_other(head) == name

@@ -131,7 +131,6 @@ NOT_JSON = {
     "invalid UTF-8": b'{"prompt":"\xff\xfe"}',
     "overlong UTF-8": b'{"prompt":"\xc0\xaf"}',
     "UTF-16": '{"prompt":"x"}'.encode("utf-16"),
-    "BOM": b'\xef\xbb\xbf{"prompt":"x"}',
     "10,000 deep list": b'{"prompt":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
     "10,000 deep object": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
     "100,000 open brackets": b"[" * 100_000,

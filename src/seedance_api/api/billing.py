@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest, read_json
-from seedance_api.api.decode import decode
+from seedance_api.api.decode import decode, decode_query
 from seedance_api.api.once import once_by_key, seal
 from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
@@ -220,7 +220,7 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_usage(query: Mapping[str, Any], now: date) -> _Asked:
     """The query of a usage list, on this day. Raises AppError with every parameter that is wrong."""
-    asked, problems = decode(UsageQuery, dict(query), strict=False)
+    asked, problems = decode_query(UsageQuery, query)
 
     def bad(path: str, message: str, allowed: object = None) -> None:
         problems.append(Problem(path=path, code="unsupported_value", message=message, allowed=allowed))

@@ -2,16 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import msgspec
 from litestar import Request
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import MultipartError, PushMultipartParser, parse_options_header
 
-from seedance_api.api.decode import parse_json
+from seedance_api.api.forms import Form, Upload
+from seedance_api.api.parse import parse_json
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.transfer import Floor
@@ -23,6 +24,8 @@ SMALL_MOST = 64 << 10
 """Bytes of a body that has only settings in it."""
 FILE_MOST = 201 << 20
 """Bytes of an upload: the largest reference video, and its envelope."""
+_TYPE = re.compile(r"[a-z0-9.+*-]{1,60}/[a-z0-9.+*-]{1,60}")
+_TOKENS = re.compile(r"[a-z0-9-]{1,20}(?:, ?[a-z0-9-]{1,20}){0,3}")
 _ENVELOPE = 1 << 20
 _FREE = 1 << 20
 _STEP = 1 << 20
@@ -32,17 +35,10 @@ _DISCARD_SECONDS = 5.0
 LEAST_BYTES_A_SECOND = 8 << 10
 """A slower body is broken off: while it comes, it holds room that others need."""
 _CLOSE = {"Connection": "close"}
-_FIELD_MOST = 1 << 20
-_PARTS_MOST = 200
-_NAME = re.compile(r"([A-Za-z0-9_]{1,64})((?:\[[A-Za-z0-9_]{0,64}\]){0,3})\Z")
+MEDIA_LISTS = ("images", "videos", "audios", "input_reference")
+"""The fields of a create that a form may give several times."""
 
 AnyRequest = Request[Any, Any, Any]
-
-
-class Upload(msgspec.Struct, frozen=True):
-    """Stands in a decoded body for a file that came with it; `number` counts the files from 0."""
-
-    number: int
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -98,58 +94,54 @@ class Lease:
 @asynccontextmanager
 async def read_body(request: AnyRequest, folder: Folder, budget: Budget) -> AsyncGenerator[Body]:
     """The body of a create, JSON or multipart; its files lie in `folder`. Raises AppError for anything else."""
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    kind, options = _content_type(request, "application/json", "multipart/form-data")
     check_declared_size(request, JSON_MOST)
-    if kind not in ("multipart/form-data", "application/json"):
-        raise AppError("unsupported_media_type", "Send application/json or multipart/form-data.", param="Content-Type")
     async with budget.lease() as lease:
         if kind == "multipart/form-data":
-            yield await _read_form(request, options.get("boundary", ""), folder, JSON_MOST, lease)
+            yield await _read_form(request, options, folder, JSON_MOST, lease, lists=MEDIA_LISTS)
         else:
             yield Body(parse_json(await _read_whole(request, lease)), True, [])
 
 
 async def read_json(request: AnyRequest) -> dict[str, Any]:
     """The small JSON object of a body; an empty body is an empty object. Raises AppError for anything else."""
-    kind, _ = parse_options_header(request.headers.get("content-type", ""))
     check_declared_size(request, SMALL_MOST)
     body = bytearray()
     async for chunk in _chunks(request, SMALL_MOST):
         body += chunk
-    if body and kind != "application/json":
-        raise AppError("unsupported_media_type", "Send application/json.", param="Content-Type")
+    if body:
+        _content_type(request, "application/json")
     return parse_json(body) if body else {}
 
 
 async def read_upload(request: AnyRequest, folder: Folder, budget: Budget) -> Body:
     """The body of a file upload: multipart. Raises AppError for anything else."""
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    _, options = _content_type(request, "multipart/form-data", hint="with a part named `file`")
     check_declared_size(request, FILE_MOST)
-    if kind != "multipart/form-data":
-        raise AppError(
-            "unsupported_media_type",
-            "Send multipart/form-data with a part named `file`.",
-            param="Content-Type",
-        )
     async with budget.lease() as lease:
-        return await _read_form(request, options.get("boundary", ""), folder, FILE_MOST, lease)
+        return await _read_form(request, options, folder, FILE_MOST, lease)
 
 
 @asynccontextmanager
 async def read_file(request: AnyRequest, folder: Folder, budget: Budget, most: int) -> AsyncGenerator[Path]:
     """One file: the body itself, or the part `file` of a form. The budget bounds what lies on the disk meanwhile."""
+    _check_encoding(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     check_declared_size(request, most + _ENVELOPE)
     async with budget.lease() as lease:
         if kind != "multipart/form-data":
             yield await _read_raw(request, folder, most, lease)
             return
-        body = await _read_form(request, options.get("boundary", ""), folder, most + _ENVELOPE, lease, on_disk=True)
+        body = await _read_form(request, options, folder, most + _ENVELOPE, lease, on_disk=True)
         match body.values:
             case {"file": Upload(number), **others} if not others and len(body.files) == 1:
                 yield body.files[number].path
             case _:
-                raise AppError("invalid_multipart", "Send one part, named `file`, with a file name.", param="file")
+                raise AppError(
+                    "invalid_multipart",
+                    "Send one part, named `file`, with a file name or a type such as image/png.",
+                    param="file",
+                )
 
 
 async def _read_raw(request: AnyRequest, folder: Folder, most: int, lease: Lease) -> Path:
@@ -161,6 +153,32 @@ async def _read_raw(request: AnyRequest, folder: Folder, most: int, lease: Lease
             size += file.write(chunk)
             await lease.cover(size)
     return path
+
+
+def _content_type(request: AnyRequest, *taken: str, hint: str = "") -> tuple[str, dict[str, str]]:
+    """The Content-Type, one of those taken here, and its options. Raises AppError 415 that says what was sent."""
+    _check_encoding(request)
+    header = request.headers.get("content-type", "")
+    kind, options = parse_options_header(header)
+    if kind in taken:
+        return kind, options
+    given = f"The Content-Type is `{kind}`" if _TYPE.fullmatch(kind) else "The Content-Type is malformed"
+    given = given if header.strip() else "There is no Content-Type"
+    send = " or ".join(taken) + (f" {hint}" if hint else "")
+    if kind == "application/x-www-form-urlencoded" and "application/json" in taken:
+        send += ' (with curl: -H "Content-Type: application/json")'
+    raise AppError("unsupported_media_type", f"{given}; send {send}.", param="Content-Type")
+
+
+def _check_encoding(request: AnyRequest) -> None:
+    """Raises AppError 415 for a body that is compressed (RFC 9110 §8.4; the answer's header is RFC 7694's)."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return
+    shown = encoding if _TOKENS.fullmatch(encoding) else "of an unknown encoding"
+    message = f"The body is {shown} (Content-Encoding), which is not unpacked here; send it uncompressed."
+    headers = {"Accept-Encoding": "identity"}
+    raise AppError("unsupported_media_type", message, param="Content-Encoding", headers=headers)
 
 
 def check_declared_size(request: AnyRequest, most: int) -> None:
@@ -216,30 +234,55 @@ async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
 
 
 async def _read_form(
-    request: AnyRequest, boundary: str, folder: Folder, most: int, lease: Lease, *, on_disk: bool = False
+    request: AnyRequest,
+    options: dict[str, str],
+    folder: Folder,
+    most: int,
+    lease: Lease,
+    *,
+    lists: Sequence[str] = (),
+    on_disk: bool = False,
 ) -> Body:
-    form = _Form(folder.path)
+    form = Form(folder.path, lists)
     chunks = _chunks(request, most)
+    boundary = options.get("boundary", "")
+    whole = False
     try:
         if not on_disk:  # whoever declares much without a key would keep out those who have one
             await folder.set_aside(_declared(request))
         await folder.make()
-        with PushMultipartParser(boundary, max_segment_count=_PARTS_MOST) as parser:
+        with PushMultipartParser(boundary) as parser:
             async for chunk in chunks:
                 await folder.take(len(chunk))
-                for part in parser.parse(chunk):
+                for part in parser.parse(chunk) if chunk else ():  # to the parser nothing would be the end
                     form.take(part)
                 await lease.cover(form.held + form.written if on_disk else form.held)
+            whole = True
     except AppError:
         await _discard(chunks)
         raise
     except (MultipartError, ValueError, LookupError):
         await _discard(chunks)
         # the parser's own text may quote the body
-        raise AppError("invalid_multipart") from None
+        says = (_CUT_FORM if whole else _MALFORMED) if boundary else _NO_BOUNDARY
+        raise AppError("invalid_multipart", says) from None
     finally:
         form.close()
-    return Body(form.values, False, form.files)
+    return Body(form.values(), False, form.files)
+
+
+_NO_BOUNDARY = (
+    "The Content-Type multipart/form-data names no boundary: "
+    "let your HTTP client set this header, it knows the boundary."
+)
+_CUT_FORM = (
+    "The form is not whole: the boundary of its Content-Type, which begins each part, "
+    "does not end it with two more dashes."
+)
+_MALFORMED = (
+    "The form is malformed: each part begins with two dashes and the boundary, has a Content-Disposition with a name, "
+    "and all of its lines end with CR LF."
+)
 
 
 async def _discard(chunks: AsyncIterator[bytes]) -> None:
@@ -248,96 +291,3 @@ async def _discard(chunks: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_DISCARD_SECONDS):
             async for _ in chunks:
                 pass
-
-
-class _Form:
-    """Collects the parts: texts into `values`, files into the folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.values: dict[str, Any] = {}
-        self.files: list[Staged] = []
-        self.held = 0
-        """Bytes of text in memory."""
-        self.written = 0
-        """Bytes of files on the disk."""
-        self._folder = folder
-        self._segment: MultipartSegment | None = None
-        self._text = bytearray()
-        self._file: BinaryIO | None = None
-
-    def take(self, part: MultipartSegment | bytearray | bytes | None) -> None:
-        if isinstance(part, MultipartSegment):
-            self._segment = part
-            self._text.clear()
-            if part.filename is not None:
-                self._file = (self._folder / f"upload-{len(self.files)}").open("wb")
-        elif part:
-            self._write(part)
-        elif part is None:
-            self._end()
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-
-    def _write(self, data: bytearray | bytes) -> None:
-        if self._file:
-            self.written += self._file.write(data)
-            return
-        self._text += data
-        self.held += len(data)
-        if len(self._text) > _FIELD_MOST and not _is_data_url(self._text):
-            raise AppError("body_too_large", "A text field may have at most 1 MiB.")
-
-    def _end(self) -> None:
-        assert self._segment is not None, "a part ends after it began"
-        name = self._segment.name or ""
-        if self._file:
-            size = self._file.tell()
-            self._file.close()
-            self._file = None
-            self._put(name, Upload(len(self.files)))
-            path = self._folder / f"upload-{len(self.files)}"
-            self.files.append(Staged(path=path, declared_media_type=self._segment.content_type, bytes=size))
-        else:
-            self._put(name, self._text.decode("utf-8"))
-
-    def _put(self, name: str, value: object) -> None:
-        match = _NAME.match(name)
-        if match is None:
-            self.values[name[:80]] = value  # an unknown field, to be reported as one
-            return
-        put(self.values, match[1], re.findall(r"\[([^\]]*)\]", match[2]), value)
-
-
-def put(values: dict[str, Any], name: str, inside: list[str], value: object) -> None:
-    """Put a form field where its name says: `a` `a[]` `a[key]` `a[][key]`. Raises ValueError when names contradict."""
-    if not inside:
-        values[name] = [*as_list(values[name]), value] if isinstance(values.get(name), list) else value
-    elif inside[0]:
-        put(as_object(values.setdefault(name, {})), inside[0], inside[1:], value)
-    elif len(inside) == 1:
-        as_list(values.setdefault(name, [])).append(value)
-    else:
-        items = as_list(values.setdefault(name, []))
-        if not items or inside[1] in as_object(items[-1]):
-            items.append({})  # a repeated key starts the next item of the list
-        put(as_object(items[-1]), inside[1], inside[2:], value)
-
-
-def as_object(value: object) -> dict[str, Any]:
-    """The same, known to be an object. Raises ValueError."""
-    if isinstance(value, dict):
-        return cast("dict[str, Any]", value)
-    raise ValueError
-
-
-def as_list(value: object) -> list[Any]:
-    """The same, known to be a list. Raises ValueError."""
-    if isinstance(value, list):
-        return cast("list[Any]", value)
-    raise ValueError
-
-
-def _is_data_url(text: bytearray) -> bool:
-    return text.startswith(b"data:")

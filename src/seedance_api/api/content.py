@@ -55,10 +55,10 @@ async def serve_link(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
 
 def read_variant(query: str) -> str:
     """The variant a query names; the video when it names none. Raises AppError 400 for anything else."""
-    asked = dict(parse_qsl(query, keep_blank_values=True))
-    variant = asked.pop("variant", "video")
-    if asked or variant not in VARIANTS:
-        raise unknown_variant("The only parameter is `variant`: video, last_frame or thumbnail.")
+    asked = parse_qsl(query, keep_blank_values=True)
+    name, variant = asked[0] if asked else ("variant", "video")
+    if len(asked) > 1 or name != "variant" or variant not in VARIANTS:
+        raise unknown_variant("The only parameter is `variant`, once: video, last_frame or thumbnail.")
     return variant
 
 

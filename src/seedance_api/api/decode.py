@@ -2,37 +2,29 @@
 
 import difflib
 import functools
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from types import NoneType
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
+from litestar.datastructures import MultiDict
 
-from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.errors import Problem
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 _UNKNOWN_MOST = 32
-_LARGE = 1 << 20
-_VALUES_MOST = 200_000
+_SHOWN_MOST = 10**15
+_FALSE_OR_TRUE = {"on": True, "yes": True, "off": False, "no": False}
+"""What forms say beside true, false, 1 and 0."""
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{0,20})?(?:[eE][+]?[0-9]{1,2})?")
 _EXPECTED = re.compile(r"[Ee]xpected (.+?)(?: - at `\$(.*)`)?\Z", re.DOTALL)
 _ONE_OF = {"str": "text", "int": "a whole number", "bool": "true or false", "float": "a number", "object": "an object",
            "array": "a list", "null": "null"}  # fmt: skip
-
-
-def parse_json(body: bytes | bytearray) -> dict[str, Any]:
-    """The JSON object of a body. Raises AppError 400 for anything else, however deep it is nested."""
-    # each of these makes an object of some 25 times its size, and base64 has none of them
-    if len(body) > _LARGE and body.count(b",") + body.count(b"{") + body.count(b"[") > _VALUES_MOST:
-        raise AppError("invalid_json", "The body has too many values.")
-    try:
-        decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise AppError("invalid_json", "The body is not valid JSON, or is nested too deeply.") from None
-    if not isinstance(decoded, dict):
-        raise AppError("invalid_json", "The body must be a JSON object.")
-    return cast("dict[str, Any]", decoded)
 
 
 def decode(
@@ -40,7 +32,8 @@ def decode(
 ) -> tuple[Shape, list[Problem]]:
     """The struct made of the fields that are right, and a problem for every one that is not.
 
-    `strict=False` takes text for numbers and booleans, as form fields are. Null stands for absent.
+    `strict=False` takes text for numbers and booleans, as form fields are. Null stands for absent. A number without
+    a fraction is whole however it is written: 5.0 is 5.
     """
     fields = _fields(shape)
     taken: dict[str, Any] = {}
@@ -54,13 +47,40 @@ def decode(
                 problems.append(_unknown(name, path, list(fields)))
         elif value is not None:
             try:
-                taken[field.name] = msgspec.convert(value, _given(field.type), strict=strict)
+                given = _given(field.type)
+                taken[field.name] = msgspec.convert(_plain(value, given, strict=strict), given, strict=strict)
             except (msgspec.ValidationError, RecursionError) as error:
                 problems.append(_wrong(path + name, str(error), value))
     if unknown > _UNKNOWN_MOST:
         message = f"There are {unknown} fields that are not known; the first {_UNKNOWN_MOST} are listed."
         problems.append(Problem(path=path or "body", code="unknown_field", message=message))
     return shape(**taken), problems
+
+
+def decode_query(shape: type[Shape], query: Mapping[str, Any]) -> tuple[Shape, list[Problem]]:
+    """The struct made of a query, and a problem for every parameter that is wrong, or stands twice."""
+    pairs: list[tuple[str, Any]] = list(query.multi_items() if isinstance(query, MultiDict) else query.items())
+    times = Counter(name for name, _ in pairs)
+    form, problems = decode(shape, dict(pairs), strict=False)
+    for name in [name for name, count in times.items() if count > 1 and name in _fields(shape)]:
+        message = f"`{name}` is given {times[name]} times; send it once."
+        problems = [one for one in problems if one.path != name]
+        problems.append(Problem(path=name, code="repeated", message=message))
+    return form, problems
+
+
+def _plain(value: Any, given: Any, *, strict: bool) -> Any:
+    """A number or a yes in the form that the field has, where it means the same."""
+    kinds = get_args(given) or (given,)
+    if int in kinds and float not in kinds:
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 63:
+            return int(value)
+        if not strict and str not in kinds and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+            number = Decimal(value.strip())
+            return int(number) if number == number.to_integral_value() else value
+    if not strict and kinds == (bool,) and isinstance(value, str):
+        return _FALSE_OR_TRUE.get(value.strip().lower(), value.strip())
+    return value
 
 
 @cache
@@ -101,7 +121,9 @@ def _wrong(path: str, error: str, value: Any) -> Problem:
     inner = match[2] if match and match[2] else ""
     wanted = re.sub(r"`([^`]*)`", _in_words, match[1].split(" - at ")[0]) if match else "another kind of value"
     shown = value if isinstance(value, bool | int | float) else None
-    return Problem(path=path + inner, code="wrong_type", message=f"`{path}{inner}` must be {wanted}.", value=shown)
+    got = f" (got {json.dumps(shown)})" if shown is not None and abs(shown) < _SHOWN_MOST else ""
+    message = f"`{path}{inner}` must be {wanted}{got}."
+    return Problem(path=path + inner, code="wrong_type", message=message, value=shown)
 
 
 def _in_words(match: re.Match[str]) -> str:

@@ -10,7 +10,8 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.body import AnyRequest, Upload, read_upload
+from seedance_api.api.body import AnyRequest, read_upload
+from seedance_api.api.forms import Upload
 from seedance_api.api.once import once_by_key, seal
 from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response

@@ -189,7 +189,7 @@ def _paths() -> dict[str, Any]:
             "delete": _operation("deleteFile", "Delete a file", "Files", "FileDeleted", ["not_found", "file_in_use"]),
         },
         "/v1/verify": {
-            "post": _operation("verifyFile", "Verify a file", "Verify", "Verification", ["invalid_multipart", "unreadable_file", "body_incomplete", "body_too_large", "rate_limited", "too_busy", "storage_full", "storage_unavailable", "unavailable"], open_to_all=True, body=_any_file()),
+            "post": _operation("verifyFile", "Verify a file", "Verify", "Verification", ["invalid_request", "invalid_multipart", "unreadable_file", "body_incomplete", "body_too_large", "unsupported_media_type", "rate_limited", "too_busy", "storage_full", "storage_unavailable", "unavailable"], open_to_all=True, body=_any_file()),
         },
         "/v1/verify/certificates": {"get": _certificates()},
         **_webhook_paths(),

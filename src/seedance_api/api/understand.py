@@ -5,10 +5,12 @@ from typing import Any, cast
 
 import msgspec
 
-from seedance_api.api.body import Body, Upload
+from seedance_api.api.body import MEDIA_LISTS, Body
 from seedance_api.api.decode import decode
+from seedance_api.api.forms import PLAIN, Upload
 from seedance_api.api.webhook_forms import check_url
 from seedance_api.catalog import check as catalog
+from seedance_api.catalog.characters import find_control
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Media, Request
 from seedance_api.foundation.errors import Problem
@@ -21,6 +23,7 @@ from seedance_api.references.admit import ASSET, Source, is_asset
 from seedance_api.references.inspect import Staged
 
 _MEDIA_MOST = 64
+_URL_MOST = 1 << 16
 
 
 class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,15 +127,19 @@ def _check_own_fields(form: CreateVideo, problems: list[Problem]) -> None:
     if len(entries) > 16 or any(not 0 < len(key) <= 64 or len(value) > 512 for key, value in entries.items()):
         message = "`metadata` takes at most 16 entries, keys of 1 to 64 and values of up to 512 characters."
         problems.append(Problem(path="metadata", code="out_of_range", message=message))
-    elif any(not (key + value).isprintable() for key, value in entries.items()):
-        message = "`metadata` must not hold control characters."
-        problems.append(Problem(path="metadata", code="unsupported_value", message=message))
+        return
+    for at, (key, value) in enumerate(entries.items(), start=1):
+        found = find_control(key) or find_control(value)
+        if found is not None:
+            part = "key" if find_control(key) else "value"
+            message = f"`metadata`: the {part} of entry {at} holds {found}; of those only line feed and tab are taken."
+            problems.append(Problem(path="metadata", code="unsupported_value", message=message))
 
 
 def _media(form: CreateVideo, body: Body, problems: list[Problem]) -> tuple[Request, list[Source]]:
     sources: list[Source] = []
     media: dict[Kind, list[Media]] = {kind: [] for kind in Kind}
-    for path, kind, value, role in _listed(form, problems):
+    for path, kind, value, role in _with_frames(_listed(form, problems), form, body):
         item = _item(value, path, body, problems)
         if item is None:
             continue
@@ -193,13 +200,31 @@ def _listed(form: CreateVideo, problems: list[Problem]) -> list[tuple[str, Kind,
     return found
 
 
+def _with_frames(
+    listed: list[tuple[str, Kind, Any, str | None]], form: CreateVideo, body: Body
+) -> list[tuple[str, Kind, Any, str | None]]:
+    """Two pictures that a form sends as `images`, without roles, are the first and the last frame."""
+    images = form.images or []
+    if body.typed or len(listed) != 2 or len(images) != 2 or any(_has_role(value) for value in images):
+        return listed
+    return [(*one[:3], role) for one, role in zip(listed, ("first_frame", "last_frame"), strict=True)]
+
+
+def _has_role(value: Any) -> bool:
+    return isinstance(value, dict) and "role" in value
+
+
 def _item(
     value: Any, path: str, body: Body, problems: list[Problem]
 ) -> tuple[str | None, str | None, Staged | None, str | None] | None:
+    role = None
+    if not body.typed and isinstance(value, dict):
+        value, role = _apart(cast("dict[str, Any]", value))
     if isinstance(value, Upload):
-        return None, None, body.files[value.number], None
+        return None, None, body.files[value.number], role
     if isinstance(value, str):
-        return (None, value, None, None) if is_id("file", value) else (value, None, None, None)
+        value = value.strip() if len(value) < _URL_MOST else value  # what is longer is a data URL
+        return (None, value, None, role) if is_id("file", value) else (value, None, None, role)
     if not isinstance(value, dict):
         message = f"`{path}` must be an address, a file's id, or an object with `url` or `file_id`."
         problems.append(Problem(path=path, code="wrong_type", message=message))
@@ -213,14 +238,29 @@ def _item(
     return None if wrong or (url is None and item.file_id is None) else (url, item.file_id, None, item.role)
 
 
+def _apart(value: dict[str, Any]) -> tuple[Any, str | None]:
+    """An item of a form as its value and its role; a file may stand in it by a name of its own, `images[0][file]`."""
+    role = value.get("role")
+    others = {name: one for name, one in value.items() if name != "role"}
+    if (role is None or isinstance(role, str)) and len(others) == 1:
+        (name, one), *_ = others.items()
+        if name == PLAIN or (name == "file" and isinstance(one, Upload)):
+            return one, role
+    return value, None
+
+
 def _with_lists(body: Body) -> dict[str, Any]:
-    """A form sends one image as `images`, where JSON has a list of one."""
+    """A form sends one image as `images`, where JSON has a list of one; its lists may be of one as well."""
     if body.typed:
         return body.values
-    return {
-        name: [value] if name in ("images", "videos", "audios") and not isinstance(value, list) else value
-        for name, value in body.values.items()
-    }
+    values: dict[str, Any] = {}
+    for name, value in body.values.items():
+        if name == "input_reference":
+            several = cast("list[Any]", value) if isinstance(value, list) else [value]
+            values[name] = several[0] if len(several) == 1 else several
+        else:
+            values[name] = [value] if name in MEDIA_LISTS and not isinstance(value, list) else value
+    return values
 
 
 def _stable(value: Any, files: list[Staged]) -> Any:

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest, Body, read_body
-from seedance_api.api.decode import decode
+from seedance_api.api.decode import decode_query
 from seedance_api.api.once import once_by_content, once_by_key, seal
 from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.quotes import quote_view
@@ -214,7 +214,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_page(query: Mapping[str, Any]) -> Page:
     """The query of a list. Raises AppError with every parameter that is wrong."""
-    page, problems = decode(Page, dict(query), strict=False)
+    page, problems = decode_query(Page, query)
     model = models.find(page.model) if page.model is not None else None
 
     def bad(path: str, message: str, allowed: object = None) -> None:

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from seedance_api.api.decode import decode
+from seedance_api.api.decode import decode_query
+from seedance_api.catalog.characters import find_control
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.outbound import Outbound
@@ -79,8 +80,12 @@ def read_wanted(
         problems.append(Problem(path="event_types", code="missing", message=message, allowed=list(KINDS)))
     signs = _read_several("signatures", form.signatures, _SCHEMES, problems)
     for name, text, most in (("name", form.name, _NAME_MOST), ("description", form.description, _DESCRIPTION_MOST)):
-        if text is not None and (len(text) > most or not text.isprintable()):
-            message = f"`{name}` must be at most {most} characters, and none of them a control character."
+        if text is None:
+            continue
+        found = find_control(text, one_line=True)
+        if len(text) > most or found is not None:
+            given = f"it has {len(text)}" if len(text) > most else f"it holds {found}"
+            message = f"`{name}` must be one line of at most {most} characters; {given}."
             problems.append(Problem(path=name, code="out_of_range", message=message))
     wanted = Wanted(
         url=form.url,
@@ -131,7 +136,7 @@ def _read_several(
 
 def read_list(query: Mapping[str, Any], prefix: str, **choices: Sequence[str]) -> ListQuery:
     """The query of a list whose ids have this prefix. Raises AppError with every parameter that is wrong."""
-    page, problems = decode(ListQuery, dict(query), strict=False)
+    page, problems = decode_query(ListQuery, query)
     if not 1 <= page.limit <= 100:
         message = "`limit` must be 1 to 100."
         problems.append(Problem(path="limit", code="unsupported_value", message=message, allowed="1 to 100"))

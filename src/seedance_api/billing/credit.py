@@ -10,6 +10,7 @@ from seedance_api.billing import decide, queries
 from seedance_api.billing.expire import end_grants
 from seedance_api.billing.news import Announce, low_balance
 from seedance_api.billing.rows import Hold, HoldState, Transfer, TransferKind, Wallet
+from seedance_api.catalog.characters import find_control
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
@@ -212,9 +213,11 @@ async def _move(
 def _check(amount: int, reason: str, reference: str | None) -> None:
     if amount <= 0:
         raise AppError("invalid_request", "The amount must be more than nothing.", param="amount")
-    if not reason.strip() or len(reason) > _REASON_MOST or not reason.isprintable():
-        message = f"A reason is needed, of up to {_REASON_MOST} printable characters."
+    if not reason.strip() or len(reason) > _REASON_MOST or find_control(reason, one_line=True):
+        message = f"A reason is needed: one line of up to {_REASON_MOST} characters."
         raise AppError("invalid_request", message, param="reason")
-    if reference is not None and not (reference.strip() and len(reference) <= _REASON_MOST and reference.isprintable()):
-        message = f"A reference has up to {_REASON_MOST} printable characters."
+    if reference is not None and (
+        not reference.strip() or len(reference) > _REASON_MOST or find_control(reference, one_line=True)
+    ):
+        message = f"A reference is one line of up to {_REASON_MOST} characters."
         raise AppError("invalid_request", message, param="reference")

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from seedance_api.catalog.limits import InputLimits
 from seedance_api.catalog.order import Mode, TaskType
 
 Pixels = dict[str, dict[str, tuple[int, int]]]
@@ -115,48 +116,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     service_tiers: tuple[str, ...]
     task_types: tuple[TaskType, ...]
     ten_bit_hevc: tuple[str, ...]
-
-
-class ImageLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds for one picture; sides and aspect (width / height) must lie strictly between theirs."""
-
-    media_types: tuple[str, ...]
-    max_bytes: int
-    sides: tuple[int, int]
-    aspect: tuple[float, float]
-
-
-class VideoLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds for one clip, and for the length of all of them together."""
-
-    media_types: tuple[str, ...]
-    video_codecs: tuple[str, ...]
-    audio_codecs: tuple[str, ...]
-    max_bytes: int
-    sides: tuple[int, int]
-    aspect: tuple[float, float]
-    pixels: tuple[int, int]
-    fps: tuple[float, float]
-    seconds: tuple[float, float]
-    total_seconds: float
-    edit_seconds: tuple[float, float] | None = None
-
-
-class AudioLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds for one sound, and for the length of all of them together."""
-
-    media_types: tuple[str, ...]
-    max_bytes: int
-    seconds: tuple[float, float]
-    total_seconds: float
-
-
-class InputLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What each kind of input may be; None where the model takes none."""
-
-    image: ImageLimits
-    video: VideoLimits | None = None
-    audio: AudioLimits | None = None
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

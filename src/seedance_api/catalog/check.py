@@ -96,7 +96,7 @@ def _order(model: Model, mode: Mode, settled: Settled, placement: Placement) -> 
         width=width,
         height=height,
         seconds=_expected_seconds(model, settled, videos),
-        input_video_seconds=min(sum_seconds(videos, unknown=longest), longest),
+        input_video_seconds=sum_seconds(videos, longest=longest),
         **msgspec.structs.asdict(settled),
     )
 

@@ -6,7 +6,8 @@ Write it anew with `python -c "from seedance_api.catalog import document; print(
 from collections.abc import Callable, Sequence
 
 from seedance_api.catalog import flags, models, parameters, wanted
-from seedance_api.catalog.capabilities import ImageLimits, Model, Seed, VideoLimits
+from seedance_api.catalog.capabilities import Model, Seed
+from seedance_api.catalog.limits import CODEC_NAMES, MB, NAMES, AudioLimits, ImageLimits, VideoLimits
 from seedance_api.catalog.media import most_references
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.order import Kind, Mode
@@ -177,24 +178,34 @@ def _inputs() -> str:
         if limits.video is not None:
             lines.append(f"- Video: {_video(limits.video)}.")
         if limits.audio is not None:
-            sound = limits.audio
-            lines.append(
-                f"- Sound: {', '.join(sound.media_types)}; at most {sound.max_bytes // 1_000_000} MB; "
-                f"{_range(sound.seconds)} seconds each, at most {sound.total_seconds} in all."
-            )
+            lines.append(f"- Sound: {_sound(limits.audio)}.")
         sections.extend((_names(family) + ":", "\n".join(lines)))
-    return _section("Input media", *sections, "MB is 1,000,000 bytes.")
+    return _section("Input media", *sections, _INPUT_NOTES)
+
+
+_INPUT_NOTES = """\
+An upload takes every file that some model takes, and a create every one that its model takes: both read this table.
+What a file is, its bytes say; its name and its declared type do not matter. Lengths and frame rates count rounded to a
+tenth: "15 seconds" at 29.97 frames a second are 15.015 s long and are taken as 15. A video is as long as a player
+shows it, by its edit list. Of a picture with others behind it (a camera's JPEG with a preview, HEIC) the first counts
+and nothing else is kept; animations are refused. MB is 1,000,000 bytes."""
+
+
+def _file(limits: ImageLimits | VideoLimits | AudioLimits) -> str:
+    return ", ".join(NAMES[one] for one in limits.media_types) + f"; at most {limits.max_bytes // MB} MB"
 
 
 def _image(limits: ImageLimits) -> str:
-    return "; ".join((", ".join(limits.media_types), f"at most {limits.max_bytes // 1_000_000} MB", _shape(limits)))
+    return "; ".join((_file(limits), _shape(limits)))
 
 
 def _video(limits: VideoLimits) -> str:
+    sound = " or ".join(CODEC_NAMES[one] for one in limits.audio_codecs)
+    if limits.mov_audio_codecs:
+        sound += ", in MOV also " + " or ".join(CODEC_NAMES[one] for one in limits.mov_audio_codecs)
     parts = [
-        ", ".join(limits.media_types),
-        f"{' or '.join(limits.video_codecs)}, sound {' or '.join(limits.audio_codecs)}",
-        f"at most {limits.max_bytes // 1_000_000} MB",
+        _file(limits),
+        f"{' or '.join(CODEC_NAMES[one] for one in limits.video_codecs)}, sound {sound}",
         _shape(limits),
         f"{limits.pixels[0]:,}–{limits.pixels[1]:,} pixels in a frame",
         f"{_range(limits.fps)} frames a second",
@@ -203,6 +214,10 @@ def _video(limits: VideoLimits) -> str:
     if limits.edit_seconds is not None:
         parts.append(f"a clip to be edited {_range(limits.edit_seconds)} seconds")
     return "; ".join(parts)
+
+
+def _sound(limits: AudioLimits) -> str:
+    return f"{_file(limits)}; {_range(limits.seconds)} seconds each, at most {limits.total_seconds} in all"
 
 
 def _shape(limits: ImageLimits | VideoLimits) -> str:

@@ -31,7 +31,7 @@ FLAGS: dict[str, Field] = {
 
 _BOOLEANS = {"true": True, "false": False}
 _WORD = re.compile(r"\S+")
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,10}")
+_WHOLE_NUMBER = re.compile(r"(-?[0-9]{1,10})(?:\.0{0,9})?")
 _LIKE_A_VALUE = re.compile(r"-?[0-9].*|true|false|adaptive", re.IGNORECASE | re.DOTALL)
 
 
@@ -140,13 +140,14 @@ class _Taken:
         self._set(name, field, value, before)
 
     def _set_number(self, name: str, field: Literal["duration", "frames", "fps", "seed"], value: str) -> None:
-        if not _WHOLE_NUMBER.fullmatch(value):
+        whole = _WHOLE_NUMBER.fullmatch(value)
+        if whole is None:
             self._bad(name, "a whole number")
-        elif field == "fps" and int(value) != 24:
+        elif field == "fps" and int(whole[1]) != 24:
             self._bad(name, "24")
         else:
             before: int | None = getattr(self.fields, field)
-            self._set(name, field, int(value), before)
+            self._set(name, field, int(whole[1]), before)
 
     def _set_switch(self, name: str, field: Literal["camera_fixed", "watermark"], value: str) -> None:
         switch = _BOOLEANS.get(value.lower())

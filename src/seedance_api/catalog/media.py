@@ -7,7 +7,7 @@ import msgspec
 
 from seedance_api.catalog.capabilities import Model, References
 from seedance_api.catalog.order import Kind, Mode, Role
-from seedance_api.catalog.problem import Code, Report
+from seedance_api.catalog.problem import Code, Report, active_models
 from seedance_api.catalog.request import Facts, Media, Request
 
 # No model takes more of a kind than this; what is beyond is only counted, not looked at one by one.
@@ -84,7 +84,10 @@ def _place(piece: Media, *, alone: bool, report: Report) -> Placed | None:
     elif alone:
         role = Role.FIRST_FRAME
     else:
-        says = "is needed with several pieces of media: `first_frame`, `last_frame` or `reference`."
+        says = (
+            "is needed with several pieces of media: `first_frame`, `last_frame` or `reference`. "
+            f"In a form, send `{_LISTS[piece.kind]}[][role]` once for each picture, in their order."
+        )
         allowed = ("first_frame", "last_frame", "reference")
         report.add(Code.MISSING, f"{piece.path}.role", says, allowed=allowed)
         return None
@@ -116,10 +119,12 @@ def check_use(request: Request, placement: Placement, model: Model, report: Repo
     references = model.capabilities.references
     if mode is not None and mode is not Mode.REFERENCE and not model.takes(mode):
         what = "a first frame" if mode is Mode.FIRST_FRAME else "a last frame"
+        instead = ", or send the first frame alone" if model.takes(Mode.FIRST_FRAME) else ""
+        others = active_models(lambda other: other.takes(mode), report.today)
         report.add(
             Code.UNSUPPORTED_VALUE,
             "images",
-            f"must not hold {what}: {model.name} does not take one.",
+            f"must not hold {what}: {model.name} does not take one. Use {' or '.join(others)}{instead}.",
             value=mode,
             allowed=tuple(rules.mode.value for rules in model.capabilities.modes),
             taken_by=lambda other: other.takes(mode),

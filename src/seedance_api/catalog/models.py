@@ -10,21 +10,18 @@ import msgspec
 
 from seedance_api.catalog import pixels
 from seedance_api.catalog.capabilities import (
-    AudioLimits,
     Capabilities,
     Cloud,
     Draft,
     Durations,
     Frames,
-    ImageLimits,
-    InputLimits,
     Model,
     ModeRules,
     References,
     Seed,
     State,
-    VideoLimits,
 )
+from seedance_api.catalog.limits import INPUT_1_0, INPUT_1_5, INPUT_2_0, INPUT_2_5, InputLimits
 from seedance_api.catalog.order import Mode, TaskType
 from seedance_api.catalog.pixels import ADAPTIVE, NEUTRAL, RATIOS
 
@@ -136,37 +133,6 @@ _MODES_LITE = (
     _mode(Mode.FIRST_LAST, _TO_1080P, (*_LITE_RATIOS, ADAPTIVE), camera_fixed=True),
     _mode(Mode.REFERENCE, _TO_720P, _LITE_RATIOS, NEUTRAL),
 )
-
-# Input limits. MB is read as 10^6 bytes, the smaller reading of the vendor's page.
-
-_SIDES = (300, 6000)
-_ASPECT = (0.4, 2.5)
-_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff", "image/gif")
-
-_IMAGE_1_0 = ImageLimits(media_types=_IMAGE_TYPES, max_bytes=30_000_000, sides=_SIDES, aspect=_ASPECT)
-_IMAGE = msgspec.structs.replace(_IMAGE_1_0, media_types=(*_IMAGE_TYPES, "image/heic", "image/heif"))
-_VIDEO_2_0 = VideoLimits(
-    media_types=("video/mp4", "video/quicktime"),
-    video_codecs=("h264", "hevc"),
-    audio_codecs=("aac", "mp3"),
-    max_bytes=200_000_000,
-    sides=_SIDES,
-    aspect=_ASPECT,
-    pixels=(407_696, 8_295_044),
-    fps=(24, 60),
-    seconds=(2, 15),
-    total_seconds=15,
-)
-_VIDEO_2_5 = msgspec.structs.replace(_VIDEO_2_0, seconds=(2, 30), total_seconds=30, edit_seconds=(4, 30))
-_AUDIO_2_0 = AudioLimits(
-    media_types=("audio/wav", "audio/mpeg"), max_bytes=15_000_000, seconds=(2, 15), total_seconds=15
-)
-_AUDIO_2_5 = msgspec.structs.replace(_AUDIO_2_0, seconds=(2, 30), total_seconds=30)
-
-_INPUT_2_5 = InputLimits(image=_IMAGE, video=_VIDEO_2_5, audio=_AUDIO_2_5)
-_INPUT_2_0 = InputLimits(image=_IMAGE, video=_VIDEO_2_0, audio=_AUDIO_2_0)
-_INPUT_1_5 = InputLimits(image=_IMAGE)
-_INPUT_1_0 = InputLimits(image=_IMAGE_1_0)
 
 # Capabilities
 
@@ -289,7 +255,7 @@ MODELS: tuple[Model, ...] = (
         dated=date(2026, 6, 28),
         clouds=_clouds(("doubao-seedance-2-5-260628",), ("dreamina-seedance-2-5-260628",)),
         capabilities=_CAPABILITIES_2_5,
-        limits=_INPUT_2_5,
+        limits=INPUT_2_5,
         pixels=pixels.PIXELS_2_5,
     ),
     Model(
@@ -297,7 +263,7 @@ MODELS: tuple[Model, ...] = (
         dated=date(2026, 1, 28),
         clouds=_clouds(("doubao-seedance-2-0-260128",), ("dreamina-seedance-2-0-260128",)),
         capabilities=_CAPABILITIES_2_0,
-        limits=_INPUT_2_0,
+        limits=INPUT_2_0,
         pixels=pixels.PIXELS_2_0,
     ),
     Model(
@@ -305,7 +271,7 @@ MODELS: tuple[Model, ...] = (
         dated=date(2026, 1, 28),
         clouds=_clouds(("doubao-seedance-2-0-fast-260128",), ("dreamina-seedance-2-0-fast-260128",)),
         capabilities=_CAPABILITIES_2_0_SMALL,
-        limits=_INPUT_2_0,
+        limits=INPUT_2_0,
         pixels=pixels.PIXELS_2_0_SMALL,
     ),
     Model(
@@ -313,7 +279,7 @@ MODELS: tuple[Model, ...] = (
         dated=date(2026, 6, 15),
         clouds=_clouds(("doubao-seedance-2-0-mini-260615",), ("dreamina-seedance-2-0-mini-260615",)),
         capabilities=_CAPABILITIES_2_0_SMALL,
-        limits=_INPUT_2_0,
+        limits=INPUT_2_0,
         pixels=pixels.PIXELS_2_0_SMALL,
     ),
     Model(
@@ -327,7 +293,7 @@ MODELS: tuple[Model, ...] = (
         ),
         replacement=DEFAULT,
         capabilities=_CAPABILITIES_1_5,
-        limits=_INPUT_1_5,
+        limits=INPUT_1_5,
         pixels=pixels.PIXELS_1_5,
     ),
     Model(
@@ -340,7 +306,7 @@ MODELS: tuple[Model, ...] = (
         ),
         replacement=DEFAULT,
         capabilities=_CAPABILITIES_1_0_PRO,
-        limits=_INPUT_1_0,
+        limits=INPUT_1_0,
         pixels=pixels.PIXELS_1_0,
     ),
     Model(
@@ -353,7 +319,7 @@ MODELS: tuple[Model, ...] = (
         ),
         replacement=DEFAULT,
         capabilities=_CAPABILITIES_1_0_PRO_FAST,
-        limits=_INPUT_1_0,
+        limits=INPUT_1_0,
         pixels=pixels.PIXELS_1_0,
     ),
     Model(
@@ -368,7 +334,7 @@ MODELS: tuple[Model, ...] = (
         ),
         replacement=DEFAULT,
         capabilities=_CAPABILITIES_LITE,
-        limits=_INPUT_1_0,
+        limits=INPUT_1_0,
         pixels=pixels.PIXELS_LITE,
     ),
 )

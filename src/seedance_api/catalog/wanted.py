@@ -7,14 +7,13 @@ import msgspec
 
 from seedance_api.catalog import flags, pixels
 from seedance_api.catalog.capabilities import Model
+from seedance_api.catalog.characters import find_control
 from seedance_api.catalog.problem import Code, Report
 from seedance_api.catalog.request import Request
 
 PROMPT_CHARACTERS = 32_000
 
-# Control characters other than tab and newline, and halves of surrogate pairs, which no UTF-8 text can hold.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_WHOLE_SECONDS = re.compile(r"-?[0-9]{1,9}")
+_WHOLE_SECONDS = re.compile(r"\s*([+-]?[0-9]{1,9})(?:\.0*)?\s*")
 
 T = TypeVar("T", int, str, bool)
 
@@ -66,8 +65,9 @@ def read_prompt(prompt: str | None, report: Report) -> str:
         )
         return prompt[:PROMPT_CHARACTERS]
     prompt = prompt.replace("\r\n", "\n")
-    if _UNPRINTABLE.search(prompt):
-        report.add(Code.UNSUPPORTED_VALUE, "prompt", "must not hold control characters other than newline and tab.")
+    if found := find_control(prompt):
+        says = f"holds {found}; of those only line feed and tab are taken."
+        report.add(Code.UNSUPPORTED_VALUE, "prompt", says)
     return prompt
 
 
@@ -75,10 +75,11 @@ def read_seconds(request: Request, report: Report) -> int | None:
     """`duration`, or OpenAI's `seconds`, a number or a numeric string; both only if they agree."""
     if request.seconds is None:
         return request.duration
-    if not isinstance(request.seconds, int) and not _WHOLE_SECONDS.fullmatch(request.seconds):
+    whole = _WHOLE_SECONDS.fullmatch(str(request.seconds)) if isinstance(request.seconds, str) else None
+    if isinstance(request.seconds, str) and whole is None:
         report.add(Code.UNSUPPORTED_VALUE, "seconds", "must be a whole number of seconds.", value=request.seconds)
         return request.duration
-    seconds = int(request.seconds)
+    seconds = int(whole[1]) if whole else int(request.seconds)
     if request.duration is None:
         report.sources["duration"] = "seconds"
         return seconds

@@ -177,6 +177,7 @@ CODES: dict[str, Code] = {
 
 PROBLEMS: dict[str, str] = {
     "unknown_field": "There is no such field; `allowed` names the nearest, or all.",
+    "repeated": "A field that can be given once is given more than once; nothing was taken.",
     "wrong_type": "The value is of another kind than the field: text for a number, say.",
     "insufficient_balance": "The account has less than is needed: `value` is what the video may cost, `allowed` the rest.",
     "limit_reached": "A spending limit leaves less than is needed: `value` is what the video may cost, `allowed` the rest.",

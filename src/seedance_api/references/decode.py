@@ -14,15 +14,15 @@ from typing import Any, assert_never, cast
 
 import msgspec
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, WebPImagePlugin
+from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
 
+from seedance_api.catalog.limits import WIDEST_IMAGE, widest_misfits
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.references import probe
 from seedance_api.references.inspect import NO_ROOM, READY, TOO_MUCH, UNREADABLE, Found, Refused, Work
 
 MAX_PIXELS = 40_000_000
-SIDES_PIXELS = (300, 6000)
 
 _FORMATS = {
     "image/jpeg": "JPEG",
@@ -68,8 +68,9 @@ def _answer(work: Work) -> Found | Refused:
         with Path(kept).open("rb") as file:
             return Found(hashlib.file_digest(file, "sha256").hexdigest(), facts)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        least, most = SIDES_PIXELS
-        return Refused("media_too_large", f"over {MAX_PIXELS} pixels: each side must be {least}–{most} px")
+        least, most = WIDEST_IMAGE.sides
+        words = f"over {MAX_PIXELS} pixels: each side must be over {least} and under {most} px"
+        return Refused("media_too_large", words)
     except MemoryError:
         return TOO_MUCH
     except OSError as error:
@@ -94,12 +95,11 @@ def _look(work: Work) -> Facts | Refused:
 def _image(work: Work) -> Facts | Refused:
     form = _FORMATS[work.media_type]
     with Image.open(work.path, formats=[form]) as opened:
-        refused = _shape(opened)
+        refused = _shape(opened, work)
         if refused is not None:
             return refused
         opened.load()
-        ImageOps.exif_transpose(opened, in_place=True)
-        pixels = _srgb(opened)
+        pixels = _turned(_srgb(opened), _orientation(opened))
     fresh = Image.new(pixels.mode, pixels.size)
     fresh.paste(pixels)
     lossy = form in {"JPEG", "HEIF"} or (form == "WEBP" and _lossy_webp(work.path))
@@ -110,13 +110,68 @@ def _image(work: Work) -> Facts | Refused:
     return Facts(media_type=media_type, bytes=size, width=fresh.width, height=fresh.height)
 
 
-def _shape(image: Image.Image) -> Refused | None:
+def _shape(image: Image.Image, work: Work) -> Refused | None:
     """Whether one picture of a size that some model takes; all read from headers, nothing is decoded yet."""
-    if getattr(image, "is_animated", False):
+    if _moves(image):
         return Refused("media_animated", "the file holds several pictures: send one as a file of its own")
     if image.mode in {"I", "F"}:
         return Refused("media_depth", "32 bits a channel: an image may have 8 or 16")
-    return probe.shape(image.width, image.height)
+    size = Path(work.path).stat().st_size
+    facts = Facts(media_type=work.media_type, bytes=size, width=image.width, height=image.height)
+    return next((Refused(one.code, one.message) for one in widest_misfits(Kind.IMAGE, facts)), None)
+
+
+_SUBFILE_TYPE, _SMALLER = 254, 1
+"""A tag of TIFF, and the bit of it that marks a page as a smaller version of another one."""
+_PAGES_MOST = 16
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _moves(image: Image.Image) -> bool:
+    """Whether which of several pictures is meant cannot be told.
+
+    It can where one is the picture and the others accompany it, and then that one is open already: the first of a
+    JPEG, behind which cameras put a preview, a depth map or a second view (CIPA DC-007); the primary one of HEIC; and
+    the one page of a TIFF that is no smaller version of it.
+    """
+    if isinstance(image, JpegImagePlugin.JpegImageFile) or image.format == "HEIF":
+        return False
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return image.n_frames > 1 and not _only_smaller(image)
+    return bool(getattr(image, "is_animated", False))
+
+
+def _only_smaller(image: TiffImagePlugin.TiffImageFile) -> bool:
+    """Whether all pages but the first are smaller versions of another one."""
+    if image.n_frames > _PAGES_MOST:
+        return False
+    flags: list[int] = []
+    for page in range(1, image.n_frames):
+        image.seek(page)
+        flags.append(int(image.tag_v2.get(_SUBFILE_TYPE, 0)))
+    image.seek(0)
+    return all(flag & _SMALLER for flag in flags)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    method = _TURNS.get(orientation)
+    return image if method is None else image.transpose(method)
+
+
+def _orientation(image: Image.Image) -> int:
+    """How it is to be turned, as its EXIF says. A damaged EXIF says nothing, and must not cost the picture."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 – Pillow raises whatever the damage leads to
+        return 1
 
 
 def _srgb(image: Image.Image) -> Image.Image:

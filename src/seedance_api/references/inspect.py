@@ -1,6 +1,6 @@
 """Look into what a customer sent, in a child process, and keep what is safe: images come back re-encoded.
 
-The limits are the widest of any model (ModelArk 1520757); a model's own are the catalogue's affair.
+The limits are the widest of any model in `catalog/limits.py`; a model's own are the catalogue's affair.
 """
 
 import asyncio
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import msgspec
 
+from seedance_api.catalog.limits import NAMES, WIDEST, A, check_size, files_taken
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.foundation.confine import Confine, Failure
-from seedance_api.references.sniff import HEAD_BYTES, Sniffed, agrees, sniff
+from seedance_api.references.sniff import HEAD_BYTES, Sniffed, name_other, sniff
 
-MAX_BYTES = {Kind.IMAGE: 30_000_000, Kind.VIDEO: 200_000_000, Kind.AUDIO: 15_000_000}
+MAX_BYTES = {kind: limits.max_bytes for kind, limits in WIDEST.items()}
 
 CHILD = "seedance_api.references.decode"
 READY = b"ready"  # its first line: until then no file can be to blame
@@ -34,7 +35,6 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
 
     path: Path
     bytes: int
-    declared_media_type: str | None = None
     kind: Kind | None = None
     clean: Path | None = None
 
@@ -105,27 +105,27 @@ async def inspect(staged: Sequence[Staged], *, confine: Confine) -> list[Inspect
 
 
 def _recognise(file: Staged) -> Sniffed | BadMedia:
+    """What a file is. Its bytes decide: what a server, a client or a name says of it is often wrong."""
+    if file.bytes == 0:
+        return BadMedia("media_unknown", "the file is empty (0 bytes)")
     with file.path.open("rb") as opened:
-        sniffed = sniff(opened.read(HEAD_BYTES))
+        head = opened.read(HEAD_BYTES)
+    sniffed = sniff(head)
     if sniffed is None:
-        return BadMedia("media_unknown", "this is not a file of a kind that is taken here")
+        found = name_other(head)
+        given = f"the file is {found}, which is not supported" if found else "the file is of no supported kind"
+        taken = f"{A[file.kind]} must be {files_taken(file.kind)}" if file.kind else f"send {files_taken()}"
+        return BadMedia("media_unknown", f"{given}: {taken}")
     if file.kind is not None and file.kind is not sniffed.kind:
-        return BadMedia("media_kind", f"{sniffed.media_type}: {_A[file.kind]} is needed here")
-    if not agrees(file.declared_media_type, sniffed.media_type):
-        return BadMedia("media_type", f"the file is {sniffed.media_type} but was declared as something else")
+        given = f"the file is {A[sniffed.kind]} ({NAMES[sniffed.media_type]})"
+        return BadMedia("media_kind", f"{given}: {A[file.kind]} is needed here, {files_taken(file.kind)}")
     return too_large(sniffed.kind, file.bytes) or sniffed
-
-
-_A = {Kind.IMAGE: "an image", Kind.VIDEO: "a video", Kind.AUDIO: "a sound"}
 
 
 def too_large(kind: Kind, size: int) -> BadMedia | None:
     """The cap on a file of `size` bytes, before anything decodes it."""
-    most = MAX_BYTES[kind]
-    if size < most or (size == most and kind is not Kind.IMAGE):
-        return None
-    bound = "smaller than" if kind is Kind.IMAGE else "at most"
-    return BadMedia("media_too_large", f"{size / 1e6:.2f} MB: {_A[kind]} must be {bound} {most / 1e6:g} MB")
+    misfit = check_size(kind, size, MAX_BYTES[kind])
+    return BadMedia(misfit.code, misfit.message) if misfit else None
 
 
 def clean_path(file: Staged) -> Path:

@@ -1,101 +1,97 @@
 """Videos and sounds as FFmpeg sees them (in the child only), within the widest limits of any model.
 
-The limits are ModelArk's (1520757). The files are kept as they are, so what a header says is checked against
-what is really there.
+The files are kept as they are, so what a header says is checked against what is really there.
 """
 
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
+import msgspec
 from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from seedance_api.catalog.limits import WIDEST_AUDIO, widest_misfits
+from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.references.inspect import Refused, Work
 
-SIDES_PIXELS = (300, 6000)
-FRAME_PIXELS = (407_696, 8_295_044)
-FPS = (24, 60)
-NTSC_FPS = 23.9  # 24000/1001, "24p", counts as 24
-SECONDS = (2, 30)
 HEADER_SECONDS = 0.5  # by so much may a header err
 
-_VIDEO_CODECS = frozenset({"h264", "hevc"})
-_AUDIO_CODECS = frozenset({"aac", "mp3"})
 _CUT = Refused("media_unreadable", "the file is damaged: it does not hold what its header says")
+_NO_PICTURE = Refused("media_unreadable", "the file is damaged: none of its pictures can be shown")
 
 
-def shape(width: int, height: int) -> Refused | None:
-    """Sides within their bounds, and width / height strictly between 0.4 and 2.5."""
-    least, most = SIDES_PIXELS
-    if not (least <= width <= most and least <= height <= most):
-        return Refused("media_size", f"{width} × {height} px: each side must be {least}–{most} px")
-    if not (2 * height < 5 * width and 2 * width < 5 * height):
-        return Refused(
-            "media_ratio",
-            f"{width} × {height} px is {width / height:.3f}: width / height must be over 0.4 and under 2.5",
-        )
-    return None
+def misfit(facts: Facts) -> Refused | None:
+    """The first reason why no model takes a file like this."""
+    kind = Kind(facts.media_type.partition("/")[0])
+    return next((Refused(one.code, one.message) for one in widest_misfits(kind, facts)), None)
 
 
 def video(work: Work) -> Facts | Refused:
+    """What a video is. It is as long as a player shows it: what its edit list cuts away does not count."""
     with _opened(work.path, "mov") as container:
         pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if len(pictures) != 1:
             return Refused("media_streams", f"{len(pictures)} video tracks: there must be one")
         stream = pictures[0]
-        refused = _video_header(stream, container, quicktime=work.media_type == "video/quicktime")
-        if refused is not None:
-            return refused
-        stream.codec_context.thread_count = 1  # each thread would hold frames of its own
-        walked = _walk(container, stream)
-        if walked is None:
-            return _CUT
-        seconds, first = walked
-        refused = _length(seconds)
-        if refused is not None:
-            return refused
-        turned = first.rotation % 180 != 0
-        sides = (stream.height, stream.width) if turned else (stream.width, stream.height)
-        return Facts(
+        codecs = [_codec(sound) for sound in container.streams.audio]
+        facts = Facts(
             media_type=work.media_type,
             bytes=container.size,
+            width=stream.width,
+            height=stream.height,
+            seconds=_declared(stream, container),
+            fps=_fps(stream) or None,
+            video_codec=_codec(stream),
+            audio_codec=next(iter(codecs), None),
+        )
+        for codec in codecs or [None]:
+            refused = misfit(msgspec.structs.replace(facts, audio_codec=codec))
+            if refused is not None:
+                return refused
+        if not _is_whole(work.path, stream.index):
+            return _CUT
+        stream.codec_context.thread_count = 1  # each thread would hold frames of its own
+        walked = _walk(container, stream)
+        if isinstance(walked, Refused):
+            return walked
+        turned = walked.first.rotation % 180 != 0
+        sides = (stream.height, stream.width) if turned else (stream.width, stream.height)
+        found = msgspec.structs.replace(
+            facts,
             width=sides[0],
             height=sides[1],
-            seconds=seconds,
-            fps=_fps(stream),
-            video_codec=_codec(stream),
-            audio_codec=next((_codec(sound) for sound in container.streams.audio), None),
+            seconds=walked.seconds,
+            fps=_fps(stream) or round(walked.frames / walked.seconds, 3),
         )
+        return misfit(found) or found
 
 
-def _opened(path: str, form: str) -> InputContainer:
+class _Walked(msgspec.Struct, frozen=True):
+    """What is shown of a video: for how long, in how many frames, and the first that can be decoded."""
+
+    seconds: float
+    frames: int
+    first: VideoFrame
+
+
+def _opened(path: str, form: str, **options: str) -> InputContainer:
     """Open with one demuxer, and never let the file point to another."""
-    return av.open(path, format=form, options={"protocol_whitelist": "file"}, metadata_errors="replace")
-
-
-def _video_header(stream: VideoStream, container: InputContainer, *, quicktime: bool) -> Refused | None:
-    if _codec(stream) not in _VIDEO_CODECS:
-        return Refused("media_codec", f"{_codec(stream)}: the video codec must be H.264 or H.265")
-    for codec in map(_codec, container.streams.audio):
-        if codec not in _AUDIO_CODECS and not (quicktime and codec.startswith("pcm_")):
-            return Refused("media_codec", f"{codec}: the sound of a video must be AAC or MP3, in MOV also PCM")
-    area, (least, most) = stream.width * stream.height, FRAME_PIXELS
-    refused = shape(stream.width, stream.height)
-    if refused is None and not least <= area <= most:
-        size = f"{stream.width} × {stream.height} px"
-        refused = Refused("media_size", f"{size} are {area} in all: a frame must have {least}–{most}")
-    if refused is None and not NTSC_FPS <= _fps(stream) <= FPS[1]:
-        refused = Refused("media_fps", f"{_fps(stream):g} frames/s: a video must have {FPS[0]}–{FPS[1]}")
-    return refused or _length(_declared(stream, container))
+    return av.open(path, format=form, options={"protocol_whitelist": "file"} | options, metadata_errors="replace")
 
 
 def _codec(stream: VideoStream | AudioStream) -> str:
-    return stream.codec_context.codec.canonical_name
+    """FFmpeg's name of the codec; its four letters where FFmpeg cannot decode it."""
+    context = cast("CodecContext | None", stream.codec_context)
+    if context is None:
+        return "an unknown codec"
+    return context.codec.canonical_name
 
 
 def _fps(stream: VideoStream) -> float:
@@ -109,39 +105,57 @@ def _declared(stream: VideoStream | AudioStream, container: InputContainer) -> f
     return container.duration / av.time_base if container.duration else None
 
 
-def _length(seconds: float | None) -> Refused | None:
-    least, most = SECONDS
-    if seconds is None or least <= round(seconds, 3) <= most:
-        return None
-    return Refused("media_length", f"{seconds:.2f} s: it must be {least}–{most} s long")
+def _is_whole(path: str, index: int) -> bool:
+    """Whether all that is stored of a track, shown or not, is there and as long as its header says.
+
+    What is paid for input video depends on lengths, and the upstream may go by another one than we do.
+    """
+    with _opened(path, "mov", ignore_editlist="1") as container:
+        stream = container.streams[index]
+        start = end = None
+        for packet in container.demux(stream):
+            if packet.dts is None:  # what flushes the decoder at the end
+                continue
+            if packet.is_corrupt:
+                return False
+            start = packet.dts if start is None else start
+            end = packet.dts + (packet.duration or 0)
+        if start is None or end is None or stream.time_base is None:
+            return False
+        declared = (stream.duration or end - start) * stream.time_base
+        return abs(float(declared - (end - start) * stream.time_base)) <= HEADER_SECONDS
 
 
-def _walk(container: InputContainer, stream: VideoStream) -> tuple[float, VideoFrame] | None:
-    """Read all packets, decode the first frame and the last group of frames; None if a part is missing."""
+def _walk(container: InputContainer, stream: VideoStream) -> _Walked | Refused:
+    """Read all packets that are shown, decode the first frame and the last group of frames."""
     first: VideoFrame | None = None
-    start = end = last_key = None
+    start = end = key = last_key = None
+    shown = 0
     for packet in container.demux(stream):
         if packet.pts is None:  # what flushes the decoder at the end
             continue
         if packet.is_corrupt:
-            return None
+            return _CUT
         if first is None:
             first = next(iter(packet.decode()), None)
+        key = packet.pts if packet.is_keyframe else key
+        if packet.is_discard:  # the edit list cuts it away; what follows may need it all the same
+            continue
+        shown += 1
         start = packet.pts if start is None else min(start, packet.pts)
         end = max(packet.pts + (packet.duration or 0), end or 0)
-        last_key = packet.pts if packet.is_keyframe else last_key
+        last_key = key
     if start is None or end is None or last_key is None or stream.time_base is None:
-        return None
+        return _CUT
     container.seek(last_key, stream=stream)
     frames = 0
     for frame in container.decode(stream):
         first = first or frame
         frames += 1
-    seconds = float((end - start) * stream.time_base)
-    declared = _declared(stream, container)
-    if first is None or frames == 0 or abs((declared or seconds) - seconds) > HEADER_SECONDS:
-        return None
-    return round(declared or seconds, 3), first
+    if first is None or frames == 0:
+        return _NO_PICTURE
+    seconds = round(float((end - start) * stream.time_base), 3)
+    return _Walked(seconds, shown, first) if seconds > 0 else _CUT
 
 
 def sound(work: Work) -> Facts | Refused:
@@ -152,26 +166,38 @@ def sound(work: Work) -> Facts | Refused:
         codec = _codec(stream)
         if not (codec.startswith("pcm_") if work.media_type == "audio/wav" else codec == "mp3"):
             return Refused("media_codec", f"{codec}: a WAV must hold PCM, an MP3 must hold MP3")
-        declared = _declared(stream, container)
-        refused = _length(declared)
+        facts = Facts(media_type=work.media_type, bytes=container.size, audio_codec=codec)
+        is_wav = work.media_type == "audio/wav"
+        declared = _declared(stream, container) if is_wav or _counts_frames(work.path) else None
+        refused = misfit(msgspec.structs.replace(facts, seconds=declared))
         if refused is not None:
             return refused
         seconds = Fraction(0)
         for frame in container.decode(stream):
             seconds += Fraction(frame.samples, frame.sample_rate)
-            if seconds > SECONDS[1] + 1:
+            if seconds > WIDEST_AUDIO.seconds[1] + 1:
                 break
-        refused = _length(float(seconds))
-        missing = _missing_seconds(work.path, stream) if work.media_type == "audio/wav" else 0
+        found = msgspec.structs.replace(facts, seconds=round(float(seconds), 3))
+        refused = misfit(found)
+        missing = _missing_seconds(work.path, stream) if is_wav else 0
         if refused is None and max((declared or 0) - seconds, missing) > HEADER_SECONDS:
             refused = _CUT
-        facts = Facts(
-            media_type=work.media_type,
-            bytes=container.size,
-            seconds=round(float(seconds), 3),
-            audio_codec=codec,
-        )
-        return refused or facts
+        return refused or found
+
+
+_ID3_HEAD = 10
+
+
+def _counts_frames(path: str) -> bool:
+    """Whether an MP3 says how long it is, in its first frame. Of any other FFmpeg guesses, by its first bit rate."""
+    with Path(path).open("rb") as file:
+        head = file.read(_ID3_HEAD)
+        size = 0
+        for byte in head[6:] if head.startswith(b"ID3") else b"":
+            size = size << 7 | byte & 0x7F
+        file.seek(size + _ID3_HEAD if size else 0)
+        frame = file.read(4096)
+    return any(name in frame for name in (b"Xing", b"Info", b"VBRI"))
 
 
 def _missing_seconds(path: str, stream: AudioStream) -> float:

@@ -1,6 +1,7 @@
 """What a file is by its first bytes: the few formats the models take, and nothing else.
 
-A name or a declared type proves nothing. SVG, PDF, HTML, ZIP and scripts are refused by not being here.
+A name or a declared type proves nothing, so nobody asks for them. SVG, PDF, HTML, ZIP and scripts are refused by not
+being here.
 """
 
 import re
@@ -9,7 +10,7 @@ import msgspec
 
 from seedance_api.catalog.order import Kind
 
-HEAD_BYTES = 64
+HEAD_BYTES = 512
 
 
 class Sniffed(msgspec.Struct, frozen=True):
@@ -19,13 +20,19 @@ class Sniffed(msgspec.Struct, frozen=True):
     media_type: str
 
 
-# ISO base media files (ISO/IEC 14496-12 §4.3) say at byte 4 that they are, and at byte 8 which.
-_BRANDS: dict[str, bytes] = {
-    "video/mp4": rb"isom|iso[2-9]|mp4[12]|avc1|M4V |M4VH|M4VP|MSNV|dash|mmp4|f4v ",
-    "video/quicktime": rb"qt  ",
-    "image/heic": rb"heic|heix|heim|heis",
-    "image/heif": rb"mif1|mif2",
+# ISO base media files (ISO/IEC 14496-12 §4.3) begin with a box that names one major brand and any number of others
+# that the file is compatible with, which is what counts where the major one is a maker's own: Sony's XAVC, say.
+_BRANDS: dict[str, re.Pattern[bytes]] = {
+    "image/heic": re.compile(rb"heic|heix|heim|heis"),
+    "image/heif": re.compile(rb"mif1|mif2"),
+    "video/mp4": re.compile(rb"isom|iso[2-9a-c]|mp4[12]|avc1|hvc1|M4V |M4VH|M4VP|MSNV|dash|mmp4|f4v |cmf[c2fs]"),
+    "video/quicktime": re.compile(rb"qt  "),
 }
+# What is built of the same boxes, and compatible with them by its own word, but none of ours.
+_OTHER_BRANDS = {
+    b"avif": "AVIF", b"avis": "AVIF", b"crx ": "a camera's raw picture", b"M4A ": "M4A", b"M4B ": "M4A",
+    b"jxl ": "JPEG XL",
+}  # fmt: skip
 
 _RATES = b"".join(rb"\x%x0-\x%xb" % (bits, bits) for bits in range(1, 15))
 
@@ -39,7 +46,8 @@ _MAGIC: tuple[tuple[str, bytes], ...] = (
         rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00",
     ),  # the size of one of its seven headers
     ("image/tiff", rb"II\x2a\x00|MM\x00\x2a"),
-    *((media_type, rb"....ftyp(?:" + brands + rb")") for media_type, brands in _BRANDS.items()),
+    # QuickTime's own files of before 2001, which many cameras go on writing, have no brands.
+    ("video/quicktime", rb"....(?:moov|mdat)|\x00\x00\x00\x08wide"),
     ("audio/wav", rb"RIFF....WAVE"),
     ("audio/mpeg", rb"ID3[\x02-\x04]\x00"),  # id3.org, ID3v2.4 §3.1
     # A frame of MPEG audio, layer III, with no reserved bit rate or sampling rate (ISO/IEC 11172-3).
@@ -47,34 +55,61 @@ _MAGIC: tuple[tuple[str, bytes], ...] = (
 )
 _TABLE = tuple((media_type, re.compile(magic, re.DOTALL)) for media_type, magic in _MAGIC)
 
-# What servers and people write for the same thing. HEIC is HEIF with one codec; both names are given to it.
-_SAME = {
-    "image/jpg": "image/jpeg",
-    "image/pjpeg": "image/jpeg",
-    "image/x-png": "image/png",
-    "image/x-ms-bmp": "image/bmp",
-    "image/x-bmp": "image/bmp",
-    "image/heic": "image/heif",
-    "video/mov": "video/quicktime",
-    "video/x-m4v": "video/mp4",
-    "audio/mp3": "audio/mpeg",
-    "audio/x-mp3": "audio/mpeg",
-    "audio/x-wav": "audio/wav",
-    "audio/wave": "audio/wav",
-    "audio/vnd.wave": "audio/wav",
-}
-_SAYS_NOTHING = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-download"})
+# What people send by mistake, so that a refusal can name it.
+_OTHERS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
+    (name, re.compile(magic, re.DOTALL | re.IGNORECASE))
+    for name, magic in (
+        ("WebM or Matroska", rb"\x1aE\xdf\xa3"),
+        ("AVI", rb"RIFF....AVI "),
+        ("Ogg", rb"OggS"),
+        ("FLAC", rb"fLaC"),
+        ("AIFF", rb"FORM....AIF[FC]"),
+        ("AAC", rb"\xff[\xf0\xf1\xf8\xf9]"),
+        ("JPEG XL", rb"\xff\x0a|....JXL \r\n\x87\n"),
+        ("JPEG 2000", rb"....jP  \r\n\x87\n"),
+        ("a Photoshop document", rb"8BPS"),
+        ("PDF", rb"%PDF-"),
+        ("SVG", rb"\s*(?:<\?xml[^>]*>\s*)?<svg"),
+        ("a web page", rb"\s*(?:<!doctype html|<html)"),
+        ("a ZIP archive", rb"PK\x03\x04"),
+        ("gzip", rb"\x1f\x8b"),
+        ("JSON", rb"\s*[{\[]\s*[\"{\[]"),
+        ("base64 text", rb"(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|data:)"),
+    )
+)
 
 
 def sniff(head: bytes) -> Sniffed | None:
     """Tell the format by the first `HEAD_BYTES` of a file; None if it is none of ours."""
     for media_type, magic in _TABLE:
         if magic.match(head):
-            return Sniffed(Kind(media_type.partition("/")[0]), media_type)
-    return None
+            return _sniffed(media_type)
+    return _by_brand(_brands(head))
 
 
-def agrees(declared: str | None, media_type: str) -> bool:
-    """Whether a declared type, if it says anything, is the sniffed one under one of its names."""
-    name = (declared or "").partition(";")[0].strip().lower()
-    return name in _SAYS_NOTHING or _SAME.get(name, name) == _SAME.get(media_type, media_type)
+def name_other(head: bytes) -> str | None:
+    """What people call a file that is none of ours; None where nobody could tell."""
+    brands = _brands(head)
+    if brands and brands[0] in _OTHER_BRANDS:
+        return _OTHER_BRANDS[brands[0]]
+    return next((name for name, magic in _OTHERS if magic.match(head)), None)
+
+
+def _brands(head: bytes) -> list[bytes]:
+    """The major brand of an ISO file, and then those it is compatible with; none of any other file."""
+    if head[4:8] != b"ftyp":
+        return []
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    return [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
+
+
+def _by_brand(brands: list[bytes]) -> Sniffed | None:
+    if not brands or brands[0] in _OTHER_BRANDS:
+        return None
+    major = [name for name, known in _BRANDS.items() if known.fullmatch(brands[0])]
+    compatible = [name for name, known in _BRANDS.items() if any(known.fullmatch(brand) for brand in brands)]
+    return next((_sniffed(name) for name in (*major, *compatible)), None)
+
+
+def _sniffed(media_type: str) -> Sniffed:
+    return Sniffed(Kind(media_type.partition("/")[0]), media_type)
