@@ -12,8 +12,9 @@ import httpx
 import msgspec
 
 from seedance.answer import T, from_dict
-from seedance.errors import ConnectionFailed, UnexpectedAnswer, api_error
+from seedance.errors import UnexpectedAnswer, api_error
 from seedance.flow import Call, Flow, Reply, send, sleep
+from seedance.unreached import connection_failed
 
 # Who asks for more patience than this is not waited for: the caller learns `retry_after` and decides.
 LONGEST_RETRY_AFTER_SECONDS = 60
@@ -66,11 +67,14 @@ def request(call: Call, retries: Retries, deadline: Deadline = NO_DEADLINE) -> F
             failure = connection_failed(call, error)
             delay = retries.delay(attempt) if is_worth_repeating(error) else None
         else:
-            if reply.status < 400:
+            if reply.status < 300:
                 return reply
+            if reply.status < 400:
+                raise redirected(reply)
             failure = api_error(
                 reply.status,
                 reply.body,
+                url=str(reply.response.url.copy_with(query=None)),
                 request_id=reply.headers.get("x-request-id"),
                 retry_after=retry_after(reply.headers),
             )
@@ -120,10 +124,10 @@ def retry_after(headers: httpx.Headers) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def connection_failed(call: Call, error: httpx.RequestError) -> ConnectionFailed:
-    url = error.request.url.copy_with(query=None)
-    reason = str(error) or type(error).__name__
-    return ConnectionFailed(f"{call.method} {url} got no answer: {reason}")
+def redirected(reply: Reply) -> UnexpectedAnswer:
+    """A redirect is followed for downloads alone: what is sent elsewhere takes the key along."""
+    url, there = reply.response.url.copy_with(query=None), reply.headers.get("location", "")
+    return UnexpectedAnswer(f"{url} redirects to {there or 'nowhere'}: check the base URL")
 
 
 def decode(reply: Reply, kind: type[T]) -> T:
@@ -139,7 +143,9 @@ def decode_json(reply: Reply) -> dict[str, object]:
         return msgspec.json.decode(reply.body, type=dict[str, object])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         url = reply.response.url.copy_with(query=None)
-        raise UnexpectedAnswer(f"{url} answered, but not with a JSON object{request_note(reply)}") from None
+        raise UnexpectedAnswer(
+            f"{url} answered, but not with a JSON object: check the base URL{request_note(reply)}"
+        ) from None
 
 
 def request_note(reply: Reply) -> str:

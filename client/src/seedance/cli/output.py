@@ -88,7 +88,7 @@ class Output:
             known = {"video_id": self.video_id} if self.video_id else {}
             self.json(as_data(error) | known)
             return
-        first, *rest = str(error).splitlines() or [type(error).__name__]
+        first, *rest = in_words(error).splitlines() or [type(error).__name__]
         self.note(f"error: {first}", "bold red")
         for line in rest:
             self.note(line)
@@ -103,7 +103,14 @@ def as_data(error: SeedanceError | OSError) -> dict[str, Any]:
         return error.video.raw
     if isinstance(error, APIError):
         return {"error": error.to_dict()}
-    return {"error": {"code": code_of(error), "message": str(error)}}
+    return {"error": {"code": code_of(error), "message": in_words(error)}}
+
+
+def in_words(error: SeedanceError | OSError) -> str:
+    """What went wrong; of a file, which one."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def code_of(error: SeedanceError | OSError) -> str:
