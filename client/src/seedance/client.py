@@ -18,7 +18,7 @@ from seedance.errors import ConfigurationError
 from seedance.files import AsyncFiles, Files
 from seedance.models import AsyncModels, Models
 from seedance.objects import Verification
-from seedance.retry import Retries
+from seedance.retry import OnOutage, Retries
 from seedance.upload import OnUpload, Source, verify_file
 from seedance.videos import AsyncVideos, Videos
 from seedance.webhooks import AsyncWebhooks, Webhooks
@@ -37,6 +37,8 @@ class Seedance:
         timeout: float = 60,
         max_retries: int = 3,
         retry_delay: float = 0.5,
+        outage_seconds: float = 0,
+        on_outage: OnOutage | None = None,
         http_client: httpx.Client | None = None,
     ) -> None:
         config = find_config(base_url, api_key)
@@ -46,7 +48,7 @@ class Seedance:
         self._driver = driver = Driver(
             self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout
         )
-        self._retries = retries = Retries(max_retries, retry_delay)
+        self._retries = retries = Retries(max_retries, retry_delay, outage_seconds=outage_seconds, on_outage=on_outage)
         self.videos = Videos(driver, retries)
         self.files = Files(driver, retries)
         self.models = Models(driver, retries)
@@ -85,6 +87,8 @@ class AsyncSeedance:
         timeout: float = 60,
         max_retries: int = 3,
         retry_delay: float = 0.5,
+        outage_seconds: float = 0,
+        on_outage: OnOutage | None = None,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         config = find_config(base_url, api_key)
@@ -94,7 +98,7 @@ class AsyncSeedance:
         self._driver = driver = AsyncDriver(
             self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout
         )
-        self._retries = retries = Retries(max_retries, retry_delay)
+        self._retries = retries = Retries(max_retries, retry_delay, outage_seconds=outage_seconds, on_outage=on_outage)
         self.videos = AsyncVideos(driver, retries)
         self.files = AsyncFiles(driver, retries)
         self.models = AsyncModels(driver, retries)

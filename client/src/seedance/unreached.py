@@ -46,6 +46,15 @@ def reason_of(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__
 
 
+def is_outage(error: httpx.RequestError) -> bool:
+    """Whether it may pass by itself: a name that does not exist and a certificate that does not fit will not."""
+    lasting = any(
+        isinstance(cause, ssl.SSLError) or (isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN)
+        for cause in causes(error)
+    )
+    return isinstance(error, httpx.NetworkError | httpx.TimeoutException | httpx.RemoteProtocolError) and not lasting
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error and what led to it: httpx keeps what the system said below its own."""
     while error is not None:

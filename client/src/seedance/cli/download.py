@@ -18,16 +18,16 @@ from seedance.objects import Download, Video
 def download(
     video_id: VideoId,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where to; - for stdout. Named after the id if left out.")
+        Path | None, typer.Option("-o", "--output", help="File to save to; - for stdout [default: ID.mp4].")
     ] = None,
     variant: VariantOption = Variant.video,
     confirm: Confirm = True,
     as_json: Json = False,
 ) -> None:
-    """Save a video, after waiting for it if it is not finished; verify it, and tell the service that it is here."""
+    """Download a video, waiting until it is finished; verify it and confirm its delivery."""
     target = output or default_name(video_id, variant)
     check_output(target, "--output")
-    with session(as_json, stdout_is_taken=check_stdout(as_json, output=target)) as (client, out):
+    with session(as_json, stdout_is_taken=check_stdout(as_json, output=target), patient=True) as (client, out):
         with open_display(out) as display:
             video = client.videos.wait(client.videos.retrieve(video_id), on_change=display.changed)
             saved = client.videos.download(

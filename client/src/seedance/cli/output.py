@@ -29,11 +29,18 @@ FAILED, USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
+# Long enough for a service that is restarted or moved; what was begun by then is worth waiting for.
+OUTAGE_SECONDS = 90
+
+
 @contextmanager
-def session(as_json: bool, *, stdout_is_taken: bool = False) -> Generator[tuple[Seedance, Output]]:
-    """A client and an output; what goes wrong is printed and becomes an exit code."""
+def session(
+    as_json: bool, *, stdout_is_taken: bool = False, patient: bool = False
+) -> Generator[tuple[Seedance, Output]]:
+    """A client and an output; what goes wrong is printed and becomes an exit code. `patient` sits out an outage."""
     out = Output(as_json, stdout_is_taken=stdout_is_taken)
-    with out.reporting(), Seedance() as client:
+    seconds = OUTAGE_SECONDS if patient else 0
+    with out.reporting(), Seedance(outage_seconds=seconds, on_outage=out.outage) as client:
         yield client, out
 
 
@@ -43,6 +50,9 @@ class Output:
     def __init__(self, as_json: bool, *, stdout_is_taken: bool = False) -> None:
         self.as_json = as_json
         self.video_id: str | None = None
+        self.fetching: str | None = None
+        """The command that fetches the video later."""
+        self._outage = ""
         self.console = Console(stderr=stdout_is_taken, highlight=False, soft_wrap=True)
         self.notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -66,6 +76,13 @@ class Output:
     def note(self, text: str, style: str = "") -> None:
         if not self.as_json:
             self.notes.print(Text(printable(text), style))
+
+    def outage(self, error: SeedanceError) -> None:
+        """Say once for each reason what is being waited for."""
+        reason = str(error).splitlines()[0]
+        if reason != self._outage:
+            self._outage = reason
+            self.note(f"{reason}; trying again for up to {OUTAGE_SECONDS} s", "yellow")
 
     @contextmanager
     def reporting(self) -> Generator[None]:
@@ -94,8 +111,8 @@ class Output:
             self.note(line)
         for line in what_to_do(error):
             self.note(line)
-        if self.video_id and not isinstance(error, VideoFailed):
-            self.note(f"To fetch the video later: seedance download {self.video_id}")
+        if self.fetching and not isinstance(error, VideoFailed):
+            self.note(f"To fetch the video later: {self.fetching}")
 
 
 def as_data(error: SeedanceError | OSError) -> dict[str, Any]:
