@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import resource
 import signal
 import socket
@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from fake_service import CONTENT, KEY
@@ -145,10 +146,10 @@ def self_signed(folder):
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
+        .serial_number(1).not_valid_before(now - dt.timedelta(1)).not_valid_after(now + dt.timedelta(1))
         .sign(key, hashes.SHA256())
     )  # fmt: skip
     file = folder / "server.pem"
@@ -190,7 +191,7 @@ def test_a_full_device_names_it(process, finished):
 
 
 def test_a_full_standard_output_is_said(environment, finished, tmp_path):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [*SEEDANCE, "download", finished, "-o", "-"], cwd=tmp_path, env=environment, stdout=full,
             stderr=subprocess.PIPE, text=True, timeout=60, check=False,

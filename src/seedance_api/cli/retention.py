@@ -38,7 +38,8 @@ def account_retention(
     show(
         account_fields(account),
         as_json,
-        f"Kept {_said(account.keep_seconds)}, {_said(account.grace_seconds)} after delivery.",
+        f"Kept {_said(account.keep_seconds, settings.retention_seconds)}; "
+        f"after delivery {_said(account.grace_seconds, settings.grace_seconds)}.",
     )
 
 

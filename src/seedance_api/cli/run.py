@@ -31,9 +31,9 @@ from seedance_api.foundation.unreachable import Unreachable, reason_of
 from seedance_api.settings import Settings, read
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder for everything kept here [default: ./data].")]
-Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger and on the customer's statement.")]
-Author = Annotated[str | None, typer.Option(help="Who says so [default: the name you are logged in with].")]
+DataDir = Annotated[Path | None, typer.Option(help="Data folder [default: ./data].")]
+Reason = Annotated[str, typer.Option(help="Reason, shown in the ledger and on the customer's statement.")]
+Author = Annotated[str | None, typer.Option(help="Who does this [default: your login name].")]
 Answer = TypeVar("Answer")
 
 

@@ -10,7 +10,7 @@ import typer
 from seedance.cli.delivery import Variant, VariantOption, end_in_words
 from seedance.cli.display import open_display
 from seedance.cli.options import Confirm, check_output, check_stdout, in_words, target_of
-from seedance.cli.output import Json, Output, bytes_in_words, session
+from seedance.cli.output import OUTAGE_SECONDS, Json, Output, bytes_in_words, session
 from seedance.cli.videos import VideoId
 from seedance.objects import Download, Video
 
@@ -27,7 +27,10 @@ def download(
     """Download a video, waiting until it is finished; verify it and confirm its delivery."""
     target = output or default_name(video_id, variant)
     check_output(target, "--output")
-    with session(as_json, stdout_is_taken=check_stdout(as_json, output=target), patient=True) as (client, out):
+    with session(as_json, stdout_is_taken=check_stdout(as_json, output=target), outage_seconds=OUTAGE_SECONDS) as (
+        client,
+        out,
+    ):
         with open_display(out) as display:
             video = client.videos.wait(client.videos.retrieve(video_id), on_change=display.changed)
             saved = client.videos.download(

@@ -13,7 +13,7 @@ from seedance.cli import options as opt
 from seedance.cli.display import Display, open_display
 from seedance.cli.download import as_data
 from seedance.cli.money import cost_in_words
-from seedance.cli.output import INTERRUPTED, Json, Output, bytes_in_words, session
+from seedance.cli.output import INTERRUPTED, OUTAGE_SECONDS, Json, Output, bytes_in_words, session
 from seedance.client import Seedance
 from seedance.create import VideoOptions
 from seedance.objects import Download, Video
@@ -62,7 +62,7 @@ def generate(
         if path is not None:
             opt.check_output(path, option)
     taken = opt.check_stdout(as_json, output=output, last_frame_out=last_frame_out)
-    with session(as_json, stdout_is_taken=taken and wait, patient=True) as (client, out):
+    with session(as_json, stdout_is_taken=taken and wait, outage_seconds=OUTAGE_SECONDS) as (client, out):
         Generation(client, out, output, last_frame_out, confirm=confirm, wait=wait).run(prompt, request)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -31,27 +32,28 @@ Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON ob
 
 # Long enough for a service that is restarted or moved; what was begun by then is worth waiting for.
 OUTAGE_SECONDS = 90
+FOREVER = math.inf
 
 
 @contextmanager
 def session(
-    as_json: bool, *, stdout_is_taken: bool = False, patient: bool = False
+    as_json: bool, *, stdout_is_taken: bool = False, outage_seconds: float = 0
 ) -> Generator[tuple[Seedance, Output]]:
-    """A client and an output; what goes wrong is printed and becomes an exit code. `patient` sits out an outage."""
-    out = Output(as_json, stdout_is_taken=stdout_is_taken)
-    seconds = OUTAGE_SECONDS if patient else 0
-    with out.reporting(), Seedance(outage_seconds=seconds, on_outage=out.outage) as client:
+    """A client and an output; what goes wrong is printed and becomes an exit code. So long an outage is waited for."""
+    out = Output(as_json, stdout_is_taken=stdout_is_taken, outage_seconds=outage_seconds)
+    with out.reporting(), Seedance(outage_seconds=outage_seconds, on_outage=out.outage) as client:
         yield client, out
 
 
 class Output:
     """Results on stdout, unless a file goes there; everything else on stderr."""
 
-    def __init__(self, as_json: bool, *, stdout_is_taken: bool = False) -> None:
+    def __init__(self, as_json: bool, *, stdout_is_taken: bool = False, outage_seconds: float = 0) -> None:
         self.as_json = as_json
         self.video_id: str | None = None
         self.fetching: str | None = None
         """The command that fetches the video later."""
+        self._outage_seconds = outage_seconds
         self._outage = ""
         self.console = Console(stderr=stdout_is_taken, highlight=False, soft_wrap=True)
         self.notes = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -82,7 +84,8 @@ class Output:
         reason = str(error).splitlines()[0]
         if reason != self._outage:
             self._outage = reason
-            self.note(f"{reason}; trying again for up to {OUTAGE_SECONDS} s", "yellow")
+            bound = "" if self._outage_seconds == FOREVER else f" for up to {self._outage_seconds:g} s"
+            self.note(f"{reason}; trying again{bound}", "yellow")
 
     @contextmanager
     def reporting(self) -> Generator[None]:

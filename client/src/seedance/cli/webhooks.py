@@ -10,12 +10,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from seedance.cli.listen import listen
 from seedance.cli.output import FAILED, Json, Output, session
 from seedance.cli.videos import moment
 from seedance.cli.webhook_tables import show_deliveries, show_endpoints
 from seedance.webhook_objects import WebhookEndpoint, WebhookSecret
 
 webhooks = typer.Typer(help="Send events to your server.", no_args_is_help=True)
+webhooks.command()(listen)
 
 
 def checked_endpoint(value: str | None) -> str | None:
