@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from cli.test_init import execute, place, run, start  # noqa: F401 the fixture
-from stage import fresh_database, named, until
+from stage import fresh_database, named
 
 SERVE = ["-m", "seedance_api", "serve"]
 

@@ -42,7 +42,7 @@ def sign(event_id: str, timestamp: int, body: bytes, secret: str) -> dict[str, s
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one try went: the receiver's `status`, or the `reason` why there is none; `again` is the pause that follows."""
+    """How one try went: the receiver's `status`, or the `reason` for none; `again` is the pause that follows."""
 
     status: int | None
     reason: str

@@ -56,7 +56,11 @@ def prices_load(
     if isinstance(loaded, str):
         fail("\n  ".join([f"{file} is not a price book:", *loaded.splitlines()]), 1)
     version, is_new = loaded
-    said = f"Price book {version} is now active." if is_new else f"Price book {version} is active already and says the same."
+    said = (
+        f"Price book {version} is now active."
+        if is_new
+        else f"Price book {version} is active already and says the same."
+    )
     show({"version": version, "new": is_new}, as_json, said)
 
 

@@ -27,7 +27,7 @@ from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.postmaster import StartError
-from seedance_api.foundation.unreachable import Unreachable, reason_of
+from seedance_api.foundation.unreachable import UnreachableError, reason_of
 from seedance_api.settings import Settings, read
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -235,7 +235,7 @@ def refusals() -> Generator[None]:
     except BrokenPipeError:  # whoever read our answer has enough of it
         raise
     except OSError as error:
-        fail(reason_of(error) if isinstance(error, Unreachable) else said_by_system(error), 1)
+        fail(reason_of(error) if isinstance(error, UnreachableError) else said_by_system(error), 1)
     except UNREACHABLE as error:
         fail(f"the connection to the database was lost: {reason_of(error)}", 1)
     except ObjectStoreError as error:

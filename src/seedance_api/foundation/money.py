@@ -35,8 +35,8 @@ def price(micro: int, currency: str) -> str:
 
     Every decimal that says something, and at least two; `format_amount` is the form for programs.
     """
-    whole, _, rest = format_amount(micro).partition(".")
-    return f"{int(whole):,}.{rest.rstrip('0').ljust(2, '0')} {currency}".replace("0.", "-0.", whole == "-0")
+    whole, _, rest = format_amount(abs(micro)).partition(".")
+    return f"{'-' if micro < 0 else ''}{int(whole):,}.{rest.rstrip('0').ljust(2, '0')} {currency}"
 
 
 def amount_of_number(value: float | str) -> int:

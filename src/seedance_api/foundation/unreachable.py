@@ -19,14 +19,14 @@ _BY_NUMBER = {
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
 
 
-class Unreachable(ConnectionError):
+class UnreachableError(ConnectionError):
     """The database cannot be reached. The text says why, and can be shown to anybody who operates it."""
 
 
 def reason_of(error: BaseException) -> str:
     """Why a connection to the database failed."""
     match error:
-        case Unreachable():
+        case UnreachableError():
             return str(error)
         case asyncpg.InvalidAuthorizationSpecificationError():  # a wrong password is one
             return "the user name or the password is wrong, or pg_hba.conf does not let this machine in"
