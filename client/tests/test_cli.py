@@ -28,8 +28,8 @@ def test_generate_makes_a_file(process, service, tmp_path):
     wanted = [
         "uploading a.png 100 %",
         "queued vid_0001",
-        "rendering 0 %",
-        "rendering 40 %",
+        "in_progress 0 %",
+        "in_progress 40 %",
         "completed vid_0001",
     ]
     assert lines[: len(wanted)] == wanted
@@ -51,7 +51,7 @@ def test_generate_on_a_terminal_shows_a_bar_that_goes_away(environment, service,
     service.pace_seconds = 0.3
     output = on_terminal(["generate", "a cat", "-o", "out.mp4"], environment, tmp_path)
     assert "queued" in output
-    assert "rendering" in output
+    assert "in_progress" in output
     assert "40 %" in output
     saved, cost = output.splitlines()[-2:]
     assert saved.endswith("✓ out.mp4  (1280x720, 5 s, 0.5 MB, vid_0001)\x1b[0m")
@@ -176,13 +176,13 @@ def test_interrupted_on_a_terminal_it_asks(environment, service, tmp_path, answe
     service.pace_seconds = 0.05
 
     def react(output, said):
-        if "rendering" in output and not said:
+        if "in_progress" in output and not said:
             return b"\x03"
         return answer if "Leave it running?" in output and len(said) == 1 else None
 
     output = on_terminal(["generate", "x"], environment, tmp_path, react=react, exit_code=130)
     assert bool(service.seen("POST", ".*/cancel")) is canceled
-    assert ("is canceled" if canceled else "seedance download vid_0001") in output
+    assert ("Canceled vid_0001" if canceled else "seedance download vid_0001") in output
 
 
 def test_the_other_commands(run, service):
@@ -195,8 +195,8 @@ def test_the_other_commands(run, service):
     assert json.loads(run("quote", "x", "--json").stdout)["new"] == 7
     current, retired = run("models").stdout.splitlines()
     assert current.split("\t") == [
-        "seedance-2.0-mini (default)",
-        "active",
+        "seedance-2.0-mini",
+        "active (default)",
         "480p, 720p",
         "4–15 or auto",
         "text, first frame",
@@ -210,11 +210,12 @@ def test_the_other_commands(run, service):
     assert json.loads(run("download", video_id, "--variant", "thumbnail", "--json").stdout)["path"] == (
         f"{video_id}.thumbnail.jpg"
     )
-    assert "canceled" in run("cancel", video_id).stdout
+    assert run("cancel", video_id).stdout.startswith(f"Canceled {video_id}\n")
     assert json.loads(run("cancel", video_id, "--json").stdout)["status"] == "canceled"
     assert json.loads(run("delete", video_id, "--json").stdout)["deleted"] is True
     assert run("delete", video_id).exit_code == 1
-    assert run("list").stdout == "no videos\n"
+    empty = run("list")
+    assert (empty.stdout, empty.stderr) == ("", "No videos.\n")
 
 
 def test_download_waits_for_a_video_that_is_not_finished(run, service):

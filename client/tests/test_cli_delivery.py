@@ -83,7 +83,7 @@ def test_delivered_and_link(run, service, video_id):
     assert json.loads(run("delivered", video_id, "--json").stdout)["delivered_at"] == 1795524043
     result = run("link", video_id, "--variant", "last_frame", "--expires-in", "60")
     assert result.stdout == f"{service.url}/v1/content/tok\n"
-    assert result.stderr == f"good until {moment(1795524103)}, for whoever has it\n"
+    assert result.stderr == f"Works until {moment(1795524103)}, for whoever has it.\n"
     assert json.loads(run("link", video_id, "--json").stdout)["new"] == 7
     assert service.seen("POST", ".*/links")[0].json == {"variant": "last_frame", "expires_in": 60}
 
@@ -116,7 +116,7 @@ def test_a_receipt_that_is_not_right_is_1(run, service, video_id):
 
 
 def test_webhooks_are_made_changed_and_deleted(run, service):
-    assert run("webhooks", "list").stdout == "no endpoints\n"
+    assert run("webhooks", "list").stderr == "No endpoints.\n"
     made = run("webhooks", "create", URL, "--event", "video.completed", "--name", "mine", "--signature", "v1")
     assert made.stdout.splitlines() == [
         "id         whe_1",
@@ -135,7 +135,7 @@ def test_webhooks_are_made_changed_and_deleted(run, service):
     assert SECRET not in changed
     assert run("webhooks", "list").stdout.startswith("whe_1\tdisabled (owner)\t")
     assert json.loads(run("webhooks", "update", "whe_1", "--enable", "--json").stdout)["enabled"] is True
-    assert run("webhooks", "delete", "whe_1").stdout == "whe_1 is deleted\n"
+    assert run("webhooks", "delete", "whe_1").stdout == "Deleted whe_1\n"
     result = run("webhooks", "delete", "whe_1", "--json")
     assert (result.exit_code, json.loads(result.stdout)["error"]["status"]) == (1, 404)
 
@@ -157,10 +157,10 @@ def test_deliveries_and_replay(run, service, endpoint_id):
     assert rows[0][2:] == ["delivered", "1", f"204 delivered {moment(1)}", "-"]
     some = json.loads(run("webhooks", "deliveries", endpoint_id, "--state", "pending", "--limit", "1", "--json").stdout)
     assert [one["event_id"] for one in some["data"]] == ["evt_4"]
-    assert run("webhooks", "deliveries", endpoint_id, "--state", "failed").stdout == "no deliveries\n"
-    assert run("webhooks", "replay", endpoint_id, "--event", "evt_1").stdout == "1 delivery is in line\n"
+    assert run("webhooks", "deliveries", endpoint_id, "--state", "failed").stderr == "No deliveries.\n"
+    assert run("webhooks", "replay", endpoint_id, "--event", "evt_1").stdout == "1 delivery queued\n"
     since = ["--since", "2026-11-24T00:00+00:00", "--until", "1795600000", "--only-failed"]
-    assert run("webhooks", "replay", endpoint_id, *since).stdout == "2,007 deliveries are in line\n"
+    assert run("webhooks", "replay", endpoint_id, *since).stdout == "2,007 deliveries queued\n"
     asked = service.seen("POST", ".*/replay")[1].json
     assert asked == {"since": 1795478400, "until": 1795600000, "only_failed": True}
 
@@ -196,7 +196,7 @@ def test_events(run, service):
     said = json.loads(run("events", "--after", "evt_5", "--json").stdout)
     assert (said["data"], said["last_id"], said["has_more"]) == ([], "evt_5", False)
     assert run("events", "--type", "video.completed").stdout.count("\n") == 3
-    assert run("events", "--after", "evt_5").stdout == "no events\n"
+    assert run("events", "--after", "evt_5").stderr == "No events.\n"
 
 
 @pytest.mark.parametrize("as_json", [False, True])

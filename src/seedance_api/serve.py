@@ -1,5 +1,6 @@
 """Serve: the API processes and a worker, started, watched and stopped together."""
 
+import errno
 import os
 import resource
 import socket
@@ -50,9 +51,11 @@ def serve(
 ) -> None:
     """Run `module:function`, which makes an ASGI application, until SIGTERM or SIGINT. Port 0 takes a free one.
 
+    Raises AddressError when it cannot listen there.
+
     `connections` are those of each API process; `supervisions` start to watch what else must run.
     """
-    port = port or free_port(host)
+    host, port = listening_address(host, port)
     most = connections_allowed(connections)
     # the API processes read the settings for themselves: what they are to know is what holds
     os.environ |= {"SEEDANCE_PORT": str(port), "SEEDANCE_CONNECTIONS": str(most)}
@@ -179,10 +182,45 @@ class WorkerProcess:
         self._process.wait()
 
 
+class AddressError(Exception):
+    """Nothing can listen at the address; the text says why and what to do."""
+
+
+def listening_address(host: str, port: int) -> tuple[str, int]:
+    """The IP address that `host` means, and `port`, or a free one for 0. Raises AddressError if it cannot be had.
+
+    Granian takes IP addresses alone, and one that is taken ends it with the trace of another language.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise AddressError(
+            f"the host {host!r} is no IP address and cannot be resolved. Name an address of this machine with --host: "
+            "127.0.0.1 for this machine alone, 0.0.0.0 for all of its networks"
+        ) from None
+    family, *_, address = found[0]
+    try:
+        with socket.create_server(address[:2], family=family) as probe:
+            return str(address[0]), probe.getsockname()[1]
+    except OSError as error:
+        raise AddressError(_why_not(host, port, error)) from None
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"port {port} of {host} is in use. Choose another with --port, or a free one with --port 0"
+        case errno.EADDRNOTAVAIL:
+            return f"{host} is not an address of this machine. Name one of its own with --host"
+        case errno.EACCES:
+            return f"port {port} may not be used by this user. Choose one above 1023 with --port"
+        case _:
+            return f"nothing can listen at {host}, port {port}: {error.strerror}"
+
+
 def free_port(host: str) -> int:
     """A port that was free a moment ago."""
-    with socket.create_server((host, 0)) as probe:
-        return probe.getsockname()[1]
+    return listening_address(host, 0)[1]
 
 
 def announce(host: str, port: int, *, as_json: bool, live_sandbox: bool) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -417,6 +418,10 @@ def _pepper(text: str) -> str | None:
 def _database(text: str) -> str | None:
     if text and not text.startswith(("postgresql://", "postgres://")):
         raise ValueError("must start with postgresql://")
+    for host in urlsplit(text).netloc.rpartition("@")[2].split(","):
+        name, _, port = host.rpartition("]")[2].partition(":")
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+            raise ValueError(f"the port after {name or 'the host'} must be a number from 1 to 65535")
     return text.replace("postgres://", "postgresql://", 1) or None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import httpx
 
@@ -13,13 +14,16 @@ from seedance.auth import BearerAuth
 from seedance.billing import AsyncBilling, Billing
 from seedance.config import find_config
 from seedance.drive import AsyncDriver, Driver
+from seedance.errors import ConfigurationError
 from seedance.files import AsyncFiles, Files
 from seedance.models import AsyncModels, Models
 from seedance.objects import Verification
-from seedance.retry import Retries
+from seedance.retry import OnOutage, Retries
 from seedance.upload import OnUpload, Source, verify_file
 from seedance.videos import AsyncVideos, Videos
 from seedance.webhooks import AsyncWebhooks, Webhooks
+
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
 
 class Seedance:
@@ -33,16 +37,18 @@ class Seedance:
         timeout: float = 60,
         max_retries: int = 3,
         retry_delay: float = 0.5,
+        outage_seconds: float = 0,
+        on_outage: OnOutage | None = None,
         http_client: httpx.Client | None = None,
     ) -> None:
         config = find_config(base_url, api_key)
         self.base_url = config.base_url
         self._owns_http = http_client is None
-        self._http = http_client or httpx.Client(headers=headers())
+        self._http = http_client or open_http(httpx.Client)
         self._driver = driver = Driver(
             self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout
         )
-        self._retries = retries = Retries(max_retries, retry_delay)
+        self._retries = retries = Retries(max_retries, retry_delay, outage_seconds=outage_seconds, on_outage=on_outage)
         self.videos = Videos(driver, retries)
         self.files = Files(driver, retries)
         self.models = Models(driver, retries)
@@ -81,16 +87,18 @@ class AsyncSeedance:
         timeout: float = 60,
         max_retries: int = 3,
         retry_delay: float = 0.5,
+        outage_seconds: float = 0,
+        on_outage: OnOutage | None = None,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         config = find_config(base_url, api_key)
         self.base_url = config.base_url
         self._owns_http = http_client is None
-        self._http = http_client or httpx.AsyncClient(headers=headers())
+        self._http = http_client or open_http(httpx.AsyncClient)
         self._driver = driver = AsyncDriver(
             self._http, base_url=config.base_url, auth=BearerAuth(config.api_key), timeout_seconds=timeout
         )
-        self._retries = retries = Retries(max_retries, retry_delay)
+        self._retries = retries = Retries(max_retries, retry_delay, outage_seconds=outage_seconds, on_outage=on_outage)
         self.videos = AsyncVideos(driver, retries)
         self.files = AsyncFiles(driver, retries)
         self.models = AsyncModels(driver, retries)
@@ -116,6 +124,17 @@ class AsyncSeedance:
 
     def __repr__(self) -> str:
         return f"AsyncSeedance(base_url={self.base_url!r})"
+
+
+def open_http(kind: type[Http]) -> Http:
+    """A client of httpx, which reads proxies and certificates from the environment."""
+    try:
+        return kind(headers=headers())
+    except (ValueError, httpx.InvalidURL, ImportError) as error:
+        raise ConfigurationError(f"the proxy that the environment names cannot be used: {error}") from None
+    except OSError as error:
+        named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        raise ConfigurationError(f"the certificates {named} (SSL_CERT_FILE) cannot be read: {error}") from None
 
 
 def headers() -> dict[str, str]:

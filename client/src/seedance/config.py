@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -42,24 +43,31 @@ def find_config(base_url: str | None, api_key: str | None) -> Login:
 
 
 def check_base_url(base_url: str) -> str:
+    """Without the `/v1` that the paths begin with; it is often copied with it. Raises ConfigurationError."""
+    given = base_url.strip()
     try:
-        url = httpx.URL(base_url.strip())
+        url = httpx.URL(given)
         host = url.host  # decodes an internationalized name, and raises for one that is none
+        host.encode("idna")  # as a look-up does, which raises for an empty label or one that is too long
     except (httpx.InvalidURL, ValueError):
-        raise ConfigurationError("the base URL is not a URL") from None
-    if url.scheme not in {"http", "https"} or not host:
-        raise ConfigurationError("the base URL must start with http:// or https:// and name a host")
+        raise ConfigurationError("the base URL is not a URL; it looks like https://api.example.com") from None
     if url.userinfo or url.query or url.fragment:
         raise ConfigurationError("the base URL must not carry a password, a query or a fragment")
-    # A base URL is often copied with the version that the paths begin with.
-    return str(url).rstrip("/").removesuffix("/v1").rstrip("/")
+    if url.scheme not in {"http", "https"} or not host:
+        shown = "" if "@" in given else f" {given!r}"  # before an @ may stand a password
+        raise ConfigurationError(
+            f"the base URL{shown} must start with http:// or https:// and name a host, such as https://api.example.com"
+        )
+    return re.sub(r"(/+v1)*/*$", "", str(url))
 
 
 def load_login() -> Login | None:
     try:
         content = login_path().read_bytes()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise ConfigurationError(f"{login_path()} cannot be read: {error.strerror}") from None
     try:
         return msgspec.json.decode(content, type=Login)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -215,13 +215,15 @@ BY_STATUS: dict[int, type[APIError]] = {
 }
 
 
-def api_error(status: int, body: bytes, *, request_id: str | None, retry_after: float | None) -> APIError:
+def api_error(status: int, body: bytes, *, url: str, request_id: str | None, retry_after: float | None) -> APIError:
     """The error for an answer of `status`, whatever a proxy in between made of its body."""
     try:
         content = msgspec.json.decode(body)["error"]
         parsed = msgspec.convert(content, ErrorBody)
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError, IndexError):
-        parsed = ErrorBody(message=f"HTTP {status} without a readable explanation")
+        # A proxy before the service answers 5xx in words of its own; any other answer is none of the service.
+        hint = "" if status >= 500 else ": check the base URL"
+        parsed = ErrorBody(message=f"{url} answered HTTP {status} without the error of a Seedance API service{hint}")
     if parsed.request_id is None and request_id is not None:
         parsed = msgspec.structs.replace(parsed, request_id=request_id)
     kind = BY_STATUS.get(status, ServerError if status >= 500 else APIError)

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
 
 import httpx
 import msgspec
 
 from seedance.answer import T, from_dict
-from seedance.errors import ConnectionFailed, UnexpectedAnswer, api_error
-from seedance.flow import Call, Flow, Reply, send, sleep
+from seedance.errors import SeedanceError, UnexpectedAnswer, api_error
+from seedance.flow import Call, Flow, Reply, send, sleep, tell
+from seedance.unreached import connection_failed, is_outage
 
 # Who asks for more patience than this is not waited for: the caller learns `retry_after` and decides.
 LONGEST_RETRY_AFTER_SECONDS = 60
 
 
+# What a proxy answers while the service behind it is down, and what a service that starts or is full says itself.
+OUTAGES = {429, 502, 503, 504}
+OnOutage: TypeAlias = Callable[[SeedanceError], object]
+
+
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often and how soon."""
+    """How often and how soon.
+
+    An outage, where nobody answers or a proxy says so, is waited for `outage_seconds`, however many tries that takes;
+    `on_outage` is told before each wait why.
+    """
 
     most: int = 3
     first_delay_seconds: float = 0.5
     longest_delay_seconds: float = 8
+    outage_seconds: float = 0
+    on_outage: OnOutage | None = None
 
     def delay(self, attempt: int) -> float:
         """Exponential back-off with jitter; `attempt` counts from 0."""
@@ -57,27 +71,37 @@ NO_DEADLINE = Deadline()
 
 def request(call: Call, retries: Retries, deadline: Deadline = NO_DEADLINE) -> Flow[Reply]:
     """Send until there is an answer worth having; raise what stood in the way otherwise."""
-    attempt = 0
+    attempt, since = 0, None
     while True:
-        failure, delay = None, None
+        failure, delay, out = None, None, False
         try:
             reply = yield from send(limit(call, deadline))
         except httpx.RequestError as error:
             failure = connection_failed(call, error)
             delay = retries.delay(attempt) if is_worth_repeating(error) else None
+            out = is_outage(error)
         else:
-            if reply.status < 400:
+            if reply.status < 300:
                 return reply
+            if reply.status < 400:
+                raise redirected(reply)
             failure = api_error(
                 reply.status,
                 reply.body,
+                url=str(reply.response.url.copy_with(query=None)),
                 request_id=reply.headers.get("x-request-id"),
                 retry_after=retry_after(reply.headers),
             )
             delay = delay_after(reply.status, reply.headers, retries.delay(attempt))
-        if delay is None or attempt >= retries.most or not call.repeatable or deadline.within(delay) < delay:
+            out = reply.status in OUTAGES
+        since = time.monotonic() if since is None else since
+        waits = out and delay is not None and time.monotonic() + delay - since <= retries.outage_seconds
+        tired = attempt >= retries.most and not waits
+        if delay is None or tired or not call.repeatable or deadline.within(delay) < delay:
             # Not chained: the frames of the HTTP library hold the Authorization header.
             raise failure from None
+        if waits:
+            yield from tell(retries.on_outage, failure)
         yield from sleep(delay)
         attempt += 1
 
@@ -120,10 +144,10 @@ def retry_after(headers: httpx.Headers) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def connection_failed(call: Call, error: httpx.RequestError) -> ConnectionFailed:
-    url = error.request.url.copy_with(query=None)
-    reason = str(error) or type(error).__name__
-    return ConnectionFailed(f"{call.method} {url} got no answer: {reason}")
+def redirected(reply: Reply) -> UnexpectedAnswer:
+    """A redirect is followed for downloads alone: what is sent elsewhere takes the key along."""
+    url, there = reply.response.url.copy_with(query=None), reply.headers.get("location", "")
+    return UnexpectedAnswer(f"{url} redirects to {there or 'nowhere'}: check the base URL")
 
 
 def decode(reply: Reply, kind: type[T]) -> T:
@@ -139,7 +163,9 @@ def decode_json(reply: Reply) -> dict[str, object]:
         return msgspec.json.decode(reply.body, type=dict[str, object])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         url = reply.response.url.copy_with(query=None)
-        raise UnexpectedAnswer(f"{url} answered, but not with a JSON object{request_note(reply)}") from None
+        raise UnexpectedAnswer(
+            f"{url} answered, but not with a JSON object: check the base URL{request_note(reply)}"
+        ) from None
 
 
 def request_note(reply: Reply) -> str:

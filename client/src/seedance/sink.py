@@ -7,7 +7,8 @@ import io
 import os
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 from uuid import uuid4
@@ -28,21 +29,24 @@ class PathSink:
         self._target = Path(os.path.realpath(path))
         self._draft = self._target.with_name(f".{self._target.name}.{uuid4().hex[:12]}.part")
         mode = 0o666 if found(self._target) is None else 0o600  # nobody reads the new one who could not read the old
-        self._file = os.fdopen(os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode), "wb")
+        with naming(path):
+            self._file = os.fdopen(os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode), "wb")
 
     def write(self, piece: bytes) -> None:
-        self._file.write(piece)
+        with naming(self.path):
+            self._file.write(piece)
 
     def restart(self) -> None:
         self._file.seek(0)
         self._file.truncate()
 
     def commit(self) -> None:
-        self._file.flush()
-        self._take_after(found(self._target))
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._draft.replace(self._target)
+        with naming(self.path):
+            self._file.flush()
+            self._take_after(found(self._target))
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._draft.replace(self._target)
 
     def _take_after(self, old: os.stat_result | None) -> None:
         if old is None:
@@ -72,11 +76,12 @@ class FileSink:
 
     def write(self, piece: bytes) -> None:
         rest = memoryview(piece)
-        while rest:
-            # An unbuffered file may take less than it is given.
-            count = self._file.write(rest)
-            self._written += count
-            rest = rest[count:]
+        with naming(self.path or _name_of(self._file)):
+            while rest:
+                # An unbuffered file may take less than it is given.
+                count = self._file.write(rest)
+                self._written += count
+                rest = rest[count:]
 
     def restart(self) -> None:
         if not self._written:
@@ -93,7 +98,8 @@ class FileSink:
             self._file.truncate()
 
     def commit(self) -> None:
-        self._file.flush()
+        with naming(self.path or _name_of(self._file)):
+            self._file.flush()
 
     def abandon(self) -> None:
         pass
@@ -103,7 +109,8 @@ class DeviceSink(FileSink):
     """Writes straight into a device or a named pipe. A pipe waits for its reader."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(os.fdopen(os.open(path, os.O_WRONLY | _BINARY | _NO_TERMINAL), "wb", buffering=0))
+        with naming(path):
+            super().__init__(os.fdopen(os.open(path, os.O_WRONLY | _BINARY | _NO_TERMINAL), "wb", buffering=0))
         self.path = str(path)
 
     def commit(self) -> None:
@@ -147,6 +154,24 @@ def check_target(path: Path) -> None:
         raise FileNotFoundError(f"the folder {folder if path.is_symlink() else path.parent} does not exist")
     if not may(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"no file may be made in the folder {folder}: name a file in another one")
+
+
+@contextmanager
+def naming(path: str | Path | None) -> Generator[None]:
+    """An OSError says of which file it is: a write that fails does not know, and the draft's name means nothing."""
+    try:
+        yield
+    except OSError as error:
+        if path is None or error.errno is None or error.strerror is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _name_of(file: BinaryIO) -> str | None:
+    if file is getattr(sys.stdout, "buffer", None):
+        return "standard output"
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) else None
 
 
 def found(path: Path) -> os.stat_result | None:

@@ -15,6 +15,7 @@ from seedance.errors import DownloadFailed, RangeNotSatisfiable, SeedanceError
 from seedance.flow import Call, Flow, Reply, close, read, sleep, tell, work
 from seedance.retry import Retries, request
 from seedance.sink import Sink
+from seedance.unreached import reason_of
 
 if TYPE_CHECKING:
     from _hashlib import HASH
@@ -88,7 +89,7 @@ class Transfer:
             self._note(reply)
             yield from self._receive(reply)
         except httpx.RequestError as error:
-            return str(error) or type(error).__name__
+            return reason_of(error)
         finally:
             yield from close(reply)
         if self.total is None or self.received == self.total:

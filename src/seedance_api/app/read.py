@@ -32,12 +32,15 @@ def pepper_of(settings: Settings) -> bytes:
         ) from None
 
 
-def read_upstreams_of(settings: Settings) -> tuple[Upstream, ...]:
-    """The upstreams of the settings' file. Raises ValueError that lists everything that is wrong, with its place."""
+def read_upstreams_of(settings: Settings, *, keys: bool = True) -> tuple[Upstream, ...]:
+    """The upstreams of the settings' file. Raises ValueError that lists everything that is wrong, with its place.
+
+    Without `keys` those may be missing: an operator's shell need not hold what the service's environment does.
+    """
     file = settings.upstreams or settings.data_dir / "upstreams.toml"
     if settings.upstreams is None and not file.exists():
         return ()
-    found = load_upstreams(file, os.environ)
+    found = load_upstreams(file, os.environ if keys else None)
     for warning in found.warnings:
         structlog.get_logger().warning("upstreams.warning", text=warning)
     return found.upstreams

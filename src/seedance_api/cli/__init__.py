@@ -1,10 +1,11 @@
-"""The operator's commands. `--json` prints one JSON object; exit codes: 0 done, 1 refused, 2 wrong usage.
+"""The operator's commands. `--json` prints one JSON object; exit codes: 0 done, 1 refused, 2 wrong usage, 130 Ctrl-C.
 
 A command is imported when it is called: what makes and serves videos takes more than a second, and most do without it.
 """
 
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -43,12 +44,35 @@ class Commands(TyperGroup):
         found.name = cmd_name
         return found
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run it; what the machine, the database or the object store refuses ends it with a message."""
+        with import_module(f"{__name__}.run").refusals():
+            return super().invoke(ctx)
 
-cli = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+cli = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the release, and nothing else."""
+    if wanted:
+        typer.echo(f"seedance-api {version('seedanceapi')}")
+        raise typer.Exit
 
 
 @cli.callback()
-def about() -> None:
+def about(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
     """Seedance API: a video-generation service that you host."""
 
 
@@ -60,4 +84,4 @@ def load(name: str) -> typer.Typer:
 
 def main() -> None:
     """The entry point."""
-    cli()
+    cli(prog_name="seedance-api")

@@ -28,7 +28,7 @@ from seedance_api.cli.run import (
     show,
 )
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.money import format_amount
+from seedance_api.foundation.money import format_amount, parse_amount, price
 from seedance_api.generations.announce import announce_news
 from seedance_api.settings import Settings
 
@@ -45,7 +45,7 @@ LimitOption = Annotated[str | None, typer.Option(metavar="AMOUNT", help="The mos
 def account_create(
     email: Email,
     currency: Annotated[
-        str | None, typer.Option(help="What its money is in, for ever [default: the price book's first].")
+        str | None, typer.Option(help="Currency of its money, for good; one of the price book's [default: its first].")
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -53,7 +53,11 @@ def account_create(
     """Make an account."""
 
     async def verb(db: Database, _: Settings) -> Account:
-        return await create.create_account(db, email, currency or (await Books(db).latest()).book.default_currency)
+        book = (await Books(db).latest()).book
+        if currency is not None and currency not in book.currencies:
+            known = ", ".join(book.currencies)
+            fail(f"--currency {currency} is not in the price book: it has {known}. See seedance-api prices", 2)
+        return await create.create_account(db, email, currency or book.default_currency)
 
     account = in_database(data_dir, verb)
     show(account_fields(account), as_json, f"Account {account.id} for {account.email}, in {account.currency}.")
@@ -171,8 +175,10 @@ def account_balance(email: Email, data_dir: DataDir = None, as_json: AsJson = Fa
         return {"currency": account.currency} | fields, await limits.spending(db, account.id)
 
     fields, found = in_database(data_dir, verb)
-    text = "  ".join(f"{fields[kind]} {fields['currency']} {kind}" for kind in ("available", "held", "granted"))
-    show(fields | {"limits": _limit_fields(found)}, as_json, "\n".join([text, *_limit_lines(found)]))
+    kinds = ("available", "held", "granted")
+    text = "  ".join(f"{price(parse_amount(fields[kind]), fields['currency'])} {kind}" for kind in kinds)
+    lines = [text, *_limit_lines(found, fields["currency"])]
+    show(fields | {"limits": _limit_fields(found)}, as_json, "\n".join(lines))
 
 
 @command.command("limit")
@@ -193,13 +199,13 @@ def account_limit(
         if text is not None
     }
 
-    async def verb(db: Database, _: Settings) -> list[Spending]:
+    async def verb(db: Database, _: Settings) -> tuple[str, list[Spending]]:
         account = await account_of(db, email)
         await limits.set_limits(db, account.id, key, most)
-        return await limits.spending(db, account.id, key)
+        return account.currency, await limits.spending(db, account.id, key)
 
-    found = in_database(data_dir, verb)
-    show({"limits": _limit_fields(found)}, as_json, "\n".join(_limit_lines(found)) or "No limits.")
+    currency, found = in_database(data_dir, verb)
+    show({"limits": _limit_fields(found)}, as_json, "\n".join(_limit_lines(found, currency)) or "No limits.")
 
 
 @command.command("statement")
@@ -229,8 +235,9 @@ def _show_moved(moved: Moved, word: str, as_json: bool) -> None:
         "available": format_amount(moved.available),
         "repeated": moved.repeated,
     }
-    done = "were there already under that reference" if moved.repeated else f"{word}"
-    show(fields, as_json, f"{fields['amount']} {moved.currency} {done}; {fields['available']} are available now.")
+    done = "already booked under that reference" if moved.repeated else word
+    amount, available = price(moved.amount, moved.currency), price(moved.available, moved.currency)
+    show(fields, as_json, f"{amount} {done}; {available} available now.")
 
 
 def _limit_fields(found: list[Spending]) -> list[dict[str, Any]]:
@@ -246,10 +253,10 @@ def _limit_fields(found: list[Spending]) -> list[dict[str, Any]]:
     ]
 
 
-def _limit_lines(found: list[Spending]) -> list[str]:
+def _limit_lines(found: list[Spending], currency: str) -> list[str]:
     spans = {Period.DAY: "a day", Period.MONTH: "a month", Period.TOTAL: "in all"}
     return [
-        f"{one.key_id or 'account'}: {format_amount(one.most)} {spans[one.period]}, "
-        f"{format_amount(one.spent)} spent, {format_amount(one.left)} left"
+        f"{one.key_id or 'account'}: {price(one.most, currency)} {spans[one.period]}, "
+        f"{price(one.spent, currency)} spent, {price(one.left, currency)} left"
         for one in found
     ]

@@ -42,7 +42,7 @@ def doctor(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at the installation, or with --invariants at all that it holds. Exit code 1 when anything is wrong."""
+    """Check the installation (or, with --invariants, its data). Exit code 1 when anything is wrong."""
     if reconcile:
         reconcile_now(hours, data_dir, as_json)
         return

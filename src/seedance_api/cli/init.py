@@ -19,7 +19,9 @@ from seedance_api.cli.run import (
     fail,
     holds_installation,
     is_embedded,
+    make_data_folder,
     migrate,
+    refusals,
     show,
 )
 from seedance_api.foundation.installation import InstallationError
@@ -67,6 +69,7 @@ def made(
         if is_missing():  # still: no other process has made the installation between the two questions
             in_fork(check_store_is_free(settings))
 
+    make_data_folder(settings)
     if settings.database_url is None:
         check(lambda: not is_embedded(settings))
     with database(settings, use) as running:
@@ -84,7 +87,7 @@ def in_fork(work: Coroutine[Any, Any, object]) -> None:
 def _ends(work: Coroutine[Any, Any, object], *, quiet: bool = False) -> int:
     def run() -> int:
         try:
-            with redirect_stderr(io.StringIO() if quiet else sys.stderr):
+            with redirect_stderr(io.StringIO() if quiet else sys.stderr), refusals():
                 _finish(work)
         except typer.Exit as ended:
             return ended.exit_code
@@ -103,7 +106,7 @@ def joins(settings: Settings, *, compares: bool = True) -> Joined:
 def _finish(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         return asyncio.run(work)
-    except (InstallationError, PermissionError) as error:
+    except InstallationError as error:
         fail(str(error), 1)
     except ValueError as error:
         fail(str(error), 2)

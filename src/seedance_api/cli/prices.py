@@ -10,11 +10,11 @@ from seedance_api.billing import queries
 from seedance_api.billing.books import Books, PriceBook, load_book
 from seedance_api.cli.run import AsJson, Author, DataDir, author_of, fail, in_database, show
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.money import format_amount
+from seedance_api.foundation.money import format_amount, price
 from seedance_api.settings import Settings
 
 command = typer.Typer(no_args_is_help=True, help="The price book: what videos cost.")
-Version = Annotated[int | None, typer.Option(help="Which version [default: the one that holds now].")]
+Version = Annotated[int | None, typer.Option(help="Version [default: the active one].")]
 
 
 @command.command("show")
@@ -39,7 +39,7 @@ def prices_load(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a price book and let it hold from now on. What was quoted and held keeps the version it names."""
+    """Check a price book and make it active. Videos that were quoted before keep their version."""
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -56,7 +56,11 @@ def prices_load(
     if isinstance(loaded, str):
         fail("\n  ".join([f"{file} is not a price book:", *loaded.splitlines()]), 1)
     version, is_new = loaded
-    said = f"Price book {version} holds from now on." if is_new else f"Price book {version} says the same already."
+    said = (
+        f"Price book {version} is now active."
+        if is_new
+        else f"Price book {version} is active already and says the same."
+    )
     show({"version": version, "new": is_new}, as_json, said)
 
 
@@ -88,8 +92,8 @@ def prices_list(version: Version = None, data_dir: DataDir = None, as_json: AsJs
         for (currency, use), rate in book.rates.items()
     ]
     lines = [
-        f"{one['price']:>12} {one['currency']}  (cost {one['cost']:>12})  {use}"
-        for one, (_, use) in zip(rates, book.rates, strict=True)
+        f"{price(rate.price, currency):>14}  (cost {price(rate.cost, currency):>14})  {use}"
+        for (currency, use), rate in book.rates.items()
     ]
     history = [f"version {number}, loaded {at} by {author}" for number, author, at in known]
     versions = [{"version": number, "author": author, "loaded_at": at} for number, author, at in known]

@@ -23,24 +23,36 @@ def account_retention(
 ) -> None:
     """Show or set how long an account's new videos stay, before and after their delivery."""
 
-    async def verb(db: Database, _: Settings) -> Account:
+    async def verb(db: Database, settings: Settings) -> tuple[Account, Settings]:
         account = await account_of(db, email)
         if keep is None and grace is None and not default:
-            return account
-        return await create.set_retention(
+            return account, settings
+        account = await create.set_retention(
             db,
             email,
             keep_seconds=keep if keep is not None or default else account.keep_seconds,
             grace_seconds=grace if grace is not None or default else account.grace_seconds,
         )
+        return account, settings
 
-    account = in_database(data_dir, verb)
+    account, settings = in_database(data_dir, verb)
     show(
         account_fields(account),
         as_json,
-        f"Kept {_said(account.keep_seconds)}, {_said(account.grace_seconds)} after delivery.",
+        f"Kept {_said(account.keep_seconds, settings.retention_seconds)}; "
+        f"after delivery {_said(account.grace_seconds, settings.grace_seconds)}.",
     )
 
 
-def _said(seconds: int | None) -> str:
-    return "as long as the installation says" if seconds is None else f"{seconds} s"
+def _said(seconds: int | None, installation_seconds: int) -> str:
+    if seconds is None:
+        return f"for {_in_words(installation_seconds)} (the installation's default)"
+    return f"for {_in_words(seconds)}"
+
+
+def _in_words(seconds: int) -> str:
+    """The largest unit that says it exactly."""
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds // length} {unit}{'' if seconds == length else 's'}"
+    return f"{seconds} seconds"

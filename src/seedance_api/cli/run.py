@@ -12,13 +12,14 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import asyncpg
 import msgspec
 import typer
+from obstore.exceptions import BaseError as ObjectStoreError
 
 from seedance_api.accounts import queries
 from seedance_api.accounts.queries import Account
 from seedance_api.app.place import database_of
 from seedance_api.app.read import database_url, pepper_of
 from seedance_api.foundation import installation, log, migrations
-from seedance_api.foundation.db import COMMAND, Database, open_connection
+from seedance_api.foundation.db import COMMAND, UNREACHABLE, Database, open_connection
 from seedance_api.foundation.disk import Ballast
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
@@ -26,12 +27,13 @@ from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.postmaster import StartError
+from seedance_api.foundation.unreachable import UnreachableError, reason_of
 from seedance_api.settings import Settings, read
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder for everything kept here [default: ./data].")]
-Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger and on the customer's statement.")]
-Author = Annotated[str | None, typer.Option(help="Who says so [default: the name you are logged in with].")]
+DataDir = Annotated[Path | None, typer.Option(help="Data folder [default: ./data].")]
+Reason = Annotated[str, typer.Option(help="Reason, shown in the ledger and on the customer's statement.")]
+Author = Annotated[str | None, typer.Option(help="Who does this [default: your login name].")]
 Answer = TypeVar("Answer")
 
 
@@ -53,7 +55,7 @@ def in_database(data_dir: Path | None, verb: Callable[[Database, Settings], Awai
             fail(error.message, 1)
         except TimeoutError:
             fail("the database did not answer in time", 1)
-        except (InstallationError, PermissionError) as error:  # the wrong pepper, or one that others can read
+        except InstallationError as error:  # the wrong pepper, say
             fail(str(error), 1)
 
 
@@ -126,6 +128,18 @@ def is_embedded(settings: Settings) -> bool:
     return (settings.data_dir / "postgres" / "PG_VERSION").exists()
 
 
+def make_data_folder(settings: Settings) -> None:
+    """Make the data folder unless it is there; end the command where that cannot be, or nothing can be put there."""
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "a file has that name" if isinstance(error, FileExistsError) else error.strerror
+        fail(f"the data folder {folder} cannot be made: {why}. Name another one with --data-dir", 1)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        fail(f"the data folder {folder} may not be written to by this user. Name another one with --data-dir", 1)
+
+
 @contextmanager
 def database(settings: Settings, use: Callable[[Embedded], None] | None = None) -> Generator[Settings]:
     """The settings with the database that they mean: the one they name, or the embedded one, which is started.
@@ -135,16 +149,20 @@ def database(settings: Settings, use: Callable[[Embedded], None] | None = None) 
     if settings.database_url is not None:
         yield settings
         return
+    make_data_folder(settings)
     ballast = Ballast(settings.data_dir / "ballast", settings.ballast_megabytes << 20)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     try:
-        with Embedded(settings.data_dir / "postgres", ballast=ballast) as postgres:
+        with Embedded(settings.data_dir / "postgres", ballast=ballast, on_start=_say_starting) as postgres:
             if use is not None:
                 use(postgres)
             os.environ["SEEDANCE_DATABASE_URL"] = postgres.url
             yield msgspec.structs.replace(settings, database_url=postgres.url)
     except StartError as error:
         fail(str(error), 1)
+
+
+def _say_starting() -> None:
+    print("Starting PostgreSQL …", file=sys.stderr, flush=True)
 
 
 def check_supervision(embedded: Sequence[Embedded]) -> None:
@@ -166,8 +184,8 @@ def holds_installation(settings: Settings, *, half: bool = False) -> bool:
 
     try:
         return asyncio.run(look())
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        unreachable(settings)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        unreachable(settings, error)
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -176,16 +194,16 @@ def migrate(settings: Settings) -> list[str]:
         return migrations.migrate(database_url(settings))
     except SchemaError as error:
         fail(str(error), 1)
-    except ConnectionError:
-        unreachable(settings)
+    except ConnectionError as error:
+        unreachable(settings, error)
 
 
 def schema_of(settings: Settings) -> migrations.Standing:
     """How the schema stands to this version."""
     try:
         return migrations.look(database_url(settings))
-    except ConnectionError:
-        unreachable(settings)
+    except ConnectionError as error:
+        unreachable(settings, error)
 
 
 def check_schema(settings: Settings) -> None:
@@ -199,9 +217,36 @@ def check_schema(settings: Settings) -> None:
         fail(f"{older}. Run: seedance-api migrate", 1)
 
 
-def unreachable(settings: Settings) -> NoReturn:
+def unreachable(settings: Settings, error: BaseException) -> NoReturn:
     """End the command. What the driver says may hold the address, and so a password."""
-    fail(f"the database of SEEDANCE_DATABASE_URL cannot be reached: {database_of(settings)}", 1)
+    fail(f"{database_of(settings)} cannot be reached: {reason_of(error)}. See SEEDANCE_DATABASE_URL", 1)
+
+
+@contextmanager
+def refusals() -> Generator[None]:
+    """What the machine, the database or the object store refuses ends the command with a message.
+
+    Everything else that is raised is a bug, and shows where.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+    except BrokenPipeError:  # whoever read our answer has enough of it
+        raise
+    except OSError as error:
+        fail(reason_of(error) if isinstance(error, UnreachableError) else said_by_system(error), 1)
+    except UNREACHABLE as error:
+        fail(f"the connection to the database was lost: {reason_of(error)}", 1)
+    except ObjectStoreError as error:
+        # its text has the whole answer of the store, and the address with its account
+        fail(f"the object store refused: {type(error).__name__}. See SEEDANCE_STORAGE_URL and its credentials", 1)
+
+
+def said_by_system(error: OSError) -> str:
+    """What the system says, and of which file."""
+    said = error.strerror or str(error) or "it did not answer in time"
+    return f"{error.filename}: {said}" if error.filename else said
 
 
 def no_installation(settings: Settings) -> NoReturn:

@@ -10,9 +10,10 @@ from seedance_api.app.answer import api, listening_url
 from seedance_api.app.install import join
 from seedance_api.cli.check import check_marks, check_upstreams
 from seedance_api.cli.init import in_fork, made
-from seedance_api.cli.run import AsJson, DataDir, check_supervision, configured
+from seedance_api.cli.run import AsJson, DataDir, check_supervision, configured, fail
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.process import allow_open_files, end_process
+from seedance_api.serve import AddressError, listening_address
 from seedance_api.serve import serve as run
 
 _log = structlog.get_logger()
@@ -31,6 +32,10 @@ def serve(
     allow_open_files()
     given = configured(data_dir, host=host, port=port, workers=workers)
     check_upstreams(given)
+    try:
+        listening_address(given.host, given.port)  # before anything is made or started
+    except AddressError as error:
+        fail(str(error), 1)
     embedded: list[Embedded] = []
     with made(given, use=embedded.append) as settings:
         in_fork(join(settings, makes=True))

@@ -47,7 +47,7 @@ def upstream_list(
     """Show every upstream in the order of preference, its models and its health. Exit code 1 when a check fails."""
 
     async def verb(db: Database, settings: Settings) -> list[Standing]:
-        found = read_upstreams_of(settings)
+        found = read_upstreams_of(settings, keys=check)
         known = await gates.of_providers(db, [one.name for one in found])
         return [await _stand(one, known, db, settings, check=check) for one in found]
 

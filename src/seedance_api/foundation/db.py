@@ -16,6 +16,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from seedance_api.foundation.clock import Clock
+from seedance_api.foundation.unreachable import UnreachableError, reason_of
 
 if TYPE_CHECKING:
     _Asyncpg = asyncpg.Connection[asyncpg.Record]
@@ -287,7 +288,7 @@ async def _open(*arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.
     except TimeoutError:
         raise
     except OSError as error:  # a socket's file that is gone is a FileNotFoundError
-        raise ConnectionError(type(error).__name__) from None
+        raise UnreachableError(reason_of(error)) from None
 
 
 async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

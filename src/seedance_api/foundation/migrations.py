@@ -20,6 +20,7 @@ import structlog
 from seedance_api.foundation import schema
 from seedance_api.foundation.db import CONNECT_SECONDS, MIGRATION, Connection, open_connection
 from seedance_api.foundation.schema import Difference
+from seedance_api.foundation.unreachable import UnreachableError, reason_of
 
 FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x5EEDA9CE
@@ -177,7 +178,7 @@ async def _connected(url: str) -> AsyncGenerator[Connection]:
         connection: Connection = await open_connection(url, MIGRATION)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # its text may hold the address, and so a password
-        raise ConnectionError(type(error).__name__) from None
+        raise UnreachableError(reason_of(error)) from None
     try:
         yield connection
     finally:

@@ -30,6 +30,15 @@ def format_amount(micro: int) -> str:
     return f"{'-' if micro < 0 else ''}{whole}.{rest:06}"
 
 
+def price(micro: int, currency: str) -> str:
+    """12,500,000 as `12.50 USD`, for people: the one form in which commands and messages show an amount.
+
+    Every decimal that says something, and at least two; `format_amount` is the form for programs.
+    """
+    whole, _, rest = format_amount(abs(micro)).partition(".")
+    return f"{'-' if micro < 0 else ''}{int(whole):,}.{rest.rstrip('0').ljust(2, '0')} {currency}"
+
+
 def amount_of_number(value: float | str) -> int:
     """An amount from JSON, text or number. A number is taken as it is written, so 0.1 is a tenth. Raises ValueError."""
     if isinstance(value, str):

@@ -35,13 +35,17 @@ _log = structlog.get_logger()
 class Embedded:
     """A use of the embedded server: `with Embedded(folder) as postgres: postgres.url`. Raises StartError.
 
-    `ballast` is let go when it needs room to start.
+    `ballast` is let go when it needs room to start. `on_start` is called first when it is not there yet, for starting
+    it takes a while.
     """
 
-    def __init__(self, folder: Path, *, ballast: Ballast | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, ballast: Ballast | None = None, on_start: Callable[[], None] | None = None
+    ) -> None:
         self._folder = folder.resolve()
         self._server = Postmaster(self._folder)
         self._ballast = ballast
+        self._on_start = on_start
         self._stopping = threading.Event()
         self._supervisor: threading.Thread | None = None
         self._reason = "it dies again and again"
@@ -54,6 +58,8 @@ class Embedded:
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             os.fchmod(self._lock, 0o600)
+            if self._on_start is not None and self._server.running() is None:
+                self._on_start()
             self._server.initialise()
             fcntl.flock(self._lock, fcntl.LOCK_SH)  # waits while the last user is stopping the server
             found = self._start()

@@ -93,7 +93,8 @@ class Postmaster:
                 _let_through(self._folder)
                 os.chown(self._folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
             if not self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(self._folder)):
-                raise StartError("initdb fails", out_of_space=self._is_out_of_space(""))
+                full = self._is_out_of_space("")
+                raise StartError("the disk is full" if full else "initdb fails", out_of_space=full)
             with (self._folder / "postgresql.auto.conf").open("a") as file:
                 file.write(f"max_connections = {_CONNECTIONS}\n")
 

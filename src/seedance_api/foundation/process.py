@@ -42,7 +42,10 @@ def apart(work: Callable[[], int], seconds: float) -> int:
     """
 
     def run() -> None:
-        sys.exit(work())
+        try:
+            sys.exit(work())
+        except KeyboardInterrupt:  # the terminal tells it too, and its parent says so
+            sys.exit(130)
 
     child = multiprocessing.get_context("fork").Process(target=run)
     child.start()

@@ -84,8 +84,11 @@ class Upstreams(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-def load_upstreams(file: Path, environment: Mapping[str, str]) -> Upstreams:
-    """Read the operator's file, whose keys are in the environment. Raises ValueError as `read_upstreams` does."""
+def load_upstreams(file: Path, environment: Mapping[str, str] | None) -> Upstreams:
+    """Read the operator's file, whose keys are in the environment. Raises ValueError as `read_upstreams` does.
+
+    Without an environment the keys are not looked for: enough to show what the file says, and not to call anybody.
+    """
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -94,6 +97,8 @@ def load_upstreams(file: Path, environment: Mapping[str, str]) -> Upstreams:
         found = read_upstreams(text)
     except ValueError as error:
         raise ValueError(f"{file}:\n{error}") from None
+    if environment is None:
+        return found
     bare = [one for one in found.upstreams if not environment.get(one.key_env, "").strip()]
     if bare:
         lines = [f"upstreams.{one.name}: the environment variable {one.key_env} holds no key" for one in bare]

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fakes.ark.run import FakeArk
 
+_MADE = "Made by `make serve FAKE_ARK=1`."
 _UPSTREAM = """
 # A fake of the vendor on this machine: its videos are test pictures. Made by `make serve FAKE_ARK=1`.
 [upstreams.fake-ark]
@@ -26,10 +29,9 @@ models = ["seedance-2.5", "seedance-2.0", "seedance-2.0-fast", "seedance-2.0-min
 
 def main() -> int:
     """Start both, and stay until Ctrl-C."""
+    signal.signal(signal.SIGTERM, _end)
     port = os.environ.get("SEEDANCE_PORT", "8000")
-    with tempfile.TemporaryDirectory(prefix="fake-ark-") as name, FakeArk(speed=10) as fake:
-        file = Path(name) / "upstreams.toml"
-        file.write_text(_UPSTREAM.format(url=fake.url))
+    with FakeArk(speed=10) as fake, upstreams(fake.url) as file:
         environment = {
             "SEEDANCE_UPSTREAMS": str(file),
             "SEEDANCE_PORT": port,
@@ -45,6 +47,36 @@ def main() -> int:
                 return process.wait()
             except KeyboardInterrupt:  # the terminal tells the service, too
                 continue
+
+
+@contextmanager
+def upstreams(url: str) -> Iterator[Path]:
+    """A file that names the fake, until it ends.
+
+    It is that of the data folder, so that `seedance-api upstream list` and `doctor` see the fake too, unless the
+    operator has one there: that is never touched.
+    """
+    folder = Path(os.environ.get("SEEDANCE_DATA_DIR") or "data")
+    file = folder / "upstreams.toml"
+    text = _UPSTREAM.format(url=url)
+    if file.exists() and _MADE not in file.read_text("utf-8"):
+        with tempfile.TemporaryDirectory(prefix="fake-ark-") as name:
+            apart = Path(name) / "upstreams.toml"
+            apart.write_text(text)
+            sys.stderr.write(f"FAKE_ARK: {file} is left alone. To see the fake with the operator's commands, set\n")
+            sys.stderr.write(f"          SEEDANCE_UPSTREAMS={apart}\n")
+            yield apart
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(1)
 
 
 if __name__ == "__main__":

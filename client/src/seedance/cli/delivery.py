@@ -34,22 +34,22 @@ def link(
     video_id: VideoId,
     variant: VariantOption = Variant.video,
     expires_in: Annotated[
-        int | None, typer.Option(min=1, metavar="SECONDS", help="Good for so long; 900 if left out.")
+        int | None, typer.Option(min=1, metavar="SECONDS", help="How long the link works [default: 900].")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print an address of a video that needs no key. Who has it can read the file."""
+    """Print a link to a video that works without a key, for whoever has it."""
     with session(as_json) as (client, out):
         made = client.videos.link(video_id, variant=variant.value, expires_in=expires_in)
         if as_json:
             out.json(made.raw)
         else:
             out.line(made.url)
-            out.note(f"good until {moment(made.expires_at)}, for whoever has it")
+            out.note(f"Works until {moment(made.expires_at)}, for whoever has it.")
 
 
 def delivered(video_id: VideoId, as_json: Json = False) -> None:
-    """Tell the service that you have a video, so that it is deleted soon."""
+    """Confirm that you have a video, so that the service deletes it soon."""
     with session(as_json) as (client, out):
         video = client.videos.delivered(video_id)
         if as_json:
@@ -67,11 +67,11 @@ def end_in_words(video: Video) -> str:
 def receipt(
     video_id: VideoId,
     public_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="The key that must have signed it, in base64.")
+        str | None, typer.Option(metavar="KEY", help="The public key that must have signed it, in base64.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what was deleted of a video and what is still kept; also of one that is deleted."""
+    """Show what of a video was deleted and what is still stored, also after its deletion."""
     with session(as_json) as (client, out):
         found = client.videos.receipt(video_id)
         if public_key is not None:

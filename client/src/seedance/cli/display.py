@@ -31,7 +31,7 @@ def open_display(out: Output) -> Display:
 
 
 class Bar:
-    """One live line: uploading → queued → rendering % → downloading %."""
+    """One live line: uploading → queued → in_progress % → downloading %."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -59,7 +59,7 @@ class Bar:
 
     def changed(self, video: Video) -> None:
         if video.status == "in_progress":
-            self._show("rendering", video.progress, 100)
+            self._show(video.status, video.progress, 100)
         else:
             place = f", {video.queue_position} in the queue" if video.queue_position else ""
             self._show(video.status + place, None, None)
@@ -96,7 +96,7 @@ class Lines:
 
     def changed(self, video: Video) -> None:
         if video.status == "in_progress":
-            self._say(f"rendering {in_tens(video.progress, 100)}")
+            self._say(f"{video.status} {in_tens(video.progress, 100)}")
         else:
             self._say(f"{video.status} {video.id}")
 

@@ -10,7 +10,7 @@ import typer
 from seedance.cli.delivery import Variant, VariantOption, end_in_words
 from seedance.cli.display import open_display
 from seedance.cli.options import Confirm, check_output, check_stdout, in_words, target_of
-from seedance.cli.output import Json, Output, bytes_in_words, session
+from seedance.cli.output import OUTAGE_SECONDS, Json, Output, bytes_in_words, session
 from seedance.cli.videos import VideoId
 from seedance.objects import Download, Video
 
@@ -18,16 +18,19 @@ from seedance.objects import Download, Video
 def download(
     video_id: VideoId,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where to; - for stdout. Named after the id if left out.")
+        Path | None, typer.Option("-o", "--output", help="File to save to; - for stdout [default: ID.mp4].")
     ] = None,
     variant: VariantOption = Variant.video,
     confirm: Confirm = True,
     as_json: Json = False,
 ) -> None:
-    """Save a video, after waiting for it if it is not finished; verify it, and tell the service that it is here."""
+    """Download a video, waiting until it is finished; verify it and confirm its delivery."""
     target = output or default_name(video_id, variant)
     check_output(target, "--output")
-    with session(as_json, stdout_is_taken=check_stdout(as_json, output=target)) as (client, out):
+    with session(as_json, stdout_is_taken=check_stdout(as_json, output=target), outage_seconds=OUTAGE_SECONDS) as (
+        client,
+        out,
+    ):
         with open_display(out) as display:
             video = client.videos.wait(client.videos.retrieve(video_id), on_change=display.changed)
             saved = client.videos.download(

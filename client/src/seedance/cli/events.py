@@ -8,26 +8,26 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from seedance.cli.output import Output, printable, session
+from seedance.cli.table import Column, show_columns
 from seedance.cli.videos import STYLES, moment
 from seedance.webhook_objects import Event
 
-MANY, WIDE = 100, 120
+MANY = 100
 
 
 def events(
-    after: Annotated[str | None, typer.Option(metavar="ID", help="Go on after this event, evt_….")] = None,
-    kind: Annotated[str | None, typer.Option("--type", help="Only those of this type, such as video.failed.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, without --follow.")] = MANY,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Continue after this event, evt_….")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="Only events of this type, such as video.failed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many, without --follow.")] = MANY,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing new events until Ctrl-C.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object, with --follow one a line, and nothing else.")
     ] = False,
 ) -> None:
-    """Show what happened to your videos, your balance and your limits, the oldest first."""
+    """List events of your videos, balance and limits, oldest first."""
     with session(as_json) as (client, out):
         if follow:
             for event in client.events.follow(after=after, type=kind):
@@ -48,29 +48,23 @@ def events(
 
 def show_all(events: Sequence[Event], out: Output) -> None:
     if not events:
-        out.line("no events")
+        out.note("No events.")
     elif not out.console.is_terminal:
         for event in events:
             show_line(event, out)
     else:
-        # Two ids in a row need room; that of the event is the one that can be missed.
-        wide = out.console.width >= WIDE
-        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-        for name in ("when", "type", "of"):
-            table.add_column(name, no_wrap=True)
-        table.add_column("more", overflow="fold", ratio=1)
-        if wide:
-            table.add_column("event", no_wrap=True, style="dim")
-        for event in events:
-            at, kind, of, said = cells(event)
-            table.add_row(
-                at,
-                Text(printable(kind), style(event)),
-                printable(of),
-                Text(printable(said)),
-                *([event.id] if wide else []),
-            )
-        out.console.print(table, soft_wrap=False)
+        rows = [cells(event) for event in events]
+        show_columns(
+            [
+                Column("when", [at for at, *_ in rows]),
+                Column("type", [Text(printable(event.type), style(event)) for event in events]),
+                Column("of", [of for _, _, of, _ in rows]),
+                Column("more", [said for *_, said in rows], 1, least=12),
+                # Two ids in a row need room; that of the event is the one that can be missed.
+                Column("event", [event.id for event in events], 2),
+            ],
+            out,
+        )
 
 
 def show_line(event: Event, out: Output) -> None:

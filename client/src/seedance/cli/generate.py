@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from seedance.cli import options as opt
 from seedance.cli.display import Display, open_display
 from seedance.cli.download import as_data
 from seedance.cli.money import cost_in_words
-from seedance.cli.output import INTERRUPTED, Json, Output, bytes_in_words, session
+from seedance.cli.output import INTERRUPTED, OUTAGE_SECONDS, Json, Output, bytes_in_words, session
 from seedance.client import Seedance
 from seedance.create import VideoOptions
 from seedance.objects import Download, Video
@@ -42,11 +43,14 @@ def generate(
     confirm: opt.Confirm = True,
     last_frame_out: Annotated[Path | None, typer.Option(help="Save the last frame here as well; - for stdout.")] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where to; - for stdout, ID.mp4 if left out.")
+        Path | None, typer.Option("-o", "--output", help="File to save to; - for stdout [default: ID.mp4].")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for the video and save it, or print its id and return.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
-    """Make a video and save it."""
+    """Make a video and save it. Outages of a minute are waited for, and nothing is made twice."""
     opt.check_prompt(prompt, final_of)
     request = opt.video_options(
         images=image, first_frame=first_frame, last_frame=last_frame, references=reference, metadata=metadata,
@@ -58,21 +62,29 @@ def generate(
         if path is not None:
             opt.check_output(path, option)
     taken = opt.check_stdout(as_json, output=output, last_frame_out=last_frame_out)
-    with session(as_json, stdout_is_taken=taken) as (client, out):
-        Generation(client, out, output, last_frame_out, confirm=confirm).run(prompt, request)
+    with session(as_json, stdout_is_taken=taken and wait, outage_seconds=OUTAGE_SECONDS) as (client, out):
+        Generation(client, out, output, last_frame_out, confirm=confirm, wait=wait).run(prompt, request)
 
 
 class Generation:
     """One run: create, wait, download; whatever happens, the user learns the id."""
 
     def __init__(
-        self, client: Seedance, out: Output, output: Path | None, last_frame_out: Path | None, *, confirm: bool
+        self,
+        client: Seedance,
+        out: Output,
+        output: Path | None,
+        last_frame_out: Path | None,
+        *,
+        confirm: bool,
+        wait: bool,
     ) -> None:
         self._client = client
         self._out = out
         self._output = output
         self._last_frame_out = last_frame_out
         self._confirm = confirm
+        self._wait = wait
         self._video: Video | None = None
 
     def run(self, prompt: str | None, request: VideoOptions) -> None:
@@ -80,16 +92,32 @@ class Generation:
             with open_display(self._out) as display:
                 video = self._video = self._client.videos.create(prompt, on_upload=display.uploading, **request)
                 # From here on the user has something to lose: every error names the id.
-                self._out.video_id = video.id
+                self._out.video_id, self._out.fetching = video.id, self._fetching(video)
                 for warning in video.warnings:
                     self._out.note(warning.message, "yellow")
                 display.changed(video)
+                if not self._wait:
+                    self._leave(video)
+                    return
                 video = self._video = self._client.videos.wait(video, on_change=display.changed)
                 download = self._save(video, display)
         except KeyboardInterrupt:
             self._interrupted()
             raise typer.Exit(INTERRUPTED) from None
         self._report(video, download)
+
+    def _fetching(self, video: Video) -> str:
+        """The command that ends as this one was to end."""
+        words = ["seedance", "download", video.id]
+        words += ["-o", str(self._output)] if self._output else []
+        return shlex.join(words + ([] if self._confirm else ["--no-confirm"]))
+
+    def _leave(self, video: Video) -> None:
+        if self._out.as_json:
+            self._out.json(video.raw)
+            return
+        self._out.line(video.id)
+        self._out.note(f"To fetch it: {self._fetching(video)}")
 
     def _save(self, video: Video, display: Display) -> Download:
         target = self._output or Path(f"{video.id}.mp4")
@@ -116,17 +144,16 @@ class Generation:
     def _interrupted(self) -> None:
         video = self._video
         if video is None:
-            self._out.note("\ninterrupted; if the request had already left, `seedance list` shows the video")
+            self._out.note("\ninterrupted; if the request had been sent, `seedance list` shows the video")
             return
         if self._out.as_json:
             self._out.json(video.raw)
             return
         if not leaves_it_running():
             video = self._client.videos.cancel(video)
-            self._out.note(f"{video.id} is {video.status}")
+            self._out.note(f"Canceled {video.id}" if video.status == "canceled" else f"{video.id} is {video.status}")
             return
-        target = f" -o {self._output}" if self._output else ""
-        self._out.note(f"{video.id} goes on without you. To fetch it: seedance download {video.id}{target}")
+        self._out.note(f"{video.id} continues on the service. To fetch it: {self._fetching(video)}")
 
 
 def leaves_it_running() -> bool:

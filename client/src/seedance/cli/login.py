@@ -13,11 +13,11 @@ from seedance.config import DEFAULT_BASE_URL, Login, check_base_url, save_login
 
 
 def login(
-    base_url: Annotated[str | None, typer.Option(help="Where the service is.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Better left out: it is asked for, unseen.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address of the service.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="If omitted, you are prompted for it (input hidden).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a key with the service and save it for the other commands."""
+    """Check an API key and save it for the other commands."""
     out = Output(as_json)
     if base_url is None:
         suggestion = os.environ.get("SEEDANCE_BASE_URL") or DEFAULT_BASE_URL
@@ -35,4 +35,4 @@ def login(
             out.line(f"✓ logged in to {found.base_url} ({count} models); saved in {path}", "green")
             shadowed = [name for name in ("SEEDANCE_BASE_URL", "SEEDANCE_API_KEY") if os.environ.get(name)]
             if shadowed:
-                out.note(f"note: {' and '.join(shadowed)} in your environment win over the saved login")
+                out.note(f"Note: {' and '.join(shadowed)} in your environment override the saved login.")

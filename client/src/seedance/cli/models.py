@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from rich.table import Table
-from rich.text import Text
-
-from seedance.cli.output import Json, Output, printable, session
+from seedance.cli.output import Json, Output, session
+from seedance.cli.table import Column, show_columns
 from seedance.objects import Model
 
 HEADINGS = ("model", "state", "resolutions", "seconds", "starts from", "references", "can also")
+PLACES = ((0, None), (0, None), (1, None), (2, None), (3, 14), (4, 14), (5, 14))
+"""How much each is wanted, and what it can do with."""
 MODES = {"t2v": "text", "i2v": "first frame", "flf2v": "first + last frame", "r2v": "references"}
 ABILITIES = {"audio": "sound", "draft": "drafts", "camera_fixed": "fixed camera", "frames": "length in frames"}
 
 
 def models(as_json: Json = False) -> None:
-    """Show the models and what each takes."""
+    """List the models and what each accepts."""
     with session(as_json) as (client, out):
         found = client.models.list()
         if as_json:
@@ -30,13 +30,12 @@ def models(as_json: Json = False) -> None:
 
 
 def show_table(found: list[Model], out: Output) -> None:
-    table = Table(header_style="bold", padding=(0, 1))
-    for heading in HEADINGS:
-        table.add_column(heading, no_wrap=heading == "model", style="cyan" if heading == "model" else "")
-    for model in found:
-        dim = "dim" if state(model).startswith("retired") else ""
-        table.add_row(*(Text(printable(cell)) for cell in row(model)), style=dim)
-    out.console.print(table)
+    rows = [row(model) for model in found]
+    columns = [
+        Column(heading, [cells[number] for cells in rows], place, least)
+        for number, (heading, (place, least)) in enumerate(zip(HEADINGS, PLACES, strict=True))
+    ]
+    show_columns(columns, out)
 
 
 def row(model: Model) -> tuple[str, ...]:
@@ -48,7 +47,7 @@ def row(model: Model) -> tuple[str, ...]:
     abilities = [name for key, name in ABILITIES.items() if can.get(key)]
     abilities += [f"{tier} tier" for tier in items(can, "service_tiers") if tier != "default"]
     return (
-        f"{model.id} (default)" if model.extra.get("default") else model.id,
+        model.id,
         state(model),
         ", ".join(str(one) for one in items(can, "resolutions")),
         seconds(part(can, "duration")),
@@ -59,10 +58,12 @@ def row(model: Model) -> tuple[str, ...]:
 
 
 def state(model: Model) -> str:
-    """`active`, `retiring`, or `retired` with what replaces it."""
+    """`active`, `retiring`, or `retired` with what replaces it; and whether it is the default."""
     life = part(model.extra, "lifecycle")
     now = str(life.get("state") or "")
-    return f"{now}: use {life['replacement']}" if now == "retired" and life.get("replacement") else now
+    if now == "retired" and life.get("replacement"):
+        return f"{now}: use {life['replacement']}"
+    return f"{now} (default)".lstrip() if model.extra.get("default") else now
 
 
 def seconds(duration: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from seedance.sink import STDOUT, check_target
 PICTURE = "PATH|URL|file_id"
 
 Prompt: TypeAlias = Annotated[
-    str | None, typer.Argument(metavar="PROMPT", help="What the video shows; none with --final-of.")
+    str | None, typer.Argument(metavar="PROMPT", help="What the video shows. Omit with --final-of.")
 ]
 Images: TypeAlias = Annotated[
     list[str] | None, typer.Option("--image", metavar=PICTURE, help="An image to start from. Repeatable.")
@@ -27,49 +27,49 @@ FirstFrame: TypeAlias = Annotated[str | None, typer.Option("--first-frame", meta
 LastFrame: TypeAlias = Annotated[str | None, typer.Option("--last-frame", metavar=PICTURE, help="The last frame.")]
 References: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--reference", metavar=PICTURE, help="An image, video or sound to follow, by its type. Repeatable."),
+    typer.Option("--reference", metavar=PICTURE, help="A reference image, video or audio file. Repeatable."),
 ]
-Model: TypeAlias = Annotated[str | None, typer.Option("--model", help="See `seedance models`.")]
-Duration: TypeAlias = Annotated[int | None, typer.Option("--duration", help="Seconds.")]
+Model: TypeAlias = Annotated[str | None, typer.Option("--model", help="Model name; see `seedance models`.")]
+Duration: TypeAlias = Annotated[int | None, typer.Option("--duration", help="Length in seconds.")]
 Resolution: TypeAlias = Annotated[str | None, typer.Option("--resolution", help="Such as 720p.")]
 Ratio: TypeAlias = Annotated[str | None, typer.Option("--ratio", help="Such as 16:9.")]
-Seed: TypeAlias = Annotated[int | None, typer.Option("--seed", help="The same seed makes a similar video.")]
-Audio: TypeAlias = Annotated[bool | None, typer.Option("--audio/--no-audio", help="With sound or without.")]
+Seed: TypeAlias = Annotated[int | None, typer.Option("--seed", help="The same seed gives similar videos.")]
+Audio: TypeAlias = Annotated[bool | None, typer.Option("--audio/--no-audio", help="Generate audio or not.")]
 CameraFixed: TypeAlias = Annotated[
     bool | None, typer.Option("--camera-fixed/--camera-free", help="Keep the camera still.")
 ]
 Watermark: TypeAlias = Annotated[
-    bool | None, typer.Option("--watermark/--no-watermark", help="Put a visible mark on the video.")
+    bool | None, typer.Option("--watermark/--no-watermark", help="Add a visible watermark.")
 ]
-Draft: TypeAlias = Annotated[bool | None, typer.Option("--draft/--no-draft", help="A quick preview.")]
+Draft: TypeAlias = Annotated[bool | None, typer.Option("--draft/--no-draft", help="Make a quick preview.")]
 FinalOf: TypeAlias = Annotated[
     str | None, typer.Option("--final-of", metavar="VIDEO_ID", help="Make the full-quality take of a draft.")
 ]
 Metadata: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Kept with the video. Repeatable.")
+    list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Stored with the video. Repeatable.")
 ]
 
 WebhookUrl: TypeAlias = Annotated[
-    str | None, typer.Option("--webhook-url", metavar="URL", help="Told how this video ended; see `webhooks rotate`.")
+    str | None, typer.Option("--webhook-url", metavar="URL", help="Called when this video finishes or fails.")
 ]
 ExpiresAfter: TypeAlias = Annotated[
-    int | None, typer.Option("--expires-after", metavar="SECONDS", help="How long the service keeps it at most.")
+    int | None, typer.Option("--expires-after", metavar="SECONDS", help="Delete the video after at most this long.")
 ]
 Confirm: TypeAlias = Annotated[
-    bool, typer.Option("--confirm/--no-confirm", help="Tell the service that the file is here and good, or not.")
+    bool, typer.Option("--confirm/--no-confirm", help="Confirm the delivery once the file is verified, or not.")
 ]
 
 
 def checked_amount(value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"[0-9]+(\.[0-9]{1,6})?", value):
-        raise typer.BadParameter(f"{value!r} is not an amount; they look like 0.50")
+        raise typer.BadParameter(f"{value!r} is not an amount, such as 0.50")
     return value
 
 
 MaxCost: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--max-cost", metavar="AMOUNT", callback=checked_amount, help="Refuse it if it could cost more, such as 0.50."
+        "--max-cost", metavar="AMOUNT", callback=checked_amount, help="Refuse if it could cost more, such as 0.50."
     ),
 ]
 

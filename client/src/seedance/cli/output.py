@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -29,20 +30,31 @@ FAILED, USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
+# Long enough for a service that is restarted or moved; what was begun by then is worth waiting for.
+OUTAGE_SECONDS = 90
+FOREVER = math.inf
+
+
 @contextmanager
-def session(as_json: bool, *, stdout_is_taken: bool = False) -> Generator[tuple[Seedance, Output]]:
-    """A client and an output; what goes wrong is printed and becomes an exit code."""
-    out = Output(as_json, stdout_is_taken=stdout_is_taken)
-    with out.reporting(), Seedance() as client:
+def session(
+    as_json: bool, *, stdout_is_taken: bool = False, outage_seconds: float = 0
+) -> Generator[tuple[Seedance, Output]]:
+    """A client and an output; what goes wrong is printed and becomes an exit code. So long an outage is waited for."""
+    out = Output(as_json, stdout_is_taken=stdout_is_taken, outage_seconds=outage_seconds)
+    with out.reporting(), Seedance(outage_seconds=outage_seconds, on_outage=out.outage) as client:
         yield client, out
 
 
 class Output:
     """Results on stdout, unless a file goes there; everything else on stderr."""
 
-    def __init__(self, as_json: bool, *, stdout_is_taken: bool = False) -> None:
+    def __init__(self, as_json: bool, *, stdout_is_taken: bool = False, outage_seconds: float = 0) -> None:
         self.as_json = as_json
         self.video_id: str | None = None
+        self.fetching: str | None = None
+        """The command that fetches the video later."""
+        self._outage_seconds = outage_seconds
+        self._outage = ""
         self.console = Console(stderr=stdout_is_taken, highlight=False, soft_wrap=True)
         self.notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -67,6 +79,14 @@ class Output:
         if not self.as_json:
             self.notes.print(Text(printable(text), style))
 
+    def outage(self, error: SeedanceError) -> None:
+        """Say once for each reason what is being waited for."""
+        reason = str(error).splitlines()[0]
+        if reason != self._outage:
+            self._outage = reason
+            bound = "" if self._outage_seconds == FOREVER else f" for up to {self._outage_seconds:g} s"
+            self.note(f"{reason}; trying again{bound}", "yellow")
+
     @contextmanager
     def reporting(self) -> Generator[None]:
         try:
@@ -88,14 +108,14 @@ class Output:
             known = {"video_id": self.video_id} if self.video_id else {}
             self.json(as_data(error) | known)
             return
-        first, *rest = str(error).splitlines() or [type(error).__name__]
+        first, *rest = in_words(error).splitlines() or [type(error).__name__]
         self.note(f"error: {first}", "bold red")
         for line in rest:
             self.note(line)
         for line in what_to_do(error):
             self.note(line)
-        if self.video_id and not isinstance(error, VideoFailed):
-            self.note(f"To fetch the video later: seedance download {self.video_id}")
+        if self.fetching and not isinstance(error, VideoFailed):
+            self.note(f"To fetch the video later: {self.fetching}")
 
 
 def as_data(error: SeedanceError | OSError) -> dict[str, Any]:
@@ -103,7 +123,14 @@ def as_data(error: SeedanceError | OSError) -> dict[str, Any]:
         return error.video.raw
     if isinstance(error, APIError):
         return {"error": error.to_dict()}
-    return {"error": {"code": code_of(error), "message": str(error)}}
+    return {"error": {"code": code_of(error), "message": in_words(error)}}
+
+
+def in_words(error: SeedanceError | OSError) -> str:
+    """What went wrong; of a file, which one."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def code_of(error: SeedanceError | OSError) -> str:

@@ -29,7 +29,7 @@ def quote(
     final_of: opt.FinalOf = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a video would take, without making it. Local files are uploaded for the check."""
+    """Show what a video would cost, without making it. Local files are uploaded for the check."""
     opt.check_prompt(prompt, final_of)
     request = opt.video_options(
         images=image, first_frame=first_frame, last_frame=last_frame, references=reference, metadata=None,

@@ -16,11 +16,11 @@ def statement(
     month: Annotated[str, typer.Argument(metavar="MONTH", callback=checked_month, help="Such as 2026-11.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Where to; - for stdout, statement-MONTH.csv if left out."),
+        typer.Option("-o", "--output", help="File to save to; - for stdout [default: statement-MONTH.csv]."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Save every movement of your money in a month as CSV."""
+    """Save a month's transactions as CSV."""
     target = output or named(month)
     check_output(target, "--output")
     with session(as_json, stdout_is_taken=check_stdout(as_json, output=target)) as (client, out):

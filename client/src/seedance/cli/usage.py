@@ -25,12 +25,12 @@ def checked_day(value: str | None) -> str | None:
     try:
         return None if value is None else date.fromisoformat(value).isoformat()
     except ValueError:
-        raise typer.BadParameter(f"{value!r} is no day; they look like 2026-11-24") from None
+        raise typer.BadParameter(f"{value!r} is not a day, such as 2026-11-24") from None
 
 
 def checked_month(value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])", value):
-        raise typer.BadParameter(f"{value!r} is no month; they look like 2026-11")
+        raise typer.BadParameter(f"{value!r} is not a month, such as 2026-11")
     return value
 
 
@@ -50,16 +50,17 @@ def usage(
         str | None, typer.Option("--to", metavar="DAY", callback=checked_day, help="The last day, included.")
     ] = None,
     month: Annotated[
-        str | None, typer.Option(metavar="MONTH", callback=checked_month, help="Instead of both, such as 2026-11.")
+        str | None,
+        typer.Option(metavar="MONTH", callback=checked_month, help="Instead of --from and --to, such as 2026-11."),
     ] = None,
     by: Annotated[
-        str, typer.Option(metavar="LIST", callback=checked_groups, help="A row for each: day, model, key or several.")
+        str, typer.Option(metavar="LIST", callback=checked_groups, help="Group by day, model, key, or several.")
     ] = "day",
     as_json: Json = False,
 ) -> None:
-    """Show what was made and charged. Without a range, in this month."""
+    """Show what was made and charged, by default this month."""
     if month and (start or end):
-        raise typer.BadParameter("a month and days exclude each other", param_hint="--month")
+        raise typer.BadParameter("give either --month, or --from and --to", param_hint="--month")
     if month:
         start, end = days_of(month)
     with session(as_json) as (client, out):

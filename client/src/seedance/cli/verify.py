@@ -16,7 +16,7 @@ def verify(
     file: Annotated[Path, typer.Argument(help="An MP4, JPEG, PNG or WebP file.", exists=True, dir_okay=False)],
     as_json: Json = False,
 ) -> None:
-    """Say what is known of a file: by its Content Credentials, and by its fingerprint."""
+    """Check whether a file is from this service, AI-generated and unchanged."""
     with session(as_json) as (client, out):
         found = client.verify(file)
         if as_json:

@@ -10,12 +10,12 @@ from itertools import islice
 from typing import Annotated, TypeAlias
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from seedance.cli.advice import advice_in_words, outcome
 from seedance.cli.money import cost_facts
 from seedance.cli.output import Json, Output, printable, session
+from seedance.cli.table import Column, show_columns
 from seedance.objects import Video
 
 STYLES = {"completed": "green", "failed": "red", "canceled": "yellow", "in_progress": "cyan"}
@@ -24,7 +24,7 @@ STYLES = {"completed": "green", "failed": "red", "canceled": "yellow", "in_progr
 def checked_id(value: str) -> str:
     # Also becomes a file name.
     if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
-        raise typer.BadParameter("this is no video id; they look like vid_…")
+        raise typer.BadParameter(f"{value!r} is not a video id, such as vid_01k5…")
     return value
 
 
@@ -38,50 +38,52 @@ def status(video_id: VideoId, as_json: Json = False) -> None:
 
 
 def list_(
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
-    status: Annotated[str | None, typer.Option(help="Only those queued, in_progress, completed, …")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many.")] = 20,
+    status: Annotated[
+        str | None, typer.Option(help="Only those that are queued, in_progress, completed, failed or canceled.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Only those of this model.")] = None,
-    after: Annotated[str | None, typer.Option(metavar="ID", help="Go on after this video.")] = None,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Continue after this video.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show your videos, the newest first."""
+    """List your videos, newest first."""
     with session(as_json) as (client, out):
         page = client.videos.list(limit=min(limit, 100), status=status, model=model, after=after)
         videos = list(islice(page, limit))
         if as_json:
             out.json({"object": "list", "data": [video.raw for video in videos]})
         elif not videos:
-            out.line("no videos")
+            out.note("No videos.")
         else:
             show_table(videos, out)
 
 
 def cancel(video_id: VideoId, as_json: Json = False) -> None:
-    """Stop a video that is not finished."""
+    """Cancel a video that is not finished."""
     with session(as_json) as (client, out):
         video = client.videos.cancel(video_id)
         if as_json:
             out.json(video.raw)
         else:
-            out.line(f"{video.id} is {video.status}")
+            out.line(f"{'Canceled ' + video.id if video.status == 'canceled' else f'{video.id} is {video.status}'}")
             if video.final and (end := outcome(video)):
                 out.line(end)
 
 
 def delete(
     video_id: VideoId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete a video, its file and its inputs, now and for good."""
+    """Delete a video with its file and inputs, permanently."""
     if not yes and not as_json and sys.stdin.isatty():
-        typer.confirm(f"Delete {video_id} for good?", abort=True, err=True)
+        typer.confirm(f"Delete {video_id} permanently?", abort=True, err=True)
     with session(as_json) as (client, out):
         deleted = client.videos.delete(video_id)
         if as_json:
             out.json(deleted.raw)
         else:
-            out.line(f"{deleted.id} is deleted")
+            out.line(f"Deleted {deleted.id}")
 
 
 def show(video: Video, out: Output) -> None:
@@ -94,10 +96,9 @@ def show(video: Video, out: Output) -> None:
 
 
 def facts(video: Video) -> list[tuple[str, object]]:
-    progress = f" {video.progress:g} %" if video.status == "in_progress" else ""
     return [
         ("id", video.id),
-        ("status", video.status + progress),
+        ("status", state_in_words(video)),
         ("place", place_in_words(video.queue_position)),
         ("expected", eta_in_words(video.eta)),
         ("error", f"{video.error.message} ({video.error.code})" if video.error else None),
@@ -140,22 +141,23 @@ def show_table(videos: list[Video], out: Output) -> None:
             cells = (video.id, video.status, moment(video.created_at) or "-", video.model, video.prompt or "")
             out.line("\t".join(" ".join(cell.split()) for cell in cells))
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    for name in ("status", "created", "model", "length"):
-        table.add_column(name)
-    table.add_column("prompt", no_wrap=True, overflow="ellipsis", ratio=1)
-    for video in videos:
-        progress = f" {video.progress:g} %" if video.status == "in_progress" else ""
-        table.add_row(
-            video.id,
-            Text(printable(video.status) + progress, STYLES.get(video.status, "")),
-            moment(video.created_at) or "",
-            Text(printable(video.model)),
-            f"{video.seconds} s" if video.seconds else "",
-            Text(printable(" ".join((video.prompt or "").split()))),
-        )
-    out.console.print(table, soft_wrap=False)
+    show_columns(
+        [
+            Column("id", [video.id for video in videos]),
+            Column("status", [Text(state_in_words(video), STYLES.get(video.status, "")) for video in videos]),
+            Column("created", [moment(video.created_at) or "" for video in videos], 1),
+            Column("model", [video.model for video in videos], 3),
+            Column("length", [f"{video.seconds} s" if video.seconds else "" for video in videos], 4, right=True),
+            Column("prompt", [video.prompt or "" for video in videos], 2, least=20, one_line=True),
+        ],
+        out,
+    )
+
+
+def state_in_words(video: Video) -> str:
+    """The state by its name in the API, everywhere; of one that is being made how far it is."""
+    progress = f" {video.progress:g} %" if video.status == "in_progress" else ""
+    return printable(video.status) + progress
 
 
 def moment(unix: int | None) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
 from rich.text import Text
 
-from seedance.cli.output import Output, printable
+from seedance.cli.output import Output
+from seedance.cli.table import Column, show_columns
 from seedance.cli.videos import moment
 from seedance.webhook_objects import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -20,15 +20,17 @@ def show_endpoints(found: Sequence[WebhookEndpoint], out: Output) -> None:
             cells = (one.id, standing(one), one.url, ",".join(one.event_types), one.name or "-")
             out.line("\t".join(" ".join(cell.split()) for cell in cells))
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    for name in ("state", "url", "events", "name"):
-        table.add_column(name, overflow="fold")
-    for one in found:
-        style = "green" if one.enabled and one.failing_since is None else "red"
-        cells = (one.url, " ".join(one.event_types), one.name)
-        table.add_row(one.id, Text(standing(one), style), *(Text(printable(cell)) for cell in cells))
-    out.console.print(table, soft_wrap=False)
+    good = ["green" if one.enabled and one.failing_since is None else "red" for one in found]
+    show_columns(
+        [
+            Column("id", [one.id for one in found]),
+            Column("state", [Text(standing(one), style) for one, style in zip(found, good, strict=True)]),
+            Column("url", [one.url for one in found], 1, least=24),
+            Column("events", [" ".join(one.event_types) for one in found], 2, least=20),
+            Column("name", [one.name for one in found], 3, least=10),
+        ],
+        out,
+    )
 
 
 def standing(one: WebhookEndpoint) -> str:
@@ -43,17 +45,17 @@ def show_deliveries(found: Sequence[WebhookDelivery], out: Output) -> None:
             last = last_try(one.attempts) or "-"
             out.line("\t".join((one.event_id, one.type, one.state, str(one.tries), last, later(one) or "-")))
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("event", no_wrap=True)
-    for name in ("type", "state"):
-        table.add_column(name)
-    table.add_column("tries", justify="right")
-    for name in ("last try", "next try"):
-        table.add_column(name)
-    for one in found:
-        cells = (str(one.tries), Text(printable(last_try(one.attempts))), later(one))
-        table.add_row(one.event_id, Text(printable(one.type)), Text(one.state, STATES.get(one.state, "")), *cells)
-    out.console.print(table, soft_wrap=False)
+    show_columns(
+        [
+            Column("event", [one.event_id for one in found]),
+            Column("type", [one.type for one in found], 1),
+            Column("state", [Text(one.state, STATES.get(one.state, "")) for one in found]),
+            Column("tries", [str(one.tries) for one in found], 2, right=True),
+            Column("last try", [last_try(one.attempts) for one in found], 3),
+            Column("next try", [later(one) for one in found], 4),
+        ],
+        out,
+    )
 
 
 def last_try(attempts: Sequence[WebhookAttempt]) -> str:
