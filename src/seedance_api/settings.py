@@ -163,7 +163,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "NOTICE_URL",
         "",
-        "Address that is told, by a POST of JSON, when a spending limit is at 80 % and when it is reached. Empty: the log only.",
+        "Address that is told, by a POST of JSON, of what the operator should hear of: a spending limit at 80 % and when it is reached, an endpoint that fails, an outage of the installation. Empty: the log only.",
         alike=True,
         secret=True,
     ),
