@@ -181,8 +181,22 @@ class WorkerProcess:
 
 def free_port(host: str) -> int:
     """A port that was free a moment ago."""
-    with socket.create_server((host, 0)) as probe:
+    with _listening(host, 0) as probe:
         return probe.getsockname()[1]
+
+
+def in_the_way(host: str, port: int) -> str | None:
+    """Why nothing can listen there, or None. What shares its ports with others is in the way, too: it would take probes
+    that are ours."""
+    try:
+        _listening(host, port).close()
+    except (OSError, OverflowError) as error:
+        return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+    return None
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 def announce(host: str, port: int, *, as_json: bool, live_sandbox: bool) -> None:

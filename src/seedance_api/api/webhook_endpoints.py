@@ -242,7 +242,7 @@ async def _try(parts: Parts, endpoint: Endpoint, kind: Kind, once: Once | None) 
 
 
 async def _again(request: AnyRequest, once: Once | None, done: Done | None) -> Response[bytes]:
-    """What an earlier request with this key made, as it is now, with the secret that it was made with: derived again."""
+    """What an earlier request with this key made, as it is now, with the secret it was made with: derived again."""
     parts = parts_of(request)
     done = done or (await parts.find(once) if once else None)
     if done is None or done.subject is None:

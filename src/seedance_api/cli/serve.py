@@ -10,10 +10,12 @@ from seedance_api.app.answer import api, listening_url
 from seedance_api.app.install import join
 from seedance_api.cli.check import check_marks, check_upstreams
 from seedance_api.cli.init import in_fork, made
-from seedance_api.cli.run import AsJson, DataDir, check_supervision, configured
+from seedance_api.cli.run import AsJson, DataDir, check_supervision, configured, fail
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.process import allow_open_files, end_process
+from seedance_api.serve import in_the_way
 from seedance_api.serve import serve as run
+from seedance_api.settings import Settings
 
 _log = structlog.get_logger()
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -31,6 +33,7 @@ def serve(
     allow_open_files()
     given = configured(data_dir, host=host, port=port, workers=workers)
     check_upstreams(given)
+    check_health_port(given)
     embedded: list[Embedded] = []
     with made(given, use=embedded.append) as settings:
         in_fork(join(settings, makes=True))
@@ -50,3 +53,18 @@ def serve(
             supervisions=[partial(one.supervise, end_process) for one in embedded],
         )
     check_supervision(embedded)
+
+
+def check_health_port(settings: Settings) -> None:
+    """End the command where probes could not be answered: the API processes would end again and again."""
+    port = settings.health_port
+    if port is None:
+        return
+    if port == settings.port:
+        fail(f"SEEDANCE_HEALTH_PORT is {port}, and so is SEEDANCE_PORT; probes need a port of their own", 2)
+    if (reason := in_the_way(settings.host, port)) is not None:
+        fail(
+            f"SEEDANCE_HEALTH_PORT is {port}, and nothing can listen at {settings.host} on it: {reason}. "
+            "Set it to a port that is free, or end what uses it",
+            1,
+        )
