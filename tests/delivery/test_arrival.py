@@ -1,4 +1,4 @@
-"""Whether a download has arrived is seen of every client, by whatever address it came; of one that is gone nothing has."""
+"""Whether a download has arrived is seen of every client, whatever its address; of one that is gone nothing has."""
 
 import socket
 import struct

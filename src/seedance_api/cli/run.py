@@ -24,6 +24,7 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
+from seedance_api.foundation.pooling import is_shared
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.postmaster import StartError
 from seedance_api.settings import Settings, read
@@ -133,6 +134,7 @@ def database(settings: Settings, use: Callable[[Embedded], None] | None = None) 
     `use` is called with the embedded server.
     """
     if settings.database_url is not None:
+        check_pooling(settings)
         yield settings
         return
     ballast = Ballast(settings.data_dir / "ballast", settings.ballast_megabytes << 20)
@@ -145,6 +147,21 @@ def database(settings: Settings, use: Callable[[Embedded], None] | None = None) 
             yield msgspec.structs.replace(settings, database_url=postgres.url)
     except StartError as error:
         fail(str(error), 1)
+
+
+def check_pooling(settings: Settings) -> None:
+    """End the command where connections lead to a pool that does not keep a session to each."""
+    try:
+        shared = asyncio.run(is_shared(database_url(settings)))
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        unreachable(settings)
+    if shared:
+        fail(
+            f"{database_of(settings)} is behind a pool that lends a session for one transaction only, so that LISTEN, "
+            "locks and time limits are lost. Let it pool whole sessions (PgBouncer: pool_mode = session), or let "
+            "SEEDANCE_DATABASE_URL lead to the server itself",
+            1,
+        )
 
 
 def check_supervision(embedded: Sequence[Embedded]) -> None:

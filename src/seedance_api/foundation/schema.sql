@@ -434,7 +434,6 @@ CREATE TABLE public.installation (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     id text DEFAULT ('ins_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)) NOT NULL COLLATE pg_catalog."C",
     store_marked_at timestamp with time zone,
-    high_water bigint DEFAULT 0 NOT NULL,
     CONSTRAINT installation_one_check CHECK (one)
 );
 CREATE TABLE public.installation_setting (
@@ -492,8 +491,8 @@ CREATE TABLE public.notice (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     closed_at timestamp with time zone,
     told text[] DEFAULT '{}'::text[] NOT NULL,
-    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'content_lost'::text, 'collect_stopped'::text, 'outage'::text, 'outage_over'::text, 'database_went_back'::text]))),
-    CONSTRAINT whom_a_notice_is_about CHECK (((account_id IS NULL) = (kind = ANY (ARRAY['collect_stopped'::text, 'outage'::text, 'outage_over'::text, 'database_went_back'::text]))))
+    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'content_lost'::text, 'collect_stopped'::text, 'outage'::text, 'outage_over'::text]))),
+    CONSTRAINT whom_a_notice_is_about CHECK (((account_id IS NULL) = (kind = ANY (ARRAY['collect_stopped'::text, 'outage'::text, 'outage_over'::text]))))
 );
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
