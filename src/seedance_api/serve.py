@@ -183,7 +183,11 @@ class WorkerProcess:
 
 
 class AddressError(Exception):
-    """Nothing can listen at the address; the text says why and what to do."""
+    """Nothing can listen at the address; the text says why."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(reason)
+        self.advice = advice
 
 
 def listening_address(host: str, port: int) -> tuple[str, int]:
@@ -195,27 +199,29 @@ def listening_address(host: str, port: int) -> tuple[str, int]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         raise AddressError(
-            f"the host {host!r} is no IP address and cannot be resolved. Name an address of this machine with --host: "
-            "127.0.0.1 for this machine alone, 0.0.0.0 for all of its networks"
+            f"the host {host!r} is no IP address and cannot be resolved",
+            "Name an address of this machine with --host: 127.0.0.1 for itself alone, 0.0.0.0 for all its networks",
         ) from None
     family, *_, address = found[0]
     try:
         with socket.create_server(address[:2], family=family) as probe:
             return str(address[0]), probe.getsockname()[1]
     except OSError as error:
-        raise AddressError(_why_not(host, port, error)) from None
+        raise _why_not(host, port, error) from None
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(host: str, port: int, error: OSError) -> AddressError:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"port {port} of {host} is in use. Choose another with --port, or a free one with --port 0"
+            return AddressError(
+                f"port {port} of {host} is in use", "Choose another with --port, or a free one with --port 0"
+            )
         case errno.EADDRNOTAVAIL:
-            return f"{host} is not an address of this machine. Name one of its own with --host"
+            return AddressError(f"{host} is not an address of this machine", "Name one of its own with --host")
         case errno.EACCES:
-            return f"port {port} may not be used by this user. Choose one above 1023 with --port"
+            return AddressError(f"port {port} may not be used by this user", "Choose one above 1023 with --port")
         case _:
-            return f"nothing can listen at {host}, port {port}: {error.strerror}"
+            return AddressError(f"nothing can listen at {host}, port {port}: {error.strerror}", "Choose another")
 
 
 def free_port(host: str) -> int:

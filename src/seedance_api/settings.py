@@ -164,7 +164,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "NOTICE_URL",
         "",
-        "Address that gets a POST with JSON when a spending limit is used to 80 %, and when it is reached. Empty: this is only logged.",
+        "Address that gets a POST with JSON about what an operator should know: a spending limit at 80 % and when it is reached, an endpoint that fails, an outage of the installation. Empty: this is only logged.",
         alike=True,
         secret=True,
     ),

@@ -20,6 +20,7 @@ from seedance_api.foundation.db import LANE, UNREACHABLE, Database, open_connect
 from seedance_api.foundation.jobs import entrypoint, prune, release_schedules
 from seedance_api.foundation.queue import Queue
 from seedance_api.generations.advance import Engine, advance
+from seedance_api.generations.alarm import alarm
 from seedance_api.generations.announce import announce_news
 from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
@@ -114,6 +115,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
     _schedule(queue, "expire_grants", "* * * * *", lambda: expire_grants(engine.db, announce=announce_news))
     _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))
+    _schedule(queue, "alarm", "* * * * *", lambda: alarm(engine.db, engine.storage.objects))
     _schedule(queue, "prune", "23 * * * *", lambda: prune(engine.db))
     _schedule(queue, "collect", "17 * * * *", lambda: collect(engine.db, engine.storage.objects))
     _schedule(queue, "scrub", "* * * * *", lambda: scrub(engine))

@@ -5,9 +5,8 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,14 +27,6 @@ COMMANDS = [
     ["migrate"],
     ["worker"],
 ]
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """An empty folder that PostgreSQL's own user can reach."""
-    with tempfile.TemporaryDirectory(prefix="seedance-init-", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 class Done(NamedTuple):

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.test_init import place, run  # noqa: F401 the fixture
+from cli.test_init import run
 from fakes.ark.serve import upstreams
 from seedance_api.foundation.money import price
 from stage import PEPPER, fresh_database
 
 
 @pytest.fixture
-def installation(postgres: str, place: Path) -> Iterator[str]:  # noqa: F811
+def installation(postgres: str, place: Path) -> Iterator[str]:
     """The database of an installation of its own."""
     with fresh_database(postgres) as url:
         (made,) = run(place, ["init"], database_url=url, pepper=PEPPER)
@@ -34,7 +34,7 @@ def test_one_form_of_an_amount(micro: int, said: str) -> None:
     assert price(micro, "USD") == said
 
 
-def test_the_commands_use_it(installation: str, place: Path) -> None:  # noqa: F811
+def test_the_commands_use_it(installation: str, place: Path) -> None:
     who = "amounts@example.org"
     made, credited, limited, balance, refused = run(
         place,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.test_init import execute, place, run, start  # noqa: F401 the fixture
+from cli.test_init import execute, run, start
 from stage import fresh_database, named
 
 SERVE = ["-m", "seedance_api", "serve"]
@@ -28,7 +28,7 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
         assert one in done.stderr
 
 
-def test_a_port_in_use(place: Path) -> None:  # noqa: F811
+def test_a_port_in_use(place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused(start(place, *SERVE, "--port", str(port)), f"port {port} of 127.0.0.1 is in use", "--port 0")
@@ -45,14 +45,14 @@ def test_a_port_in_use(place: Path) -> None:  # noqa: F811
         ("a..b", "no IP address"),
     ],
 )
-def test_a_host_that_is_none_of_ours(place: Path, host: str, said: str) -> None:  # noqa: F811
+def test_a_host_that_is_none_of_ours(place: Path, host: str, said: str) -> None:
     refused(start(place, *SERVE, "--port", "0", "--host", host), said)
     assert list(place.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["serve", "init"])
 @pytest.mark.parametrize("folder", ["file", "file/sub", "/proc/seedance", "/dev/null"])
-def test_a_data_folder_that_cannot_be_made(place: Path, command: str, folder: str) -> None:  # noqa: F811
+def test_a_data_folder_that_cannot_be_made(place: Path, command: str, folder: str) -> None:
     (place / "file").write_text("")
     done = start(place, "-m", "seedance_api", command, "--data-dir", folder)
     refused(done, f"the data folder {place / folder} cannot be made", "--data-dir")
@@ -90,7 +90,7 @@ COMMANDS = [["account", "list"], ["migrate"], ["doctor"], ["prices", "show"], ["
         ("postgresql://u:hunter2@/shop?host=/no/such/folder", "nothing listens there"),
     ],
 )
-def test_a_database_that_is_not_there(place: Path, url: str, said: str) -> None:  # noqa: F811
+def test_a_database_that_is_not_there(place: Path, url: str, said: str) -> None:
     for done in run(place, *COMMANDS, database_url=url):
         assert (done.code, done.out) == (1, ""), done
         assert said in done.errors, done
@@ -99,7 +99,7 @@ def test_a_database_that_is_not_there(place: Path, url: str, said: str) -> None:
         assert "Traceback" not in done.errors
 
 
-def test_a_database_that_lets_us_not_in(postgres: str, place: Path) -> None:  # noqa: F811
+def test_a_database_that_lets_us_not_in(postgres: str, place: Path) -> None:
     unknown = named(postgres, "postgres").replace("postgres:@", "nobody:hunter2@")
     absent = named(postgres, "not_there").replace("postgres:@", "postgres:hunter2@")
     for url, said in (
@@ -113,7 +113,7 @@ def test_a_database_that_lets_us_not_in(postgres: str, place: Path) -> None:  # 
         assert (done.code, "cannot be reached" in done.errors) == (1, True), done
 
 
-def test_a_newer_schema(postgres: str, place: Path) -> None:  # noqa: F811
+def test_a_newer_schema(postgres: str, place: Path) -> None:
     with fresh_database(postgres) as url:
         asyncio.run(execute(url, "INSERT INTO migration (name, release) VALUES ('9999_tomorrow', '9.0.0')"))
         asyncio.run(execute(url, "INSERT INTO installation (pepper_mark) VALUES ('x')"))
@@ -124,7 +124,7 @@ def test_a_newer_schema(postgres: str, place: Path) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("url", ["mysql://a/b", "hello", "postgresql://u:hunter2@127.0.0.1:port/x"])
-def test_an_address_that_is_none(place: Path, url: str) -> None:  # noqa: F811
+def test_an_address_that_is_none(place: Path, url: str) -> None:
     (done,) = run(place, ["account", "list"], database_url=url)
     assert (done.code, done.out) == (2, "")
     assert done.errors.startswith("seedance-api: SEEDANCE_DATABASE_URL: ")
@@ -151,7 +151,7 @@ with refusals():
     assert "seedance-api: the connection to the database was lost" in done.stderr, done.stderr
 
 
-def test_help_and_version_are_everywhere(place: Path) -> None:  # noqa: F811
+def test_help_and_version_are_everywhere(place: Path) -> None:
     (version,) = run(place, ["--version"])
     assert (version.code, version.out.startswith("seedance-api ")) == (0, True)
     commands = [[], ["serve"], ["account"], ["account", "create"], ["doctor"], ["prices", "load"]]
@@ -159,7 +159,7 @@ def test_help_and_version_are_everywhere(place: Path) -> None:  # noqa: F811
         assert (done.code, "Usage:" in done.out) == (0, True), done
 
 
-def test_a_start_says_so_and_ctrl_c_ends_it(place: Path) -> None:  # noqa: F811
+def test_a_start_says_so_and_ctrl_c_ends_it(place: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEEDANCE_")}
     child = subprocess.Popen(
         [sys.executable, *SERVE, "--port", "0"], cwd=place, env=environment, text=True,

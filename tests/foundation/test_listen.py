@@ -10,6 +10,7 @@ from faults.proxy import Proxy
 from seedance_api.accounts import create
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.accounts.keys import KeyMode
+from seedance_api.billing.books import STANDARD, Books, load_book
 from seedance_api.foundation import listen
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
@@ -96,3 +97,46 @@ def test_a_silent_listener_is_not_believed_for_long(database_url: str, monkeypat
                 await asyncio.sleep(0.01)
 
     listening(database_url, verb)
+
+
+def test_a_price_book_is_not_remembered_while_nobody_would_hear_of_another(database_url: str) -> None:
+    """One that is loaded while notifications do not come holds from then on, not from when they come again."""
+
+    async def verb(
+        db: Database, proxy: Proxy, listener: Listener, authenticate: Authenticator, key: str, key_id: str
+    ) -> None:
+        books = Books(db, hears=lambda: listener.hears)
+        assert (await books.latest()).version == 1
+        text = STANDARD.read_text()
+        for version, lose in ((2, proxy.freeze), (3, proxy.shut)):
+            while not listener.hears:
+                await asyncio.sleep(0.01)
+            await books.latest()
+            lose()
+            while listener.hears:
+                await asyncio.sleep(0.01)
+            await books.latest()  # as every create does
+            await load_book(db, f"{text}\n# {version}\n", author="me")
+            assert (await books.latest()).version == version
+            proxy.open()
+
+    listening(database_url, verb)
+
+
+def test_a_price_book_is_asked_for_anew_though_nothing_seems_to_be_missed(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should a notification be lost on its way, another book holds within a minute."""
+    monkeypatch.setattr("seedance_api.billing.books._LATEST_SECONDS", 0.2)
+
+    async def main() -> None:
+        db = await Database.connect(database_url, most=2)
+        books = Books(db)
+        assert (await books.latest()).version == 1
+        await load_book(db, f"{STANDARD.read_text()}\n# 2\n", author="me")
+        async with asyncio.timeout(20):
+            while (await books.latest()).version != 2:
+                await asyncio.sleep(0.01)
+        await db.close()
+
+    asyncio.run(main())

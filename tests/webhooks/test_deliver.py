@@ -481,14 +481,14 @@ def test_every_secret_that_is_not_over_signs_however_often_it_was_rotated(databa
             mine = await endpoint(db, me, there.url)
             assert await signing() == [1]
             for _ in range(2):
-                await endpoints.rotate_secret(db, mine, mine, None, keep_old=True)
+                await endpoints.rotate_secret(db, mine, None, keep_old=True)
             assert await signing() == [1, 2, 3]
             await db.execute("UPDATE webhook_secret SET older_until = ARRAY[now()]")
             assert await signing() == [2, 3]
             for _ in range(4):
-                await endpoints.rotate_secret(db, mine, mine, None, keep_old=True)
+                await endpoints.rotate_secret(db, mine, None, keep_old=True)
             assert await signing() == [3, 4, 5, 6, 7]  # five are enough
-            await endpoints.rotate_secret(db, mine, mine, None, keep_old=False)
+            await endpoints.rotate_secret(db, mine, None, keep_old=False)
             assert await signing() == [8]
 
     with_database(database_url, verb)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
@@ -159,6 +160,39 @@ def test_a_repeat_makes_no_second_and_no_secret_is_kept(
                        for table in ("idempotency", "webhook_secret", "webhook_endpoint", "pgqueuer")])  # fmt: skip
     for secret in (turned[0]["signing_secret"], first.json()["signing_secret"]):
         assert secret[6:] not in kept
+
+
+def test_a_repeat_shows_the_secret_that_it_made_and_no_later_one(client: httpx.Client, there: Receiver) -> None:
+    """Who repeats a request whose answer was lost must not be shown what another one has made since."""
+
+    def post(place: str, key: str, **body: object) -> dict[str, Any]:
+        answer = client.post(place, json=body, headers={"Idempotency-Key": key})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    made = post("/v1/webhook_endpoints", "superseded", url=there.url, event_types=["*"])
+    for rotation in (f"/v1/webhook_endpoints/{made['id']}/rotate_secret", "/v1/webhook_secret/rotate"):
+        first = post(rotation, "superseded 1")
+        assert first["signing_secret_hint"][-4:] in first["signing_secret"]
+        second = post(rotation, "superseded 2")
+        again = post(rotation, "superseded 1")
+        assert again["signing_secret"] == first["signing_secret"] != second["signing_secret"]
+        assert again["signing_secret_hint"] == second["signing_secret_hint"], "what signs now is another one"
+        assert post(rotation, "superseded 2") == second, "a repeat rotates nothing"
+    again = post("/v1/webhook_endpoints", "superseded", url=there.url, event_types=["*"])
+    assert again["signing_secret"] == made["signing_secret"]
+
+
+def test_two_rotations_with_one_key_at_one_time_are_one(service: Service, key: str) -> None:
+    def rotate(_: int) -> dict[str, Any]:
+        with service.client(key) as mine:
+            return mine.post("/v1/webhook_secret/rotate", json={}, headers={"Idempotency-Key": "at once"}).json()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(rotate, range(8)))
+    assert len({one["signing_secret"] for one in answers}) == 1
+    latest = sql(service, "SELECT version FROM webhook_secret ORDER BY rotated_at DESC LIMIT 1")[0]
+    assert latest["version"] == 2, "the first one was never rotated before"
 
 
 def test_another_account_and_mode_see_nothing_of_it(service: Service, client: httpx.Client, there: Receiver) -> None:

@@ -34,6 +34,9 @@ from seedance_api.webhooks.probe import try_endpoint
 from seedance_api.webhooks.rows import DisabledBy, Endpoint
 from seedance_api.webhooks.sign import Scheme, hint, shown_public_key, shown_secret
 
+_FIRST = 1
+"""The version of the secret that an endpoint is made with."""
+
 
 class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where events go. `public_key` is there when it is signed with `v1a`."""
@@ -117,7 +120,7 @@ async def create_endpoint(request: AnyRequest) -> Response[bytes]:
     made = None if done else await verbs.create_endpoint(parts.db, owner_of(request), wanted, once)
     if made is None:
         return await _again(request, once, done)
-    return json_response(_with_secret(made, parts))
+    return json_response(_with_secret(made, parts, _FIRST))
 
 
 @get("/v1/webhook_endpoints")
@@ -178,12 +181,24 @@ async def rotate_secret(request: AnyRequest, endpoint_id: FromPath[str]) -> Resp
         raise refusal(problems)
     await verbs.find_endpoint(parts.db, owner_of(request), endpoint_id)
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", endpoint_id, body)
-    keep_old = form.keep_old_secret_active_for_24_hours or False
-    replayed = once is not None and await parts.find(once) is not None
-    if not replayed:
-        replayed = not await verbs.rotate_secret(parts.db, endpoint_id, endpoint_id, once, keep_old=keep_old)
+    version, replayed = await rotated(parts, endpoint_id, once, form)
     found = await verbs.find_endpoint(parts.db, owner_of(request), endpoint_id)
-    return json_response(_with_secret(found, parts), REPLAYED if replayed else {})
+    return json_response(_with_secret(found, parts, version or found.version), REPLAYED if replayed else {})
+
+
+async def rotated(parts: Parts, subject: str, once: Once | None, form: RotateSecret) -> tuple[int | None, bool]:
+    """The version that this request, or an earlier one with its key, has made; and whether an earlier one did.
+
+    None of the versions after it: who repeats a request is shown what that made. What version 0.1.0 noted tells none.
+    """
+    if once is not None and (done := await parts.find(once)) is not None:
+        return (done.answer or {}).get("version"), True
+    keep_old = form.keep_old_secret_active_for_24_hours or False
+    version = await verbs.rotate_secret(parts.db, subject, once, keep_old=keep_old)
+    if version is not None:
+        return version, False
+    done = await parts.find(once) if once is not None else None
+    return (done.answer or {}).get("version") if done is not None else None, True
 
 
 @post("/v1/webhook_endpoints/{endpoint_id:str}/test", status_code=200)
@@ -227,7 +242,7 @@ async def _try(parts: Parts, endpoint: Endpoint, kind: Kind, once: Once | None) 
 
 
 async def _again(request: AnyRequest, once: Once | None, done: Done | None) -> Response[bytes]:
-    """What an earlier request with this key made, as it is now: no secret is in the note, it is derived again."""
+    """What an earlier request with this key made, as it is now, with the secret it was made with: derived again."""
     parts = parts_of(request)
     done = done or (await parts.find(once) if once else None)
     if done is None or done.subject is None:
@@ -237,7 +252,7 @@ async def _again(request: AnyRequest, once: Once | None, done: Done | None) -> R
     except AppError:
         message = "This Idempotency-Key made an endpoint that is deleted; use another one."
         raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
-    return json_response(_with_secret(found, parts), REPLAYED)
+    return json_response(_with_secret(found, parts, _FIRST), REPLAYED)
 
 
 def _answered(done: Done | None) -> Response[bytes]:
@@ -263,8 +278,8 @@ def endpoint_view(one: Endpoint, parts: Parts) -> WebhookEndpoint:
     return msgspec.convert(_fields(one, parts), WebhookEndpoint)
 
 
-def _with_secret(one: Endpoint, parts: Parts) -> WebhookEndpointWithSecret:
-    secret = shown_secret(parts.pepper, one.subject, one.version)
+def _with_secret(one: Endpoint, parts: Parts, version: int) -> WebhookEndpointWithSecret:
+    secret = shown_secret(parts.pepper, one.subject, version)
     return msgspec.convert(_fields(one, parts) | {"signing_secret": secret}, WebhookEndpointWithSecret)
 
 

@@ -10,11 +10,10 @@ from seedance_api.api.decode import decode
 from seedance_api.api.parts import parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import unix
-from seedance_api.api.webhook_endpoints import once_of
+from seedance_api.api.webhook_endpoints import once_of, rotated
 from seedance_api.api.webhook_forms import RotateSecret
 from seedance_api.generations.accept import refusal
 from seedance_api.webhooks import queries
-from seedance_api.webhooks.endpoints import rotate_secret
 from seedance_api.webhooks.rows import account_subject
 from seedance_api.webhooks.sign import hint, shown_secret
 
@@ -46,31 +45,28 @@ async def retrieve_account_secret(request: AnyRequest) -> Response[bytes]:
 async def rotate_account_secret(request: AnyRequest) -> Response[bytes]:
     """Sign with a new secret, and for a day also with the old one if that is asked for.
 
-    A repeat with the same `Idempotency-Key` rotates nothing, and shows it again: the first answer may be lost.
+    A repeat with the same `Idempotency-Key` rotates nothing, and shows the same secret: the first answer may be lost.
     """
     parts, principal, body = parts_of(request), principal_of(request), await read_json(request)
     form, problems = decode(RotateSecret, body, strict=True)
     if problems:
         raise refusal(problems)
     once = once_of(request, "POST /v1/webhook_secret/rotate", "", body)
-    replayed = once is not None and await parts.find(once) is not None
-    if not replayed:
-        subject = account_subject(principal.account_id, livemode=principal.livemode)
-        keep_old = form.keep_old_secret_active_for_24_hours or False
-        replayed = not await rotate_secret(parts.db, subject, principal.account_id, once, keep_old=keep_old)
-    secret, fields = await _look(request)
+    subject = account_subject(principal.account_id, livemode=principal.livemode)
+    version, replayed = await rotated(parts, subject, once, form)
+    current, fields = await _look(request)
+    secret = shown_secret(parts.pepper, subject, version or current)
     answer = msgspec.convert(fields | {"signing_secret": secret}, RotatedWebhookSecret)
     return json_response(answer, REPLAYED if replayed else {})
 
 
-async def _look(request: AnyRequest) -> tuple[str, dict[str, Any]]:
-    """The account's secret, and what may be told of it."""
+async def _look(request: AnyRequest) -> tuple[int, dict[str, Any]]:
+    """The version of the account's secret that signs now, and what may be told of it."""
     parts, principal = parts_of(request), principal_of(request)
     subject = account_subject(principal.account_id, livemode=principal.livemode)
     found = await queries.secret_of(parts.db, subject)
-    secret = shown_secret(parts.pepper, subject, found.version)
-    return secret, {
-        "signing_secret_hint": hint(secret),
+    return found.version, {
+        "signing_secret_hint": hint(shown_secret(parts.pepper, subject, found.version)),
         "rotated_at": unix(found.rotated_at) if found.rotated_at else None,
         "previous_secret_until": unix(found.previous_until) if found.previous_until and found.also_previous else None,
         "livemode": principal.livemode,

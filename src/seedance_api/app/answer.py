@@ -166,8 +166,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
         objects=store,
     )
     references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound, disk=disk)
-    books = Books(db)
-    await books.latest()
+    books = Books(db, hears=lambda: listener.hears)
 
     def missed() -> None:
         parts.authenticate.forget_all()
@@ -217,6 +216,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
 
     await listener.start()
     try:
+        await books.latest()
         yield parts
     finally:
         await listener.stop()

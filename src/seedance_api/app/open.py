@@ -9,7 +9,7 @@ from obstore.store import ObjectStore
 from seedance_api.app.place import database_of, store_of
 from seedance_api.app.read import database_url
 from seedance_api.catalog.models import MODELS
-from seedance_api.foundation import claim
+from seedance_api.foundation import claim, installation
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.installation import InstallationError
@@ -48,16 +48,17 @@ async def open_objects(db: Database, settings: Settings) -> ObjectStore:
         store = open_store(settings.storage_url, settings.data_dir / "objects", makes=False)
     except FileNotFoundError:
         raise refused from None
+    if (ours := await installation.find(db)) is not None:
+        claim.keep(store, ours.id)
     try:
-        installation_id = await claim.agreed(db, store)
+        agrees = await claim.agrees(db, store)
     except UNREACHABLE:
         raise
     except Exception as error:  # noqa: BLE001 every store has errors of its own
         _log.error("store.unreachable", error=type(error).__name__)
         return store
-    if installation_id is None:
+    if not agrees:
         raise refused
-    claim.keep(store, installation_id)
     return store
 
 

@@ -1,6 +1,7 @@
 """The price books in the database: every version that ever was, and the one that holds now."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from seedance_api.foundation.db import Connection, Database
 
 STANDARD = Path(__file__).with_name("prices.toml")
 """The book of a new installation: the vendor's list prices and a margin."""
+
+_LATEST_SECONDS = 60.0
 
 
 Costs = Callable[[str, str, Use], int | None]
@@ -33,14 +36,18 @@ class PriceBook(msgspec.Struct, frozen=True):
 class Books:
     """Reads price books and remembers them: a version never changes. As many are kept as there are versions in use.
 
-    `costs` are those that the operator has agreed with a provider.
+    `costs` are those that the operator has agreed with a provider. Which version is the latest is remembered for a
+    minute, and forgotten at once when another is loaded (NOTIFY); while `hears` says that nobody would hear of that, it
+    is asked for each time.
     """
 
-    def __init__(self, db: Database, costs: Costs | None = None) -> None:
+    def __init__(self, db: Database, costs: Costs | None = None, *, hears: Callable[[], bool] = lambda: True) -> None:
         self._db = db
+        self._hears = hears
         self.costs: Costs = costs or _as_the_book_says
         self._known: dict[int, PriceBook] = {}
         self._latest: PriceBook | None = None
+        self._latest_until = 0.0
         self._epoch = 0
         self._reading = asyncio.Lock()
 
@@ -51,17 +58,17 @@ class Books:
 
     async def latest(self) -> PriceBook:
         """The book that new orders are priced by. The first caller of a new installation stores the standard one."""
-        if self._latest is not None:
+        if self._latest is not None and self._hears() and time.monotonic() < self._latest_until:
             return self._latest
         async with self._reading:
-            epoch = self._epoch
+            epoch, asked = self._epoch, time.monotonic()
             version = await queries.latest_version(self._db)
             if version is None:
                 await queries.insert_book(self._db, STANDARD.read_text(), author="system", first=True)
                 version = 1
             latest = await self.at(version)
             if epoch == self._epoch:  # no other was loaded while this one was on its way
-                self._latest = latest
+                self._latest, self._latest_until = latest, asked + _LATEST_SECONDS
             return latest
 
     async def at(self, version: int, connection: "Connection | None" = None) -> PriceBook:

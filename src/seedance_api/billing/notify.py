@@ -1,4 +1,4 @@
-"""Notify: tell of a limit that is near or reached, of a webhook endpoint that fails, of a collection that stopped.
+"""Notify: tell of a limit that is near or reached, of a webhook endpoint that fails, of an outage of the installation.
 
 The operator's address is told of everything, so that chat can be hung there; the account's owner is mailed what he must
 mend himself.
@@ -34,8 +34,8 @@ class Notifier(msgspec.Struct, frozen=True):
     mailbox: Mailbox | None = None
 
 
-async def give_notice(connection: Connection, account_id: str, kind: str, detail: dict[str, Any]) -> None:
-    """Write a notice, and have it told."""
+async def give_notice(connection: Connection, account_id: str | None, kind: str, detail: dict[str, Any]) -> None:
+    """Write a notice, about an account or about the installation, and have it told."""
     notice_id = new_id("ntc")
     await queries.insert_notices(connection, [(notice_id, account_id, kind, detail)])
     await jobs.enqueue(connection, "notify", [notice_id])
@@ -43,11 +43,8 @@ async def give_notice(connection: Connection, account_id: str, kind: str, detail
 
 async def give_notice_of_installation(connection: Connection, kind: str, detail: dict[str, Any]) -> None:
     """Write a notice that is about no account, once a day at most for each kind, and have it told."""
-    if await queries.was_noticed(connection, kind, _HOURS):
-        return
-    notice_id = new_id("ntc")
-    await queries.insert_notices(connection, [(notice_id, None, kind, detail)])
-    await jobs.enqueue(connection, "notify", [notice_id])
+    if not await queries.was_noticed(connection, kind, _HOURS):
+        await give_notice(connection, None, kind, detail)
 
 
 async def notify(notice_id: str, notifier: Notifier) -> None:

@@ -476,6 +476,18 @@ async def was_noticed(connection: Connection, kind: str, hours: int) -> bool:
     )
 
 
+async def latest_notice(connection: Connection, kinds: Sequence[str]) -> tuple[str, dict[str, Any], float] | None:
+    """The latest notice about the installation of these kinds: its kind, its detail, and its age in seconds."""
+    found = await connection.fetchrow(
+        """
+        SELECT kind, detail, extract(epoch FROM now() - created_at)::float8 AS age FROM notice
+        WHERE account_id IS NULL AND kind = ANY ($1) ORDER BY created_at DESC LIMIT 1
+        """,
+        kinds,
+    )
+    return (found["kind"], found["detail"], found["age"]) if found else None
+
+
 async def open_notice(db: Database, notice_id: str) -> Notice | None:
     """A notice that is still to be delivered, or given up."""
     found = await db.fetchrow(

@@ -25,6 +25,7 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
+from seedance_api.foundation.pooling import is_shared
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.postmaster import StartError
 from seedance_api.foundation.unreachable import UnreachableError, reason_of
@@ -147,6 +148,7 @@ def database(settings: Settings, use: Callable[[Embedded], None] | None = None) 
     `use` is called with the embedded server.
     """
     if settings.database_url is not None:
+        check_pooling(settings)
         yield settings
         return
     make_data_folder(settings)
@@ -163,6 +165,21 @@ def database(settings: Settings, use: Callable[[Embedded], None] | None = None) 
 
 def _say_starting() -> None:
     print("Starting PostgreSQL …", file=sys.stderr, flush=True)
+
+
+def check_pooling(settings: Settings) -> None:
+    """End the command where connections lead to a pool that does not keep a session to each."""
+    try:
+        shared = asyncio.run(is_shared(database_url(settings)))
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        unreachable(settings, error)
+    if shared:
+        fail(
+            f"{database_of(settings)} is behind a pool that lends a session for one transaction only, so that LISTEN, "
+            "locks and time limits are lost. Let it pool whole sessions (PgBouncer: pool_mode = session), or let "
+            "SEEDANCE_DATABASE_URL lead to the server itself",
+            1,
+        )
 
 
 def check_supervision(embedded: Sequence[Embedded]) -> None:

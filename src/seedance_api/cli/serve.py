@@ -15,6 +15,7 @@ from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.process import allow_open_files, end_process
 from seedance_api.serve import AddressError, listening_address
 from seedance_api.serve import serve as run
+from seedance_api.settings import Settings
 
 _log = structlog.get_logger()
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -35,7 +36,8 @@ def serve(
     try:
         listening_address(given.host, given.port)  # before anything is made or started
     except AddressError as error:
-        fail(str(error), 1)
+        fail(f"{error}. {error.advice}", 1)
+    check_health_port(given)
     embedded: list[Embedded] = []
     with made(given, use=embedded.append) as settings:
         in_fork(join(settings, makes=True))
@@ -55,3 +57,16 @@ def serve(
             supervisions=[partial(one.supervise, end_process) for one in embedded],
         )
     check_supervision(embedded)
+
+
+def check_health_port(settings: Settings) -> None:
+    """End the command where probes could not be answered: the API processes would end again and again."""
+    port = settings.health_port
+    if port is None:
+        return
+    if port == settings.port:
+        fail(f"SEEDANCE_HEALTH_PORT is {port}, and so is SEEDANCE_PORT; probes need a port of their own", 2)
+    try:
+        listening_address(settings.host, port)
+    except AddressError as error:
+        fail(f"SEEDANCE_HEALTH_PORT is {port}, but {error}. Set it to a free port, or end what uses this one", 1)

@@ -139,7 +139,7 @@ class Storage:
         for variant, path in (("video", video), ("last_frame", last_frame)):
             fetched = await provider.fetch(operation, variant, path) if path else None
             if isinstance(fetched, Unfetched):
-                return Unstored("output_unavailable", fetched.gone, fetched.wrong)
+                return Unstored("output_unavailable", fetched.gone, fetched.wrong, ours=fetched.ours)
         found = await self._measure(video, thumbnail, last_frame)
         if isinstance(found, Failure) and found.is_ours:
             return Unstored("output_unavailable", ours=f"the measuring process ended: {found.kind}", fetched=True)
@@ -181,7 +181,7 @@ class Storage:
         except ValueError as error:
             return Unstored("marking_failed", ours=str(error))
         if (silence := await objects.is_silent(self.objects)) is not None:
-            return Unstored("output_unavailable", ours=f"the object store does not answer: {silence}")
+            return Unstored("output_unavailable", ours=silence)
         return None
 
     async def _measure(

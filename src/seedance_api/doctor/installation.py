@@ -18,7 +18,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
-from seedance_api.generations import discrepancies, gates, unowned
+from seedance_api.generations import discrepancies, gates, outages, unowned
 from seedance_api.generations.collect import OVERDUE
 
 _SECONDS = 10.0
@@ -70,7 +70,7 @@ async def inspect(
     `differences` are those of this machine from the others; `disk` has the folders in which files must be possible.
     """
     remarks = [await _database(db), await _store(store), await _unowned(db), await _prices(db), _marking(certificate)]
-    remarks += [_machines(differences), _upstream(live), await _disk(disk)]
+    remarks += [await _waiting(db), _machines(differences), _upstream(live), await _disk(disk)]
     if live.upstreams:
         remarks += [await _gates(db, live.upstreams), await _books(db)]
     return remarks
@@ -113,6 +113,22 @@ async def _unowned(db: Database) -> Remark:
     return Remark(
         name="orphans", status="ok", message=f"{noted} objects without a row are watched, {trashed} in trash/"
     )
+
+
+async def _waiting(db: Database) -> Remark:
+    waiting = await outages.waiting(db)
+    if not waiting:
+        return Remark(name="waiting", status="ok", message="no finished video waits for this installation")
+    said = "; ".join(
+        f"{one.videos} for {_duration(one.seconds)}, the first fails in {_duration(one.seconds_left)}: {one.reason}"
+        for one in waiting
+    )
+    return Remark(name="waiting", status="error", message=f"finished videos cannot be stored: {said}")
+
+
+def _duration(seconds: float) -> str:
+    minutes = max(0, round(seconds / 60))
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 
 def _machines(differences: Sequence[str]) -> Remark:

@@ -5,6 +5,7 @@ id it carries, in the object `installation.json`.
 """
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import obstore
@@ -34,10 +35,7 @@ async def read(store: ObjectStore) -> str | None:
             text = bytes(await found.bytes_async())
         except FileNotFoundError:
             return None
-    try:
-        return msgspec.json.decode(text, type=Marker).id
-    except msgspec.DecodeError:
-        return "unreadable"  # somebody's, and not ours
+    return _id_in(text)
 
 
 async def write(store: ObjectStore, installation_id: str, *, over: bool = False) -> str:
@@ -45,17 +43,13 @@ async def write(store: ObjectStore, installation_id: str, *, over: bool = False)
 
     Of several that write at once one succeeds, where the store can create conditionally: all but a few makers of S3.
     """
-    content = _content(installation_id)
+    content = msgspec.json.encode(Marker(installation_id))
     async with asyncio.timeout(_SECONDS):
         if over:
             await objects.put_bytes(store, KEY, content)
         else:
             await _create(store, content)
     return await read(store) or ""
-
-
-def _content(installation_id: str) -> bytes:
-    return msgspec.json.encode(Marker(installation_id))
 
 
 async def _create(store: ObjectStore, content: bytes) -> None:
@@ -69,9 +63,24 @@ async def _create(store: ObjectStore, content: bytes) -> None:
 
 
 def keep(store: ObjectStore, installation_id: str) -> None:
-    """Have a process that runs write the id again when it must make the store's folder anew."""
+    """Use the store as long as it carries this id, where it is a folder: what is written below the mount point of one
+    that was unmounted would be hidden once it is mounted again."""
+
+    def is_ours(root: Path) -> bool:
+        try:
+            return _id_in((root / KEY).read_bytes()) == installation_id
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     if isinstance(store, objects.Folder):
-        store.first = (KEY, _content(installation_id))
+        store.is_ours = is_ours
+
+
+def _id_in(text: bytes) -> str:
+    try:
+        return msgspec.json.decode(text, type=Marker).id
+    except msgspec.DecodeError:
+        return "unreadable"  # somebody's, and not ours
 
 
 async def is_empty(store: ObjectStore, prefixes: tuple[str, ...]) -> bool:
@@ -86,10 +95,5 @@ async def is_empty(store: ObjectStore, prefixes: tuple[str, ...]) -> bool:
 
 async def agrees(db: Database, store: ObjectStore) -> bool:
     """Whether the store carries the id of this database's installation. Raises what the store raises."""
-    return await agreed(db, store) is not None
-
-
-async def agreed(db: Database, store: ObjectStore) -> str | None:
-    """The id that the store and the installation of this database have, or None. Raises what the store raises."""
     ours = await installation.find(db)
-    return ours.id if ours is not None and await read(store) == ours.id else None
+    return ours is not None and await read(store) == ours.id

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -72,7 +73,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def server_settings(self) -> dict[str, str]:
         """What the server is told: as a number of milliseconds, or of seconds where PostgreSQL counts so."""
         return {
-            "application_name": f"seedance-api {self.name}",
             "statement_timeout": _milliseconds(self.statement_seconds),
             "lock_timeout": _milliseconds(self.lock_seconds),
             "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_SECONDS),
@@ -117,7 +117,13 @@ class Database:
             await _read(clock, connection)
 
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=most, init=prepare, reset=_keep, connect=_open, **_options(session)
+            url,
+            min_size=1,
+            max_size=most,
+            init=prepare,
+            reset=_keep,
+            connect=partial(_open, session=session),
+            **_options(session),
         )
         return cls(pool, url, session, clock)
 
@@ -240,7 +246,7 @@ def _drop(connection: Connection) -> None:
 
 async def open_connection(url: str, session: Session) -> "asyncpg.Connection[asyncpg.Record]":
     """A connection of its own, for LISTEN or the engine of jobs. Raises what is in `UNREACHABLE`."""
-    return await _open(url, **_options(session))
+    return await _open(url, session=session, **_options(session))
 
 
 async def wait_for_locks(connection: Connection, seconds: float) -> None:
@@ -273,7 +279,7 @@ def _options(session: Session) -> dict[str, Any]:
     return {
         "timeout": CONNECT_SECONDS,
         "command_timeout": session.command_seconds,
-        "server_settings": session.server_settings,
+        "server_settings": {"application_name": f"seedance-api {session.name}"},
         "connection_class": _BoundedConnection,
     }
 
@@ -282,13 +288,26 @@ def _milliseconds(seconds: float) -> str:
     return str(round(seconds * 1000))
 
 
-async def _open(*arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+async def _open(*arguments: Any, session: Session, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    """The bounds are set when it is open: a pool in between may refuse to pass them on when it opens."""
+    bounds = "; ".join(f"SET {name} = {value}" for name, value in session.server_settings.items())
     try:
-        return await asyncpg.connect(*arguments, **options)
+        connection = await asyncpg.connect(*arguments, **options)
+        await _tell(connection, bounds)
     except TimeoutError:
         raise
     except OSError as error:  # a socket's file that is gone is a FileNotFoundError
         raise UnreachableError(reason_of(error)) from None
+    else:
+        return connection
+
+
+async def _tell(connection: "asyncpg.Connection[asyncpg.Record]", bounds: str) -> None:
+    try:
+        await connection.execute(bounds, timeout=CONNECT_SECONDS)
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

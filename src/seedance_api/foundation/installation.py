@@ -76,6 +76,11 @@ async def rename(connection: Connection, installation_id: str) -> None:
     await connection.execute("UPDATE installation SET id = $1", installation_id)
 
 
+async def lock(connection: Connection) -> None:
+    """One transaction at a time goes on from here."""
+    await connection.execute("SELECT FROM installation FOR NO KEY UPDATE")
+
+
 async def note_store(connection: Connection) -> None:
     """A store carries the id from now on."""
     await connection.execute("UPDATE installation SET store_marked_at = now() WHERE store_marked_at IS NULL")

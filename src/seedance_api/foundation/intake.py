@@ -68,7 +68,7 @@ class Intake:
         self.scratch.ensure()
         probe(self.scratch.path)
         if isinstance(self._objects, ObjectFolder):
-            self._objects.ensure()
+            self._objects.check()
             probe(Path(str(self._objects.prefix)))
 
     def admit(self, account_id: str) -> None:

@@ -6,14 +6,13 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import obstore
-import structlog
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
@@ -27,33 +26,29 @@ _LISTED = 1000
 """Keys of one page: what S3 lists in one request."""
 _TRIES = 5
 _PROBE, _PROBE_SECONDS = "probe/never", 30.0
-_log = structlog.get_logger()
 
 
 class TornError(OSError):
     """What is in the store is not what was put there."""
 
 
+class MissingError(OSError):
+    """The folder of objects is not the one that was opened: nothing may be written to it, nor taken for lost."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENODEV, "the folder of objects does not carry the installation's id: is it mounted?")
+
+
 class Folder(LocalStore):
-    """A folder of ours. `first` is the object that it gets before all others when it has to be made anew."""
+    """A folder of this machine. It may be a mounted one, and what is below the mount point is another folder."""
 
-    first: tuple[str, bytes] | None = None
+    is_ours: Callable[[Path], bool] | None = None
+    """Whether it is the one that was opened, as far as anybody knows a sign of that."""
 
-    def ensure(self) -> None:
-        """Make the folder anew if somebody has deleted it. Raises OSError."""
-        root = Path(str(self.prefix))
-        try:
-            root.mkdir(mode=0o700, parents=True)
-        except FileExistsError:
-            return
-        _log.error("folder.restored", folder=root.name)
-        if self.first is not None:
-            try:
-                _write(root, *self.first)
-            except OSError:
-                with suppress(OSError):
-                    root.rmdir()  # it is made with its first object or not at all
-                raise
+    def check(self) -> None:
+        """Raises MissingError when it is not the folder that was opened."""
+        if self.is_ours is not None and not self.is_ours(Path(str(self.prefix))):
+            raise MissingError
 
 
 class Digest(Protocol):
@@ -77,6 +72,13 @@ def open_store(url: str | None, folder: Path, *, makes: bool = True) -> ObjectSt
     elif not place.is_dir():
         raise FileNotFoundError(f"there is no folder {place}")
     return Folder(place, automatic_cleanup=True)
+
+
+def check(store: ObjectStore) -> None:
+    """Raises MissingError when the store is a folder, and not the one that was opened. Before whatever changes it, and
+    before something that is not there is taken for deleted."""
+    if isinstance(store, Folder):
+        store.check()
 
 
 async def put_file(store: ObjectStore, key: str, path: Path) -> None:
@@ -111,19 +113,15 @@ async def _check_size(store: ObjectStore, key: str, size: int) -> None:
 
 
 def _put(store: ObjectStore, root: Path, key: str, content: Path | bytes) -> None:
-    if isinstance(store, Folder):
-        store.ensure()
-    _write(root, key, content)
-
-
-def _write(root: Path, key: str, content: Path | bytes) -> None:
     """Write beside the place, to disk, then rename: obstore writes no file through to the disk by itself."""
+    check(store)
     to = root / key
     # after a kill it is an object that no row names, which `collect` deletes
     part = to.with_name(f"{to.name}.part-{secrets.token_hex(4)}")
     try:
         _fill(part, content)
         kill.reach("object.written")
+        check(store)  # it took a while
         part.replace(to)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -201,7 +199,7 @@ async def is_intact(store: ObjectStore, key: str, size: int, sha256: str) -> boo
 async def exists(store: ObjectStore, key: str) -> bool:
     """Whether there is such an object."""
     try:
-        await obstore.head_async(store, key)
+        await size_of(store, key)
     except FileNotFoundError:
         return False
     return True
@@ -209,18 +207,24 @@ async def exists(store: ObjectStore, key: str) -> bool:
 
 async def size_of(store: ObjectStore, key: str) -> int:
     """The bytes of an object. Raises FileNotFoundError."""
-    return (await obstore.head_async(store, key))["size"]
+    try:
+        return (await obstore.head_async(store, key))["size"]
+    except FileNotFoundError:
+        check(store)
+        raise
 
 
 async def is_silent(store: ObjectStore) -> str | None:
-    """Why the store does not answer, or None: asked about an object that is never there. Waits for 30 s at most."""
+    """Why the store cannot be used, or None: asked about an object that is never there. Waits for 30 s at most."""
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
-            await obstore.head_async(store, _PROBE)
+            await size_of(store, _PROBE)
     except (FileNotFoundError, PermissionDeniedError, UnauthenticatedError):
         return None
+    except MissingError as error:
+        return error.strerror
     except (BaseError, OSError, TimeoutError) as error:
-        return type(error).__name__
+        return f"the object store does not answer: {type(error).__name__}"
     return None
 
 
@@ -234,7 +238,11 @@ async def open_range(
     folder = folder_of(store)
     if folder is not None:
         # at once, not in a thread: a client that leaves meanwhile would leave it open for ever
-        descriptor = os.open(folder / key, os.O_RDONLY)
+        try:
+            descriptor = os.open(folder / key, os.O_RDONLY)
+        except FileNotFoundError:
+            check(store)
+            raise
         if os.fstat(descriptor).st_size != size:
             os.close(descriptor)
             raise TornError
@@ -296,6 +304,7 @@ async def keys_before(store: ObjectStore, prefix: str, moment: datetime) -> Asyn
 
 async def move(store: ObjectStore, key: str, to: str) -> bool:
     """Give an object another key; one that was there is replaced. False when there is no such object."""
+    check(store)
     try:
         await obstore.rename_async(store, key, to)
     except FileNotFoundError:
@@ -310,6 +319,7 @@ def folder_of(store: ObjectStore) -> Path | None:
 
 async def delete(store: ObjectStore, keys: Sequence[str]) -> None:
     """Delete objects, many in one request where the store can; one that is gone already is no error."""
+    check(store)
     for at in range(0, len(keys), _DELETES):
         page = list(keys[at : at + _DELETES])
         try:

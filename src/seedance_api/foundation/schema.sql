@@ -353,6 +353,8 @@ CREATE TABLE public.generation (
     webhook_endpoint_id text COLLATE pg_catalog."C",
     draft_until timestamp with time zone,
     draft_ended_at timestamp with time zone,
+    waiting_for text,
+    waiting_since timestamp with time zone,
     CONSTRAINT failures_have_their_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT final_states_have_their_time CHECK (((state = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT generation_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
@@ -489,8 +491,8 @@ CREATE TABLE public.notice (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     closed_at timestamp with time zone,
     told text[] DEFAULT '{}'::text[] NOT NULL,
-    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'collect_stopped'::text, 'content_lost'::text]))),
-    CONSTRAINT whom_a_notice_is_about CHECK (((account_id IS NULL) = (kind = 'collect_stopped'::text)))
+    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'content_lost'::text, 'collect_stopped'::text, 'outage'::text, 'outage_over'::text]))),
+    CONSTRAINT whom_a_notice_is_about CHECK (((account_id IS NULL) = (kind = ANY (ARRAY['collect_stopped'::text, 'outage'::text, 'outage_over'::text]))))
 );
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
@@ -781,8 +783,10 @@ CREATE INDEX generation_hooked ON public.generation USING btree (webhook_endpoin
 CREATE INDEX generation_media_file ON public.generation_media USING btree (file_id);
 CREATE INDEX generation_page ON public.generation USING btree (account_id, livemode, id DESC) WHERE (deleted_at IS NULL);
 CREATE INDEX generation_queue ON public.generation USING btree (provider, account_id, model, id) WHERE (state = 'queued'::text);
+CREATE INDEX generation_waiting ON public.generation USING btree (waiting_since) WHERE (waiting_since IS NOT NULL);
 CREATE INDEX hold_counted ON public.hold USING btree (account_id, counted_on);
 CREATE INDEX idempotency_expiry ON public.idempotency USING btree (expires_at);
+CREATE INDEX notice_of_installation ON public.notice USING btree (created_at) WHERE (account_id IS NULL);
 CREATE INDEX notice_open ON public.notice USING btree (due_at) WHERE (closed_at IS NULL);
 CREATE INDEX pgqueuer_ep_ea_idx ON public.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::public.pgqueuer_status);
 CREATE INDEX pgqueuer_ep_prio_id_idx ON public.pgqueuer USING btree (entrypoint, priority DESC, id) WHERE (status = 'queued'::public.pgqueuer_status);

@@ -72,6 +72,8 @@ class PutOff(msgspec.Struct, frozen=True):
     storing: bool = False
     wrong: bool = False
     """A wrong file was brought: that is tried a few times only."""
+    waits_for: str | None = None
+    """What of ours is in the way of a finished file, for the operator."""
 
 
 class LeaveRunning(msgspec.Struct, frozen=True):
@@ -240,7 +242,7 @@ def after_storing(generation: Claimed, outcome: StoreOutcome) -> Step:
             if wrong:
                 return PutOff(backoff(generation.wrong_tries), storing=True, wrong=True)
             most = _FETCHED_PAUSE if ours is not None and fetched else _PAUSE
-            return PutOff(backoff(generation.tries, most), storing=True)
+            return PutOff(backoff(generation.tries, most), storing=True, waits_for=ours)
         case _:
             assert_never(outcome)
 

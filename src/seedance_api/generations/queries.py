@@ -568,20 +568,28 @@ async def to_canceled(connection: Connection, generation_id: str, version: int) 
 
 
 async def put_off(
-    connection: Connection, generation_id: str, version: int, seconds: float, *, wrong: bool = False
+    connection: Connection,
+    generation_id: str,
+    version: int,
+    seconds: float,
+    *,
+    wrong: bool = False,
+    waits_for: str | None = None,
 ) -> bool:
-    """Stay in the state and give the step back, to be tried again in a while."""
+    """Stay in the state and give the step back, to be tried again in a while. It may wait for something of ours."""
     tag = await connection.execute(
         """
         UPDATE generation SET version = version + 1, tries = least(tries + 1, 1000), claimed_until = NULL,
             due_at = least(now() + $3 * interval '1 second', deadline_at),
-            wrong_tries = least(wrong_tries + $4::int, 1000)
+            wrong_tries = least(wrong_tries + $4::int, 1000), waiting_for = $5,
+            waiting_since = CASE WHEN $5::text IS NOT NULL THEN coalesce(waiting_since, now()) END
         WHERE id = $1 AND version = $2
         """,
         generation_id,
         version,
         seconds,
         int(wrong),
+        waits_for,
     )
     return affected(tag) == 1
 

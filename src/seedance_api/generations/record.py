@@ -174,8 +174,8 @@ async def _move(connection: Connection, step: decide.Step, generation_id: str, v
             raise AssertionError("these are recorded together")
         case decide.StayUnknown(seconds=seconds) | decide.TryAgain(seconds=seconds):
             return await queries.put_off(connection, generation_id, version, seconds)
-        case decide.PutOff(seconds=seconds, wrong=wrong):
-            return await queries.put_off(connection, generation_id, version, seconds, wrong=wrong)
+        case decide.PutOff(seconds=seconds, wrong=wrong, waits_for=waits_for):
+            return await queries.put_off(connection, generation_id, version, seconds, wrong=wrong, waits_for=waits_for)
         case decide.Requeue(provider=provider):
             return await queries.to_queued(connection, generation_id, version, provider)
         case decide.LeaveRunning():

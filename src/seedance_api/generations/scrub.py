@@ -13,6 +13,7 @@ import structlog
 from seedance_api.delivery import queries as content
 from seedance_api.delivery.check import ask_to_mend, check
 from seedance_api.delivery.queries import Suspect
+from seedance_api.foundation import objects
 from seedance_api.generations.advance import Engine
 from seedance_api.references import queries as references
 from seedance_api.references.check import check_file
@@ -33,6 +34,9 @@ async def scrub(engine: Engine, *, run_bytes: int = _RUN_BYTES, age_hours: float
     are damaged. Damaged content that is not mended yet is tried again.
     """
     db, store = engine.db, engine.storage.objects
+    if (reason := await objects.is_silent(store)) is not None:  # `alarm` tells the operator
+        _log.warning("scrub.put_off", reason=reason)
+        return 0
     bad = 0
     try:
         async with asyncio.timeout(_RUN_SECONDS):

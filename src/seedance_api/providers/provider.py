@@ -197,12 +197,14 @@ class Fetched(msgspec.Struct, frozen=True, tag=True):
 class Unfetched(msgspec.Struct, frozen=True, tag=True):
     """The file could not be had now; `gone` says that it never will.
 
-    `wrong` is an answer that is no such file, as opposed to none: it is not waited out for as long.
+    `wrong` is an answer that is no such file, as opposed to none: it is not waited out for as long. `ours` is what of
+    our own configuration is in the way, for the operator: it says nothing of the file.
     """
 
     reason: str
     gone: bool = False
     wrong: bool = False
+    ours: str | None = None
 
 
 FetchOutcome = Fetched | Unfetched

@@ -86,16 +86,23 @@ async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
         pass
 
 
-async def rotate_secret(db: Database, subject: str, noted: str, once: Once | None, *, keep_old: bool) -> bool:
+async def rotate_secret(db: Database, subject: str, once: Once | None, *, keep_old: bool) -> int | None:
     """Let the next secret sign for a subject, and the one before as well for a day if it is to be kept.
 
-    `noted` is the id under which a repeat finds it. False when another request with the same key has rotated it.
+    Returns its version, which a repeat finds; None when another request with the same key has rotated it.
     """
-    async with db.transaction() as connection:
-        if not await is_first(connection, once, noted):
-            return False
-        await queries.rotate_secret(connection, subject, ROTATION_SECONDS if keep_old else 0)
-    return True
+    try:
+        async with db.transaction() as connection:
+            version = await queries.rotate_secret(connection, subject, ROTATION_SECONDS if keep_old else 0)
+            if not await is_first(connection, once, {"version": version}):
+                raise _RepeatError  # noqa: TRY301 it rolls the transaction back
+    except _RepeatError:
+        return None
+    return version
+
+
+class _RepeatError(Exception):
+    """Another request with this key was first."""
 
 
 async def find_endpoint(db: Database, owner: Owner, endpoint_id: str) -> Endpoint:

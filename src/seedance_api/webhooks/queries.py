@@ -521,12 +521,12 @@ async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
     return affected(tag)
 
 
-async def rotate_secret(connection: Connection, subject: str, keep_seconds: float) -> None:
-    """The next version signs; the one before as well, for so long, and those before it that did.
+async def rotate_secret(connection: Connection, subject: str, keep_seconds: float) -> int:
+    """The next version signs; the one before as well, for so long, and those before it that did. Returns the version.
 
     If none is kept, all of them end.
     """
-    await connection.execute(
+    return await connection.fetchval(
         """
         WITH touched AS (UPDATE webhook_endpoint SET updated_at = now() WHERE id = $1)
         INSERT INTO webhook_secret AS old (subject, version, previous_until, rotated_at)
@@ -535,6 +535,7 @@ async def rotate_secret(connection: Connection, subject: str, keep_seconds: floa
             rotated_at = now(),
             older_until = CASE WHEN $2 > 0 THEN (array_prepend(old.previous_until, old.older_until))[1:3]
                 ELSE '{}'::timestamptz[] END
+        RETURNING version
         """,
         subject,
         keep_seconds,

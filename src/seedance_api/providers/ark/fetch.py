@@ -20,6 +20,14 @@ MEDIA_SECONDS = 24 * 3600
 
 VARIANTS = ("video", "last_frame")
 _STALE = frozenset({403, 404})
+_REFUSED = {
+    "scheme": "is not reached by HTTPS, and allow_http is off",
+    "downgrade": "is not reached by HTTPS, and allow_http is off",
+    "port": "is on a port that is not one of result_ports",
+    "address": "has an address that is not public and not in allow_networks",
+    "redirects": "redirects, which is followed only where no result_hosts are named",
+}
+"""What the operator can allow, by the code of a refusal of ours."""
 _TEXT = ("text/", "application/json", "application/xml")
 
 
@@ -39,9 +47,12 @@ class Fetcher:
             link = _link(seen.task, variant)
             if isinstance(link, Unfetched):
                 return link
-            if not self._is_allowed(link):
-                return Unfetched("the provider's link leads to a host that is not one of its result hosts", wrong=True)
+            host = _host_of(link)
+            if host is not None and not self._is_allowed(host):
+                return _not_allowed(host, "is not one of result_hosts", seen)
             outcome = await self._download(link, to)
+            if isinstance(outcome, Blocked) and host is not None and (why := _REFUSED.get(outcome.code)) is not None:
+                return _not_allowed(outcome.host or host, why, seen)
             stale = isinstance(outcome, Unreachable) and outcome.status in _STALE
             if not stale or last:
                 return _as_fetched(outcome, to, over=stale and _is_over(seen))
@@ -62,14 +73,22 @@ class Fetcher:
             least_bytes_a_second=LEAST_BYTES_A_SECOND,
         )
 
-    def _is_allowed(self, link: str) -> bool:
-        if not self._hosts:
-            return True
-        try:
-            host = (urlsplit(link).hostname or "").lower()
-        except ValueError:
-            return False
-        return any(host == allowed or host.endswith("." + allowed) for allowed in self._hosts)
+    def _is_allowed(self, host: str) -> bool:
+        return not self._hosts or any(host == allowed or host.endswith("." + allowed) for allowed in self._hosts)
+
+
+def _host_of(link: str) -> str | None:
+    """The host that a link leads to; None for what is no link to a host."""
+    try:
+        return (urlsplit(link).hostname or "").lower() or None
+    except ValueError:
+        return None
+
+
+def _not_allowed(host: str, why: str, seen: Seen) -> Unfetched:
+    """The file is there, and it is the operator's file of upstreams that keeps it from us."""
+    ours = f"{host[:253]}, where an upstream has put a finished file, {why}: change that upstream in SEEDANCE_UPSTREAMS"
+    return Unfetched("the provider's link leads to a host that is not allowed", gone=_is_over(seen), ours=ours)
 
 
 def _is_over(seen: Seen) -> bool:
@@ -113,7 +132,7 @@ def _as_fetched(outcome: Download, to: Path, *, over: bool) -> FetchOutcome:
             reason = f"the file's host answered with status {status}" if status else "the file's host broke off"
             return Unfetched(reason, gone=over, wrong=status in _STALE)
         case Blocked():
-            return Unfetched("the provider's link leads to an address that is not allowed", wrong=True)
+            return Unfetched("the provider's link is none", wrong=True)
         case TooLarge():
             return Unfetched("the file is larger than a video may be", gone=True)
         case TooSlow():

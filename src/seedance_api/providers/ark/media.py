@@ -10,6 +10,7 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from seedance_api.catalog.order import Kind, Role
+from seedance_api.foundation import objects
 from seedance_api.providers.ark.write import Item
 from seedance_api.providers.provider import Input, NotSent, Refused
 
@@ -22,6 +23,7 @@ Link = Callable[[Input], str]
 _FORMATS = {"audio/mpeg": "audio/mp3", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "image/jpg": "image/jpeg"}
 _GONE = Refused("input_unreadable", "An input file is no longer there. Send it again.")
 _LARGE = Refused("input_unreadable", "The input files together are larger than the provider takes (64 MB as base64).")
+_UNREADABLE = NotSent("the object store cannot be read")
 _NO_WAY = Refused("input_unreadable", "This provider cannot be given input videos: it has no way to fetch them.")
 
 
@@ -62,7 +64,7 @@ class Media:
                 return _LARGE
             content = await found.bytes_async()
         except FileNotFoundError:
-            return _GONE
+            return _GONE if await objects.is_silent(self._store) is None else _UNREADABLE
         except (BaseError, OSError) as trouble:
             return NotSent(f"the object store cannot be read: {type(trouble).__name__}")
         named = media_type.lower()

@@ -51,11 +51,7 @@ class Records:
 
     async def is_taken(self, attempt_id: str) -> bool:
         """Say whether the work of an attempt was taken, and not forgotten since."""
-        try:
-            await obstore.head_async(self._store, _key(attempt_id, "commission.json"))
-        except FileNotFoundError:
-            return False
-        return True
+        return await objects.exists(self._store, _key(attempt_id, "commission.json"))
 
     async def commission(self, attempt_id: str) -> Commission | None:
         """Read a commission."""
@@ -64,6 +60,7 @@ class Records:
 
     async def note(self, attempt_id: str, state: State) -> None:
         """Write how the work stands."""
+        objects.check(self._store)
         await obstore.put_async(self._store, _key(attempt_id, "state.json"), msgspec.json.encode(state))
 
     async def state(self, attempt_id: str) -> State | None:
@@ -94,7 +91,7 @@ class Records:
 
     async def download(self, key: str, to: Path) -> int:
         """Fetch any object, streaming; returns its bytes. Raises FileNotFoundError when it is gone."""
-        result = await obstore.get_async(self._store, key)
+        result = await self._get(key)
         written = 0
         file = to.open("wb")
         try:
@@ -110,10 +107,12 @@ class Records:
         if not names:
             async for page in obstore.list(self._store, prefix=f"sandbox/{attempt_id}/"):
                 keys += [meta["path"] for meta in page]
+        objects.check(self._store)
         for key in keys:
             await self._remove(key)
 
     async def _create(self, key: str, value: object) -> bool:
+        objects.check(self._store)
         try:
             await obstore.put_async(self._store, key, msgspec.json.encode(value), mode="create")
         except AlreadyExistsError:
@@ -122,10 +121,17 @@ class Records:
 
     async def _read(self, key: str) -> bytes | None:
         try:
-            result = await obstore.get_async(self._store, key)
+            result = await self._get(key)
         except FileNotFoundError:
             return None
         return bytes(await result.bytes_async())
+
+    async def _get(self, key: str) -> "obstore.GetResult":
+        try:
+            return await obstore.get_async(self._store, key)
+        except FileNotFoundError:
+            objects.check(self._store)
+            raise
 
     async def _remove(self, key: str) -> None:
         try:

@@ -1,0 +1,15 @@
+"""What tests of the operator's commands need."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty folder that PostgreSQL's own user can reach."""
+    with tempfile.TemporaryDirectory(prefix="seedance-init-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
