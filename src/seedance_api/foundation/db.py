@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -115,7 +116,13 @@ class Database:
             await _read(clock, connection)
 
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=most, init=prepare, reset=_keep, connect=_open, **_options(session)
+            url,
+            min_size=1,
+            max_size=most,
+            init=prepare,
+            reset=_keep,
+            connect=partial(_open, session),
+            **_options(session),
         )
         return cls(pool, url, session, clock)
 
@@ -238,7 +245,7 @@ def _drop(connection: Connection) -> None:
 
 async def open_connection(url: str, session: Session) -> "asyncpg.Connection[asyncpg.Record]":
     """A connection of its own, for LISTEN or the engine of jobs. Raises what is in `UNREACHABLE`."""
-    return await _open(url, **_options(session))
+    return await _open(session, url, **_options(session))
 
 
 async def wait_for_locks(connection: Connection, seconds: float) -> None:
@@ -273,7 +280,6 @@ def _options(session: Session) -> dict[str, Any]:
         "command_timeout": session.command_seconds,
         "server_settings": {"application_name": f"seedance-api {session.name}"},
         "connection_class": _BoundedConnection,
-        "session": session,
     }
 
 
@@ -281,7 +287,7 @@ def _milliseconds(seconds: float) -> str:
     return str(round(seconds * 1000))
 
 
-async def _open(*arguments: Any, session: Session, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+async def _open(session: Session, *arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
     """The bounds are set when it is open: a pool in between may refuse to pass them on when it opens."""
     bounds = "; ".join(f"SET {name} = {value}" for name, value in session.server_settings.items())
     try:
