@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest, Body, read_body
 from seedance_api.api.decode import decode
+from seedance_api.api.dialect import check_dialect
 from seedance_api.api.once import once_by_content, once_by_key, seal
 from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.quotes import quote_view
@@ -39,6 +40,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 async def create_video(request: AnyRequest) -> Response[bytes]:
     """Create a video."""
     parts, principal = parts_of(request), principal_of(request)
+    check_dialect(request.headers, parts.base)
     parts.disk.check()
     async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
         asked = understand(body, parts.posting)
@@ -86,6 +88,7 @@ def _fresh(created: Created) -> Seen:
 async def quote_video(request: AnyRequest) -> Response[bytes]:
     """Check a create and say what it would take; nothing is created."""
     parts, principal = parts_of(request), principal_of(request)
+    check_dialect(request.headers, parts.base)
     async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
         asked = understand(body, parts.posting)
         once = await _once(request, principal, "POST /v1/videos/quote", asked, body)

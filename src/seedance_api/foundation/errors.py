@@ -51,6 +51,12 @@ CODES: dict[str, Code] = {
         False,
         "The request must have exactly one `Host` header: a name or an address, and perhaps a port.",
     ),
+    "unsupported_client": Code(
+        400,
+        "invalid_request_error",
+        False,
+        "The client is made for another service and could not read the answer. Nothing was made; the message says what to use.",
+    ),
     "missing_key": Code(401, "authentication_error", False, "No API key was sent."),
     "invalid_key": Code(401, "authentication_error", False, "The API key is mistyped, unknown or revoked."),
     "insufficient_balance": Code(
