@@ -109,7 +109,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Seedance API",
             "version": VERSION,
-            "description": "Videos by ByteDance's Seedance models. A superset of OpenAI's Videos API: "
+            "description": "Videos by ByteDance's Seedance models. Of OpenAI's Videos API it serves create, retrieve, list, delete and download, not remixes, edits, extensions, characters and spritesheets: "
             "point a client's `base_url` here and use a key that starts with `sda_`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

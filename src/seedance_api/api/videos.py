@@ -230,9 +230,11 @@ def read_page(query: Mapping[str, Any]) -> Page:
     if page.after is not None and not is_id("vid", page.after):
         bad("after", "`after` must be the id of a video, as `last_id` gives it.")
     if page.model is not None and model is None:
-        bad("model", "`model` must be a model's name.", [known.name for known in models.MODELS])
+        known = [one.name for one in models.MODELS]
+        bad("model", f"Unknown model{models.quoted(page.model)}. Available: {', '.join(known)}.", known)
     if page.status is not None and page.status not in PUBLIC.values():
-        bad("status", "`status` must be one of the public states.", sorted(set(PUBLIC.values())))
+        states = list(dict.fromkeys(PUBLIC.values()))
+        bad("status", f"`status` must be {', '.join(states[:-1])} or {states[-1]}.", sorted(states))
     for name in ("created_after", "created_before"):
         value: int | None = getattr(page, name)
         if value is not None and not 0 <= value < 1 << 33:

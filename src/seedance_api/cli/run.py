@@ -18,7 +18,7 @@ from seedance_api.accounts.queries import Account
 from seedance_api.app.place import database_of
 from seedance_api.app.read import database_url, pepper_of
 from seedance_api.foundation import installation, log, migrations
-from seedance_api.foundation.db import COMMAND, Database, open_connection
+from seedance_api.foundation.db import COMMAND, Database, open_connection, why_unreachable
 from seedance_api.foundation.disk import Ballast
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
@@ -166,8 +166,8 @@ def holds_installation(settings: Settings, *, half: bool = False) -> bool:
 
     try:
         return asyncio.run(look())
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        unreachable(settings)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        unreachable(settings, why_unreachable(error))
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -176,16 +176,16 @@ def migrate(settings: Settings) -> list[str]:
         return migrations.migrate(database_url(settings))
     except SchemaError as error:
         fail(str(error), 1)
-    except ConnectionError:
-        unreachable(settings)
+    except ConnectionError as error:
+        unreachable(settings, str(error))
 
 
 def schema_of(settings: Settings) -> migrations.Standing:
     """How the schema stands to this version."""
     try:
         return migrations.look(database_url(settings))
-    except ConnectionError:
-        unreachable(settings)
+    except ConnectionError as error:
+        unreachable(settings, str(error))
 
 
 def check_schema(settings: Settings) -> None:
@@ -199,9 +199,10 @@ def check_schema(settings: Settings) -> None:
         fail(f"{older}. Run: seedance-api migrate", 1)
 
 
-def unreachable(settings: Settings) -> NoReturn:
-    """End the command. What the driver says may hold the address, and so a password."""
-    fail(f"the database of SEEDANCE_DATABASE_URL cannot be reached: {database_of(settings)}", 1)
+def unreachable(settings: Settings, why: str) -> NoReturn:
+    """End the command."""
+    where = "; it is named by SEEDANCE_DATABASE_URL" if settings.database_url else ""
+    fail(f"{database_of(settings)} cannot be reached: {why}{where}", 1)
 
 
 def no_installation(settings: Settings) -> NoReturn:

@@ -32,6 +32,20 @@ UNREACHABLE = (
     asyncpg.InternalClientError,  # what asyncpg says of a connection that was ended between two statements
 )
 """What is raised when the database cannot be reached. Whether it has committed is not known then."""
+_WHY: tuple[tuple[type[BaseException], str], ...] = (
+    (asyncpg.InvalidPasswordError, "wrong password"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "there is no such user, or it may not sign in from here"),
+    (asyncpg.InvalidCatalogNameError, "there is no such database"),
+    (asyncpg.TooManyConnectionsError, "it has as many connections as it may have"),
+    (asyncpg.CannotConnectNowError, "it is starting up or shutting down"),
+    (asyncpg.InsufficientPrivilegeError, "the user may not do this"),
+    (ConnectionRefusedError, "the connection is refused: nothing listens there"),
+    (socket.gaierror, "the name of its host is not found"),
+    (TimeoutError, "there was no answer in time"),
+    (FileNotFoundError, "there is no such socket"),
+    (PermissionError, "its socket may not be used"),
+    (ConnectionError, "the connection was broken off"),
+)
 CONTENDED = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 """What is raised when another transaction is in the way. Nothing is written then."""
 CONNECT_SECONDS = 5.0
@@ -50,6 +64,17 @@ _PROBE_SECONDS = 2.0
 Row = TypeVar("Row")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
+
+
+class UnreachableError(ConnectionError):
+    """Nothing answers where the database should be; the text is why."""
+
+
+def why_unreachable(error: BaseException) -> str:
+    """Why a database cannot be reached, in words. What the driver says may hold the address, and so a password."""
+    if isinstance(error, UnreachableError):
+        return str(error)
+    return next((why for kind, why in _WHY if isinstance(error, kind)), type(error).__name__)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,7 +312,7 @@ async def _open(*arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.
     except TimeoutError:
         raise
     except OSError as error:  # a socket's file that is gone is a FileNotFoundError
-        raise ConnectionError(type(error).__name__) from None
+        raise UnreachableError(why_unreachable(error)) from None
 
 
 async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from seedance_api.foundation import schema
-from seedance_api.foundation.db import CONNECT_SECONDS, MIGRATION, Connection, open_connection
+from seedance_api.foundation.db import CONNECT_SECONDS, MIGRATION, Connection, open_connection, why_unreachable
 from seedance_api.foundation.schema import Difference
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -177,7 +177,7 @@ async def _connected(url: str) -> AsyncGenerator[Connection]:
         connection: Connection = await open_connection(url, MIGRATION)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # its text may hold the address, and so a password
-        raise ConnectionError(type(error).__name__) from None
+        raise ConnectionError(why_unreachable(error)) from None
     try:
         yield connection
     finally:
