@@ -20,7 +20,7 @@ from seedance_api.catalog.models import DEFAULT
 from seedance_api.generations.states import FAILURES
 from stage import Service, finished
 
-PLAIN = {("GET", "/openapi.json"), ("GET", "/docs"), ("POST", "/v1/callbacks/{attempt}/{token}")}
+PLAIN = {("GET", "/openapi.json"), ("GET", "/docs"), ("GET", "/"), ("POST", "/v1/callbacks/{attempt}/{token}")}
 """They are the document and its page, and what an upstream calls at an address of its own: no part of the API."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from seedance_api.accounts import queries
-from seedance_api.accounts.keys import KeyMode, parse
+from seedance_api.accounts.keys import PREFIX, KeyMode, parse
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.errors import AppError
@@ -54,7 +54,7 @@ class Authenticator:
         """The principal of an `Authorization` header. Raises AppError 401."""
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise AppError("missing_key", "Send your API key as: Authorization: Bearer sda_…", headers=_CHALLENGE)
+            raise AppError("missing_key", f"{_what_was_sent(header or '')} {HOW}", headers=CHALLENGE)
         known = self._known.get(token)
         if known and known[1] > time.monotonic() and self._hears():
             return known[0]
@@ -74,7 +74,7 @@ class Authenticator:
     async def _look_up(self, token: str) -> Principal:
         plain = parse(token)
         if plain is None:
-            raise _refusal()
+            raise AppError("invalid_key", _what_is_wrong(token), headers=CHALLENGE)
         epoch = self.epoch
         key = await self._by_handle(plain.handle)
         # an unknown key is compared all the same, so that it takes as long as a known one
@@ -133,8 +133,32 @@ class Standing:
         return True
 
 
-_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+HOW = "Send it as: Authorization: Bearer sda_…"
+_SCHEMES = frozenset({"token", "key", "basic", "digest", "apikey", "api-key", "negotiate"})
+"""What other services call it; only these are repeated, for anything else may be a secret."""
+
+
+def _what_was_sent(header: str) -> str:
+    word = header.partition(" ")[0]
+    if not header:
+        return "No API key was sent."
+    if word.startswith(PREFIX):
+        return "The API key stands in `Authorization` without `Bearer`."
+    if word.lower() in _SCHEMES:
+        return f"The API key was sent as `Authorization: {word} …`, and this service takes `Bearer`."
+    if word.lower() == "bearer":
+        return "`Authorization: Bearer` was sent without an API key."
+    return "`Authorization` was sent, but not as `Bearer` and an API key."
+
+
+def _what_is_wrong(token: str) -> str:
+    if token.strip() != token:
+        return f"The API key has spaces around it. {HOW}"
+    if not token.startswith(PREFIX):
+        return f"The API key is none of this service: its keys begin with {PREFIX}test_ or {PREFIX}live_. {HOW}"
+    return "The API key is mistyped or incomplete. Copy all of it, and nothing else."
 
 
 def _refusal() -> AppError:
-    return AppError("invalid_key", headers=_CHALLENGE)
+    return AppError("invalid_key", "The API key is unknown or was revoked. Use another one.", headers=CHALLENGE)

@@ -79,7 +79,7 @@ async def set_retention(db: Database, email: str, *, keep_seconds: int | None, g
         if value is not None and not least <= value <= most
     ]
     if problems:
-        raise AppError("invalid_request", " ".join(one.message for one in problems), problems=problems)
+        raise AppError("invalid_request", problems=problems)
     account = await queries.account_by_email(db, email)
     if account is None:
         raise AppError("not_found", "There is no account with that address.", param="email")

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
+PREFIX = "sda_"
+"""What every key begins with."""
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ALLOWED = frozenset(_BASE62)
 _HANDLE, _CHANCE, _CHECK = 8, 32, 6
@@ -30,20 +32,20 @@ class PlainKey(msgspec.Struct, frozen=True):
     handle: str
 
     def __repr__(self) -> str:
-        return f"PlainKey(sda_{self.mode}_{self.handle}…)"
+        return f"PlainKey({PREFIX}{self.mode}_{self.handle}…)"
 
 
 def mint(mode: KeyMode) -> PlainKey:
     """A new key, of 190 bits of chance."""
     body = "".join(secrets.choice(_BASE62) for _ in range(_HANDLE + _CHANCE))
-    start = f"sda_{mode}_{body}"
+    start = f"{PREFIX}{mode}_{body}"
     return PlainKey(start + _checksum(start), mode, body[:_HANDLE])
 
 
 def parse(text: str) -> PlainKey | None:
     """The parts of a well-formed key; None for one that is mistyped. One wrong letter is always found."""
     for mode in KeyMode:
-        prefix = f"sda_{mode}_"
+        prefix = f"{PREFIX}{mode}_"
         if text.startswith(prefix):
             body = text[len(prefix) :]
             if len(body) != _BODY or not _ALLOWED.issuperset(body) or _checksum(text[:-_CHECK]) != body[-_CHECK:]:

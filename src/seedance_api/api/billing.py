@@ -130,7 +130,7 @@ def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
         message = "Say `low_balance`: an amount, or null to hear nothing."
         problems.append(Problem(path="low_balance", code="missing", message=message))
     if problems:
-        raise AppError("invalid_request", problems[0].message, problems=problems)
+        raise AppError("invalid_request", problems=problems)
     return low
 
 
@@ -241,7 +241,7 @@ def read_usage(query: Mapping[str, Any], now: date) -> _Asked:
     if asked.after is not None and behind is None:
         bad("after", "`after` must be the `next` of a page before.")
     if problems or since is None or until is None:
-        raise AppError("invalid_request", problems[0].message, problems=problems)
+        raise AppError("invalid_request", problems=problems)
     return _Asked(since, until, by, behind, asked.limit)
 
 

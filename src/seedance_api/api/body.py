@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ _FREE = 1 << 20
 _STEP = 1 << 20
 _READ_SECONDS = 300.0
 _IDLE_SECONDS = 20.0
-_DISCARD_SECONDS = 5.0
 LEAST_BYTES_A_SECOND = 8 << 10
 """A slower body is broken off: while it comes, it holds room that others need."""
 _CLOSE = {"Connection": "close"}
@@ -258,11 +257,7 @@ async def _read_form(
                     form.take(part)
                 await lease.cover(form.held + form.written if on_disk else form.held)
             whole = True
-    except AppError:
-        await _discard(chunks)
-        raise
     except (MultipartError, ValueError, LookupError):
-        await _discard(chunks)
         # the parser's own text may quote the body
         says = (_CUT_FORM if whole else _MALFORMED) if boundary else _NO_BOUNDARY
         raise AppError("invalid_multipart", says) from None
@@ -283,11 +278,3 @@ _MALFORMED = (
     "The form is malformed: each part begins with two dashes and the boundary, has a Content-Disposition with a name, "
     "and all of its lines end with CR LF."
 )
-
-
-async def _discard(chunks: AsyncIterator[bytes]) -> None:
-    """Read what is left: a client that is still sending may otherwise see a broken connection and not our answer."""
-    with suppress(AppError, TimeoutError):
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            async for _ in chunks:
-                pass

@@ -88,5 +88,5 @@ def _read_form(body: dict[str, Any]) -> LinkForm:
     if form.variant not in VARIANTS:
         problems += unknown_variant("`variant` must be video, last_frame or thumbnail.").problems
     if problems:
-        raise AppError("invalid_request", problems[0].message, problems=problems)
+        raise AppError("invalid_request", problems=problems)
     return form

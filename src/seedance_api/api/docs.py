@@ -103,6 +103,12 @@ async def openapi_json() -> Response[bytes]:
     return Response(msgspec.json.encode(document()), media_type="application/json", headers=_PUBLIC)
 
 
+@get("/")
+async def root() -> Response[bytes]:
+    """Whoever opens the service in a browser finds its documentation; relative, for a proxy may have a prefix."""
+    return Response(b"", status_code=302, headers={"Location": "docs"} | _PUBLIC)
+
+
 @get("/docs")
 async def docs_page(request: AnyRequest) -> Response[str]:
     """The documentation of the API, with the address that customers use."""

@@ -60,7 +60,8 @@ _KEY = re.compile(rb"sda_(live|test)_[0-9A-Za-z]{4,}")
 def headers_of(error: AppError) -> dict[str, str]:
     """The headers of a refusal; clients that would try a hopeless request again are told not to."""
     retry = "true" if CODES[error.code].retry else "false"
-    return {"content-type": "application/json", "x-should-retry": retry} | error.headers
+    own = {name.lower(): value for name, value in error.headers.items()}
+    return {"content-type": "application/json", "x-should-retry": retry} | own
 
 
 def as_app_error(error: Exception, request_id: str) -> AppError:
@@ -96,14 +97,15 @@ def handle(request: Any, error: Exception) -> Response[bytes]:
     """Litestar's exception handler."""
     request_id: str = request.scope.get("request_id", "")
     refusal = as_app_error(error, request_id)
-    body = encode(refusal, request_id)
-    return Response(body, status_code=refusal.status, media_type="application/json", headers=headers_of(refusal))
+    headers = headers_of(refusal)
+    kind = headers.pop("content-type")
+    return Response(encode(refusal, request_id), status_code=refusal.status, media_type=kind, headers=headers)
 
 
 async def send_error(send: Send, scope: Any, error: AppError) -> None:
     """A refusal from a plain ASGI handler that has not answered yet."""
     body = encode(error, scope.get("request_id", ""))
-    headers = [(key.lower().encode(), value.encode("latin-1")) for key, value in headers_of(error).items()]
+    headers = [(key.encode(), value.encode("latin-1")) for key, value in headers_of(error).items()]
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False})

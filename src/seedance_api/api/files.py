@@ -176,5 +176,5 @@ def _only_file(values: dict[str, Any]) -> Upload:
             Problem(path="file", code="missing", message="Send the file in a part named `file`, with a file name.")
         )
     if problems or not isinstance(upload, Upload):
-        raise AppError("invalid_request", problems[0].message, problems=problems)
+        raise AppError("invalid_request", problems=problems)
     return upload

@@ -7,7 +7,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from seedance_api.api.videos import json_response
-from seedance_api.catalog.models import MODELS, ModelView, find, view
+from seedance_api.catalog.models import MODELS, ModelView, find, quoted, view
 from seedance_api.foundation.errors import AppError
 
 
@@ -29,5 +29,6 @@ async def retrieve_model(model: FromPath[str]) -> Response[bytes]:
     """One model, by its name or one of the vendor's ids."""
     found = find(model)
     if found is None:
-        raise AppError("not_found", "There is no such model.", param="model")
+        available = ", ".join(one.name for one in MODELS)
+        raise AppError("not_found", f"Unknown model{quoted(model)}. Available: {available}.", param="model")
     return json_response(view(found))

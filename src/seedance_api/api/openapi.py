@@ -109,7 +109,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Seedance API",
             "version": VERSION,
-            "description": "Videos by ByteDance's Seedance models. A superset of OpenAI's Videos API: "
+            "description": "Videos by ByteDance's Seedance models. Of OpenAI's Videos API it serves create, retrieve, list, delete and download, not remixes, edits, extensions, characters and spritesheets: "
             "point a client's `base_url` here and use a key that starts with `sda_`.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -150,11 +150,11 @@ def _paths() -> dict[str, Any]:
     token["description"] = "What we signed: the object, its type and until when."
     return {
         "/v1/videos": {
-            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy", "too_many_uploads", "storage_full", "storage_unavailable"], parameters=[_KEY, _RETRY], body=_create_body()),
+            "post": _operation("createVideo", "Create a video", "Videos", "Video", ["invalid_request", "unsupported_client", "invalid_json", "invalid_multipart", "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "idempotency_in_progress", "insufficient_balance", "limit_reached", "max_cost_exceeded", "no_price", "too_busy", "too_many_uploads", "storage_full", "storage_unavailable"], parameters=[_KEY, _RETRY], body=_create_body()),
             "get": _operation("listVideos", "List videos", "Videos", "VideoList", ["invalid_request"], parameters=_page_parameters()),
         },
         "/v1/videos/quote": {
-            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "invalid_json", "invalid_multipart", "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "max_cost_exceeded", "no_price", "too_busy", "too_many_uploads", "storage_full", "storage_unavailable"], parameters=[_KEY], body=_create_body()),
+            "post": _operation("quoteVideo", "Quote a video", "Videos", "QuoteView", ["invalid_request", "unsupported_client", "invalid_json", "invalid_multipart", "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "body_incomplete", "body_too_large", "unsupported_media_type", "idempotency_mismatch", "max_cost_exceeded", "no_price", "too_busy", "too_many_uploads", "storage_full", "storage_unavailable"], parameters=[_KEY], body=_create_body()),
         },
         "/v1/videos/{video_id}": {
             "parameters": [video],

@@ -163,7 +163,6 @@ def _headers(found: Sendable, part: Part | None) -> list[tuple[bytes, bytes]]:
         "cache-control": "private, no-store",
         "content-security-policy": "default-src 'none'; sandbox",
         "referrer-policy": "no-referrer",
-        "cross-origin-resource-policy": "same-origin",
         "x-accel-buffering": "no",  # a proxy that reads ahead would have the file before the client has
     }
     if found.modified_at is not None:

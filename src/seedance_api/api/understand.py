@@ -36,7 +36,7 @@ class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateVideo(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a create: a superset of OpenAI's. Null stands for absent."""
+    """The body of a create: OpenAI's fields and more. Null stands for absent."""
 
     model: str | None = None
     prompt: str | None = None

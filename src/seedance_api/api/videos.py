@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.body import AnyRequest, Body, read_body
 from seedance_api.api.decode import decode_query
+from seedance_api.api.dialect import check_dialect
 from seedance_api.api.once import once_by_content, once_by_key, seal
 from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.quotes import quote_view
@@ -39,6 +40,7 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 async def create_video(request: AnyRequest) -> Response[bytes]:
     """Create a video."""
     parts, principal = parts_of(request), principal_of(request)
+    check_dialect(request.headers, parts.base)
     parts.disk.check()
     async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
         asked = understand(body, parts.posting)
@@ -86,6 +88,7 @@ def _fresh(created: Created) -> Seen:
 async def quote_video(request: AnyRequest) -> Response[bytes]:
     """Check a create and say what it would take; nothing is created."""
     parts, principal = parts_of(request), principal_of(request)
+    check_dialect(request.headers, parts.base)
     async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
         asked = understand(body, parts.posting)
         once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
@@ -227,9 +230,11 @@ def read_page(query: Mapping[str, Any]) -> Page:
     if page.after is not None and not is_id("vid", page.after):
         bad("after", "`after` must be the id of a video, as `last_id` gives it.")
     if page.model is not None and model is None:
-        bad("model", "`model` must be a model's name.", [known.name for known in models.MODELS])
+        known = [one.name for one in models.MODELS]
+        bad("model", f"Unknown model{models.quoted(page.model)}. Available: {', '.join(known)}.", known)
     if page.status is not None and page.status not in PUBLIC.values():
-        bad("status", "`status` must be one of the public states.", sorted(set(PUBLIC.values())))
+        states = list(dict.fromkeys(PUBLIC.values()))
+        bad("status", f"`status` must be {', '.join(states[:-1])} or {states[-1]}.", sorted(states))
     for name in ("created_after", "created_before"):
         value: int | None = getattr(page, name)
         if value is not None and not 0 <= value < 1 << 33:

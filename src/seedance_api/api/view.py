@@ -1,4 +1,4 @@
-"""What customers see of a generation: the video object, a superset of OpenAI's."""
+"""What customers see of a generation: the video object, OpenAI's fields and more."""
 
 from datetime import UTC, datetime
 from typing import Literal

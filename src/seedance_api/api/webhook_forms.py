@@ -152,7 +152,7 @@ def read_list(query: Mapping[str, Any], prefix: str, **choices: Sequence[str]) -
             message = f"There is no field `{name}`."
             problems.append(Problem(path=name, code="unknown_field", message=message, allowed=["limit", "after"]))
         elif value not in allowed:
-            message = f"`{name}` must be one of those that there are."
+            message = f"`{name}` must be one of {', '.join(allowed)}."
             problems.append(Problem(path=name, code="unsupported_value", message=message, allowed=list(allowed)))
     if problems:
         raise refusal(problems)

@@ -22,6 +22,7 @@ from seedance_api.api import (
     webhook_endpoints,
     webhook_secret,
 )
+from seedance_api.api.addresses import Addresses
 from seedance_api.api.body import FILE_MOST
 from seedance_api.api.callbacks import receive_callback
 from seedance_api.api.content import serve_content, serve_link
@@ -96,6 +97,7 @@ ROUTES = [
     health.readyz,
     docs.openapi_json,
     docs.docs_page,
+    docs.root,
 ]
 
 
@@ -134,7 +136,7 @@ def build_api(settings: Settings) -> ASGIApp:
         proxies=tuple(map(ip_network, settings.proxy_networks)),
     )
     connections = Connections(settings.port, bounds)
-    face = Face(app, connections)
+    face = Face(app, Addresses(ROUTES), connections)
     return face
 
 

@@ -71,7 +71,7 @@ async def check_store_is_free(settings: Settings) -> None:
         theirs, is_empty = await claim.read(store), await claim.is_empty(store, PREFIXES)
     except Exception as error:  # noqa: BLE001 every store has errors of its own
         raise InstallationError(
-            f"the object store {store_of(settings)} cannot be read ({type(error).__name__})"
+            f"the object store {store_of(settings)} cannot be read: {objects.why_unusable(error)}"
         ) from None
     if theirs is None and is_empty:
         return
@@ -217,7 +217,7 @@ async def _with_store(
     except Exception as error:  # noqa: BLE001 every store has errors of its own
         if not found.store_marked:  # nobody has seen it yet
             raise InstallationError(
-                f"the object store {store_of(settings)} cannot be used ({type(error).__name__})"
+                f"the object store {store_of(settings)} cannot be used: {objects.why_unusable(error)}"
             ) from None
         _log.error("store.unreachable", error=type(error).__name__)  # it will come back; what runs can wait for it
         return found

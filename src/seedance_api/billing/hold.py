@@ -66,8 +66,8 @@ def refusal(short: Sequence[Shortfall]) -> AppError:
     """402 with every number: what is needed, and what is left of the balance and of each limit in the way."""
     problems = [_problem(one) for one in short]
     if short[0].limit is None:
-        return AppError("insufficient_balance", problems[0].message, problems=problems)
-    return AppError("limit_reached", problems[0].message, problems=problems)
+        return AppError("insufficient_balance", problems=problems)
+    return AppError("limit_reached", problems=problems)
 
 
 def _problem(short: Shortfall) -> Problem:

@@ -64,8 +64,9 @@ def _choose_model(name: str | None, report: Report) -> Model | None:
     allowed = tuple(known.name for known in usable)
     if model is None:
         nearest = _nearest_names(name, usable)
-        says = f"is not a model we know; did you mean {' or '.join(nearest)}?" if nearest else "is not a model we know."
-        report.add(Code.UNKNOWN_MODEL, "model", says, value=name, allowed=allowed)
+        hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+        message = f"Unknown model{models.quoted(name)}. Available: {', '.join(allowed)}.{hint}"
+        report.add(Code.UNKNOWN_MODEL, "model", "", value=name, allowed=allowed, message=message)
     elif model.state(report.today) is State.RETIRED:
         ended_at = max(cloud.ends_at for cloud in model.clouds if cloud.ends_at is not None)
         says = f"{model.name} was retired by the vendor on {ended_at:%Y-%m-%d}; use {model.replacement} instead."

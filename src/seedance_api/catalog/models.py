@@ -4,6 +4,7 @@ Sources, as read in October and November 2026: Volcengine 82379 and ModelArk 152
 input limits), 1330310 (model list), 1350667 (retirement), 2291680 (Seedance 2.0), 2607688 (Seedance 2.5).
 """
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import msgspec
@@ -26,6 +27,7 @@ from seedance_api.catalog.order import Mode, TaskType
 from seedance_api.catalog.pixels import ADAPTIVE, NEUTRAL, RATIOS
 
 DEFAULT = "seedance-2.0-mini"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,11 @@ class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: Capabilities
     limits: InputLimits
     sizes: dict[str, dict[str, str]]
+
+
+def quoted(name: str) -> str:
+    """A name that somebody gave for a model, to be told back where it looks like one; else nothing."""
+    return f" `{name}`" if _NAME.fullmatch(name) else ""
 
 
 def find(name: str) -> Model | None:

@@ -44,7 +44,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing wrong with a request.
 
     `allowed` is what this model takes there, `models` the active models that would take what was sent.
-    `value` is never part of the prompt, and `message` holds nothing that the caller sent.
+    `value` is never part of the prompt, and `message` holds nothing that the caller sent but
+    what has the form of a model's name.
     """
 
     path: str
@@ -76,15 +77,16 @@ class Report:
         value: Value = None,
         allowed: tuple[str, ...] | str | None = None,
         taken_by: Callable[[Model], bool] | None = None,
+        message: str | None = None,
     ) -> None:
-        """Note a problem; the message is the name of the field and what `says` says of it."""
+        """Note a problem; the message is the name of the field and what `says` says of it, unless one is given."""
         source = self.sources.get(field, field)
         flagged = source.startswith("--")
         self.problems.append(
             Problem(
                 path="prompt" if flagged else source,
                 code=code,
-                message=f"`{source}` in the prompt {says}" if flagged else f"`{source}` {says}",
+                message=message or (f"`{source}` in the prompt {says}" if flagged else f"`{source}` {says}"),
                 value=None if flagged else presentable(value),
                 allowed=allowed,
                 models=active_models(taken_by, self.today) if taken_by else (),

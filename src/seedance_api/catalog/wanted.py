@@ -94,13 +94,13 @@ def fit_size(wanted: Wanted, model: Model, resolutions: tuple[str, ...], report:
         return
     stands_for = pixels.from_size(model, wanted.size, resolutions)
     if stands_for is None:
-        size = wanted.size
+        size, allowed = wanted.size, pixels.sizes(model, resolutions)
         report.add(
             Code.UNSUPPORTED_VALUE,
             "size",
-            f"must be one of the sizes of {model.name}.",
+            f"must be one of {', '.join(allowed)} for {model.name}.",
             value=size,
-            allowed=pixels.sizes(model, resolutions),
+            allowed=allowed,
             taken_by=lambda other: pixels.from_size(other, size, other.capabilities.resolutions) is not None,
         )
         return

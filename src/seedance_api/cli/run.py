@@ -25,6 +25,7 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
+from seedance_api.foundation.objects import why_unusable
 from seedance_api.foundation.pooling import is_shared
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.postmaster import StartError
@@ -236,7 +237,8 @@ def check_schema(settings: Settings) -> None:
 
 def unreachable(settings: Settings, error: BaseException) -> NoReturn:
     """End the command. What the driver says may hold the address, and so a password."""
-    fail(f"{database_of(settings)} cannot be reached: {reason_of(error)}. See SEEDANCE_DATABASE_URL", 1)
+    where = ". See SEEDANCE_DATABASE_URL" if settings.database_url else ""
+    fail(f"{database_of(settings)} cannot be reached: {reason_of(error)}{where}", 1)
 
 
 @contextmanager
@@ -256,8 +258,7 @@ def refusals() -> Generator[None]:
     except UNREACHABLE as error:
         fail(f"the connection to the database was lost: {reason_of(error)}", 1)
     except ObjectStoreError as error:
-        # its text has the whole answer of the store, and the address with its account
-        fail(f"the object store refused: {type(error).__name__}. See SEEDANCE_STORAGE_URL and its credentials", 1)
+        fail(f"the object store cannot be used: {why_unusable(error)}. See SEEDANCE_STORAGE_URL", 1)
 
 
 def said_by_system(error: OSError) -> str:

@@ -96,7 +96,8 @@ async def _store(store: ObjectStore) -> Remark:
             there = await objects.exists(store, key)
             await objects.delete(store, [key])
     except Exception as error:  # noqa: BLE001 every store has errors of its own
-        return Remark(name="objects", status="error", message=f"the object store refuses: {type(error).__name__}")
+        why = objects.why_unusable(error)
+        return Remark(name="objects", status="error", message=f"the object store refuses: {why}")
     if not there:
         return Remark(name="objects", status="error", message="what was written to the object store is not there")
     return Remark(name="objects", status="ok", message="written, found and deleted")

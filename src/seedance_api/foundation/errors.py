@@ -51,6 +51,12 @@ CODES: dict[str, Code] = {
         False,
         "The request must have exactly one `Host` header: a name or an address, and perhaps a port.",
     ),
+    "unsupported_client": Code(
+        400,
+        "invalid_request_error",
+        False,
+        "The client is made for another service and could not read the answer. Nothing was made; the message says what to use.",
+    ),
     "missing_key": Code(401, "authentication_error", False, "No API key was sent."),
     "invalid_key": Code(401, "authentication_error", False, "The API key is mistyped, unknown or revoked."),
     "insufficient_balance": Code(
@@ -201,8 +207,27 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: tuple[str, ...] = ()
 
 
+_MESSAGE_MOST = 2000
+"""Characters of a message that is made of several problems: those that go beyond are counted."""
+
+
+def in_one_message(problems: Sequence[Problem]) -> str:
+    """Every problem, in order, in one text: most clients show nothing else of a refusal."""
+    said = list(dict.fromkeys(one.message for one in problems))
+    told: list[str] = []
+    for one in said:
+        if told and sum(map(len, told)) + len(one) > _MESSAGE_MOST:
+            told.append(f"And {len(said) - len(told)} more: see `errors`.")
+            break
+        told.append(one)
+    return " ".join(told)
+
+
 class AppError(Exception):
-    """The caller's fault, or a state he must know of. `message` is public: no secret, prompt or key belongs in it."""
+    """The caller's fault, or a state he must know of. `message` is public: no secret, prompt or key belongs in it.
+
+    Without a message, that of its problems is taken, all of them; else that of the code.
+    """
 
     def __init__(
         self,
@@ -216,7 +241,7 @@ class AppError(Exception):
         self.code = code
         self.status = CODES[code].status
         self.type = CODES[code].type
-        self.message = message or CODES[code].meaning
+        self.message = message or (in_one_message(problems) if problems else CODES[code].meaning)
         self.param = param if param is not None else (problems[0].path if problems else None)
         self.problems = tuple(problems)
         self.headers = dict(headers or {})

@@ -26,6 +26,18 @@ _LISTED = 1000
 """Keys of one page: what S3 lists in one request."""
 _TRIES = 5
 _PROBE, _PROBE_SECONDS = "probe/never", 30.0
+_BAD = "bad credentials: the key, its secret or its token is wrong"
+_WHY = (
+    (("NoSuchBucket", "The specified bucket does not exist"), "there is no such bucket"),
+    (("ContainerNotFound",), "there is no such container"),
+    (("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AuthenticationFailed"), _BAD),
+    (("169.254.169.254", "metadata.google.internal"), "there are no credentials for it"),
+    (("ConnectionRefused",), "the connection is refused: nothing listens there"),
+    (("dns error",), "the name of its host is not found"),
+    (("TimedOut", "operation timed out"), "there was no answer in time"),
+    (("PermanentRedirect", "AuthorizationHeaderMalformed"), "the bucket is in another region"),
+)
+"""What the library and the makers of stores say, and what it means."""
 
 
 class TornError(OSError):
@@ -214,6 +226,21 @@ async def size_of(store: ObjectStore, key: str) -> int:
         raise
 
 
+def why_unusable(error: BaseException) -> str:
+    """Why a store cannot be used, in words. What the library says may quote an address and what was signed."""
+    if isinstance(error, TimeoutError):
+        return "there was no answer in time"
+    text = str(error) if isinstance(error, (BaseError, OSError)) else ""
+    found = next((why for signs, why in _WHY if any(sign in text for sign in signs)), None)
+    if found is None and isinstance(error, UnauthenticatedError):
+        return _BAD
+    if found is None and isinstance(error, (PermissionDeniedError, PermissionError)):
+        return "access is denied: the credentials may not do this"
+    if found is None and isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return found or type(error).__name__
+
+
 async def is_silent(store: ObjectStore) -> str | None:
     """Why the store cannot be used, or None: asked about an object that is never there. Waits for 30 s at most."""
     try:
@@ -224,7 +251,7 @@ async def is_silent(store: ObjectStore) -> str | None:
     except MissingError as error:
         return error.strerror
     except (BaseError, OSError, TimeoutError) as error:
-        return f"the object store does not answer: {type(error).__name__}"
+        return why_unusable(error)
     return None
 
 

@@ -8,12 +8,12 @@ import ssl
 import asyncpg
 
 _BY_NUMBER = {
-    errno.ECONNREFUSED: "connection refused: nothing listens there",
-    errno.ENOENT: "nothing listens there",
+    errno.ECONNREFUSED: "the connection is refused: nothing listens there",
+    errno.ENOENT: "there is no such socket",
     errno.ECONNRESET: "the connection was reset",
     errno.EHOSTUNREACH: "there is no route to the host",
     errno.ENETUNREACH: "the network is unreachable",
-    errno.ETIMEDOUT: "it did not answer in time",
+    errno.ETIMEDOUT: "there was no answer in time",
     errno.EACCES: "its socket may not be used by this user",
 }
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
@@ -28,22 +28,24 @@ def reason_of(error: BaseException) -> str:
     match error:
         case UnreachableError():
             return str(error)
-        case asyncpg.InvalidAuthorizationSpecificationError():  # a wrong password is one
-            return "the user name or the password is wrong, or pg_hba.conf does not let this machine in"
+        case asyncpg.InvalidPasswordError():
+            return "wrong password, or no such user"
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return "there is no such user, or pg_hba.conf does not let it in from this machine"
         case asyncpg.InvalidCatalogNameError():
-            return "there is no such database on that server"
+            return "there is no such database"
         case asyncpg.TooManyConnectionsError():
-            return "it has no connection left"
+            return "it has as many connections as it may have"
         case asyncpg.CannotConnectNowError():
             return "it is starting up or shutting down"
         case asyncpg.InsufficientPrivilegeError():
             return "the user may not connect to this database"
         case TimeoutError():
-            return "it did not answer in time"
+            return "there was no answer in time"
         case ssl.SSLError():
             return "no TLS connection can be made with it"
         case socket.gaierror():
-            return "its host name cannot be resolved"
+            return "the name of its host is not found"
         case OSError():
             return _of_system(error)
         case _:

@@ -65,8 +65,7 @@ async def accept(
 def refusal(problems: Sequence[Problem | catalog.Problem]) -> AppError:
     """One error that lists every problem."""
     shown = [one if isinstance(one, Problem) else _public(one) for one in problems]
-    message = shown[0].message if len(shown) == 1 else f"{len(shown)} things are wrong with the request; see `errors`."
-    return AppError("invalid_request", message, problems=shown)
+    return AppError("invalid_request", problems=shown)
 
 
 def _public(problem: catalog.Problem) -> Problem:

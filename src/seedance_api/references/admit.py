@@ -105,7 +105,7 @@ class References:
             if isinstance(outcome, BadMedia)
         ]
         if problems:
-            raise AppError("invalid_media", problems[0].message, problems=problems)
+            raise AppError("invalid_media", problems=problems)
         return {
             source.path: Admitted(outcome)
             for source, outcome in zip(sources, outcomes, strict=True)

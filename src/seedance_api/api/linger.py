@@ -1,0 +1,66 @@
+"""Linger: read on after an answer that did not need the whole body, as a client hears nothing while it still sends.
+
+A server that closes while bytes are on their way makes the system reset the connection, and most clients then report a
+lost connection and not the answer that lies in it. So what is left of a body is read and dropped, within bounds. It is
+read after the answer: a client that looks for one while it sends can stop at once, and whoever waits for
+`100 Continue` has its answer without having sent anything.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from litestar.types import Receive
+
+from seedance_api.api.body import FILE_MOST, LEAST_BYTES_A_SECOND
+from seedance_api.foundation.transfer import Floor
+
+LINGER_BYTES = 2 * FILE_MOST
+"""What is dropped of a body at most: whoever sends twice what any address takes still hears that it is too much."""
+LINGER_SECONDS = 60.0
+"""For how long at most. Such a connection counts as idle, and is the first to go when it is crowded."""
+LINGER_IDLE_SECONDS = 5.0
+"""How long nothing may come, or less than `LEAST_BYTES_A_SECOND`: what is on its way arrives sooner."""
+_BODY = frozenset({b"content-length", b"transfer-encoding"})
+
+
+def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request with these headers is followed by a body."""
+    return any(name in _BODY and value != b"0" for name, value in headers)
+
+
+def asks_first(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the client waits for `100 Continue`, which the web server sends once the body is asked for."""
+    return any(name == b"expect" for name, _ in headers)
+
+
+class Unread:
+    """A request's `receive` that knows whether anything, and whether all of the body was read."""
+
+    def __init__(self, receive: Receive, *, waits: bool) -> None:
+        self._receive = receive
+        self.waits = waits
+        self.untouched = True
+        self._over = False
+
+    async def __call__(self) -> Any:
+        """The next part of the body, or that the client is gone."""
+        self.untouched = False
+        event = await self._receive()
+        if event["type"] != "http.request" or not event["more_body"]:
+            self._over = True
+        return event
+
+    async def linger(self) -> None:
+        """Drop what is left of the body, until it ends, stops, or is too much."""
+        floor = Floor(LEAST_BYTES_A_SECOND, LINGER_IDLE_SECONDS)
+        now = asyncio.get_running_loop().time
+        end, dropped = now() + LINGER_SECONDS, 0
+        floor.begin(now(), 0)
+        while not self._over and dropped <= LINGER_BYTES and not floor.broken(now(), dropped):
+            try:
+                async with asyncio.timeout(min(LINGER_IDLE_SECONDS, end - now())):
+                    event = await self()
+            except (TimeoutError, RuntimeError):  # it stopped, or its framing is broken
+                return
+            dropped += len(event["body"]) if event["type"] == "http.request" else 0

@@ -1,0 +1,103 @@
+"""Sending: what every answer has in its head, whoever makes the answer, and where an answer ends before its time."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar.types import Message, Receive, Send
+
+from seedance_api.api.content import PLACE as LINKS
+from seedance_api.api.linger import Unread
+
+Stands = Callable[[], Awaitable[bool]]
+_EXPOSED = (
+    b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Last-Modified, Link, Repr-Digest, "
+    b"Retry-After, X-Request-Id"
+)
+_ELSEWHERE = [
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", _EXPOSED),
+]
+"""A link is all the right that there is to a file: a page of any origin may show and read what it leads to."""
+PREFLIGHT = [
+    (b"access-control-allow-methods", b"GET, HEAD"),
+    (b"access-control-allow-headers", b"Range, If-Range, If-None-Match"),
+    (b"access-control-max-age", b"86400"),
+]
+_HERE = [(b"cross-origin-resource-policy", b"same-origin")]
+"""Everything else takes a key, which has no place in a page."""
+
+
+class CutError(Exception):
+    """An answer is to go no further. What makes it is unwound."""
+
+
+class Sending:
+    """A request's `send`: adds to the head of the answer, and stops what must not go on.
+
+    `revoked`: its key was revoked meanwhile. `cut`: it is whole without the rest, as the answer to a HEAD is.
+    """
+
+    def __init__(self, scope: Any, receive: Receive, send: Send, request_id: str) -> None:
+        self.answered = self.revoked = self.cut = False
+        self.stands: Stands | None = None
+        """Asked before each piece of a long answer whether it may go on."""
+        self._send, self._receive, self._request_id = send, receive, request_id
+        self._is_head = scope["method"] == "HEAD"
+        self._shared = _ELSEWHERE if is_shared(scope["path"]) else _HERE
+        self._started = time.perf_counter()
+
+    async def __call__(self, message: Message) -> None:
+        """Send the next part of an answer. Raises CutError where it ends."""
+        if message["type"] == "http.response.start":
+            self.answered = True
+            message["headers"] = self._marked(message["headers"])
+            await self._send(message)
+            if self._is_head:
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif self._is_head:
+            if message.get("more_body"):
+                self.cut = True
+                raise CutError
+        elif message.get("more_body") and self.stands is not None and not await self.stands():
+            self.revoked = True
+            raise CutError
+        else:
+            await self._send(message)
+
+    def _marked(self, headers: Any) -> list[tuple[bytes, bytes]]:
+        """The headers of any answer. What may be kept says so itself: what is silent is kept nowhere."""
+        spent = (time.perf_counter() - self._started) * 1000
+        marked = [
+            *headers,
+            (b"x-request-id", self._request_id.encode()),
+            (b"server-timing", b"app;dur=%.2f" % spent),
+            (b"x-content-type-options", b"nosniff"),
+            *self._shared,
+        ]
+        if not any(name == b"cache-control" for name, _ in marked):
+            marked.append((b"cache-control", b"no-store"))
+        if isinstance(self._receive, Unread) and self._receive.waits and self._receive.untouched:
+            marked.append((b"connection", b"close"))  # RFC 9110 §10.1.1: the client need not send its body
+        return marked
+
+
+def is_shared(path: str) -> bool:
+    """Whether pages of other origins may use what is at a path."""
+    return path.startswith(LINKS)
+
+
+async def send_json(send: Send, body: bytes, extra: dict[str, str]) -> None:
+    """A JSON answer from a plain ASGI handler."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(key.encode(), value.encode()) for key, value in extra.items()]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def send_methods(send: Send, allowed: str, *, shared: bool) -> None:
+    """The answer to OPTIONS."""
+    headers = [(b"allow", allowed.encode()), *(PREFLIGHT if shared else [])]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
