@@ -191,7 +191,7 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
         remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours, disk=disk)
         assert {one.name: one.status for one in remarks} == {
             "database": "ok", "objects": "ok", "orphans": "ok", "prices": "warning", "marking": "ok", "settings": "ok",
-            "upstream": "warning", "disk": "ok",
+            "upstream": "warning", "disk": "ok", "waiting": "ok",
         }  # fmt: skip
         (tmp_path / "scratch").rmdir()
         (tmp_path / "scratch").touch()  # no file can be made in a file
