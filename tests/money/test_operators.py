@@ -107,8 +107,14 @@ def test_a_price_book_is_shown_edited_loaded_and_refused_with_every_fault(servic
 
 
 def test_another_currency_has_its_own_accounts_and_prices(service: Service) -> None:
-    code, said = run(service, "account", "create", "euro@example.org", "--currency", "eur")
-    assert (code, "three capital letters" in said) == (1, True)
+    for unknown in ("EUR", "eur"):
+        code, said = run(service, "account", "create", "euro@example.org", "--currency", unknown)
+        assert (code, f"--currency {unknown} is not in the price book: it has USD" in said) == (2, True)
+    code, text = run(service, "prices", "show")
+    assert code == 0
+    book = service.folder / "prices.toml"
+    book.write_text(text + text[text.index("[USD]") :].replace("USD", "EUR"))
+    service.command("prices", "load", str(book))
     made = service.command("account", "create", "euro@example.org", "--currency", "EUR")
     assert made["currency"] == "EUR"
     assert service.command("account", "credit", "euro@example.org", "3", "--reason", "x")["currency"] == "EUR"
