@@ -1,5 +1,6 @@
 """What tests of the operator's commands need."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,3 +14,11 @@ def place() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="seedance-init-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A child takes Ctrl-C, also where these tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

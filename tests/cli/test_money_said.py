@@ -7,7 +7,7 @@ import pytest
 
 from cli.test_init import run
 from fakes.ark.serve import upstreams
-from seedance_api.foundation.money import price
+from seedance_api.foundation.money import format_price
 from stage import PEPPER, fresh_database
 
 
@@ -31,7 +31,7 @@ def installation(postgres: str, place: Path) -> Iterator[str]:
     ],
 )
 def test_one_form_of_an_amount(micro: int, said: str) -> None:
-    assert price(micro, "USD") == said
+    assert format_price(micro, "USD") == said
 
 
 def test_the_commands_use_it(installation: str, place: Path) -> None:

@@ -50,6 +50,7 @@ def refusing(code: bytes) -> Iterator[int]:
 
         threading.Thread(target=serve, daemon=True).start()
         yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)  # else it would go on accepting
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ COMMANDS = [["account", "list"], ["migrate"], ["doctor"], ["prices", "show"], ["
         ("postgresql://u:hunter2@127.0.0.1:9/shop", "the connection is refused: nothing listens there"),
         ("postgresql://u:hunter2@localhost:9/shop", "the connection is refused: nothing listens there"),
         ("postgresql://u:hunter2@nowhere.invalid/shop", "the name of its host is not found"),
-        ("postgresql://u:hunter2@/shop?host=/no/such/folder", "nothing listens there"),
+        ("postgresql://u:hunter2@/shop?host=/no/such/folder", "there is no such socket"),
     ],
 )
 def test_a_database_that_is_not_there(place: Path, url: str, said: str) -> None:
@@ -159,7 +159,7 @@ def test_help_and_version_are_everywhere(place: Path) -> None:
         assert (done.code, "Usage:" in done.out) == (0, True), done
 
 
-def test_a_start_says_so_and_ctrl_c_ends_it(place: Path) -> None:
+def test_a_start_says_so_and_ctrl_c_ends_it(place: Path, interruptible: None) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEEDANCE_")}
     child = subprocess.Popen(
         [sys.executable, *SERVE, "--port", "0"], cwd=place, env=environment, text=True,

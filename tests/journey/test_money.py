@@ -132,7 +132,7 @@ def test_want_of_money_a_limit_and_max_cost_are_402_with_numbers(live: Service) 
         with pytest.raises(PaymentRequired) as limited:
             client.videos.create("A pond", **CLIP)
         assert limited.value.code == "limit_reached"
-        assert "account's limit of 0.030000 USD a day" in str(limited.value)
+        assert "account's limit of 0.03 USD a day" in str(limited.value)
         with pytest.raises(PaymentRequired) as dear:
             client.videos.create("A pond", max_cost="0.01", **CLIP)
         assert dear.value.code == "max_cost_exceeded"

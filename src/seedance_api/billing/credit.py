@@ -14,7 +14,7 @@ from seedance_api.catalog.characters import find_control
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
-from seedance_api.foundation.money import format_amount
+from seedance_api.foundation.money import format_price
 
 _REASON_MOST = 500
 _DAYS_MOST = 3650
@@ -137,7 +137,7 @@ async def _refund(
     if done := await _repeated(connection, wallet, move, generation_id=video, any_amount=amount is None):
         return done
     if not 0 < move.amount <= left:
-        message = f"Of this video's charge {format_amount(left)} {hold.currency} can still be refunded."
+        message = f"Of this video's charge {format_price(left, hold.currency)} can still be refunded."
         raise AppError("invalid_request", message, param="amount")
     moved = await _move(connection, wallet, move, move.amount, generation_id=video)
     if not await queries.note_refund(connection, video, move.amount):
@@ -176,7 +176,7 @@ async def _repeated(
     amount, video, at = there
     if video != generation_id or (amount != move.amount and not any_amount):
         whose = f" for {video}" if video else ""
-        message = f"That reference stands for {format_amount(amount)} {wallet.currency}{whose} already."
+        message = f"That reference stands for {format_price(amount, wallet.currency)}{whose} already."
         raise AppError("invalid_request", message, param="reference")
     return Moved(wallet.account_id, amount, wallet.currency, wallet.available, at, repeated=True)
 
@@ -204,8 +204,8 @@ async def _move(
     at = await queries.insert_transfers(connection, [transfer])
     assert at is not None, "it moves something, and its reference is new"
     if not await queries.move_available(connection, wallet.account_id, change):
-        free = format_amount(max(0, wallet.available + min(0, wallet.held - wallet.granted)))
-        message = f"The account has {free} {wallet.currency} of paid money that is not on hold."
+        free = format_price(max(0, wallet.available + min(0, wallet.held - wallet.granted)), wallet.currency)
+        message = f"The account has {free} of paid money that is not on hold."
         raise AppError("invalid_request", message, param="amount")
     return Moved(wallet.account_id, transfer.amount, wallet.currency, wallet.available + change, at)
 

@@ -15,7 +15,7 @@ from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
-from seedance_api.foundation.money import format_amount
+from seedance_api.foundation.money import format_amount, format_price
 
 
 class Granted(msgspec.Struct, frozen=True):
@@ -72,16 +72,17 @@ def refusal(short: Sequence[Shortfall]) -> AppError:
 
 def _problem(short: Shortfall) -> Problem:
     needed, left = format_amount(short.needed), format_amount(short.left)
-    asked = f"This video may cost up to {needed} {short.currency}"
+    asked = f"This video may cost up to {format_price(short.needed, short.currency)}"
+    rest = format_price(short.left, short.currency)
     if short.limit is None:
-        message = f"{asked}; {left} {short.currency} are available. Add money to the account, or ask for less."
+        message = f"{asked}; {rest} are available. Add money to the account, or ask for less."
         return Problem(path="balance", code="insufficient_balance", message=message, value=needed, allowed=left)
     whose, period = _scope(short.limit), short.limit.period.value
-    most = format_amount(short.limit.most)
+    most = format_price(short.limit.most, short.currency)
     again = decide.next_window(short.limit.period, short.limit.since)
     until = f" It starts anew on {again.isoformat()}, 00:00 UTC." if again else ""
     span = "in all" if again is None else f"a {period}"
-    message = f"{asked}; {left} of the {whose}'s limit of {most} {short.currency} {span} are left.{until}"
+    message = f"{asked}; {rest} of the {whose}'s limit of {most} {span} are left.{until}"
     return Problem(path=f"limits.{whose}.{period}", code="limit_reached", message=message, value=needed, allowed=left)
 
 

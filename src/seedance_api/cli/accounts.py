@@ -28,7 +28,7 @@ from seedance_api.cli.run import (
     show,
 )
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.money import format_amount, parse_amount, price
+from seedance_api.foundation.money import format_amount, format_price, parse_amount
 from seedance_api.generations.announce import announce_news
 from seedance_api.settings import Settings
 
@@ -176,7 +176,7 @@ def account_balance(email: Email, data_dir: DataDir = None, as_json: AsJson = Fa
 
     fields, found = in_database(data_dir, verb)
     kinds = ("available", "held", "granted")
-    text = "  ".join(f"{price(parse_amount(fields[kind]), fields['currency'])} {kind}" for kind in kinds)
+    text = "  ".join(f"{format_price(parse_amount(fields[kind]), fields['currency'])} {kind}" for kind in kinds)
     lines = [text, *_limit_lines(found, fields["currency"])]
     show(fields | {"limits": _limit_fields(found)}, as_json, "\n".join(lines))
 
@@ -236,7 +236,7 @@ def _show_moved(moved: Moved, word: str, as_json: bool) -> None:
         "repeated": moved.repeated,
     }
     done = "already booked under that reference" if moved.repeated else word
-    amount, available = price(moved.amount, moved.currency), price(moved.available, moved.currency)
+    amount, available = format_price(moved.amount, moved.currency), format_price(moved.available, moved.currency)
     show(fields, as_json, f"{amount} {done}; {available} available now.")
 
 
@@ -256,7 +256,7 @@ def _limit_fields(found: list[Spending]) -> list[dict[str, Any]]:
 def _limit_lines(found: list[Spending], currency: str) -> list[str]:
     spans = {Period.DAY: "a day", Period.MONTH: "a month", Period.TOTAL: "in all"}
     return [
-        f"{one.key_id or 'account'}: {price(one.most, currency)} {spans[one.period]}, "
-        f"{price(one.spent, currency)} spent, {price(one.left, currency)} left"
+        f"{one.key_id or 'account'}: {format_price(one.most, currency)} {spans[one.period]}, "
+        f"{format_price(one.spent, currency)} spent, {format_price(one.left, currency)} left"
         for one in found
     ]

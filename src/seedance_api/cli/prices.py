@@ -10,7 +10,7 @@ from seedance_api.billing import queries
 from seedance_api.billing.books import Books, PriceBook, load_book
 from seedance_api.cli.run import AsJson, Author, DataDir, author_of, fail, in_database, show
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.money import format_amount, price
+from seedance_api.foundation.money import format_amount, format_price
 from seedance_api.settings import Settings
 
 command = typer.Typer(no_args_is_help=True, help="The price book: what videos cost.")
@@ -92,7 +92,7 @@ def prices_list(version: Version = None, data_dir: DataDir = None, as_json: AsJs
         for (currency, use), rate in book.rates.items()
     ]
     lines = [
-        f"{price(rate.price, currency):>14}  (cost {price(rate.cost, currency):>14})  {use}"
+        f"{format_price(rate.price, currency):>14}  (cost {format_price(rate.cost, currency):>14})  {use}"
         for (currency, use), rate in book.rates.items()
     ]
     history = [f"version {number}, loaded {at} by {author}" for number, author, at in known]

@@ -30,7 +30,7 @@ def format_amount(micro: int) -> str:
     return f"{'-' if micro < 0 else ''}{whole}.{rest:06}"
 
 
-def price(micro: int, currency: str) -> str:
+def format_price(micro: int, currency: str) -> str:
     """12,500,000 as `12.50 USD`, for people: the one form in which commands and messages show an amount.
 
     Every decimal that says something, and at least two; `format_amount` is the form for programs.

@@ -15,7 +15,7 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Once, claimed
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.intake import Folder
-from seedance_api.foundation.money import format_amount
+from seedance_api.foundation.money import format_amount, format_price
 from seedance_api.generations.accept import Understood, accept
 from seedance_api.generations.route import Router
 from seedance_api.generations.rows import Seen
@@ -155,7 +155,8 @@ async def _price(
 
 def _too_dear(found: Price, most: int) -> AppError:
     asked, allowed = format_amount(found.most), format_amount(most)
-    message = f"This video may cost up to {asked} {found.currency}; `max_cost` allows {allowed}."
+    may = f"This video may cost up to {format_price(found.most, found.currency)}"
+    message = f"{may}; `max_cost` allows {format_price(most, found.currency)}."
     problem = Problem(path="max_cost", code="max_cost_exceeded", message=message, value=asked, allowed=allowed)
     return AppError("max_cost_exceeded", message, problems=[problem])
 
