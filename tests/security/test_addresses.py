@@ -22,13 +22,14 @@ def routes(service: Service) -> dict[str, set[str]]:
 
 def test_undocumented_methods_are_refused(service: Service) -> None:
     for path, methods in routes(service).items():
-        target = path.replace("{video_id}", "vid_x").replace("{file_id}", "file_x").replace("{model}", "x")
+        video, file = "vid_" + "0" * 26, "file_" + "0" * 26
+        target = path.replace("{video_id}", video).replace("{file_id}", file).replace("{model}", "x")
         for method in METHODS:
             if method not in methods:
                 response = ask(service, method, target)
                 assert response.headers["x-request-id"]
-                if method == "HEAD":
-                    assert response.status_code in (404, 405)
+                if method == "HEAD":  # answered wherever GET is
+                    assert response.status_code != 405 if "GET" in methods else response.status_code in (404, 405)
                     assert response.content == b""
                     continue
                 refused(response, 404, 405)
@@ -37,7 +38,6 @@ def test_undocumented_methods_are_refused(service: Service) -> None:
 
 
 NOWHERE = [
-    "/",
     "/v1",
     "/v1/",
     "/v2/videos",
@@ -138,7 +138,7 @@ def test_odd_queries_are_refused_or_find_nothing(service: Service, query: str) -
 
 @pytest.mark.parametrize("query", ["variant=x", "variant=%00", "x=1", "variant=video&x", "variant=" + "x" * 5000])
 def test_odd_variants_are_refused(service: Service, query: str) -> None:
-    refused(ask(service, "GET", f"/v1/videos/vid_x/content?{query}"), 400)
+    refused(ask(service, "GET", f"/v1/videos/vid_{'0' * 26}/content?{query}"), 400)
 
 
 @pytest.mark.parametrize("form", ["{}", "a={}", "api_key={}&x=1"])
