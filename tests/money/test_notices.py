@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import structlog
 
 from generations.kit import with_database
 from money.bank import Bank
+from seedance_api.app.open import open_notifying
 from seedance_api.billing.limits import set_limits
-from seedance_api.billing.notify import Notifier, notify, sweep_notices
+from seedance_api.billing.notify import Notifier, give_notice, notify, sweep_notices
 from seedance_api.billing.rows import Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.settings import read
 
 
 class Receiver:
@@ -161,5 +164,22 @@ def test_without_an_address_the_log_is_enough(database_url: str) -> None:
         await deliver(db, Notifier(db=db, outbound=outbound, url=None))
         await outbound.aclose()
         assert await db.fetchval("SELECT closed_at IS NOT NULL FROM notice")
+
+    with_database(database_url, verb)
+
+
+def test_the_operators_own_address_may_have_any_port_and_a_failure_is_logged(database_url: str) -> None:
+    settings = read({"SEEDANCE_NOTICE_URL": "https://notices.example.com:47006/x"})
+    outbound = open_notifying(settings)
+    assert outbound.refuse("https://notices.example.com:47006/x") is None
+    assert outbound.refuse("https://notices.example.com:47007/x") is not None
+
+    async def verb(db: Database) -> None:
+        async with db.transaction() as connection:
+            await give_notice(connection, None, "outage", {"waits_for": "x"})
+        notice_id = await db.fetchval("SELECT id FROM notice")
+        with structlog.testing.capture_logs() as logged:
+            await notify(notice_id, Notifier(db=db, outbound=Outbound(), url="https://127.0.0.1:9/x"))
+        assert [(one["kind"], one["tries"]) for one in logged if one["event"] == "notice.not_told"] == [("outage", 1)]
 
     with_database(database_url, verb)

@@ -82,7 +82,7 @@ def test_a_plain_one_has_the_defaults():
     )
     assert (one.region, one.data_region, one.key_env) == ("ap-southeast-1", "Singapore", "BYTEPLUS_KEY")
     assert (one.media, one.callbacks, one.list_a_second) == ("link", True, 1.0)
-    assert (one.result_hosts, one.allow_networks, one.allow_http, one.result_ports) == ((), (), False, frozenset())
+    assert (one.result_hosts, one.allow_networks, one.allow_http, one.extra_ports) == ((), (), False, frozenset())
     assert {name: served.ids for name, served in one.models.items()} == {
         "seedance-2.0-mini": ("dreamina-seedance-2-0-mini-260615",),
         "seedance-2.5": ("dreamina-seedance-2-5-260628",),
@@ -105,7 +105,7 @@ def test_a_full_one_and_the_order_of_preference():
     assert not first.covers(resolution="480p", input_video=False, **use)
     assert second.covers(resolution="480p", input_video=False, **use)
     assert (first.currency, first.cost, second.cost) == ("CNY", 14_000_000, 20_500_000)
-    assert (local.allow_http, local.result_ports) == (True, frozenset({8123}))
+    assert (local.allow_http, local.extra_ports) == (True, frozenset({8123}))
     assert local.models["seedance-1.0-pro"].ids == ("seedance-1-0-pro-250528",)
     assert [cost.cost for cost in local.models["seedance-1.0-pro"].costs] == [2_500_000]
 
@@ -192,6 +192,9 @@ def test_every_fault_is_told(text, expected):
         ("models =", "list_a_second = 0\nmodels =", "upstreams.byteplus.list_a_second: must be a number from"),
         ("models =", "result_hosts = [1]\nmodels =", "upstreams.byteplus.result_hosts: must be a list of texts"),
         ("models =", 'result_hosts = ["a b"]\nmodels =', "upstreams.byteplus.result_hosts: 'a b' must be like"),
+        ("models =", "result_ports = [0]\nmodels =", "upstreams.byteplus.result_ports: must be a list of ports"),
+        ("models =", "result_ports = 8444\nmodels =", "upstreams.byteplus.result_ports: must be a list of ports"),
+        ("models =", "result_ports = [true]\nmodels =", "upstreams.byteplus.result_ports: must be a list of ports"),
         ("models =", 'allow_networks = ["10.0.0.1/8"]\nmodels =', "upstreams.byteplus.allow_networks: '10.0.0.1/8' is"),
         ('"seedance-2.5"]', '"seedance-9"]', "upstreams.byteplus.models.seedance-9: is not the name of a model"),
         ('"seedance-2.5"]', '"seedance-2.0-mini"]', "upstreams.byteplus.models: names seedance-2.0-mini twice"),
@@ -276,3 +279,8 @@ def test_any_value_is_read_or_refused(key, value):
     text = "\n".join([*lines, f"{key} = {literal(value)}"])
     with suppress(ValueError):  # and no other error
         assert isinstance(read(text).upstreams[0], Upstream)
+
+
+def test_further_ports_of_results_are_named():
+    (one,) = read_upstreams(PLAIN.replace("models =", "result_ports = [8444, 9000]\nmodels =", 1)).upstreams
+    assert one.extra_ports == {8444, 9000}

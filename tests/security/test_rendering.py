@@ -1,5 +1,6 @@
 """A stored file is never rendered by a browser, whatever stands in it: it is saved, or nothing happens."""
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,9 +21,12 @@ def test_a_video_with_a_page_inside_is_not_rendered(service: Service, tmp_path: 
         video = finished(client, made["id"])["id"]
         (row,) = rows(
             service.database_url,
-            "UPDATE asset SET bytes = $2 WHERE generation_id = $1 AND variant = 'video' RETURNING object_key",
+            """
+            UPDATE asset SET bytes = $2, sha256 = $3 WHERE generation_id = $1 AND variant = 'video' RETURNING object_key
+            """,
             video,
             len(SCRIPT),
+            hashlib.sha256(SCRIPT.encode()).hexdigest(),
         )
         (service.folder / "data" / "objects" / row["object_key"]).write_text(SCRIPT)
         link = client.post(f"/v1/videos/{video}/links").json()["url"]

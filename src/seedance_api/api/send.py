@@ -54,7 +54,8 @@ async def send_object(
     """The answer to a GET or HEAD of an object. Where all of it is sent and its digest is known, its last bytes leave
     only if it has this digest: else the answer breaks off, so that nobody takes it for the file.
 
-    Raises FileNotFoundError when it is gone by now, TornError when it is not whole, AppError 416.
+    Raises FileNotFoundError when it is gone by now, TornError when it is not whole, AppError 416, and what the store
+    raises when it does not give the first bytes: nothing is answered before they are there.
     """
     part = choose(
         found.bytes,
@@ -68,10 +69,19 @@ async def send_object(
         return _nothing(part.status if part else 304, headers)
     digest = hashlib.sha256() if found.sha256 is not None and part.length == part.size else None
     chunks = await objects.open_range(store, found.object_key, part.start, part.end, size=found.bytes, digest=digest)
-    if digest is None:
-        return _stream(chunks, part, headers, note=note, changed=changed, checked=False)
-    checked = _checked(chunks, lambda: digest.hexdigest() == found.sha256)
-    return _stream(checked, part, headers, note=note, changed=changed, checked=True)
+    if digest is not None:
+        chunks = _checked(chunks, lambda: digest.hexdigest() == found.sha256)
+    begun = _begun(await anext(chunks, None), chunks)
+    return _stream(begun, part, headers, note=note, changed=changed, checked=digest is not None)
+
+
+async def _begun(first: bytes | None, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The same chunks, of which the first is here already."""
+    async with aclosing(rest):
+        if first is not None:
+            yield first
+        async for chunk in rest:
+            yield chunk
 
 
 async def _checked(chunks: AsyncGenerator[bytes, None], is_right: Callable[[], bool]) -> AsyncGenerator[bytes, None]:

@@ -1,7 +1,7 @@
 """What the API and the worker both open."""
 
 from collections.abc import Sequence
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from obstore.store import ObjectStore
@@ -85,6 +85,16 @@ def disk_of(settings: Settings, store: ObjectStore, scratch: Scratch) -> Disk:
 def open_outbound(settings: Settings) -> Outbound:
     """The door to the outside."""
     return Outbound(allow_http=settings.fetch_http, allow_networks=settings.fetch_allow_networks)
+
+
+def open_notifying(settings: Settings) -> Outbound:
+    """The door for notices, whose address is the operator's own: its port is one that he has chosen."""
+    port = urlsplit(settings.notice_url).port if settings.notice_url else None
+    return Outbound(
+        allow_http=settings.fetch_http,
+        extra_ports=frozenset() if port is None else frozenset({port}),
+        allow_networks=settings.fetch_allow_networks,
+    )
 
 
 def open_posting(settings: Settings) -> Outbound:

@@ -11,7 +11,16 @@ from obstore.store import ObjectStore
 
 from seedance_api import worker
 from seedance_api.app.mark import label_of, marking_of
-from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
+from seedance_api.app.open import (
+    CONFINED,
+    disk_of,
+    open_notifying,
+    open_objects,
+    open_outbound,
+    open_posting,
+    router_of,
+    running_url,
+)
 from seedance_api.app.read import database_url, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books, Costs
 from seedance_api.billing.notify import Notifier, give_notice
@@ -52,7 +61,7 @@ async def work(settings: Settings) -> None:
         outbound = open_outbound(settings)
         posting = open_posting(settings)
         mailbox = open_mailbox(settings.smtp_url, settings.mail_from)
-        notifier = Notifier(db=engine.db, outbound=outbound, url=settings.notice_url, mailbox=mailbox)
+        notifier = Notifier(db=engine.db, outbound=open_notifying(settings), url=settings.notice_url, mailbox=mailbox)
         deliverer = Deliverer(
             db=engine.db,
             outbound=posting,
@@ -145,7 +154,7 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
         store=store,
         results=Outbound(
             allow_http=upstream.allow_http,
-            extra_ports=upstream.result_ports,
+            extra_ports=upstream.extra_ports,
             allow_networks=upstream.allow_networks,
             take=None if disk is None else partial(asyncio.to_thread, disk.check_work),
         ),

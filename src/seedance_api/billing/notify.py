@@ -102,7 +102,11 @@ async def _tell(notice: Notice, channel: Channel, notifier: Notifier) -> bool:
         }
     )
     answer = await notifier.outbound.post(notifier.url, body, total_seconds=_SECONDS)
-    return isinstance(answer, Posted) and 200 <= answer.status < 300
+    reason = f"status {answer.status}" if isinstance(answer, Posted) else answer.message
+    if isinstance(answer, Posted) and 200 <= answer.status < 300:
+        return True
+    _log.warning("notice.not_told", kind=notice.kind, tries=notice.tries + 1, reason=reason)
+    return False
 
 
 _FAILING = """\

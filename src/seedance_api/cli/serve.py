@@ -33,11 +33,7 @@ def serve(
     allow_open_files()
     given = configured(data_dir, host=host, port=port, workers=workers)
     check_upstreams(given)
-    try:
-        listening_address(given.host, given.port)  # before anything is made or started
-    except AddressError as error:
-        fail(f"{error}. {error.advice}", 1)
-    check_health_port(given)
+    check_ports(given)
     embedded: list[Embedded] = []
     with made(given, use=embedded.append) as settings:
         in_fork(join(settings, makes=True))
@@ -59,14 +55,21 @@ def serve(
     check_supervision(embedded)
 
 
-def check_health_port(settings: Settings) -> None:
-    """End the command where probes could not be answered: the API processes would end again and again."""
-    port = settings.health_port
-    if port is None:
-        return
-    if port == settings.port:
+def check_ports(settings: Settings) -> None:
+    """End the command where nobody could be answered, before anything is made or started.
+
+    Without its port for probes, the API processes would end again and again.
+    """
+    if settings.health_port is not None and settings.health_port == settings.port:
+        port = settings.port
         fail(f"SEEDANCE_HEALTH_PORT is {port}, and so is SEEDANCE_PORT; probes need a port of their own", 2)
     try:
-        listening_address(settings.host, port)
+        listening_address(settings.host, settings.port)
     except AddressError as error:
-        fail(f"SEEDANCE_HEALTH_PORT is {port}, but {error}. Set it to a free port, or end what uses this one", 1)
+        fail(f"{error}. {error.advice}", 1)
+    if settings.health_port is None:
+        return
+    try:
+        listening_address(settings.host, settings.health_port)
+    except AddressError as error:
+        fail(f"SEEDANCE_HEALTH_PORT: {error}. Set it to a free port, or end what uses this one", 1)

@@ -164,7 +164,7 @@ CODES: dict[str, Code] = {
         503,
         "api_error",
         True,
-        "The service cannot write to its own storage. Whether anything was made is not known: repeat it with the same Idempotency-Key.",
+        "The service cannot use its own storage for the moment; try again after `Retry-After`. Whether a create or an upload was accepted is not known: repeat it with the same Idempotency-Key.",
     ),
     "unavailable": Code(
         503,

@@ -10,9 +10,13 @@ _TIME_LENGTH = 10
 _ALLOWED = frozenset(_ALPHABET)
 
 
-def new_id(prefix: str) -> str:
-    """A new id such as `vid_01k2…`. Crockford's base32 keeps the order of the 128 bits under the C collation."""
-    return f"{prefix}_{_base32(_uuid7())}"
+def new_id(prefix: str, *, at: float | None = None) -> str:
+    """A new id such as `vid_01k2…`. Crockford's base32 keeps the order of the 128 bits under the C collation.
+
+    `at` are its Unix seconds: by the database's clock where lists go by ids that several machines make. Without it they
+    are this machine's.
+    """
+    return f"{prefix}_{_base32(_uuid7(time.time_ns() if at is None else int(at * 1e9)))}"
 
 
 def is_id(prefix: str, text: str) -> bool:
@@ -27,9 +31,8 @@ def id_at(prefix: str, moment: datetime) -> str:
     return f"{prefix}_{_base32(milliseconds << 80)[:_TIME_LENGTH]}"
 
 
-def _uuid7() -> int:
+def _uuid7(nanoseconds: int) -> int:
     """RFC 9562 §5.7, with the fraction of the millisecond in `rand_a` (§6.2, method 3): one process counts upwards."""
-    nanoseconds = time.time_ns()
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     fraction = rest * 4096 // 1_000_000
     random = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)

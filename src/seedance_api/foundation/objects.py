@@ -10,13 +10,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from seedance_api.foundation import kill
+
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
 
 CHUNK = 256 * 1024
 _DELETES = 1000
@@ -25,6 +28,9 @@ _DELETES_AT_ONCE = 16
 _LISTED = 1000
 """Keys of one page: what S3 lists in one request."""
 _TRIES = 5
+_RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=20)}
+"""A request that fails is tried again in this time. One without an answer is given up after 30 s, the library's own
+bound, and not tried again: else a frozen store would hold a request, and a worker's place, for three minutes."""
 _PROBE, _PROBE_SECONDS = "probe/never", 30.0
 _BAD = "bad credentials: the key, its secret or its token is wrong"
 _WHY = (
@@ -77,7 +83,7 @@ def open_store(url: str | None, folder: Path, *, makes: bool = True) -> ObjectSt
     A folder that is not there is made, or with `makes` off is a FileNotFoundError.
     """
     if url is not None and not url.startswith("file://"):
-        return from_url(url)
+        return from_url(url, retry_config=_RETRIES)
     place = Path(url.removeprefix("file://")) if url else folder
     if makes:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -31,7 +31,8 @@ async def _courses(db: Database, ids: list[str]) -> dict[str, Course]:
         CROSS JOIN LATERAL (
             SELECT coalesce((
                 SELECT begun_at FROM attempt a
-                WHERE a.generation_id = g.id AND a.state IN ('acknowledged', 'succeeded') ORDER BY a.id DESC LIMIT 1
+                WHERE a.generation_id = g.id AND a.state IN ('acknowledged', 'succeeded')
+                ORDER BY a.created_at DESC LIMIT 1
             ), g.started_at) AS since
         ) s
         JOIN duration d ON d.provider = g.provider AND d.model = g.model AND d.resolution = g.params ->> 'resolution'

@@ -234,7 +234,7 @@ def _compose(
         for one in accepted.media
     )
     return NewGeneration(
-        id=new_id("vid"),
+        id=new_id("vid", at=parts.db.clock()),
         account_id=principal.account_id,
         key_id=principal.key_id,
         livemode=principal.livemode,

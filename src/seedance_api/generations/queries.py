@@ -194,7 +194,9 @@ async def attempts_under_way(db: Database, ids: Sequence[str]) -> dict[str, Open
 
 async def attempts_of(db: Database, generation_id: str) -> list[Tried]:
     """Every attempt at a generation, the first first."""
-    return rows(Tried, await db.fetch("SELECT * FROM attempt WHERE generation_id = $1 ORDER BY id", generation_id))
+    return rows(
+        Tried, await db.fetch("SELECT * FROM attempt WHERE generation_id = $1 ORDER BY created_at, id", generation_id)
+    )
 
 
 async def other_operations(db: Database, attempt: Opened) -> frozenset[str]:
@@ -262,7 +264,8 @@ async def is_composite(db: Database, generation_id: str) -> bool:
 async def last_operation(db: Database, generation_id: str) -> Operation | None:
     """The operation of the newest attempt that has one."""
     return await db.fetchval(
-        "SELECT operation FROM attempt WHERE generation_id = $1 AND operation IS NOT NULL ORDER BY id DESC LIMIT 1",
+        "SELECT operation FROM attempt WHERE generation_id = $1 AND operation IS NOT NULL "
+        "ORDER BY created_at DESC, id DESC LIMIT 1",  # an id has the time of the worker that made it
         generation_id,
     )
 

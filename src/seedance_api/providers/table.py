@@ -74,6 +74,16 @@ class Table:
                 self.fault(key, f"{one[:60]!r} must be like {form.pattern}")
         return tuple(texts)
 
+    def ports(self, key: str) -> tuple[int, ...]:
+        """A list of ports; none if it is absent."""
+        said = self._said.pop(key, [])
+        ports = cast("list[object]", said) if isinstance(said, list) else [None]
+        # `True` is an int, and no port
+        if not all(type(one) is int and 1 <= one <= 65535 for one in ports):
+            self.fault(key, "must be a list of ports, such as [8444]: whole numbers from 1 to 65535")
+            return ()
+        return tuple(cast("list[int]", ports))
+
     def networks(self, key: str) -> tuple[str, ...]:
         """A list of networks such as 10.0.0.0/8."""
         networks = self.texts(key, re.compile(r"[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?", re.ASCII))

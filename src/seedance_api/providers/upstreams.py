@@ -53,6 +53,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     list_a_second: float = 1.0
     result_hosts: tuple[str, ...] = ()
     allow_networks: tuple[str, ...] = ()
+    result_ports: tuple[int, ...] = ()
     models: Mapping[str, Served]
 
     def cost(
@@ -71,10 +72,10 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         return self.base_url.startswith("http://")
 
     @property
-    def result_ports(self) -> frozenset[int]:
-        """Ports other than the usual ones that results may come from: a private upstream's own."""
-        port = urlsplit(self.base_url).port
-        return frozenset() if port is None or not self.allow_networks else frozenset({port})
+    def extra_ports(self) -> frozenset[int]:
+        """Further ports that results may come from: those that are named, and a private upstream's own."""
+        own = urlsplit(self.base_url).port if self.allow_networks else None
+        return frozenset(self.result_ports if own is None else (*self.result_ports, own))
 
 
 class Upstreams(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +144,7 @@ def _upstream(name: str, table: Table, warnings: list[str], today: date) -> Upst
         "list_a_second": table.number("list_a_second", default=1.0, least=0.01, most=100),
         "result_hosts": table.texts("result_hosts", re.compile(r"\.?[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)),
         "allow_networks": table.networks("allow_networks"),
+        "result_ports": table.ports("result_ports"),
     }
     models = _models(name, table, cloud, warnings, today)
     table.end()

@@ -127,7 +127,9 @@ class References:
         deleted meanwhile, `write` raises ObjectGoneError and is called once more, with objects of the files' own. An
         object that is lost or damaged is not shared; the older files get the new one.
         """
-        new = {path: _file(one, principal, inline=inline, keep_seconds=keep_seconds) for path, one in admitted.items()}
+        new = {
+            path: self._file(one, principal, inline=inline, keep_seconds=keep_seconds) for path, one in admitted.items()
+        }
         shared, lost = await self._share(new, principal)
         await self._put(shared, admitted)
         try:
@@ -208,6 +210,19 @@ class References:
             take=folder.take,
         )
 
+    def _file(self, one: Admitted, principal: Principal, *, inline: bool, keep_seconds: int) -> NewFile:
+        return NewFile(
+            id=new_id("file", at=self._db.clock()),
+            account_id=principal.account_id,
+            livemode=principal.livemode,
+            inline=inline,
+            kind=one.inspected.kind,
+            object_key=f"files/{new_id('obj')}",
+            sha256=one.inspected.sha256,
+            facts=one.inspected.facts,
+            keep_seconds=keep_seconds,
+        )
+
 
 async def all_or_none(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """What each gives; the first that fails ends the others, which have their folder no more."""
@@ -219,17 +234,3 @@ async def all_or_none(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
-
-
-def _file(one: Admitted, principal: Principal, *, inline: bool, keep_seconds: int) -> NewFile:
-    return NewFile(
-        id=new_id("file"),
-        account_id=principal.account_id,
-        livemode=principal.livemode,
-        inline=inline,
-        kind=one.inspected.kind,
-        object_key=f"files/{new_id('obj')}",
-        sha256=one.inspected.sha256,
-        facts=one.inspected.facts,
-        keep_seconds=keep_seconds,
-    )

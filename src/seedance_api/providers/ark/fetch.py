@@ -23,7 +23,7 @@ _STALE = frozenset({403, 404})
 _REFUSED = {
     "scheme": "is not reached by HTTPS, and allow_http is off",
     "downgrade": "is not reached by HTTPS, and allow_http is off",
-    "port": "is on a port that is not one of result_ports",
+    "port": "is on a port that is neither a usual one (443, 8443) nor one of result_ports",
     "address": "has an address that is not public and not in allow_networks",
     "redirects": "redirects, which is followed only where no result_hosts are named",
 }
