@@ -442,6 +442,16 @@ def _tsa(text: str) -> str | None:
     return text or None
 
 
+def _notice(text: str) -> str | None:
+    # the address may hold a secret, so what was given is not repeated
+    if text and not _NOTICE.fullmatch(text):
+        raise ValueError("must be https://host/path, or http:// with SEEDANCE_FETCH_HTTP")
+    return text or None
+
+
+_NOTICE = re.compile(r"https?://[^\s/@?#]{1,253}([/?][^\s#]*)?")
+
+
 def _label_seconds(text: str) -> int:
     if text not in map(str, (0, *range(2, 11))):
         raise ValueError("must be 0 or a whole number from 2 to 10")
@@ -495,7 +505,8 @@ _READERS: dict[str, Callable[[str], object]] = {
     "FETCH_HTTP": _boolean,
     "LIVE_SANDBOX": _boolean,
     "CONTENT_REDIRECT": _boolean,
-    "FETCH_ALLOW_NETWORKS": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+    "FETCH_ALLOW_NETWORKS": _networks,
+    "NOTICE_URL": _notice,
     "WEBHOOK_PORTS": _ports,
     "PUBLIC_URL": _public_url,
     "PROXY_NETWORKS": _networks,

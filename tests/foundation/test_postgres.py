@@ -239,3 +239,32 @@ def small_disk() -> Iterator[Path]:
     """A file system of 200 MB, half of which a new database takes."""
     with small_file_system("200m") as folder:
         yield folder
+
+
+MAKES = """
+import sys
+from pathlib import Path
+from seedance_api.foundation.postgres import Embedded
+
+with Embedded(Path(sys.argv[1])):
+    pass
+"""
+
+
+def test_one_that_is_killed_while_it_makes_the_database_leaves_nothing_in_the_way(place: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", MAKES, str(place / "pg")], start_new_session=True)
+    until(lambda: list(place.glob("pg*/PG_VERSION")), 30)  # the first that initdb writes
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    assert not (place / "pg/PG_VERSION").exists()
+    with Embedded(place / "pg") as server:
+        assert ask(server.url, "SHOW max_connections") == "500"
+    assert sorted(one.name for one in place.iterdir() if one.is_dir()) == ["pg"]
+
+
+def test_a_folder_that_holds_something_else_is_named_and_left_alone(place: Path) -> None:
+    (place / "pg").mkdir()
+    (place / "pg/letters").write_text("dear")
+    with pytest.raises(StartError, match="must be an empty folder"), Embedded(place / "pg"):
+        pass
+    assert (place / "pg/letters").read_text() == "dear"

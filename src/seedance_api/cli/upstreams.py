@@ -109,7 +109,7 @@ def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
              for one in done]  # fmt: skip
     if not done:
         lines.append("No upstream told its tasks; nothing was compared.")
-    lines += [_line(one) for one in still_open] or ["Everything adds up."]
+    lines += [_line(one) for one in still_open] or (["Everything adds up."] if done else [])
     show({"reconciled": done, "open": still_open}, as_json, "\n".join(lines))
     if still_open:
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 A pid is believed only if the process that has it now is a server at work in the folder: pids are given out again.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -80,23 +81,43 @@ class Postmaster:
         return Running(pid=pid, ready=ready, socket_folder=lines[4] if len(lines) > 4 else "")
 
     def initialise(self) -> None:
-        """Make the folder's files, once. Raises StartError."""
+        """Make the folder's files, once. Raises StartError.
+
+        They are made beside it and take its place when they are whole: one that is killed meanwhile leaves nothing that
+        looks like a database.
+        """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         with _locked(self._folder):  # one of those that start at once does it, the rest wait
             if (self._folder / "PG_VERSION").exists():
                 return
-            if self._user is not None:
-                ensure_user_exists(self._user)
-                for folder in (self._bin, self._bin.parent / "lib"):
-                    _let_through(folder)
-                    ensure_folder_permissions(folder, 0o055)
-                _let_through(self._folder)
-                os.chown(self._folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
-            if not self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(self._folder)):
-                full = self._is_out_of_space("")
-                raise StartError("the disk is full" if full else "initdb fails", out_of_space=full)
-            with (self._folder / "postgresql.auto.conf").open("a") as file:
-                file.write(f"max_connections = {_CONNECTIONS}\n")
+            if self._folder.is_mount():  # nothing can take its place
+                self._make(self._folder)
+                return
+            made = self._folder.with_name(f"{self._folder.name}.part")
+            shutil.rmtree(made, ignore_errors=True)
+            try:
+                made.mkdir(mode=0o700)
+                self._make(made)
+                made.rename(self._folder)
+            except OSError as error:
+                reason = f"its files cannot be put into {self._folder}: {error.strerror}. It must be an empty folder"
+                raise StartError(reason, out_of_space=error.errno == errno.ENOSPC) from None
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+
+    def _make(self, folder: Path) -> None:
+        if self._user is not None:
+            ensure_user_exists(self._user)
+            for one in (self._bin, self._bin.parent / "lib"):
+                _let_through(one)
+                ensure_folder_permissions(one, 0o055)
+            _let_through(folder)
+            os.chown(folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
+        if not self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(folder)):
+            full = self._is_out_of_space("")
+            raise StartError("the disk is full" if full else "initdb fails", out_of_space=full)
+        with (folder / "postgresql.auto.conf").open("a") as file:
+            file.write(f"max_connections = {_CONNECTIONS}\n")
 
     def start(self, stopping: threading.Event, relieve: Callable[[], object]) -> Running:
         """Return once it takes connections, or `stopping` is set. Raises StartError.
