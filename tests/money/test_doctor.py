@@ -193,6 +193,14 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
             "database": "ok", "objects": "ok", "orphans": "ok", "prices": "warning", "marking": "ok", "settings": "ok",
             "upstream": "warning", "disk": "ok", "waiting": "ok",
         }  # fmt: skip
+        await db.execute("UPDATE generation SET provider = 'byteplus', state = 'running' WHERE finished_at IS NULL")
+        remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours, disk=disk)
+        (said,) = [one for one in remarks if one.name == "upstream"]
+        assert (said.status, "videos are in progress at byteplus, which is not configured" in said.message) == (
+            "error",
+            True,
+        )
+        await db.execute("UPDATE generation SET provider = 'sandbox' WHERE finished_at IS NULL")
         (tmp_path / "scratch").rmdir()
         (tmp_path / "scratch").touch()  # no file can be made in a file
         remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours, disk=disk)

@@ -18,7 +18,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
-from seedance_api.generations import discrepancies, gates, outages, unowned
+from seedance_api.generations import discrepancies, gates, outages, queries, unowned
 from seedance_api.generations.collect import OVERDUE
 
 _SECONDS = 10.0
@@ -70,7 +70,7 @@ async def inspect(
     `differences` are those of this machine from the others; `disk` has the folders in which files must be possible.
     """
     remarks = [await _database(db), await _store(store), await _unowned(db), await _prices(db), _marking(certificate)]
-    remarks += [await _waiting(db), _machines(differences), _upstream(live), await _disk(disk)]
+    remarks += [await _waiting(db), _machines(differences), await _upstream(db, live), await _disk(disk)]
     if live.upstreams:
         remarks += [await _gates(db, live.upstreams), await _books(db)]
     return remarks
@@ -180,9 +180,14 @@ def _marking(certificate: Certificate) -> Remark:
     return Remark(name="marking", status="ok", message=said)
 
 
-def _upstream(live: LiveSide) -> Remark:
+async def _upstream(db: Database, live: LiveSide) -> Remark:
     if live.problem is not None:
         return Remark(name="upstream", status="error", message=live.problem)
+    unserved = await queries.count_unserved(db, [*live.upstreams, "sandbox"])
+    if unserved:
+        said = ", ".join(f"{number} videos are in progress at {name}" for name, number in unserved.items())
+        message = f"{said}, which is not configured here: give its table back to the file of upstreams"
+        return Remark(name="upstream", status="error", message=message)
     if live.sandbox:
         message = "SEEDANCE_LIVE_SANDBOX is on: live keys are charged for previews of the sandbox"
         return Remark(name="upstream", status="warning", message=message)

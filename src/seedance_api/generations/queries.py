@@ -199,6 +199,18 @@ async def attempts_of(db: Database, generation_id: str) -> list[Tried]:
     )
 
 
+async def count_unserved(db: Database, providers: Sequence[str]) -> dict[str, int]:
+    """How many unfinished generations each provider has that is none of these: nobody looks after them."""
+    found = await db.fetch(
+        """
+        SELECT provider, count(*) AS number FROM generation
+        WHERE finished_at IS NULL AND state <> 'queued' AND provider <> ALL ($1) GROUP BY provider ORDER BY provider
+        """,
+        providers,
+    )
+    return {record["provider"]: record["number"] for record in found}
+
+
 async def other_operations(db: Database, attempt: Opened) -> frozenset[str]:
     """Ids of the operations of other attempts at the same provider that may have been made since it was sent."""
     found = await db.fetch(
