@@ -246,7 +246,7 @@ def test_login_is_saved_for_its_owner_only_and_used(process, service, tmp_path):
 
 def test_login_asks(environment, service, tmp_path):
     def react(output, said):
-        return f"{KEY}\n".encode() if "API key" in output and not said else None
+        return f"{KEY}\n".encode() if "API key: " in output and not said else None
 
     output = on_terminal(["login", "--base-url", service.url], environment, tmp_path, react=react)
     assert KEY not in output

@@ -23,6 +23,7 @@ from seedance.cli.verify import verify
 from seedance.cli.videos import cancel, delete, list_, status
 from seedance.cli.webhooks import webhooks
 
+
 # Locals in tracebacks could show what must not be shown; errors that are expected are printed as such.
 class Commands(TyperGroup):
     """Says plainly what is wrong with a number."""

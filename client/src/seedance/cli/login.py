@@ -15,7 +15,9 @@ from seedance.config import DEFAULT_BASE_URL, Login, check_base_url, save_login
 
 def login(
     base_url: Annotated[str | None, typer.Option(help="Address of the service.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="If omitted, it is read from a pipe, or you are prompted for it (input hidden).")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(help="If omitted, it is read from a pipe, or you are prompted for it (input hidden).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check an API key and save it for the other commands."""
@@ -25,7 +27,9 @@ def login(
         base_url = base_url or piped or os.environ.get("SEEDANCE_BASE_URL") or DEFAULT_BASE_URL
     if base_url is None:
         suggestion = os.environ.get("SEEDANCE_BASE_URL") or DEFAULT_BASE_URL
-        base_url = suggestion if as_json or not sys.stdin.isatty() else typer.prompt("Base URL", default=suggestion, err=True)
+        base_url = (
+            suggestion if as_json or not sys.stdin.isatty() else typer.prompt("Base URL", default=suggestion, err=True)
+        )
     if api_key is None:
         api_key = typer.prompt("API key", hide_input=True, err=True)
     with out.reporting():

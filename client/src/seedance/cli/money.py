@@ -9,7 +9,7 @@ from seedance.errors import SeedanceError
 from seedance.money import Cost
 
 
-class LiveKeyNeeded(SeedanceError):
+class LiveKeyNeeded(SeedanceError):  # noqa: N818 – as the client's own
     """A test key has no money that could be shown."""
 
     def __init__(self) -> None:
