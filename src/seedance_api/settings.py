@@ -366,6 +366,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
 _OF_OTHERS = {
     "SEEDANCE_BASE_URL",
     "SEEDANCE_API_KEY",
+    "SEEDANCE_WEBHOOK_SECRET",
     "SEEDANCE_PARENT",
     "SEEDANCE_KILL_POINTS",
 }  # the client's, `serve`'s to its worker, and the tests' to `foundation/kill.py`

@@ -31,7 +31,12 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
 def test_a_port_in_use(place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused(start(place, *SERVE, "--port", str(port)), f"port {port} of 127.0.0.1 is in use", "--port 0", "SEEDANCE_PORT")
+        refused(
+            start(place, *SERVE, "--port", str(port)),
+            f"port {port} of 127.0.0.1 is in use",
+            "--port 0",
+            "SEEDANCE_PORT",
+        )
     assert list(place.iterdir()) == []
 
 
@@ -183,6 +188,12 @@ def test_what_was_given_is_shown_and_what_may_have_been_meant(place: Path) -> No
     assert "SEEDANCE_PROT: no such setting (did you mean SEEDANCE_PORT?)" in done.errors
     assert "SEEDANCE_QQQQQQ: no such setting" in done.errors
     assert "SEEDANCE_QQQQQQ: no such setting (" not in done.errors
+
+
+def test_what_the_client_reads_is_no_wrong_setting(place: Path) -> None:
+    client = {"base_url": "http://127.0.0.1:1", "api_key": "sda_test_x", "webhook_secret": "whsec_AAAA"}
+    (done,) = run(place, ["doctor"], **client)
+    assert (done.code, "no such setting" in done.errors) == (1, False), done
 
 
 @pytest.mark.parametrize("name", ["pepper", "database_url", "storage_url", "smtp_url", "marking_tsa_url", "public_url"])
