@@ -13,10 +13,10 @@ SEEDANCE = [sys.executable, "-W", "error", "-m", "seedance.cli"]
 SPAWN = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
 
-def on_terminal(arguments, environment, folder, *, react=lambda output, said: None, exit_code=0) -> str:
+def on_terminal(arguments, environment, folder, *, react=lambda output, said: None, exit_code=0, term="xterm") -> str:
     """Run the command on a pseudo-terminal; `react` answers what is printed so far."""
     child = subprocess.Popen(
-        [sys.executable, "-c", SPAWN, *SEEDANCE, *arguments], cwd=folder, env=environment | {"TERM": "xterm"},
+        [sys.executable, "-c", SPAWN, *SEEDANCE, *arguments], cwd=folder, env=environment | {"TERM": term},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     output, said = b"", []

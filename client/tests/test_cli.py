@@ -244,11 +244,51 @@ def test_login_is_saved_for_its_owner_only_and_used(process, service, tmp_path):
     assert "log in there" in other.stderr
 
 
-def test_login_asks(run, service, monkeypatch):
-    result = run("login", input=f"{service.url}\n{KEY}\n")
-    assert result.exit_code == 0, result.output
-    assert KEY not in result.output
-    assert "logged in" in result.stdout
+def test_login_asks(environment, service, tmp_path):
+    def react(output, said):
+        return f"{KEY}\n".encode() if "API key: " in output and not said else None
+
+    output = on_terminal(["login", "--base-url", service.url], environment, tmp_path, react=react)
+    assert KEY not in output
+    assert "logged in" in output
+
+
+@pytest.mark.parametrize("piped", ["{key}\n", "{key}", "{url}\n{key}\n"])
+def test_login_reads_a_pipe(environment, service, tmp_path, piped):
+    done = subprocess.run(
+        [*SEEDANCE, "login"], cwd=tmp_path, env=environment, input=piped.format(key=KEY, url=service.url),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "logged in" in done.stdout
+    assert "Warning" not in done.stderr
+    assert KEY not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("piped", ["", "\n", "a b c"])
+def test_login_from_a_pipe_without_a_key(run, service, piped):
+    result = run("login", input=piped)
+    assert (result.exit_code, service.requests) == (2, [])
+    assert "standard input must be the key" in result.stderr
+
+
+def test_a_table_names_the_columns_that_it_hides(environment, service, tmp_path):
+    service.create({"prompt": "a cat", "seconds": "5"})
+    output = on_terminal(["list"], environment | {"COLUMNS": "50"}, tmp_path)
+    assert "vid_0001" in output
+    assert "columns hidden (" in output
+    assert "length" in output.splitlines()[-1]
+    assert "widen the terminal, or use --json" in output
+    assert "hidden" not in on_terminal(["list"], environment | {"COLUMNS": "200"}, tmp_path)
+
+
+def test_a_dumb_terminal_has_a_width_like_any_other(environment, service, tmp_path):
+    service.create({"prompt": "a cat " * 20})
+    narrow = on_terminal(["list"], environment | {"COLUMNS": "60"}, tmp_path, term="dumb")
+    wide = on_terminal(["list"], environment | {"COLUMNS": "220"}, tmp_path, term="dumb")
+    assert "hidden" in narrow
+    assert "hidden" not in wide
+    assert max(map(len, wide.splitlines())) > 120
 
 
 def test_login_with_a_wrong_key_saves_nothing(run, service, tmp_path):

@@ -169,7 +169,7 @@ def test_secrets(run, service, endpoint_id):
     result = run("webhooks", "rotate", endpoint_id, "--keep-old")
     assert result.stdout.splitlines() == [
         f"secret     {SECRET}",
-        f"           the one before signs as well until {moment(1795610443)}",
+        f"           the previous secret stays active until {moment(1795610443)}",
     ]
     assert run("webhooks", "rotate", "--account").stdout == f"secret     {SECRET}\n"
     told = run("webhooks", "secret").stdout

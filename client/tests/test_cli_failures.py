@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import resource
 import signal
 import socket
@@ -13,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from fake_service import CONTENT, KEY
+from fake_answers import error
+from fake_service import CONTENT, KEY, Fault
 from terminal import SEEDANCE, wait_for
 
 PROXIES = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"))
@@ -71,6 +73,7 @@ def test_a_base_url_that_leads_nowhere(process, base_url, code, said):
 
 @pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "/v1/v1", "//", "/v1//v1/"])
 def test_a_base_url_may_end_as_it_is_copied(process, service, ending):
+    service.livemode = True
     assert process("balance", SEEDANCE_BASE_URL=service.url + ending).returncode == 0
     assert [one.path for one in service.requests] == ["/v1/balance"]
 
@@ -234,6 +237,74 @@ def test_ctrl_c(environment, service, tmp_path, arguments):
     assert child.returncode == 130
     assert "Traceback" not in said
     assert "interrupted" in said or "continues on the service" in said
+
+
+REFUSED = "`file`: the file holds several pictures: send one as a file of its own."
+
+
+@pytest.mark.parametrize("option", ["--image", "--first-frame", "--last-frame", "--reference"])
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_a_file_that_is_refused_is_named(run, service, option, status):
+    Path("a.png").write_bytes(b"1")
+    Path("anim.gif").write_bytes(b"2")
+    problem = {"path": "file", "message": REFUSED, "code": "bad_media"}
+    bad = Fault(status=status, body=error(status, REFUSED, errors=[problem]))
+    good = Fault(status=200, body={"id": "file_1", "object": "file"})
+    service.fail("POST", "/v1/files", *[good, bad] * 2)
+    result = run("quote", "x", "--image", "a.png", option, "anim.gif")
+    assert result.exit_code == 1
+    if option == "--image":
+        assert result.stderr.startswith("error: anim.gif: the file holds several pictures: send one")
+    assert "anim.gif: the file holds several pictures" in result.stderr
+    assert "`file`" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    said = json.loads(run("generate", "x", "--image", "a.png", option, "anim.gif", "--json").stdout)["error"]
+    assert said["message"] == said["errors"][0]["message"] == REFUSED.replace("`file`", "anim.gif")
+
+
+def test_verify_names_the_file_too(run, service):
+    Path("t.txt").write_bytes(b"1")
+    service.fail("POST", "/v1/verify", Fault(status=400, body=error(400, "The file is no MP4.")))
+    assert run("verify", "t.txt").stderr.startswith("error: t.txt: The file is no MP4.")
+
+
+def test_a_refusal_that_is_not_the_file_s_names_none(run, service):
+    Path("a.png").write_bytes(b"1")
+    service.fail("POST", "/v1/files", Fault(status=401, body=error(401, "Invalid API key.")))
+    assert "a.png" not in run("quote", "x", "--image", "a.png").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["quote", "x", "--duration", "five"], "'five' is not a whole number of seconds, such as 5\n"),
+        (["quote", "x", "--seed", "1.5"], "'1.5' is not a whole number, such as 5\n"),
+        (["link", "vid_1", "--expires-in", "1h"], "'1h' is not a whole number of seconds, such as 3600\n"),
+        (["generate", "x", "--expires-after", "1h"], "'1h' is not a whole number of seconds, such as 3600\n"),
+        (["list", "--limit", "0"], "0 is too small; the least is 1\n"),
+        (["webhooks", "list", "--limit", "many"], "'many' is not a whole number, such as 5\n"),
+    ],
+)
+def test_a_number_that_is_none_is_named_with_an_example(run, service, arguments, said):
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(said)
+    assert service.requests == []
+
+
+def test_seconds_are_the_duration(run, service):
+    assert run("quote", "x", "--seconds", "5").exit_code == 0
+    assert service.requests[-1].json["duration"] == 5
+
+
+def test_help_keeps_what_stands_in_brackets(run):
+    assert "[default: 900]" in run("link", "--help").stdout
+
+
+def test_without_a_key_the_command_says_where_one_goes(process):
+    done = process("list", SEEDANCE_API_KEY=None)
+    assert done.returncode == 2
+    assert done.stderr == "error: no API key: set SEEDANCE_API_KEY, or run `seedance login`\n"
 
 
 def test_a_login_that_cannot_be_read_or_saved(process, service, tmp_path):

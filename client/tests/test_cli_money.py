@@ -99,7 +99,7 @@ def test_a_canceled_video_tells_what_it_cost(run, service):
     service.livemode = True
     video_id = service.create({})["id"]
     assert run("cancel", video_id).stdout.splitlines() == [
-        f"{video_id} is canceled",
+        f"Canceled {video_id}",
         "Nothing was charged. The 0.40 USD held for it is yours again.",
     ]
     charged = service.videos[video_id] | {"error": {"code": "canceled", "message": "canceled"}}
@@ -154,8 +154,6 @@ def test_balance(run, service):
     assert cells[2][6] == "-"
     whole = json.loads(run("balance", "--json").stdout)
     assert (whole["available"], whole["new"], len(whole["limits"])) == ("1012.500000", 7, 3)
-    service.livemode = False
-    assert "test key" in run("balance").stderr
 
 
 def test_usage_prints_rows_for_programs_and_the_total_beside_them(run, service):
@@ -207,17 +205,34 @@ def test_a_table_shows_refunds_if_there_are_any(environment, service, tmp_path):
     assert "refunded" not in on_terminal(["usage"], environment, tmp_path)
 
 
+@pytest.mark.parametrize("arguments", [["balance"], ["statement", "2026-11"]])
+@pytest.mark.parametrize("refusing", [False, True], ids=["with zeros", "with a refusal"])
+def test_a_test_key_has_no_money_and_does_not_look_like_an_empty_account(run, service, arguments, refusing):
+    refusal = Fault(status=403, body=error(403, "This is a test key, which has no money.", code="live_key_needed"))
+    if refusing:
+        service.fail("GET", "/v1/(balance|statements/.*)", refusal, refusal)
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "test key" in result.stderr
+    assert refusing or "Use a live key, sda_live_…" in result.stderr
+    said = json.loads(run(*arguments, "--json").stdout)["error"]
+    assert said["code"] == "live_key_needed"
+    assert list(Path().glob("*.csv")) == []
+
+
 def test_statement(run, service):
+    service.livemode = True
     assert run("statement", "2026-11").stdout == "✓ statement-2026-11.csv  (0.2 kB)\n"
     assert Path("statement-2026-11.csv").read_bytes() == STATEMENT
     said = json.loads(run("statement", "2026-11", "-o", "a.csv", "--json").stdout)
     assert said == {"object": "statement", "month": "2026-11", "path": "a.csv", "bytes": len(STATEMENT)}
     assert Path("a.csv").read_bytes() == STATEMENT
     assert run("statement", "2026-11", "-o", "-").stdout_bytes == STATEMENT
-    assert {r.path for r in service.requests} == {"/v1/statements/2026-11"}
+    assert {r.path for r in service.requests} == {"/v1/balance", "/v1/statements/2026-11"}
 
 
 def test_a_statement_that_is_refused_leaves_no_file(run, service):
+    service.livemode = True
     service.fail("GET", "/v1/statements/.*", Fault(status=404))
     assert run("statement", "2026-11").exit_code == 1
     assert list(Path().glob("*.csv")) == []

@@ -156,6 +156,10 @@ def test_a_receiver_and_a_service_that_are_away_are_waited_for(listening, servic
         ([], "--forward-to"),
         (["--forward-to", "ftp://x"], "is not an address"),
         (["--forward-to", "http://localhost:1/", "--secret", "§"], "not a signing secret"),
+        (["--forward-to", "http://localhost:1/", "--secret", "abc"], "`whsec_` followed by base64"),
+        (["--forward-to", "http://localhost:1/", "--secret", "whsec_§"], "`whsec_` followed by base64"),
+        (["--forward-to", "http://localhost:1/", "--secret", "whsec_"], "`whsec_` followed by base64"),
+        (["--forward-to", "http://localhost:1/", "--secret", "whpk_AAAA"], "`whsec_` followed by base64"),
         (["--forward-to", "http://localhost:1/", "--events", "video.done"], "video.queued"),
     ],
 )

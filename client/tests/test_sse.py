@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seedance.sse import EventParser, ServerSentEvent
@@ -33,6 +33,8 @@ def streams(draw):
     return wire.encode(), events
 
 
+# The first draw of a fresh checkout builds Hypothesis' table of Unicode, which takes seconds.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(streams(), st.lists(st.integers(0, 400)))
 def test_events_do_not_depend_on_where_the_stream_is_cut(stream, cuts):
     wire, expected = stream

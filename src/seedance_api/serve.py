@@ -214,12 +214,17 @@ def _why_not(host: str, port: int, error: OSError) -> AddressError:
     match error.errno:
         case errno.EADDRINUSE:
             return AddressError(
-                f"port {port} of {host} is in use", "Choose another with --port, or a free one with --port 0"
+                f"port {port} of {host} is in use",
+                "Choose another with --port or SEEDANCE_PORT; --port 0 takes a free one",
             )
         case errno.EADDRNOTAVAIL:
-            return AddressError(f"{host} is not an address of this machine", "Name one of its own with --host")
+            return AddressError(
+                f"{host} is not an address of this machine", "Name one of its own with --host or SEEDANCE_HOST"
+            )
         case errno.EACCES:
-            return AddressError(f"port {port} may not be used by this user", "Choose one above 1023 with --port")
+            return AddressError(
+                f"port {port} may not be used by this user", "Choose one above 1023 with --port or SEEDANCE_PORT"
+            )
         case _:
             return AddressError(f"nothing can listen at {host}, port {port}: {error.strerror}", "Choose another")
 

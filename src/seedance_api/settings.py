@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -351,11 +352,10 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         try:
             values[setting.name.lower()] = _read_one(setting, text)
         except ValueError as error:
-            problems.append(f"SEEDANCE_{setting.name}: {error}")
+            problems.append(f"SEEDANCE_{setting.name}: {error}" + _shown(setting, text))
     known = {"SEEDANCE_" + setting.name for setting in TABLE} | _OF_OTHERS
-    problems += [
-        f"{name}: no such setting" for name in environment if name.startswith("SEEDANCE_") and name not in known
-    ]
+    unknown = [name for name in environment if name.startswith("SEEDANCE_") and name not in known]
+    problems += [f"{name}: no such setting{_nearest(name)}" for name in unknown]
     if bool(values.get("marking_certificate")) != bool(values.get("marking_key")):
         problems.append("SEEDANCE_MARKING_CERTIFICATE and SEEDANCE_MARKING_KEY: set both, or neither")
     if problems:
@@ -370,6 +370,17 @@ _OF_OTHERS = {
     "SEEDANCE_PARENT",
     "SEEDANCE_KILL_POINTS",
 }  # the client's, `serve`'s to its worker, and the tests' to `foundation/kill.py`
+
+
+def _nearest(name: str) -> str:
+    found = get_close_matches(name.removeprefix("SEEDANCE_"), [one.name for one in TABLE], 1)
+    return f" (did you mean SEEDANCE_{found[0]}?)" if found else ""
+
+
+def _shown(setting: Setting, text: str) -> str:
+    """What was given, unless it may hold a secret."""
+    silent = setting.secret or setting.name in ("PEPPER", "DATABASE_URL", "STORAGE_URL") or "@" in text
+    return "" if silent else f", not {text[:100]!r}"
 
 
 def _read_one(setting: Setting, text: str) -> object:

@@ -72,3 +72,12 @@ def test_the_fake_is_seen_by_upstream_list(
     with upstreams("http://127.0.0.1:1") as other:
         assert other != file
     assert file.read_text() == "# mine\n"
+
+
+def test_an_address_that_is_none_or_unknown_is_quoted(installation: str, place: Path) -> None:
+    made, shown = run(
+        place, ["account", "create", "foo"], ["account", "balance", "foo@example.org"],
+        database_url=installation, pepper=PEPPER,
+    )  # fmt: skip
+    assert (made.code, "'foo' is not an e-mail address, such as you@example.org" in made.errors) == (1, True), made
+    assert (shown.code, "no account with the address 'foo@example.org'" in shown.errors) == (1, True), shown

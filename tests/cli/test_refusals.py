@@ -31,7 +31,12 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
 def test_a_port_in_use(place: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        refused(start(place, *SERVE, "--port", str(port)), f"port {port} of 127.0.0.1 is in use", "--port 0")
+        refused(
+            start(place, *SERVE, "--port", str(port)),
+            f"port {port} of 127.0.0.1 is in use",
+            "--port 0",
+            "SEEDANCE_PORT",
+        )
     assert list(place.iterdir()) == []
 
 
@@ -173,3 +178,64 @@ def test_a_start_says_so_and_ctrl_c_ends_it(place: Path, interruptible: None) ->
     assert (child.returncode, out) == (130, ""), errors
     assert "Traceback" not in errors
     assert "seedance-api: interrupted" in errors
+
+
+def test_what_was_given_is_shown_and_what_may_have_been_meant(place: Path) -> None:
+    (done,) = run(place, ["doctor"], port="70000", prot="1", fetch_http="ja", qqqqqq="1")
+    assert (done.code, done.out) == (2, "")
+    assert "SEEDANCE_PORT: must be between 0 and 65535, not '70000'" in done.errors
+    assert "SEEDANCE_FETCH_HTTP: must be true or false, not 'ja'" in done.errors
+    assert "SEEDANCE_PROT: no such setting (did you mean SEEDANCE_PORT?)" in done.errors
+    assert "SEEDANCE_QQQQQQ: no such setting" in done.errors
+    assert "SEEDANCE_QQQQQQ: no such setting (" not in done.errors
+
+
+def test_what_the_client_reads_is_no_wrong_setting(place: Path) -> None:
+    client = {"base_url": "http://127.0.0.1:1", "api_key": "sda_test_x", "webhook_secret": "whsec_AAAA"}
+    (done,) = run(place, ["doctor"], **client)
+    assert (done.code, "no such setting" in done.errors) == (1, False), done
+
+
+@pytest.mark.parametrize("name", ["pepper", "database_url", "storage_url", "smtp_url", "marking_tsa_url", "public_url"])
+def test_a_setting_that_may_hold_a_secret_is_not_shown(place: Path, name: str) -> None:
+    (done,) = run(place, ["doctor"], **{name: "mysql://u:hunter2@host/x"})
+    assert (done.code, f"SEEDANCE_{name.upper()}: must" in done.errors) == (2, True), done
+    assert "hunter2" not in done.errors
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["key", "create", "X"], "Type: seedance-api key create --account E-MAIL\n"),
+        (["key", "list"], "Type: seedance-api key list --account E-MAIL\n"),
+        (["account", "credit"], "Type: seedance-api account credit E-MAIL AMOUNT --reason REASON\n"),
+        (["prices", "load"], "Type: seedance-api prices load FILE\n"),
+        (["serve", "--workers", "many"], "'many' is not a whole number, such as 5\n"),
+        (["doctor", "--hours", "1000"], "1000 is too large; the most is 168\n"),
+        (["doctor", "--hours", "0"], "0 is too small; the least is 0.1\n"),
+    ],
+)
+def test_a_command_that_lacks_something_shows_the_line_to_type(place: Path, command: list[str], said: str) -> None:
+    done = start(place, "-m", "seedance_api", *command)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert done.stderr.endswith(said), done
+
+
+def test_help_is_plain(place: Path) -> None:
+    for done in run(place, ["serve", "--help"], ["key", "--help"], ["key", "create", "--help"], ["upstream", "--help"]):
+        assert " .\n" not in done.out, done
+        assert "<bool>" not in done.out
+        assert "completion" not in done.out
+    (serve,) = run(place, ["serve", "--help"])
+    assert "[default: 127.0.0.1]" in serve.out
+
+
+def test_an_invalid_file_of_upstreams_is_adopted_by_no_init(place: Path) -> None:
+    file = place / "upstreams.toml"
+    file.write_text('[upstreams.one]\nkind = "arc"\nmodels = []\n[upstreams.two]\nkind = "ark"\nbase_url = 5\n')
+    for options in ([], ["--adopt", "settings"]):
+        (done,) = run(place, ["init", *options], upstreams=str(file))
+        assert (done.code, done.out) == (2, ""), done
+        assert "upstreams.one.kind" in done.errors
+        assert "upstreams.two.base_url" in done.errors
+        assert list(place.iterdir()) == [file]

@@ -38,7 +38,7 @@ def find_config(base_url: str | None, api_key: str | None) -> Login:
             raise ConfigurationError(f"the saved login is for {login.base_url}, not for {address}: log in there")
         api_key = login.api_key
     if not api_key:
-        raise ConfigurationError("no API key: pass api_key, set SEEDANCE_API_KEY or run `seedance login`")
+        raise ConfigurationError("no API key: set SEEDANCE_API_KEY, or run `seedance login`")
     return Login(base_url=address, api_key=api_key.strip())
 
 

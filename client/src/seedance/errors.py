@@ -119,6 +119,14 @@ class APIError(SeedanceError):
         self.retry_after = retry_after
         super().__init__(self.describe())
 
+    def name_file(self, name: str) -> None:
+        """Say which of the files on this machine was refused: the service knows it as `file`."""
+        said, self.message = self.message, f"{name}: {self.message.removeprefix('`file`: ')}"
+        self.errors = [
+            msgspec.structs.replace(one, message=self.message) if one.message == said else one for one in self.errors
+        ]
+        self.args = (self.describe(),)
+
     def describe(self) -> str:
         request = f", request {self.request_id}" if self.request_id else ""
         lines = [f"{self.message} ({self.status} {self.code}{request})"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 from uuid import uuid4
 
+from seedance.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMedia
 from seedance.flow import Call, Flow, Reply, work
 from seedance.objects import File, Verification
 from seedance.retry import Retries, decode, request
@@ -62,7 +63,12 @@ def _post(
         if body.length is not None:
             more["Content-Length"] = str(body.length)
         call = Call("POST", path, headers=headers | more, body=body, repeatable=body.start is not None)
-        return (yield from request(call, retries))
+        try:
+            return (yield from request(call, retries))
+        except (BadRequest, TooLarge, UnsupportedMedia, Unprocessable) as error:
+            if shown := str(source) if isinstance(source, str | Path) else getattr(source, "name", None):
+                error.name_file(str(shown))
+            raise
 
 
 def open_source(source: Source, stack: ExitStack) -> BinaryIO:

@@ -39,7 +39,9 @@ async def create_account(db: Database, email: str, currency: str = "USD") -> Acc
     """Make an account, whose money is in this currency for ever. Raises AppError when anything is wrong."""
     email = email.strip()
     if len(email) > _EMAIL_MOST or not _EMAIL.match(email):
-        raise AppError("invalid_request", "That is not an e-mail address.", param="email")
+        raise AppError(
+            "invalid_request", f"{email[:100]!r} is not an e-mail address, such as you@example.org.", param="email"
+        )
     if not is_currency(currency):
         raise AppError("invalid_request", "A currency is three capital letters, such as USD.", param="currency")
     account = await queries.insert_account(db, new_id("acc"), email, currency)

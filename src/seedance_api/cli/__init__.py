@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from seedance_api.cli.usage import in_words
+
 COMMANDS = {
     "serve": ("serve",),
     "worker": ("work",),
@@ -40,18 +42,25 @@ class Commands(TyperGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        found = typer.main.get_command(load(cmd_name))
+        command = load(cmd_name)
+        command.rich_markup_mode = cli.rich_markup_mode
+        found = typer.main.get_command(command)
         found.name = cmd_name
         return found
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; what the machine, the database or the object store refuses ends it with a message."""
-        with import_module(f"{__name__}.run").refusals():
-            return super().invoke(ctx)
+        try:
+            with import_module(f"{__name__}.run").refusals():
+                return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = in_words(error)
+            raise
 
 
 cli = typer.Typer(
     cls=Commands,
+    rich_markup_mode=None,  # in which `[default: …]` is taken for a style, and lost
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -32,7 +32,7 @@ from seedance_api.foundation.money import format_amount, format_price, parse_amo
 from seedance_api.generations.announce import announce_news
 from seedance_api.settings import Settings
 
-command = typer.Typer(no_args_is_help=True, help="Accounts of customers, and their money.")
+command = typer.Typer(add_completion=False, no_args_is_help=True, help="Accounts of customers, and their money.")
 Email = Annotated[str, typer.Argument(metavar="E-MAIL", help="The account's address.")]
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the account's currency, such as 12.50.")]
 Reference = Annotated[

@@ -13,7 +13,9 @@ from seedance_api.references.admit import ASSET, is_asset
 from seedance_api.references.assets import Permission
 from seedance_api.settings import Settings
 
-command = typer.Typer(no_args_is_help=True, help="Assets of an upstream, and the accounts that may use them.")
+command = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Assets of an upstream, and the accounts that may use them."
+)
 Asset = Annotated[str, typer.Argument(metavar="ID", help="The asset's id at the upstream, with or without asset://.")]
 
 

@@ -1,6 +1,7 @@
 """What is wrong with the settings of what is to be started: better told here than by each process of its own."""
 
 from collections.abc import Callable
+from functools import partial
 
 from seedance_api.app.mark import check_marking
 from seedance_api.app.read import read_upstreams_of
@@ -8,9 +9,9 @@ from seedance_api.cli.run import fail
 from seedance_api.settings import Settings
 
 
-def check_upstreams(settings: Settings) -> None:
-    """The file of the upstreams, before anything is made or joined."""
-    _check(read_upstreams_of, settings)
+def check_upstreams(settings: Settings, *, keys: bool = True) -> None:
+    """The file of the upstreams, before anything is made or joined. Without `keys` those may be missing."""
+    _check(partial(read_upstreams_of, keys=keys), settings)
 
 
 def check_marks(settings: Settings) -> None:

@@ -11,12 +11,12 @@ from seedance_api.cli.run import AsJson, DataDir, account_of, in_database, show
 from seedance_api.foundation.db import Database
 from seedance_api.settings import Settings
 
-command = typer.Typer(no_args_is_help=True, help="API keys of an account.")
+command = typer.Typer(add_completion=False, no_args_is_help=True, help="API keys of an account.")
 
 
 @command.command("create")
 def key_create(
-    account: Annotated[str, typer.Option(help="The account's e-mail address.")],
+    account: Annotated[str, typer.Option(metavar="E-MAIL", help="The account's e-mail address.")],
     mode: Annotated[KeyMode, typer.Option(help="`test` keys use the sandbox and cost nothing.")] = KeyMode.TEST,
     name: Annotated[str | None, typer.Option(help="A name to know it by.")] = None,
     data_dir: DataDir = None,
@@ -38,7 +38,11 @@ def key_create(
 
 
 @command.command("list")
-def key_list(account: Annotated[str, typer.Option()], data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def key_list(
+    account: Annotated[str, typer.Option(metavar="E-MAIL", help="The account's e-mail address.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """List the keys of an account."""
 
     async def find(db: Database, _: Settings) -> list[queries.ApiKey]:

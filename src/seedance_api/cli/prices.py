@@ -13,7 +13,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.money import format_amount, format_price
 from seedance_api.settings import Settings
 
-command = typer.Typer(no_args_is_help=True, help="The price book: what videos cost.")
+command = typer.Typer(add_completion=False, no_args_is_help=True, help="The price book: what videos cost.")
 Version = Annotated[int | None, typer.Option(help="Version [default: the active one].")]
 
 

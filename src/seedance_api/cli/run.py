@@ -65,7 +65,7 @@ async def account_of(db: Database, email: str) -> Account:
     """The account with this address. Raises AppError 404."""
     found = await queries.account_by_email(db, email)
     if found is None:
-        raise AppError("not_found", "There is no account with that address.")
+        raise AppError("not_found", f"There is no account with the address {email[:100]!r}.")
     return found
 
 

@@ -20,7 +20,7 @@ from seedance_api.providers.provider import Readiness
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.settings import Settings
 
-command = typer.Typer(no_args_is_help=True, help="The upstreams of live keys.")
+command = typer.Typer(add_completion=False, no_args_is_help=True, help="The upstreams of live keys.")
 _MARKS = {"ready": "ok  ", "unreachable": "BAD ", "refused": "BAD "}
 
 

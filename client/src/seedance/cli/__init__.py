@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from seedance.cli.balance import balance
 from seedance.cli.delivery import delivered, link, receipt
@@ -22,8 +23,38 @@ from seedance.cli.verify import verify
 from seedance.cli.videos import cancel, delete, list_, status
 from seedance.cli.webhooks import webhooks
 
+
 # Locals in tracebacks could show what must not be shown; errors that are expected are printed as such.
+class Commands(TyperGroup):
+    """Says plainly what is wrong with a number."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = number_in_words(error) or error.message
+            raise
+
+
+def number_in_words(error: typer.BadParameter) -> str | None:
+    """What is wrong with a number, and an example; None if it is none that is wrong. Typer repeats its parser."""
+    found: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    kind, given = (found[0]["type"], found[0]["input"]) if found else ("", None)
+    match kind:
+        case "int_parsing" | "int_from_float" | "int_type" | "int_parsing_size":
+            named = getattr(error.param, "opts", [])
+            of = " of seconds" if getattr(error.param, "metavar", None) == "SECONDS" else ""
+            return f"{given!r} is not a whole number{of}, such as {3600 if of and '--duration' not in named else 5}"
+        case "greater_than_equal":
+            return f"{given} is too small; the least is {found[0]['ctx']['ge']:g}"
+        case _:
+            return None
+
+
 app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,  # in which `[default: …]` is taken for a style, and lost
     help="Make videos with a Seedance API service.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -8,16 +8,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from seedance.cli.money import aligned, short_key
+from seedance.cli.money import LiveKeyNeeded, aligned, short_key
 from seedance.cli.output import Json, Output, printable, session
 from seedance.cli.videos import moment
 from seedance.money import Balance, Limit
 
 
 def balance(as_json: Json = False) -> None:
-    """Show the balance and the spending limits."""
+    """Show the balance and the spending limits of live keys."""
     with session(as_json) as (client, out):
         found = client.billing.balance()
+        if found.livemode is False:
+            raise LiveKeyNeeded
         if as_json:
             out.json(found.raw)
             return
@@ -26,8 +28,6 @@ def balance(as_json: Json = False) -> None:
         out.fact("available", f"{available} {found.currency}", f"bold {style}")
         out.fact("held", f"{held} {found.currency}  for videos being made")
         out.fact("granted", f"{granted} {found.currency}  of these are promotional, and spent first")
-        if found.livemode is False:
-            out.note("This is a test key: what it makes is free.")
         if found.limits:
             show_limits(found, out)
 

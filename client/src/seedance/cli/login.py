@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -14,14 +15,21 @@ from seedance.config import DEFAULT_BASE_URL, Login, check_base_url, save_login
 
 def login(
     base_url: Annotated[str | None, typer.Option(help="Address of the service.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="If omitted, you are prompted for it (input hidden).")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(help="If omitted, it is read from a pipe, or you are prompted for it (input hidden).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check an API key and save it for the other commands."""
     out = Output(as_json)
+    if api_key is None and not sys.stdin.isatty():
+        piped, api_key = from_pipe()
+        base_url = base_url or piped or os.environ.get("SEEDANCE_BASE_URL") or DEFAULT_BASE_URL
     if base_url is None:
         suggestion = os.environ.get("SEEDANCE_BASE_URL") or DEFAULT_BASE_URL
-        base_url = suggestion if as_json else typer.prompt("Base URL", default=suggestion, err=True)
+        base_url = (
+            suggestion if as_json or not sys.stdin.isatty() else typer.prompt("Base URL", default=suggestion, err=True)
+        )
     if api_key is None:
         api_key = typer.prompt("API key", hide_input=True, err=True)
     with out.reporting():
@@ -36,3 +44,16 @@ def login(
             shadowed = [name for name in ("SEEDANCE_BASE_URL", "SEEDANCE_API_KEY") if os.environ.get(name)]
             if shadowed:
                 out.note(f"Note: {' and '.join(shadowed)} in your environment override the saved login.")
+
+
+def from_pipe() -> tuple[str | None, str]:
+    """The key that is piped in, by itself or below a line with the base URL."""
+    match sys.stdin.read().split():
+        case [key]:
+            return None, key
+        case [base_url, key]:
+            return base_url, key
+        case _:
+            raise typer.BadParameter(
+                "standard input must be the key, or the base URL and the key on a line each", param_hint="--api-key"
+            )

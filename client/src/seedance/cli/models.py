@@ -10,8 +10,8 @@ from seedance.cli.table import Column, show_columns
 from seedance.objects import Model
 
 HEADINGS = ("model", "state", "resolutions", "seconds", "starts from", "references", "can also")
-PLACES = ((0, None), (0, None), (1, None), (2, None), (3, 14), (4, 14), (5, 14))
-"""How much each is wanted, and what it can do with."""
+PLACES = ((0, None), (0, None), (1, None), (2, None), (3, 18), (4, 20), (5, 24))
+"""How much each is wanted, and what it can do with: two lines a model, no more."""
 MODES = {"t2v": "text", "i2v": "first frame", "flf2v": "first + last frame", "r2v": "references"}
 ABILITIES = {"audio": "sound", "draft": "drafts", "camera_fixed": "fixed camera", "frames": "length in frames"}
 

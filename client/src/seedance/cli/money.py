@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from seedance.errors import SeedanceError
 from seedance.money import Cost
+
+
+class LiveKeyNeeded(SeedanceError):  # noqa: N818 – as the client's own
+    """A test key has no money that could be shown."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a test key has no balance and no statement: what it makes is free. Use a live key, sda_live_…, "
+            "in SEEDANCE_API_KEY or with `seedance login`"
+        )
 
 
 def amount(value: Decimal, places: int | None = None) -> str:

@@ -30,7 +30,9 @@ References: TypeAlias = Annotated[
     typer.Option("--reference", metavar=PICTURE, help="A reference image, video or audio file. Repeatable."),
 ]
 Model: TypeAlias = Annotated[str | None, typer.Option("--model", help="Model name; see `seedance models`.")]
-Duration: TypeAlias = Annotated[int | None, typer.Option("--duration", help="Length in seconds.")]
+Duration: TypeAlias = Annotated[
+    int | None, typer.Option("--duration", "--seconds", metavar="SECONDS", help="Length in seconds.")
+]
 Resolution: TypeAlias = Annotated[str | None, typer.Option("--resolution", help="Such as 720p.")]
 Ratio: TypeAlias = Annotated[str | None, typer.Option("--ratio", help="Such as 16:9.")]
 Seed: TypeAlias = Annotated[int | None, typer.Option("--seed", help="The same seed gives similar videos.")]

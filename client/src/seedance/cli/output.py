@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import unicodedata
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
 from seedance.cli.advice import what_to_do
@@ -55,8 +56,8 @@ class Output:
         """The command that fetches the video later."""
         self._outage_seconds = outage_seconds
         self._outage = ""
-        self.console = Console(stderr=stdout_is_taken, highlight=False, soft_wrap=True)
-        self.notes = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = open_console(stderr=stdout_is_taken)
+        self.notes = open_console(stderr=True)
 
     def json(self, data: Any) -> None:
         typer.echo(msgspec.json.encode(data).decode())
@@ -116,6 +117,14 @@ class Output:
             self.note(line)
         if self.fetching and not isinstance(error, VideoFailed):
             self.note(f"To fetch the video later: {self.fetching}")
+
+
+def open_console(*, stderr: bool) -> Console:
+    """Rich takes every dumb terminal to be 80 wide; it has a width like any other."""
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if console.is_dumb_terminal:
+        console.size = ConsoleDimensions(*shutil.get_terminal_size())
+    return console
 
 
 def as_data(error: SeedanceError | OSError) -> dict[str, Any]:

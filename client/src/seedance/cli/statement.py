@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seedance.cli.money import LiveKeyNeeded
 from seedance.cli.options import check_output, check_stdout, in_words, target_of
 from seedance.cli.output import Json, bytes_in_words, session
 from seedance.cli.usage import checked_month
@@ -20,10 +21,12 @@ def statement(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Save a month's transactions as CSV."""
+    """Save a month's transactions of live keys as CSV."""
     target = output or named(month)
     check_output(target, "--output")
     with session(as_json, stdout_is_taken=check_stdout(as_json, output=target)) as (client, out):
+        if client.billing.balance().livemode is False:
+            raise LiveKeyNeeded  # an empty file would look like a month without payments
         saved = client.billing.statement(month, target_of(target))
         if as_json:
             out.json({"object": "statement", "month": month, "path": saved.path, "bytes": saved.bytes})

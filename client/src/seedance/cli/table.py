@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: columns are left out, the least wanted first; ids and states are never cut."""
+"""Tables that fit the terminal: the least wanted columns are hidden, and named; ids and states are never cut."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Column:
 
 
 def show_columns(columns: Sequence[Column], out: Output) -> None:
-    """Print those of the columns that fit, in their order."""
+    """Print those of the columns that fit, in their order, and name the others on standard error."""
     shown = fitting(columns, out.console.width)
     needed = sum(one.needed for one in shown) + GAP * (len(shown) - 1)
     width = max(out.console.width, needed)
@@ -56,6 +56,9 @@ def show_columns(columns: Sequence[Column], out: Output) -> None:
     for cells in zip(*(one.cells for one in shown), strict=True):
         table.add_row(*map(as_text, cells))
     out.console.print(table, soft_wrap=False, crop=False, width=width)
+    if hidden := [one.heading for one in columns if one not in shown]:
+        count = "1 column" if len(hidden) == 1 else f"{len(hidden)} columns"
+        out.note(f"{count} hidden ({', '.join(hidden)}): widen the terminal, or use --json", "dim")
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:
