@@ -399,7 +399,7 @@ def _statement() -> dict[str, Any]:
         "summary": "Statement of a month",
         "tags": ["Billing"],
         "responses": {"200": {"description": "Every movement of the account's money, as CSV.", "content": {"text/csv": {"schema": _TEXT}}}}
-        | _errors(["invalid_request"], open_to_all=False),
+        | _errors(["invalid_request", "not_found"], open_to_all=False),
     }  # fmt: skip
 
 
