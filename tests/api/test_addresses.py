@@ -16,6 +16,11 @@ VALUES = {
     "video_id": f"vid_{TAIL}", "file_id": f"file_{TAIL}", "endpoint_id": f"whe_{TAIL}", "event_id": f"evt_{TAIL}",
     "model": "seedance-2.0", "token": "t", "month": "2026-01", "attempt": "a",
 }  # fmt: skip
+READS_QUERY = {
+    "/v1/videos", "/v1/usage", "/v1/events", "/v1/webhook_endpoints", "/v1/videos/{video_id:str}/content",
+    "/v1/webhook_endpoints/{endpoint_id:str}/deliveries",
+}  # fmt: skip
+LINKS = {"/v1/content/{token:str}", "/v1/media/{token:str}", "/v1/callbacks/{attempt:str}/{token:str}"}
 IDS = [name for name in VALUES if name.endswith("_id")]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
@@ -72,6 +77,38 @@ def test_head_of_what_never_ends_and_of_a_video(client: httpx.Client, service: S
     assert answer.headers["openai-poll-after-ms"]
     client.post(f"/v1/videos/{video['id']}/cancel")
     assert "broken_off" not in service.errors.read_text()
+
+
+@pytest.mark.parametrize("path", [path for path in addresses() if path.startswith("/v1/") and path not in LINKS])
+def test_a_query_that_nobody_reads_is_refused(client: httpx.Client, path: str) -> None:
+    for method in addresses()[path] | ({"HEAD"} if "GET" in addresses()[path] else set()):
+        answer = client.request(method, filled(path) + "?max_cost=0.01&a%20secret")
+        if path in READS_QUERY and method in ("GET", "HEAD"):
+            assert answer.status_code in (400, 404)
+        elif method == "HEAD":
+            assert answer.status_code == 400
+        else:
+            error = refused(answer, 400, code="invalid_request")
+            assert [problem["path"] for problem in error["errors"]] == ["max_cost", "a?secret"]
+            assert error["errors"][0]["code"] == "unknown_field"
+            assert "query" in error["message"]
+            assert ("in the body" in error["message"]) is (method == "POST")
+
+
+@pytest.mark.parametrize("path", [path for path in addresses() if not path.startswith("/v1/") or path in LINKS])
+def test_links_and_pages_take_any_query(client: httpx.Client, path: str) -> None:
+    for method in addresses()[path]:
+        plain, asked = client.request(method, filled(path)), client.request(method, filled(path) + "?utm_source=mail")
+        assert asked.status_code == plain.status_code
+
+
+def test_a_query_hides_no_video_and_answers_no_options(client: httpx.Client) -> None:
+    made = client.post("/v1/videos", json={"prompt": "x", "duration": 4, "resolution": "480p"}).json()
+    at = f"/v1/videos/{made['id']}"
+    assert client.get(at).status_code == client.get(f"{at}?").status_code == 200
+    assert refused(client.get(f"{at}?variant=thumbnail"), 400, code="invalid_request")["param"] == "variant"
+    assert client.options(f"{at}?x=1").status_code == 204
+    refused(client.get("/v1/nothing?x=1"), 404, code="not_found")
 
 
 @pytest.mark.parametrize("path", [path for path in addresses() if re.search(r"{\w+_id:str}", path)])

@@ -3,11 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from seedance_api.foundation.errors import AppError
+from seedance_api.api.decode import shown_name
+from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 
 _IDS = {
@@ -27,18 +29,33 @@ _HINTS = {
 }
 """What other services have below their videos, and what to do about it here."""
 _PARAMETER = re.compile(r"{(\w+):str}")
+_NAMED_MOST = 20
+TAKES_QUERY = "takes_query"
+"""What a route says of itself, `@get(…, takes_query=True)`, that reads the query and refuses what it does not know."""
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What an address takes: the methods that have a handler, and all of them, for `Allow`."""
+    """What an address takes: the methods that have a handler, all of them, for `Allow`, and those that read a query."""
 
     handled: frozenset[str]
     methods: frozenset[str]
+    queried: frozenset[str] = frozenset()
 
     @property
     def allowed(self) -> str:
         """The value of `Allow`."""
         return ", ".join(sorted(self.methods))
+
+    def check_query(self, method: str, query: bytes) -> None:
+        """Raises AppError 400 for parameters in a query that nobody would read: a bound on the price, say."""
+        if method in self.queried or (method == "HEAD" and "GET" in self.queried):
+            return
+        given = parse_qsl(query.decode("latin-1"), keep_blank_values=True) or [("", "")]
+        names = list(dict.fromkeys(shown_name(name) for name, _ in given))[:_NAMED_MOST]
+        how = "parameters belong in the body" if method == "POST" else "leave it out"
+        says = f"this address takes nothing in its query; {how}"
+        problems = [Problem(path=name, code="unknown_field", message=f"`{name}`: {says}.") for name in names]
+        raise AppError("invalid_request", problems=problems)
 
 
 class Addresses:
@@ -46,10 +63,15 @@ class Addresses:
 
     def __init__(self, routes: Iterable[HTTPRouteHandler]) -> None:
         handled: defaultdict[str, set[str]] = defaultdict(set)
+        queried: defaultdict[str, set[str]] = defaultdict(set)
         for handler in routes:
             for path in handler.paths:
-                handled[path] |= {str(method) for method in handler.http_methods}
-        self._known = {path: Address(frozenset(found), _all(found)) for path, found in handled.items()}
+                methods = {str(method) for method in handler.http_methods}
+                handled[path] |= methods
+                queried[path] |= methods if handler.opt.get(TAKES_QUERY) else set()
+        self._known = {
+            path: Address(frozenset(found), _all(found), frozenset(queried[path])) for path, found in handled.items()
+        }
         # a word stands before a parameter in its place
         patterns = sorted((path for path in handled if "{" in path), key=lambda path: path.replace("{", "~"))
         self._patterns = [(re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", path)), path) for path in patterns]

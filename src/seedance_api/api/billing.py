@@ -150,7 +150,7 @@ async def _balance(parts: Parts, principal: Principal) -> Balance:
     )
 
 
-@get("/v1/usage")
+@get("/v1/usage", takes_query=True)
 async def list_usage(request: AnyRequest) -> Response[bytes]:
     """What was made and charged, by day, model and key."""
     parts, principal = parts_of(request), principal_of(request)

@@ -101,8 +101,13 @@ def _fields(shape: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]
     return {field.encode_name: field for field in msgspec.structs.fields(shape)}
 
 
+def shown_name(name: str) -> str:
+    """The name of a field or parameter that a caller made up, as it may stand in an answer."""
+    return re.sub(r"[^\w\[\].-]", "?", name[:60]) or '""'
+
+
 def _unknown(name: str, path: str, known: list[str]) -> Problem:
-    shown = re.sub(r"[^\w\[\].-]", "?", name[:60]) or '""'
+    shown = shown_name(name)
     near = difflib.get_close_matches(name[:60], known, n=1, cutoff=0.5)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     return Problem(

@@ -91,7 +91,8 @@ class Face:
         path, method = scope["path"], scope["method"]
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         _check_host(headers, scope["http_version"], path)
-        if b"sda_" in unquote_to_bytes(scope["query_string"]):
+        query = scope["query_string"]
+        if b"sda_" in unquote_to_bytes(query):
             raise AppError("key_in_query")
         if "//" in path:
             # the framework would take it for the same path with one slash, and our check for the prefix would not
@@ -103,7 +104,7 @@ class Face:
             if header is None:
                 _refuse_elsewhere(headers)
             scope["principal"] = await parts.authenticate(header)
-            if method in _READS and path.startswith(_VIDEOS) and is_id("vid", path[len(_VIDEOS) :]):
+            if method in _READS and path.startswith(_VIDEOS) and is_id("vid", path[len(_VIDEOS) :]) and not query:
                 body, extra = await retrieve(parts, scope["principal"], path[len(_VIDEOS) :])
                 await send_json(send, body, extra)
                 return
@@ -112,6 +113,8 @@ class Face:
         if method == "OPTIONS":
             await send_methods(send, at.allowed, shared=is_shared(path))
             return
+        if query and path.startswith("/v1/") and not _is_link(path):  # to links and pages others add what they like
+            at.check_query(method, query)
         if method not in at.handled:
             scope["method"] = "GET"  # it was HEAD, of which only the head is sent
         await self._app(scope, receive, send)

@@ -321,7 +321,7 @@ def _errors(codes: list[str], *, open_to_all: bool) -> dict[str, Any]:
         else ["key_in_query", "invalid_host", "missing_key", "invalid_key", "unavailable", "internal_error"]
     )
     by_status: dict[int, list[str]] = {}
-    for code in [*codes, *everywhere]:
+    for code in dict.fromkeys(["invalid_request", *codes, *everywhere]):
         by_status.setdefault(CODES[code].status, []).append(code)
     return {
         str(status): _json("ErrorView", "\n".join(f"- `{code}`: {CODES[code].meaning}" for code in found))
