@@ -135,6 +135,10 @@ def test_what_is_no_id_is_a_404_that_says_what_an_id_is(client: httpx.Client, pa
         ("/v1/videos/characters/char_1", "characters are not served"),
         (f"/v1/videos/vid_{TAIL}/remix", "remixes are not served"),
         ("/v1/chat/completions", "/docs"),
+        ("/videos", "did you mean /v1/videos?"),
+        ("/v1/v1/videos", "did you mean /v1/videos?"),
+        ("/v1/v1/videos/quote/", "did you mean /v1/videos/quote?"),
+        (f"/api/v1/videos/vid_{TAIL}/content", "did you mean /v1/videos/{video_id}/content?"),
         ("/v1", "/docs"),
         ("/favicon.ico", "/docs"),
     ],
@@ -166,6 +170,11 @@ def test_the_root_leads_to_the_documentation(client: httpx.Client) -> None:
         ("Authorization", "Bearer sk-proj-abc", "invalid_key", "sda_test_ or sda_live_"),
         ("Authorization", "Bearer  KEY", "invalid_key", "spaces around it"),
         ("Authorization", "Bearer KEYx", "invalid_key", "mistyped or incomplete"),
+        ("Authorization", 'Bearer "KEY"', "invalid_key", "in quotes"),
+        ("Authorization", "Bearer <KEY>", "invalid_key", "in angle brackets"),
+        ("Authorization", "Bearer Bearer KEY", "invalid_key", "`Bearer` twice"),
+        ("Authorization", "Bearer $SEEDANCE_API_KEY", "invalid_key", "the name of a variable"),
+        ("Authorization", "Bearer SDA_TEST_0", "invalid_key", "in another case"),
     ],
 )
 def test_a_key_that_was_sent_otherwise_is_told_how(
@@ -176,6 +185,18 @@ def test_a_key_that_was_sent_otherwise_is_told_how(
     assert says in error["message"]
     assert "mistyped" in says or "Authorization: Bearer sda_…" in error["message"]
     assert all(secret not in error["message"] for secret in (service.key, "a-secret", "sk-proj-abc"))
+
+
+def test_two_keys_in_one_request_are_refused(service: Service) -> None:
+    line = f"Authorization: Bearer {service.key}\r\n"
+    for path in ("/v1/models", f"/v1/videos/vid_{TAIL}"):
+        for lines in (line * 2, f"{line}Authorization: Bearer x\r\n"):
+            answer = parsed(
+                raw(service, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n".encode())
+            )
+            error = refused(answer, 401, code="invalid_key")
+            assert "2 `Authorization` headers" in error["message"]
+            assert service.key not in error["message"]
 
 
 # Links may be used by pages of any origin, and nothing else may

@@ -93,7 +93,14 @@ class Addresses:
                     if name in _IDS and not is_id(_IDS[name][0], value):
                         raise _no_id(name, path)
                 return self._known[template]
-        raise _nothing(path, "GET /docs lists what there is")
+        meant = self._meant(path)
+        raise _nothing(path, f"did you mean {meant}" if meant else "GET /docs lists what there is")
+
+    def _meant(self, path: str) -> str | None:
+        """The address under /v1 that a path without it, or with it twice, or behind something else, may stand for."""
+        near = "/v1/" + path.rpartition("/v1/")[2].lstrip("/")
+        known = [near] if near in self._known else [at for one, at in self._patterns if one.fullmatch(near)]
+        return known[0].replace(":str}", "}") if known and near != path else None
 
 
 def _all(handled: set[str]) -> frozenset[str]:
@@ -108,4 +115,6 @@ def _no_id(name: str, path: str) -> AppError:
 def _nothing(path: str, why: str, param: str | None = None) -> AppError:
     parts = path.split("/")
     known = [_HINTS[part] for part in parts[3:] if part in _HINTS] if parts[1:3] == ["v1", "videos"] else []
-    return AppError("not_found", f"There is nothing at this address: {known[0] if known else why}.", param=param)
+    said = known[0] if known else why
+    end = "?" if said.startswith("did you") else "."
+    return AppError("not_found", f"There is nothing at this address: {said}{end}", param=param)
