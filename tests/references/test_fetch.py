@@ -144,8 +144,8 @@ def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
 
 
 WHAT_IS_ONE = (
-    "Give an https address, a `data:` URL or a file's id; to send a file of yours, upload it with POST /v1/files, or send "
-    "a form with images=@boat.png"
+    "Give an https address, a `data:` URL or a file's id; to send a file of yours, upload it with POST /v1/files, or "
+    "send a form with images=@boat.png"
 )
 
 
