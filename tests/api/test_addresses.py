@@ -16,6 +16,11 @@ VALUES = {
     "video_id": f"vid_{TAIL}", "file_id": f"file_{TAIL}", "endpoint_id": f"whe_{TAIL}", "event_id": f"evt_{TAIL}",
     "model": "seedance-2.0", "token": "t", "month": "2026-01", "attempt": "a",
 }  # fmt: skip
+READS_QUERY = {
+    "/v1/videos", "/v1/usage", "/v1/events", "/v1/webhook_endpoints", "/v1/videos/{video_id:str}/content",
+    "/v1/webhook_endpoints/{endpoint_id:str}/deliveries",
+}  # fmt: skip
+LINKS = {"/v1/content/{token:str}", "/v1/media/{token:str}", "/v1/callbacks/{attempt:str}/{token:str}"}
 IDS = [name for name in VALUES if name.endswith("_id")]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
@@ -74,6 +79,38 @@ def test_head_of_what_never_ends_and_of_a_video(client: httpx.Client, service: S
     assert "broken_off" not in service.errors.read_text()
 
 
+@pytest.mark.parametrize("path", [path for path in addresses() if path.startswith("/v1/") and path not in LINKS])
+def test_a_query_that_nobody_reads_is_refused(client: httpx.Client, path: str) -> None:
+    for method in addresses()[path] | ({"HEAD"} if "GET" in addresses()[path] else set()):
+        answer = client.request(method, filled(path) + "?max_cost=0.01&a%20secret")
+        if path in READS_QUERY and method in ("GET", "HEAD"):
+            assert answer.status_code in (400, 404)
+        elif method == "HEAD":
+            assert answer.status_code == 400
+        else:
+            error = refused(answer, 400, code="invalid_request")
+            assert [problem["path"] for problem in error["errors"]] == ["max_cost", "a?secret"]
+            assert error["errors"][0]["code"] == "unknown_field"
+            assert "query" in error["message"]
+            assert ("in the body" in error["message"]) is (method == "POST")
+
+
+@pytest.mark.parametrize("path", [path for path in addresses() if not path.startswith("/v1/") or path in LINKS])
+def test_links_and_pages_take_any_query(client: httpx.Client, path: str) -> None:
+    for method in addresses()[path]:
+        plain, asked = client.request(method, filled(path)), client.request(method, filled(path) + "?utm_source=mail")
+        assert asked.status_code == plain.status_code
+
+
+def test_a_query_hides_no_video_and_answers_no_options(client: httpx.Client) -> None:
+    made = client.post("/v1/videos", json={"prompt": "x", "duration": 4, "resolution": "480p"}).json()
+    at = f"/v1/videos/{made['id']}"
+    assert client.get(at).status_code == client.get(f"{at}?").status_code == 200
+    assert refused(client.get(f"{at}?variant=thumbnail"), 400, code="invalid_request")["param"] == "variant"
+    assert client.options(f"{at}?x=1").status_code == 204
+    refused(client.get("/v1/nothing?x=1"), 404, code="not_found")
+
+
 @pytest.mark.parametrize("path", [path for path in addresses() if re.search(r"{\w+_id:str}", path)])
 def test_what_is_no_id_is_a_404_that_says_what_an_id_is(client: httpx.Client, path: str) -> None:
     name = re.findall(r"{(\w+_id):str}", path)[0]
@@ -98,6 +135,10 @@ def test_what_is_no_id_is_a_404_that_says_what_an_id_is(client: httpx.Client, pa
         ("/v1/videos/characters/char_1", "characters are not served"),
         (f"/v1/videos/vid_{TAIL}/remix", "remixes are not served"),
         ("/v1/chat/completions", "/docs"),
+        ("/videos", "did you mean /v1/videos?"),
+        ("/v1/v1/videos", "did you mean /v1/videos?"),
+        ("/v1/v1/videos/quote/", "did you mean /v1/videos/quote?"),
+        (f"/api/v1/videos/vid_{TAIL}/content", "did you mean /v1/videos/{video_id}/content?"),
         ("/v1", "/docs"),
         ("/favicon.ico", "/docs"),
     ],
@@ -129,6 +170,11 @@ def test_the_root_leads_to_the_documentation(client: httpx.Client) -> None:
         ("Authorization", "Bearer sk-proj-abc", "invalid_key", "sda_test_ or sda_live_"),
         ("Authorization", "Bearer  KEY", "invalid_key", "spaces around it"),
         ("Authorization", "Bearer KEYx", "invalid_key", "mistyped or incomplete"),
+        ("Authorization", 'Bearer "KEY"', "invalid_key", "in quotes"),
+        ("Authorization", "Bearer <KEY>", "invalid_key", "in angle brackets"),
+        ("Authorization", "Bearer Bearer KEY", "invalid_key", "`Bearer` twice"),
+        ("Authorization", "Bearer $SEEDANCE_API_KEY", "invalid_key", "the name of a variable"),
+        ("Authorization", "Bearer SDA_TEST_0", "invalid_key", "in another case"),
     ],
 )
 def test_a_key_that_was_sent_otherwise_is_told_how(
@@ -139,6 +185,18 @@ def test_a_key_that_was_sent_otherwise_is_told_how(
     assert says in error["message"]
     assert "mistyped" in says or "Authorization: Bearer sda_…" in error["message"]
     assert all(secret not in error["message"] for secret in (service.key, "a-secret", "sk-proj-abc"))
+
+
+def test_two_keys_in_one_request_are_refused(service: Service) -> None:
+    line = f"Authorization: Bearer {service.key}\r\n"
+    for path in ("/v1/models", f"/v1/videos/vid_{TAIL}"):
+        for lines in (line * 2, f"{line}Authorization: Bearer x\r\n"):
+            answer = parsed(
+                raw(service, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n".encode())
+            )
+            error = refused(answer, 401, code="invalid_key")
+            assert "2 `Authorization` headers" in error["message"]
+            assert service.key not in error["message"]
 
 
 # Links may be used by pages of any origin, and nothing else may

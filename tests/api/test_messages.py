@@ -68,3 +68,29 @@ def test_a_message_is_bounded_and_says_how_many_more() -> None:
     assert len(said) < 2100
     told = said.count("must be")
     assert said.endswith(f"And {100 - told} more: see `errors`.")
+
+
+def test_what_is_no_address_is_told_what_is_one(client: httpx.Client) -> None:
+    said = message(client, prompt="x", model="seedance-2.0", images=["boat.png"])
+    assert "`images[0]`: `boat.png` is not an address." in said
+    assert "images=@boat.png" in said
+    said = refused(client.post("/v1/videos", data={"prompt": "x", "images": "boat.png"}, files={"seed": (None, "1")}))
+    assert "images=@boat.png" in said["message"]
+    said = message(client, prompt="x", webhook_url="localhost:3000")
+    assert said == "`webhook_url`: `localhost:3000` is not an address; give one such as https://example.com/events."
+
+
+def test_a_draft_that_is_not_there_is_named(client: httpx.Client) -> None:
+    draft = "vid_01jh0000000000000000000000"
+    assert message(client, draft_id=draft) == f"There is no video `{draft}` in this account."
+    said = message(client, draft_id="a secret")
+    assert said == "`draft_id` must be the id of a completed draft: `vid_` and 26 letters and digits."
+
+
+def test_a_type_of_event_that_there_is_not_is_told_those_that_there_are(client: httpx.Client) -> None:
+    for given, named in (("video.done", ": `video.done`"), ("a secret", "")):
+        body = {"url": "https://example.com/", "event_types": [given]}
+        said = refused(client.post("/v1/webhook_endpoints", json=body), 400)["message"]
+        assert said.startswith(f"`event_types[0]` is none of those that there are{named}. There are: ")
+        assert "video.completed" in said
+        assert "secret" not in said

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedance_api.foundation.address import Blocked, host_of, next_hop, parse, policy, vet
+from seedance_api.foundation.address import Blocked, host_of, next_hop, parse, policy, shown, vet
 from seedance_api.foundation.call import Caller
 
 RULES = policy(allow_http=True, extra_ports=frozenset(), allow_networks=(), deny_networks=())
@@ -70,3 +70,28 @@ def test_a_name_that_cannot_be_read_is_no_address(host: str) -> None:
     assert host_of(f"https://{host}/") == ""
     with pytest.raises(ValueError, match="not a URL"):
         Caller(base_url=f"https://{host}", bearer="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("boat.png", "`boat.png`"),
+        ("./boat.png", "`./boat.png`"),
+        ("C:\\boat.png", "`C:\\boat.png`"),
+        ("localhost:3000", "`localhost:3000`"),
+        ("example.com/a?signature=secret", "`example.com/a`"),
+        ("é" * 81, "`" + "é" * 80 + "…`"),
+        ("", "an empty text"),
+        ("a boat on a lake", "a text"),
+        ("user:secret@example.com", "a text"),
+        ("sda_test_1", "a text"),
+        ("a\nb", "a text"),
+        ("`a`", "a text"),
+        ('{"url": "https://a"}', "JSON in quotes"),
+        ("iVBORw0KGgo", "base64"),
+        ("Zm9v" * 20, "base64"),
+        ("image/png;base64,Zm9v", "base64"),
+    ],
+)
+def test_what_stands_for_an_address_is_shown_where_it_may_be(text: str, said: str) -> None:
+    assert shown(text) == said

@@ -151,6 +151,12 @@ def test_a_test_key_costs_nothing_and_sees_no_money(live: Service) -> None:
         assert (video.cost.hold, video.cost.charged, video.cost.price_version) == (0, 0, None)
         assert client.billing.balance().available == 0
         assert client.billing.usage().totals.videos == 1
+    with live.client() as plain:
+        refusal = plain.get("/v1/statements/2026-11")
+        assert (refusal.status_code, refusal.json()["error"]["code"]) == (404, "not_found")
+        assert "use a live key" in refusal.json()["error"]["message"]
+    with live.client(live.new_key("live")) as plain:
+        assert plain.get("/v1/statements/2026-11").headers.get_list("content-type") == ["text/csv; charset=utf-8"]
 
 
 def test_without_an_upstream_a_live_create_is_refused_with_the_reason(service: Service) -> None:

@@ -102,6 +102,8 @@ def test_percent_encoded_bytes(tmp_path: Path) -> None:
         (f"data:image/png;BASE65,{SMALL}", "does not say that it is base64"),
         ("data:image/png;base64", "no comma"),
         ("data:image/png;base64,AAAAA", "cut short"),
+        ("data:image/png;base64,AAA=AAAA", "goes on behind its padding"),
+        ("data:image/png;base64,AAA%2A", "an escape"),
         ("data:image/png;base64,AAA=AAAA", "behind its padding"),
         ("data:image/png;base64,AAAÄ", "character 4 after the comma"),
         ("data:image/png;base64," + "A" * ((1 << 20) - 2) + "==" + "AAAA", "behind its padding"),
@@ -141,6 +143,12 @@ def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"mine"
 
 
+WHAT_IS_ONE = (
+    "Give an https address, a `data:` URL or a file's id; to send a file of yours, upload it with POST /v1/files, or "
+    "send a form with images=@boat.png"
+)
+
+
 @pytest.mark.parametrize(
     ("source", "code", "message"),
     [
@@ -148,9 +156,25 @@ def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
         ("file:///etc/passwd", "media_url", "the address must start with https://"),
         ("https://a:b@example.com/?secret", "media_url", "the address must not carry a user name or password"),
         (
-            "nonsense",
+            "https://xn--a.com/",
             "media_url",
             "this is not a usable https address: check its spelling, and the host's if it starts with xn-- (RFC 5891)",
+        ),
+        (
+            "https://example.com/a b.png",
+            "media_url",
+            "the address holds a space, a control character or a backslash: write it percent-encoded",
+        ),
+        ("file_12", "media_url", "`file_12` is not the id of a file, which is `file_` and 26 letters and digits"),
+        (
+            SMALL,
+            "media_url",
+            "base64 needs its type in front of it: write data:image/png;base64, and then the file in base64",
+        ),
+        (
+            "nonsense",
+            "media_url",
+            f"`nonsense` is not an address. {WHAT_IS_ONE}",
         ),
         ("https://10.0.0.1/?secret", "media_unreachable", UNREACHABLE),
         ("https://[::1]/", "media_unreachable", UNREACHABLE),

@@ -152,9 +152,20 @@ def _what_was_sent(header: str) -> str:
     return "`Authorization` was sent, but not as `Bearer` and an API key."
 
 
+_AROUND = {'"': "quotes", "'": "quotes", "`": "quotes", "<": "angle brackets", "{": "braces", "[": "brackets"}
+
+
 def _what_is_wrong(token: str) -> str:
     if token.strip() != token:
         return f"The API key has spaces around it. {HOW}"
+    if token[0] in _AROUND:
+        return f"The API key stands in {_AROUND[token[0]]}; send it without. {HOW}"
+    if token.lower().startswith("bearer "):
+        return f"`Authorization` says `Bearer` twice. {HOW}"
+    if token.startswith("$"):
+        return f"`Authorization` has the name of a variable instead of its value, an API key. {HOW}"
+    if token.lower().startswith(PREFIX) and not token.startswith(PREFIX):
+        return f"The API key is in another case: capitals and small letters differ. Copy it as it was shown. {HOW}"
     if not token.startswith(PREFIX):
         return f"The API key is none of this service: its keys begin with {PREFIX}test_ or {PREFIX}live_. {HOW}"
     return "The API key is mistyped or incomplete. Copy all of it, and nothing else."

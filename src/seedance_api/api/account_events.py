@@ -28,7 +28,7 @@ class EventList(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
 
 
-@get("/v1/events")
+@get("/v1/events", takes_query=True)
 async def list_events(request: AnyRequest) -> Response[bytes]:
     """A page of the account's events."""
     parts, principal = parts_of(request), principal_of(request)

@@ -150,7 +150,7 @@ async def _balance(parts: Parts, principal: Principal) -> Balance:
     )
 
 
-@get("/v1/usage")
+@get("/v1/usage", takes_query=True)
 async def list_usage(request: AnyRequest) -> Response[bytes]:
     """What was made and charged, by day, model and key."""
     parts, principal = parts_of(request), principal_of(request)
@@ -185,19 +185,22 @@ async def list_usage(request: AnyRequest) -> Response[bytes]:
 
 @get("/v1/statements/{month:str}")
 async def retrieve_statement(request: AnyRequest, month: FromPath[str]) -> Stream:
-    """Every movement of the account's money in a month, as CSV."""
+    """Every movement of the account's money in a month, as CSV. Raises AppError 404 for a test key, which has none."""
     parts, principal = parts_of(request), principal_of(request)
+    if not principal.livemode:
+        message = "A test key has no statements, for what it makes is free; use a live key."
+        raise AppError("not_found", message)
     span = month_of(month)
     if span is None:
         problem = Problem(path="month", code="unsupported_value", message="`month` must be a month such as 2026-11.")
         raise AppError("invalid_request", problem.message, problems=[problem])
 
-    lines = statement(parts.db, principal.account_id if principal.livemode else None, *span)
+    lines = statement(parts.db, principal.account_id, *span)
     headers = {
         "content-disposition": f'attachment; filename="statement-{month}.csv"',
         "cache-control": "no-store",
     }
-    return Stream(lines, media_type="text/csv; charset=utf-8", headers=headers)
+    return Stream(lines, media_type="text/csv", headers=headers)  # the framework adds the charset
 
 
 class _Asked(msgspec.Struct, frozen=True):

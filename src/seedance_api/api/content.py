@@ -25,7 +25,7 @@ _EXTENSIONS = {"video/mp4": "mp4", "image/png": "png", "image/jpeg": "jpg", "ima
 _log = structlog.get_logger()
 
 
-@route("/v1/videos/{video_id:str}/content", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route("/v1/videos/{video_id:str}/content", http_method=[HttpMethod.GET, HttpMethod.HEAD], takes_query=True)
 async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp:
     """Send a variant of a finished video."""
     parts, principal = parts_of(request), principal_of(request)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from types import NoneType
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from litestar.datastructures import MultiDict
@@ -50,7 +50,9 @@ def decode(
                 given = _given(field.type)
                 taken[field.name] = msgspec.convert(_plain(value, given, strict=strict), given, strict=strict)
             except (msgspec.ValidationError, RecursionError) as error:
-                problems.append(_wrong(path + name, str(error), value))
+                problems += _wrong_entries(path + name, value, field.type) or [
+                    _wrong(path + name, str(error), value, strict=strict)
+                ]
     if unknown > _UNKNOWN_MOST:
         message = f"There are {unknown} fields that are not known; the first {_UNKNOWN_MOST} are listed."
         problems.append(Problem(path=path or "body", code="unknown_field", message=message))
@@ -101,8 +103,13 @@ def _fields(shape: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]
     return {field.encode_name: field for field in msgspec.structs.fields(shape)}
 
 
+def shown_name(name: str) -> str:
+    """The name of a field or parameter that a caller made up, as it may stand in an answer."""
+    return re.sub(r"[^\w\[\].-]", "?", name[:60]) or '""'
+
+
 def _unknown(name: str, path: str, known: list[str]) -> Problem:
-    shown = re.sub(r"[^\w\[\].-]", "?", name[:60]) or '""'
+    shown = shown_name(name)
     near = difflib.get_close_matches(name[:60], known, n=1, cutoff=0.5)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     return Problem(
@@ -113,7 +120,21 @@ def _unknown(name: str, path: str, known: list[str]) -> Problem:
     )
 
 
-def _wrong(path: str, error: str, value: Any) -> Problem:
+def _wrong_entries(path: str, value: Any, kind: Any) -> list[Problem]:
+    """A problem for each entry of an object that is not what its entries are, by its name, which msgspec leaves out."""
+    given = _given(kind)
+    if get_origin(given) is not dict or not isinstance(value, dict):
+        return []
+    problems: list[Problem] = []
+    for name, one in cast("dict[str, Any]", value).items():
+        try:
+            msgspec.convert(one, get_args(given)[1])
+        except (msgspec.ValidationError, RecursionError) as error:
+            problems.append(_wrong(f"{path}[{shown_name(name)}]", str(error), one, strict=True))
+    return problems[:_UNKNOWN_MOST]
+
+
+def _wrong(path: str, error: str, value: Any, *, strict: bool) -> Problem:
     # msgspec says what it expected and where; what it got may be quoted there, so only the known part is kept
     match = _EXPECTED.search(
         error.split(", got", maxsplit=1)[0] + (" - at " + error.split(" - at ")[1] if " - at " in error else "")
@@ -122,8 +143,19 @@ def _wrong(path: str, error: str, value: Any) -> Problem:
     wanted = re.sub(r"`([^`]*)`", _in_words, match[1].split(" - at ")[0]) if match else "another kind of value"
     shown = value if isinstance(value, bool | int | float) else None
     got = f" (got {json.dumps(shown)})" if shown is not None and abs(shown) < _SHOWN_MOST else ""
-    message = f"`{path}{inner}` must be {wanted}{got}."
+    hint = _hint(path, wanted, value, strict=strict) if isinstance(value, str) and not inner else ""
+    message = f"`{path}{inner}` must be {wanted}{got}{hint}."
     return Problem(path=path + inner, code="wrong_type", message=message, value=shown)
+
+
+def _hint(path: str, wanted: str, text: str, *, strict: bool) -> str:
+    """What to do about a text that stands for something else; nothing of it is repeated."""
+    if wanted == _ONE_OF["object"] and not strict:
+        return f". In a form, send each entry by itself: `{path}[a]=b`"
+    if not strict or wanted == _ONE_OF["str"]:
+        return ""
+    plain = _NUMBER.fullmatch(text.strip()) or text.strip().lower() in ("true", "false")
+    return ", and text was sent: send it without quotes" if plain else ", and text was sent"
 
 
 def _in_words(match: re.Match[str]) -> str:

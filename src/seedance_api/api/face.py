@@ -91,19 +91,20 @@ class Face:
         path, method = scope["path"], scope["method"]
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         _check_host(headers, scope["http_version"], path)
-        if b"sda_" in unquote_to_bytes(scope["query_string"]):
+        query = scope["query_string"]
+        if b"sda_" in unquote_to_bytes(query):
             raise AppError("key_in_query")
         if "//" in path:
             # the framework would take it for the same path with one slash, and our check for the prefix would not
             raise AppError("not_found", "There is nothing at this address: it has two slashes in a row.")
         if (path.startswith("/v1/") or path == "/v1") and not (_is_link(path) or path in verify.OPEN):
             parts: Parts = self._app.state["parts"]
-            token = next((value for name, value in headers if name == b"authorization"), None)
-            header = token.decode("latin-1") if token else None
-            if header is None:
-                _refuse_elsewhere(headers)
+            tokens = [value for name, value in headers if name == b"authorization"]
+            header = tokens[0].decode("latin-1") if tokens and tokens[0] else None
+            if header is None or len(tokens) > 1:
+                _refuse_elsewhere(headers, len(tokens))
             scope["principal"] = await parts.authenticate(header)
-            if method in _READS and path.startswith(_VIDEOS) and is_id("vid", path[len(_VIDEOS) :]):
+            if method in _READS and path.startswith(_VIDEOS) and is_id("vid", path[len(_VIDEOS) :]) and not query:
                 body, extra = await retrieve(parts, scope["principal"], path[len(_VIDEOS) :])
                 await send_json(send, body, extra)
                 return
@@ -112,6 +113,8 @@ class Face:
         if method == "OPTIONS":
             await send_methods(send, at.allowed, shared=is_shared(path))
             return
+        if query and path.startswith("/v1/") and not _is_link(path):  # to links and pages others add what they like
+            at.check_query(method, query)
         if method not in at.handled:
             scope["method"] = "GET"  # it was HEAD, of which only the head is sent
         await self._app(scope, receive, send)
@@ -131,8 +134,12 @@ def _check_host(headers: list[tuple[bytes, bytes]], version: str, path: str) -> 
         raise AppError("invalid_host", message, headers={"Connection": "close"})
 
 
-def _refuse_elsewhere(headers: list[tuple[bytes, bytes]]) -> None:
-    """Raises AppError 401 that names the header in which a key was sent that we do not read."""
+def _refuse_elsewhere(headers: list[tuple[bytes, bytes]], given: int) -> None:
+    """Raises AppError 401 that names the header in which a key was sent that we do not read, or says that there are
+    several `Authorization` headers: whose request it is would be a guess, and a proxy might guess otherwise."""
+    if given > 1:
+        message = f"The request has {given} `Authorization` headers. Send exactly one. {HOW}"
+        raise AppError("invalid_key", message, headers=CHALLENGE)
     for name, _ in headers:
         if name in _ELSEWHERE:
             message = f"No key in `Authorization`, but a header `{name.decode()}`, which is not read. {HOW}"

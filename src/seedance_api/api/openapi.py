@@ -321,7 +321,7 @@ def _errors(codes: list[str], *, open_to_all: bool) -> dict[str, Any]:
         else ["key_in_query", "invalid_host", "missing_key", "invalid_key", "unavailable", "internal_error"]
     )
     by_status: dict[int, list[str]] = {}
-    for code in [*codes, *everywhere]:
+    for code in dict.fromkeys(["invalid_request", *codes, *everywhere]):
         by_status.setdefault(CODES[code].status, []).append(code)
     return {
         str(status): _json("ErrorView", "\n".join(f"- `{code}`: {CODES[code].meaning}" for code in found))
@@ -399,7 +399,7 @@ def _statement() -> dict[str, Any]:
         "summary": "Statement of a month",
         "tags": ["Billing"],
         "responses": {"200": {"description": "Every movement of the account's money, as CSV.", "content": {"text/csv": {"schema": _TEXT}}}}
-        | _errors(["invalid_request"], open_to_all=False),
+        | _errors(["invalid_request", "not_found"], open_to_all=False),
     }  # fmt: skip
 
 

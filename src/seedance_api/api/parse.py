@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
+from seedance_api.api.decode import shown_name
 from seedance_api.foundation.errors import AppError, Problem
 
 _LARGE = 1 << 20
@@ -64,7 +65,7 @@ def _check_names(body: bytes | bytearray) -> None:
     try:
         json.loads(body, object_pairs_hook=once, parse_int=len, parse_float=len)
     except _RepeatedError as error:
-        path = _shown(str(error))
+        path = shown_name(str(error))
         message = f"`{path}` is given more than once; send it once."
         raise AppError(
             "invalid_request", message, problems=[Problem(path=path, code="repeated", message=message)]
@@ -121,7 +122,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every text and number in a value, with the path to it; a name that is no text stands at its own place."""
     if isinstance(value, dict):
         for name, inner in cast("dict[str, Any]", value).items():
-            place = f"{path}.{_shown(name)}" if path else _shown(name)
+            place = f"{path}.{shown_name(name)}" if path else shown_name(name)
             yield place, name
             yield from _walk(inner, place)
     elif isinstance(value, list):
@@ -135,8 +136,3 @@ def _at(path: str, says: str) -> AppError:
     message = f"`{path}` {says}." if path else f"The body {says}."
     problems = [Problem(path=path or "body", code="wrong_type", message=message)]
     return AppError("invalid_json", message, problems=problems)
-
-
-def _shown(name: str) -> str:
-    """The name of a field as it may stand in an answer."""
-    return re.sub(r"[^\w\[\].-]", "?", name[:60]) or '""'

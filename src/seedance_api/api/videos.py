@@ -117,7 +117,7 @@ async def _once(request: AnyRequest, principal: Principal, route: str, asked: As
     return once_by_key(request, principal, route, said) or once_by_content(request, principal, route, said)
 
 
-@get("/v1/videos")
+@get("/v1/videos", takes_query=True)
 async def list_videos(request: AnyRequest) -> Response[bytes]:
     """A page of the account's videos."""
     parts, principal = parts_of(request), principal_of(request)

@@ -69,7 +69,7 @@ class WebhookReplay(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
 
 
-@get("/v1/webhook_endpoints/{endpoint_id:str}/deliveries")
+@get("/v1/webhook_endpoints/{endpoint_id:str}/deliveries", takes_query=True)
 async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
     """A page of what was sent to an endpoint, and is to be."""
     parts = parts_of(request)

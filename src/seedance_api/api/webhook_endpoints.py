@@ -123,7 +123,7 @@ async def create_endpoint(request: AnyRequest) -> Response[bytes]:
     return json_response(_with_secret(made, parts, _FIRST))
 
 
-@get("/v1/webhook_endpoints")
+@get("/v1/webhook_endpoints", takes_query=True)
 async def list_endpoints(request: AnyRequest) -> Response[bytes]:
     """A page of the account's endpoints."""
     parts, owner = parts_of(request), owner_of(request)

@@ -1,5 +1,6 @@
 """What the addresses of webhooks take: bodies and queries, with everything that is wrong in them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -7,6 +8,7 @@ import msgspec
 
 from seedance_api.api.decode import decode_query
 from seedance_api.catalog.characters import find_control
+from seedance_api.foundation.address import is_address, shown
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.outbound import Outbound
@@ -18,6 +20,8 @@ from seedance_api.webhooks.sign import Scheme
 URL_MOST = 2048
 _NAME_MOST, _DESCRIPTION_MOST = 200, 1000
 _EVERY = "*"
+_NAME = re.compile(r"[\w.*-]{1,60}", re.ASCII)
+"""What has the form of a type of event may be named; anything else may be a secret in the wrong place."""
 One = TypeVar("One")
 _KINDS: dict[str, Kind] = {one: one for one in KINDS}
 _SCHEMES: dict[str, Scheme] = {"v1": "v1", "v1a": "v1a"}
@@ -105,6 +109,9 @@ def check_url(url: str, path: str, posting: Outbound) -> list[Problem]:
     if not url.isascii():
         message = f"`{path}` must be ASCII: write the name in Punycode, and the rest percent-encoded."
         return [Problem(path=path, code="bad_url", message=message)]
+    if not is_address(url):
+        message = f"`{path}`: {shown(url)} is not an address; give one such as https://example.com/events."
+        return [Problem(path=path, code="bad_url", message=message)]
     blocked = posting.refuse(url)
     return [Problem(path=path, code="bad_url", message=f"`{path}`: {blocked.message}.")] if blocked else []
 
@@ -113,7 +120,7 @@ def read_kind(text: str | None, problems: list[Problem]) -> Kind | None:
     """A type of event, or a problem more."""
     found = _KINDS.get(text or "")
     if found is None:
-        message = "`event_type` must be a type of event."
+        message = f"`event_type` must be a type of event: {', '.join(KINDS)}."
         problems.append(Problem(path="event_type", code="unsupported_value", message=message, allowed=list(KINDS)))
     return found
 
@@ -127,7 +134,8 @@ def _read_several(
         return tuple(known.values())
     wrong = [at for at, one in enumerate(given) if one not in known]
     for at in wrong[:20]:
-        message = f"`{path}[{at}]` is none of those that there are."
+        named = f": `{given[at]}`" if _NAME.fullmatch(given[at]) else ""
+        message = f"`{path}[{at}]` is none of those that there are{named}. There are: {', '.join(known)}."
         problems.append(Problem(path=f"{path}[{at}]", code="unsupported_value", message=message, allowed=list(known)))
     if not given or len(given) > len(known) * 2:
         problems.append(Problem(path=path, code="out_of_range", message=f"`{path}` must have one entry at least."))

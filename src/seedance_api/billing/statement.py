@@ -41,14 +41,9 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-async def statement(db: Database, account_id: str | None, since: datetime, until: datetime) -> AsyncIterator[str]:
-    """The lines of the statement. The first says what there was before, and each what there is after it.
-
-    None, for a test key, has no money: its statement is the head alone.
-    """
+async def statement(db: Database, account_id: str, since: datetime, until: datetime) -> AsyncIterator[str]:
+    """The lines of the statement. The first says what there was before, and each what there is after it."""
     yield _line(_HEAD)
-    if account_id is None:
-        return
     available, held = await _before(db, account_id, since)
     currency = await db.fetchval("SELECT currency FROM account WHERE id = $1", account_id)
     opening = ("", "", "opening balance", "", "", "", "", "", format_amount(available), format_amount(held), currency)

@@ -9,6 +9,7 @@ import msgspec
 import ssrfguard
 
 MAX_URL_CHARACTERS = 8192
+_SHOWN_MOST = 80
 UNREACHABLE = "the address could not be reached from here"
 
 # Azure's wire server (learn.microsoft.com, "What is IP address 168.63.129.16?"):
@@ -21,6 +22,11 @@ _SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]
 # A last label that is a number makes the whole host an IPv4 address to getaddrinfo, in any of inet_aton's
 # spellings (WHATWG URL §3.5, "ends in a number").
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+
+# How files begin in base64: PNG, JPEG, GIF, RIFF, MP4, ID3, Ogg; and what is as long as only a file is.
+_BASE64 = re.compile(
+    r"iVBORw|/9j/|R0lGOD|UklGR|AAAA|SUQz|T2dnU|[^,]{0,60};base64,|[A-Za-z0-9+/_=\s-]{40,}\Z|[A-Za-z0-9+/_-]+={1,2}\Z"
+)
 
 Code = Literal["url", "scheme", "userinfo", "fragment", "host", "port", "address", "downgrade", "redirects"]
 
@@ -73,7 +79,7 @@ def vet(url: str, rules: ssrfguard.Policy) -> httpx.URL | Blocked:
     """Parse with the parser that also connects, once nothing is left that two parsers read in two ways."""
     code = _misspelt(url, rules.allowed_schemes)
     if code is not None:
-        return Blocked(code, _MESSAGES[code])
+        return Blocked(code, _no_url(url) if code == "url" else _MESSAGES[code])
     parsed = parse(url)
     if parsed is None:
         return Blocked("url", _MESSAGES["url"])
@@ -106,6 +112,39 @@ _MESSAGES: dict[Code, str] = {
     "host": "the host must be a plain name (an international one as xn--…, RFC 5890) or a plain IP address",
     "address": UNREACHABLE,
 }
+
+
+def is_address(text: str) -> bool:
+    """Whether a text begins like an address: a scheme and `://`."""
+    return _SHAPE.match(text) is not None
+
+
+def is_base64(text: str) -> bool:
+    """Whether a text that is no address may be a file in base64."""
+    return _BASE64.match(text) is not None
+
+
+def shown(text: str) -> str:
+    """What was given in place of an address, for a message: quoted up to 80 characters where it is one word, such as a
+    file's name; only named where it may be content, a sentence or a secret."""
+    if not text:
+        return "an empty text"
+    if text[0] in "{[":
+        return "JSON in quotes"
+    if is_base64(text):
+        return "base64"
+    word = re.split("[?#]", text[: _SHOWN_MOST + 1], maxsplit=1)[0]
+    if not word.isprintable() or " " in word or "`" in word or "@" in word or "sda_" in text:
+        return "a text"
+    return f"`{word}`" if len(word) <= _SHOWN_MOST else f"`{word[:_SHOWN_MOST]}…`"
+
+
+def _no_url(url: str) -> str:
+    if not is_address(url):
+        return "this is not an address: it must start with https://"
+    if len(url) > MAX_URL_CHARACTERS:
+        return f"the address has more than {MAX_URL_CHARACTERS} characters"
+    return "the address holds a space, a control character or a backslash: write it percent-encoded"
 
 
 def _misspelt(url: str, schemes: frozenset[str]) -> Code | None:

@@ -80,7 +80,12 @@ async def _find_draft(draft_id: str, principal: Principal, db: Database) -> Seen
     mine = draft and draft.account_id == principal.account_id and draft.livemode == principal.livemode
     reason = None
     if draft is None or not mine:
-        reason = "There is no such video in this account."
+        known = is_id("vid", draft_id)
+        reason = (
+            f"There is no video `{draft_id}` in this account."
+            if known
+            else "`draft_id` must be the id of a completed draft: `vid_` and 26 letters and digits."
+        )
     elif draft.state is not State.COMPLETED or not draft.params.draft:
         reason = "That video is not a completed draft."
     if reason is not None or draft is None:

@@ -20,7 +20,7 @@ _SPACE = " \t\r\n\f"
 _WRONG = re.compile(rf"[^A-Za-z0-9+/_={_SPACE}%-]")
 _CLEAN = str.maketrans("-_", "+/", _SPACE)
 _CHUNK_CHARACTERS = 1 << 20
-_HOW = "write data:image/png;base64, and then the file in base64"
+HOW = "write data:image/png;base64, and then the file in base64"
 
 
 def is_data_url(text: str | bytes | bytearray) -> bool:
@@ -38,9 +38,9 @@ async def from_data(source: str, to: Path, kind: Kind, take: Take | None) -> Sta
         return BadMedia("media_url", "a video cannot be sent inline: give an https address or a file id")
     head = _HEAD.match(source)
     if head is None:
-        return BadMedia("media_url", f"the data URL has no comma behind its type: {_HOW}")
+        return BadMedia("media_url", f"the data URL has no comma behind its type: {HOW}")
     if head[1] is None and "%" not in source:
-        return BadMedia("media_url", f"the data URL does not say that it is base64: {_HOW}")
+        return BadMedia("media_url", f"the data URL does not say that it is base64: {HOW}")
     decoder = _Base64() if head[1] else _Percent()
     size = decoder.size(source, head.end())
     refused = too_large(kind, size) if size else None
@@ -77,7 +77,12 @@ def _fault(source: str, start: int) -> str:
     wrong = _WRONG.search(source, start)
     if wrong is not None:
         return f"the data URL is not base64: character {wrong.start() - start + 1} after the comma cannot be in it"
-    return "the data URL is not base64: it is cut short, or goes on behind its padding"
+    plain = unquote(source[start:]).translate(_CLEAN)
+    if _WRONG.search(plain) or "%" in plain:
+        return "the data URL is not base64: an escape (%…) in it stands for a character that cannot be in it"
+    if "=" in plain.rstrip("="):
+        return "the data URL is not base64: it goes on behind its padding (=)"
+    return "the data URL is not base64: it is cut short, a character or more is missing at its end"
 
 
 class _Percent:

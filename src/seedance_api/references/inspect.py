@@ -49,7 +49,8 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BadMedia(msgspec.Struct, frozen=True):
-    """Unfit, and why, in words for the customer; neither an address nor a byte of the content is in them."""
+    """Unfit, and why, in words for the customer; neither an address nor a byte of the content is in them, only what was
+    given in place of an address."""
 
     code: str
     message: str
