@@ -239,3 +239,20 @@ def test_an_invalid_file_of_upstreams_is_adopted_by_no_init(place: Path) -> None
         assert "upstreams.one.kind" in done.errors
         assert "upstreams.two.base_url" in done.errors
         assert list(place.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"label_seconds": "2", "label_font": "/no/such.ttf"}, "/no/such.ttf is no font"),
+        ({"fetch_allow_networks": "127.0.0.1/33"}, "SEEDANCE_FETCH_ALLOW_NETWORKS: must be networks"),
+        ({"notice_url": "notaurl"}, "SEEDANCE_NOTICE_URL: must be https://host/path"),
+    ],
+)
+def test_a_setting_that_could_never_work_is_refused_before_anything_is_made(
+    place: Path, settings: dict[str, str], said: str
+) -> None:
+    for command in (["init"], ["serve", "--port", "0"]):
+        done = start(place, "-m", "seedance_api", *command, **settings)
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    assert list(place.iterdir()) == []

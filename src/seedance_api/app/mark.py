@@ -23,7 +23,11 @@ def label_of(settings: Settings) -> Label | None:
 
 
 def check_marking(settings: Settings) -> None:
-    """Raises ValueError when videos could not be marked, or not be labelled."""
+    """Raises ValueError when videos could not be marked."""
     certificate.check(certificate_of(settings))
+
+
+def check_label(settings: Settings) -> None:
+    """Raises ValueError when videos could not be labelled."""
     if wanted := label_of(settings):
         label.check(wanted)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from seedance_api.app.mark import check_marking
+from seedance_api.app.mark import check_label, check_marking
 from seedance_api.app.read import read_upstreams_of
 from seedance_api.cli.run import fail
 from seedance_api.settings import Settings
@@ -14,8 +14,13 @@ def check_upstreams(settings: Settings, *, keys: bool = True) -> None:
     _check(partial(read_upstreams_of, keys=keys), settings)
 
 
+def check_labels(settings: Settings) -> None:
+    """The label, before its settings become those of the installation."""
+    _check(check_label, settings)
+
+
 def check_marks(settings: Settings) -> None:
-    """The certificate and the label, once the installation is joined: a new one makes a certificate."""
+    """The certificate, once the installation is joined: a new one makes a certificate."""
     _check(check_marking, settings)
 
 

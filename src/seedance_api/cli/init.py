@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from seedance_api.app.install import Adopt, Joined, check_store_is_free, join
-from seedance_api.cli.check import check_upstreams
+from seedance_api.cli.check import check_labels, check_upstreams
 from seedance_api.cli.run import (
     AsJson,
     DataDir,
@@ -49,6 +49,7 @@ def init(
     """Make an installation: database, schema, secrets, object store. Where there is one, check that all of it fits."""
     adopted = frozenset(adopt or ())
     settings = configured(data_dir)
+    check_labels(settings)
     check_upstreams(settings, keys=False)  # whose digest every machine will be compared with
     with made(settings, adopted) as running:
         joined = _finish(join(running, makes=True, adopt=adopted))

@@ -8,7 +8,7 @@ import typer
 
 from seedance_api.app.answer import api, listening_url
 from seedance_api.app.install import join
-from seedance_api.cli.check import check_marks, check_upstreams
+from seedance_api.cli.check import check_labels, check_marks, check_upstreams
 from seedance_api.cli.init import in_fork, made
 from seedance_api.cli.run import AsJson, DataDir, check_supervision, configured, fail
 from seedance_api.foundation.postgres import Embedded
@@ -32,6 +32,7 @@ def serve(
     """Run the API and a worker. Where there is no installation yet, one is made."""
     allow_open_files()
     given = configured(data_dir, host=host, port=port, workers=workers)
+    check_labels(given)
     check_upstreams(given)
     check_ports(given)
     embedded: list[Embedded] = []

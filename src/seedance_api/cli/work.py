@@ -7,7 +7,7 @@ import typer
 import uvloop
 
 from seedance_api.app.work import work
-from seedance_api.cli.check import check_marks, check_upstreams
+from seedance_api.cli.check import check_labels, check_marks, check_upstreams
 from seedance_api.cli.init import joins
 from seedance_api.cli.run import DataDir, check_supervision, fail, opened
 from seedance_api.foundation.installation import InstallationError
@@ -27,6 +27,7 @@ def worker(data_dir: DataDir = None) -> None:
     embedded: list[Embedded] = []
     with opened(data_dir, migrates=True, use=embedded.append) as settings:
         if parent is None:  # `serve` has joined for its own
+            check_labels(settings)
             check_upstreams(settings)
             joins(settings)
             check_marks(settings)
