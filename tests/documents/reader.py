@@ -90,7 +90,7 @@ class Reader:
         return getattr(self.service, "url", "http://127.0.0.1:9")
 
     def client(self) -> httpx.Client:
-        return self.service.client(self.key)
+        return self.service.client(self.key or "none")
 
     def spare(self, command: str) -> str:
         """A video that the command may end: another finished one to delete, an unfinished one to cancel."""

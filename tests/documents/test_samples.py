@@ -36,6 +36,10 @@ PROXIES = {"nginx", "haproxy"}
 NOT_RUN = {
     ("docs/webhooks.md", "js"): "needs npm's package; tests/webhooks/test_sign.py verifies with it",
     ("docs/errors.md", "json"): "an answer, generated from the code; parsed only",
+    (
+        "docs/operate.md",
+        "json",
+    ): "what is sent to the operator; parsed only. generations/test_alarm.py has it sent",
     ("docs/money.md", "json"): "what is sent to the operator; parsed only. tests/money/test_notices.py has it sent",
 }
 """Blocks that cannot run here, by their page and language, and why."""
