@@ -455,9 +455,16 @@ def _tsa(text: str) -> str | None:
 
 def _notice(text: str) -> str | None:
     # the address may hold a secret, so what was given is not repeated
-    if text and not _NOTICE.fullmatch(text):
+    if text and not (_NOTICE.fullmatch(text) and _has_usable_port(text)):
         raise ValueError("must be https://host/path, or http:// with SEEDANCE_FETCH_HTTP")
     return text or None
+
+
+def _has_usable_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # no number, too large, or a bracket that is left open
+        return False
 
 
 _NOTICE = re.compile(r"https?://[^\s/@?#]{1,253}([/?][^\s#]*)?")

@@ -247,6 +247,9 @@ def test_an_invalid_file_of_upstreams_is_adopted_by_no_init(place: Path) -> None
         ({"label_seconds": "2", "label_font": "/no/such.ttf"}, "/no/such.ttf is no font"),
         ({"fetch_allow_networks": "127.0.0.1/33"}, "SEEDANCE_FETCH_ALLOW_NETWORKS: must be networks"),
         ({"notice_url": "notaurl"}, "SEEDANCE_NOTICE_URL: must be https://host/path"),
+        ({"notice_url": "https://host:99999/"}, "SEEDANCE_NOTICE_URL: must be https://host/path"),
+        ({"notice_url": "https://host:one/"}, "SEEDANCE_NOTICE_URL: must be https://host/path"),
+        ({"notice_url": "https://[::1/"}, "SEEDANCE_NOTICE_URL: must be https://host/path"),
     ],
 )
 def test_a_setting_that_could_never_work_is_refused_before_anything_is_made(

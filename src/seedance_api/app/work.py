@@ -16,7 +16,6 @@ from seedance_api.app.open import (
     disk_of,
     open_notifying,
     open_objects,
-    open_outbound,
     open_posting,
     router_of,
     running_url,
@@ -58,10 +57,10 @@ async def work(settings: Settings) -> None:
     """Run a worker until it is told to stop."""
     url = running_url(settings, "worker")
     async with open_engine(settings, url) as engine:
-        outbound = open_outbound(settings)
+        notifying = open_notifying(settings)
         posting = open_posting(settings)
         mailbox = open_mailbox(settings.smtp_url, settings.mail_from)
-        notifier = Notifier(db=engine.db, outbound=open_notifying(settings), url=settings.notice_url, mailbox=mailbox)
+        notifier = Notifier(db=engine.db, outbound=notifying, url=settings.notice_url, mailbox=mailbox)
         deliverer = Deliverer(
             db=engine.db,
             outbound=posting,
@@ -83,7 +82,7 @@ async def work(settings: Settings) -> None:
             )
         finally:
             await posting.aclose()
-            await outbound.aclose()
+            await notifying.aclose()
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ def id_at(prefix: str, moment: datetime) -> str:
 
 
 def _uuid7(nanoseconds: int) -> int:
-    """RFC 9562 §5.7, with the fraction of the millisecond in `rand_a` (§6.2, method 3): one process counts upwards."""
+    """RFC 9562 §5.7, with the fraction of the millisecond in `rand_a` (§6.2, method 3): as its clock counts upwards."""
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     fraction = rest * 4096 // 1_000_000
     random = int.from_bytes(os.urandom(8)) & ((1 << 62) - 1)
