@@ -225,7 +225,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "MAX_UPLOADS",
         "16",
-        "Uploads, and creates that bring or fetch media, of one account that each API process receives at once; more are refused with 429.",
+        "Uploads, and creates that bring or fetch media, of one account that each API process receives at once. More wait up to 10 seconds for one of them to end, and are then refused with 429.",
         1,
         10_000,
     ),

@@ -105,7 +105,8 @@ async def test_what_was_not_declared_is_taken_as_it_comes(small_disk: Path, make
 
 
 @in_loop
-async def test_an_account_has_its_share_and_no_more(make: Make) -> None:
+async def test_an_account_has_its_share_and_no_more(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seedance_api.foundation.intake._WAIT_SECONDS", 0.2)
     intake = make(max_uploads=2, max_bytes=20 * MIB, percent=0)
     async with intake.folder("acc_1") as one, intake.folder("acc_1") as two, intake.folder("acc_1") as three:
         await one.make()
@@ -122,6 +123,36 @@ async def test_an_account_has_its_share_and_no_more(make: Make) -> None:
             await nobodys.take(30 * MIB)
     async with intake.folder("acc_1") as again:
         await again.set_aside(20 * MIB)  # all of it was given back
+
+
+@in_loop
+async def test_a_burst_waits_its_turn_and_what_waits_is_bounded(make: Make) -> None:
+    intake = make(max_uploads=2, percent=0)
+    under_way = most = 0
+
+    async def upload() -> None:
+        nonlocal under_way, most
+        async with intake.folder("acc_1") as folder:
+            await folder.take(1)
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0.01)
+            under_way -= 1
+
+    async def leave() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await upload()
+
+    ends = await asyncio.gather(*(upload() for _ in range(9)), return_exceptions=True)
+    assert [end for end in ends if end is not None and end.code != "too_many_uploads"] == []
+    assert (ends.count(None), most) == (8, 2)
+    async with intake.folder("acc_1") as one, intake.folder("acc_1") as two:
+        await one.make()
+        await two.make()
+        await asyncio.gather(*(leave() for _ in range(6)))
+        await asyncio.gather(*(leave() for _ in range(6)))  # the ones that left are counted no more
+    await asyncio.gather(*(upload() for _ in range(8)))
 
 
 @in_loop

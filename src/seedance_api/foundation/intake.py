@@ -9,7 +9,6 @@ import errno
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,9 +25,23 @@ from seedance_api.foundation.scratch import Scratch
 _FREE = 1 << 20
 """Bytes of each folder that nothing is set aside for: most bodies have less."""
 _STEP = 8 << 20
+_WAIT_SECONDS = 10.0
+"""How long an upload waits for one of its account to end: a burst of small ones is over by then."""
+_WAITING = 4
+"""As many times `max_uploads` may be under way or waiting."""
 _RETRY_SECONDS = 5
 _PROBE_SECONDS = 1.0
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class _Share:
+    """What an account has of the scratch folders."""
+
+    def __init__(self, max_uploads: int) -> None:
+        self.slots = asyncio.Semaphore(max_uploads)
+        self.uploads = 0
+        """Under way and waiting."""
+        self.size = 0
 
 
 class Intake:
@@ -44,8 +57,7 @@ class Intake:
         self._probed_at = float("-inf")
         self._max_uploads = max_uploads
         self._max_bytes = max_bytes
-        self._uploads: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
+        self._shares: dict[str, _Share] = {}
 
     @asynccontextmanager
     async def folder(self, account_id: str | None) -> AsyncGenerator["Folder", None]:
@@ -71,25 +83,42 @@ class Intake:
             self._objects.check()
             probe(Path(str(self._objects.prefix)))
 
-    def admit(self, account_id: str) -> None:
-        """Count an upload. Raises AppError 429."""
-        if self._uploads[account_id] >= self._max_uploads:
-            raise _too_many(f"The account has {self._max_uploads} uploads under way, as many as are allowed.")
-        self._uploads[account_id] += 1
+    async def admit(self, account_id: str) -> None:
+        """Count an upload, after a wait for one of the account's to end when it has too many. Raises AppError 429."""
+        share = self._shares.setdefault(account_id, _Share(self._max_uploads))
+        refused = _too_many(f"The account has {self._max_uploads} uploads under way, as many as are allowed.")
+        if share.uploads >= self._max_uploads * _WAITING:
+            raise refused
+        share.uploads += 1
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await share.slots.acquire()
+        except TimeoutError:
+            self._leave(account_id)
+            raise refused from None
+        except asyncio.CancelledError:
+            self._leave(account_id)
+            raise
 
     def charge(self, account_id: str, size: int) -> None:
-        """Count bytes. Raises AppError 429."""
-        if self._bytes[account_id] + size > self._max_bytes:
+        """Count bytes of an upload that was admitted. Raises AppError 429."""
+        share = self._shares[account_id]
+        if share.size + size > self._max_bytes:
             most = self._max_bytes >> 20
             raise _too_many(f"The account's uploads under way would have more than the {most} MiB that are allowed.")
-        self._bytes[account_id] += size
+        share.size += size
 
     def dismiss(self, account_id: str, size: int) -> None:
         """An upload with so many bytes is over."""
-        self._uploads[account_id] -= 1
-        self._bytes[account_id] -= size
-        if self._uploads[account_id] <= 0:
-            del self._uploads[account_id], self._bytes[account_id]
+        share = self._shares[account_id]
+        share.size -= size
+        share.slots.release()
+        self._leave(account_id)
+
+    def _leave(self, account_id: str) -> None:
+        self._shares[account_id].uploads -= 1
+        if not self._shares[account_id].uploads:
+            del self._shares[account_id]
 
 
 def _too_many(message: str) -> AppError:
@@ -150,7 +179,7 @@ class Folder:
         if self._made:
             return
         if self._account_id is not None:
-            self._intake.admit(self._account_id)
+            await self._intake.admit(self._account_id)
         self._made = True
         await asyncio.to_thread(self._make_folder)
 
