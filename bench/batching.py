@@ -17,7 +17,7 @@ from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Writer
 
 CALLERS = 64
-_READS_MOST = 500  # as in api/parts.py
+_READS_MOST = 500  # as in web/context.py
 
 Call = Callable[[], Awaitable[object]]
 

@@ -11,7 +11,6 @@ from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api import videos
-from seedance_api.api.body import AnyRequest, Body
 from seedance_api.api.understand import Asked
 from seedance_api.app import answer
 from seedance_api.billing.quote import Price
@@ -22,6 +21,7 @@ from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.generations import create
 from seedance_api.generations.create import CreateGeneration, Creating
 from seedance_api.generations.write import Created, NewGeneration, Writer, _insert
+from seedance_api.web.body import AnyRequest, Body
 
 
 class PlainWriter(Writer):

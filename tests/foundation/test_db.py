@@ -12,7 +12,6 @@ import msgspec
 import pytest
 
 from faults.proxy import Proxy
-from seedance_api.api.errors import as_app_error
 from seedance_api.foundation import db as database
 from seedance_api.foundation.db import (
     API,
@@ -24,6 +23,7 @@ from seedance_api.foundation.db import (
     Session,
     open_connection,
 )
+from seedance_api.web.errors import as_app_error
 
 _SOURCE = Path(database.__file__).parents[1]
 QUICK = Session(name="test", statement_seconds=0.5, lock_seconds=0.3)

@@ -11,7 +11,6 @@ from obstore.store import MemoryStore
 from generations.kit import Owner, engine, new, owner, sandbox, with_database
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.accounts.keys import KeyMode
-from seedance_api.api.body import Body
 from seedance_api.api.understand import Asked, understand
 from seedance_api.billing.books import Books
 from seedance_api.billing.credit import credit
@@ -35,6 +34,7 @@ from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.references import assets
 from seedance_api.references.admit import References
 from seedance_api.references.queries import NewFile, delete_files
+from seedance_api.web.body import Body
 from stage import Service
 
 EVERY = {model.name: None for model in MODELS}

@@ -6,12 +6,12 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
-from seedance_api.api.body import AnyRequest
-from seedance_api.api.parts import parts_of, principal_of
 from seedance_api.api.videos import json_response
 from seedance_api.api.webhook_forms import read_list
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.context import parts_of, principal_of
 from seedance_api.webhooks import queries
 from seedance_api.webhooks.kinds import KINDS
 from seedance_api.webhooks.payload import EventView, event_view

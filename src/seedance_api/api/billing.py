@@ -11,10 +11,6 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.body import AnyRequest, read_json
-from seedance_api.api.decode import decode, decode_query
-from seedance_api.api.once import once_by_key, seal
-from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import NOTHING, unix
 from seedance_api.billing import queries
@@ -23,6 +19,10 @@ from seedance_api.billing.statement import month_of, statement
 from seedance_api.billing.usage import DIMENSIONS, Position, Totals, UsageRow, today, totals, usage
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.money import amount_of_number, format_amount
+from seedance_api.web.body import AnyRequest, read_json
+from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.decode import decode, decode_query
+from seedance_api.web.idempotency import once_by_key, seal
 
 
 class LimitView(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,11 +6,11 @@ import structlog
 from litestar import post
 from litestar.params import FromPath
 
-from seedance_api.api.body import AnyRequest
-from seedance_api.api.parts import parts_of
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations.hear import hear
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.context import parts_of
 
 PLACE = "/v1/callbacks/"
 _BYTES_MOST = 256 * 1024

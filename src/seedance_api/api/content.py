@@ -8,9 +8,6 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.body import AnyRequest
-from seedance_api.api.parts import Parts, parts_of, principal_of
-from seedance_api.api.send import Changed, Note, Sendable, send_object
 from seedance_api.delivery import link, queries
 from seedance_api.delivery.check import report_damaged
 from seedance_api.delivery.deliver import note_served
@@ -18,6 +15,9 @@ from seedance_api.delivery.queries import Held
 from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.send import Changed, Note, Sendable, send_object
 
 PLACE = "/v1/content/"
 VARIANTS = ("video", "last_frame", "thumbnail")

@@ -6,11 +6,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from seedance_api.api.body import AnyRequest, read_json
 from seedance_api.api.content import PLACE, VARIANTS, find, unknown_variant
-from seedance_api.api.decode import decode
-from seedance_api.api.once import once_by_key, seal
-from seedance_api.api.parts import parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import video
 from seedance_api.delivery import link, queries
@@ -19,6 +15,10 @@ from seedance_api.delivery.receipt import receipt, receipt_key
 from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
+from seedance_api.web.body import AnyRequest, read_json
+from seedance_api.web.context import parts_of, principal_of
+from seedance_api.web.decode import decode
+from seedance_api.web.idempotency import once_by_key, seal
 
 
 class LinkForm(msgspec.Struct, frozen=True, kw_only=True):

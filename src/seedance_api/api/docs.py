@@ -19,15 +19,15 @@ import msgspec
 from litestar import Response, get
 from markupsafe import Markup, escape
 
-from seedance_api.api.body import AnyRequest
 from seedance_api.api.openapi import document
-from seedance_api.api.parts import parts_of
 from seedance_api.catalog import models
 from seedance_api.catalog.problem import MEANINGS
 from seedance_api.foundation import errors
 from seedance_api.foundation.errors import CODES
 from seedance_api.generations.states import FAILURES
 from seedance_api.providers.sandbox.magic import SPELLS, Spell
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.context import parts_of
 
 _FOLDER = Path(__file__).with_name("templates")
 _TEMPLATES = jinja2.Environment(
@@ -46,7 +46,7 @@ OBJECTS = (
 )  # fmt: skip
 """The schemas that have a table of their own."""
 PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
-"""Every code that an entry of `errors` can have: the two of `decode.py`, and the catalogue's."""
+"""Every code that an entry of `errors` can have: the two of `web/decode.py`, and the catalogue's."""
 _PLACE = "http://base.invalid"
 """Stands in the rendered page for the address that the reader uses."""
 _PUBLIC = {"Cache-Control": "public, max-age=300"}

@@ -12,10 +12,10 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import Principal, Standing
-from seedance_api.api.body import AnyRequest
-from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.view import Video, video
 from seedance_api.foundation.errors import AppError
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.context import Parts, parts_of, principal_of
 
 KEEP_ALIVE_SECONDS = 15.0
 _TOO_LONG_SECONDS = 6 * 3600.0

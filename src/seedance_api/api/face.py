@@ -18,15 +18,15 @@ from litestar.types import Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import CHALLENGE, HOW, Standing
 from seedance_api.api import callbacks, content, health, media, verify
-from seedance_api.api.addresses import Addresses
-from seedance_api.api.errors import as_app_error, send_error
-from seedance_api.api.linger import Unread, asks_first, has_body
-from seedance_api.api.parts import Parts
 from seedance_api.api.sending import Sending, is_shared, send_json, send_methods
 from seedance_api.api.videos import retrieve
 from seedance_api.foundation.connections import Connections
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id, new_id
+from seedance_api.web.addresses import Addresses
+from seedance_api.web.context import Parts
+from seedance_api.web.errors import as_app_error, send_error
+from seedance_api.web.linger import Unread, asks_first, has_body
 
 _VIDEOS = "/v1/videos/"
 _READS = frozenset({"GET", "HEAD"})

@@ -10,10 +10,6 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.body import AnyRequest, read_upload
-from seedance_api.api.forms import Upload
-from seedance_api.api.once import once_by_key, seal
-from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import unix
 from seedance_api.catalog.order import Kind
@@ -27,6 +23,10 @@ from seedance_api.references import queries
 from seedance_api.references.admit import Source
 from seedance_api.references.inspect import Staged
 from seedance_api.references.queries import File, NewFile, ObjectGoneError
+from seedance_api.web.body import AnyRequest, read_upload
+from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.forms import Upload
+from seedance_api.web.idempotency import once_by_key, seal
 
 
 class FileView(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ from typing import Literal
 import msgspec
 from litestar import HttpMethod, Response, route
 
-from seedance_api.api.body import AnyRequest
-from seedance_api.api.parts import Parts, parts_of
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.context import Parts, parts_of
 
 _READY_SECONDS = 1.8
 """Two, less what the answer takes."""

@@ -12,12 +12,12 @@ from litestar import HttpMethod, route
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from seedance_api.api.body import AnyRequest
-from seedance_api.api.parts import Parts, parts_of
-from seedance_api.api.send import Sendable, send_object
 from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError
 from seedance_api.references.link import link_key, verify
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.context import Parts, parts_of
+from seedance_api.web.send import Sendable, send_object
 
 PLACE = "/v1/media/"
 _STEP_SECONDS = 0.1

@@ -10,7 +10,6 @@ from seedance_api.api.account_events import EventList
 from seedance_api.api.billing import Balance, SetBalance, UsageList
 from seedance_api.api.content import VARIANTS
 from seedance_api.api.delivery import ContentLink, LinkForm
-from seedance_api.api.errors import ErrorView
 from seedance_api.api.files import FileDeleted, FileView
 from seedance_api.api.health import Health
 from seedance_api.api.models import ModelList
@@ -35,6 +34,7 @@ from seedance_api.delivery.receipt import DeletionReceipt
 from seedance_api.foundation.errors import CODES
 from seedance_api.generations.states import PUBLIC
 from seedance_api.references.link import EXTENSIONS
+from seedance_api.web.errors import ErrorView
 from seedance_api.webhooks.kinds import KINDS
 from seedance_api.webhooks.rows import DeliveryState
 

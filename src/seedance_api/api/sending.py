@@ -7,7 +7,7 @@ from typing import Any
 from litestar.types import Message, Receive, Send
 
 from seedance_api.api.content import PLACE as LINKS
-from seedance_api.api.linger import Unread
+from seedance_api.web.linger import Unread
 
 Stands = Callable[[], Awaitable[bool]]
 _EXPOSED = (

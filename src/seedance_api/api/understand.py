@@ -5,9 +5,6 @@ from typing import Any, cast
 
 import msgspec
 
-from seedance_api.api.body import MEDIA_LISTS, Body
-from seedance_api.api.decode import decode
-from seedance_api.api.forms import PLAIN, Upload
 from seedance_api.api.webhook_forms import check_url
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog.characters import find_control
@@ -21,6 +18,9 @@ from seedance_api.generations.accept import refusal
 from seedance_api.generations.create import CreateGeneration
 from seedance_api.references.admit import ASSET, Source, is_asset
 from seedance_api.references.inspect import Staged
+from seedance_api.web.body import MEDIA_LISTS, Body
+from seedance_api.web.decode import decode
+from seedance_api.web.forms import PLAIN, Upload
 
 _MEDIA_MOST = 64
 _URL_MOST = 1 << 16

@@ -6,13 +6,13 @@ from typing import Literal
 import msgspec
 from litestar import Response, get, post
 
-from seedance_api.api.body import AnyRequest, read_file
-from seedance_api.api.parts import Parts, parts_of
 from seedance_api.api.videos import json_response
 from seedance_api.delivery.certificate import published
 from seedance_api.delivery.verify import Verdict, verify
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.limit import neighbourhood
+from seedance_api.web.body import AnyRequest, read_file
+from seedance_api.web.context import Parts, parts_of
 
 _PUBLIC = {"Cache-Control": "public, max-age=300"}
 OPEN = frozenset({"/v1/verify", "/v1/verify/certificates"})

@@ -11,11 +11,7 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.body import AnyRequest, Body, read_body
-from seedance_api.api.decode import decode_query
 from seedance_api.api.dialect import check_dialect
-from seedance_api.api.once import once_by_content, once_by_key, seal
-from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.quotes import quote_view
 from seedance_api.api.understand import Asked, understand, what_it_says
 from seedance_api.api.view import VideoDeleted, VideoList, unix, video
@@ -31,6 +27,10 @@ from seedance_api.generations.create import create, quote
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
 from seedance_api.generations.write import Created
+from seedance_api.web.body import AnyRequest, Body, read_body
+from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.decode import decode_query
+from seedance_api.web.idempotency import once_by_content, once_by_key, seal
 
 POLL_MILLISECONDS = 2000
 REPLAYED = {"Idempotent-Replayed": "true"}

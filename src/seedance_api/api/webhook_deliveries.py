@@ -6,9 +6,6 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from seedance_api.api.body import AnyRequest, read_json
-from seedance_api.api.decode import decode
-from seedance_api.api.parts import parts_of
 from seedance_api.api.videos import REPLAYED, json_response, moment
 from seedance_api.api.view import unix
 from seedance_api.api.webhook_endpoints import once_of, owner_of
@@ -17,6 +14,9 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Done
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations.accept import refusal
+from seedance_api.web.body import AnyRequest, read_json
+from seedance_api.web.context import parts_of
+from seedance_api.web.decode import decode
 from seedance_api.webhooks import queries
 from seedance_api.webhooks.decide import Attempt
 from seedance_api.webhooks.endpoints import find_endpoint

@@ -7,10 +7,6 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
-from seedance_api.api.body import AnyRequest, read_json
-from seedance_api.api.decode import decode
-from seedance_api.api.once import once_by_key, seal
-from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import unix
 from seedance_api.api.webhook_forms import (
@@ -26,6 +22,10 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Once, claimed
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.accept import refusal
+from seedance_api.web.body import AnyRequest, read_json
+from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.decode import decode
+from seedance_api.web.idempotency import once_by_key, seal
 from seedance_api.webhooks import endpoints as verbs
 from seedance_api.webhooks import queries
 from seedance_api.webhooks.endpoints import Owner

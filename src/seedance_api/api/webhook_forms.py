@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from seedance_api.api.decode import decode_query
 from seedance_api.catalog.characters import find_control
 from seedance_api.foundation.address import is_address, shown
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.accept import refusal
+from seedance_api.web.decode import decode_query
 from seedance_api.webhooks.endpoints import Wanted
 from seedance_api.webhooks.kinds import KINDS, Kind
 from seedance_api.webhooks.sign import Scheme

@@ -5,14 +5,14 @@ from typing import Any, Literal
 import msgspec
 from litestar import Response, get, post
 
-from seedance_api.api.body import AnyRequest, read_json
-from seedance_api.api.decode import decode
-from seedance_api.api.parts import parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import unix
 from seedance_api.api.webhook_endpoints import once_of, rotated
 from seedance_api.api.webhook_forms import RotateSecret
 from seedance_api.generations.accept import refusal
+from seedance_api.web.body import AnyRequest, read_json
+from seedance_api.web.context import parts_of, principal_of
+from seedance_api.web.decode import decode
 from seedance_api.webhooks import queries
 from seedance_api.webhooks.rows import account_subject
 from seedance_api.webhooks.sign import hint, shown_secret

@@ -22,16 +22,12 @@ from seedance_api.api import (
     webhook_endpoints,
     webhook_secret,
 )
-from seedance_api.api.addresses import Addresses
-from seedance_api.api.body import FILE_MOST
 from seedance_api.api.callbacks import receive_callback
 from seedance_api.api.content import serve_content, serve_link
 from seedance_api.api.delivery import confirm_delivery, make_link, retrieve_receipt
-from seedance_api.api.errors import handle
 from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
-from seedance_api.api.parts import Parts, Streams, Verifying
 from seedance_api.api.probes import probes
 from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
@@ -50,6 +46,10 @@ from seedance_api.generations.create import Creating
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
+from seedance_api.web.addresses import Addresses
+from seedance_api.web.body import FILE_MOST
+from seedance_api.web.context import Parts, Streams, Verifying
+from seedance_api.web.errors import handle
 
 _REDIRECT_SECONDS = 900
 

@@ -13,10 +13,10 @@ import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 from obstore.store import ObjectStore
 
-from seedance_api.api.body import AnyRequest
 from seedance_api.delivery.serve import Part, choose
 from seedance_api.foundation import objects
 from seedance_api.foundation.peer import Peer, find_peer, tells
+from seedance_api.web.body import AnyRequest
 
 
 class Note(Protocol):

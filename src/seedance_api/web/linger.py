@@ -12,8 +12,8 @@ from typing import Any
 
 from litestar.types import Receive
 
-from seedance_api.api.body import FILE_MOST, LEAST_BYTES_A_SECOND
 from seedance_api.foundation.transfer import Floor
+from seedance_api.web.body import FILE_MOST, LEAST_BYTES_A_SECOND
 
 LINGER_BYTES = 2 * FILE_MOST
 """What is dropped of a body at most: whoever sends twice what any address takes still hears that it is too much."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from seedance_api.api.body import LEAST_BYTES_A_SECOND, read_json
 from seedance_api.foundation.errors import AppError
+from seedance_api.web.body import LEAST_BYTES_A_SECOND, read_json
 
 _FAST = 20
 

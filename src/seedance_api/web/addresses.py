@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from seedance_api.api.decode import shown_name
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
+from seedance_api.web.decode import shown_name
 
 _IDS = {
     "video_id": ("vid", "video"),

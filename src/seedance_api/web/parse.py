@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import msgspec
 
-from seedance_api.api.decode import shown_name
 from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.web.decode import shown_name
 
 _LARGE = 1 << 20
 _VALUES_MOST = 200_000

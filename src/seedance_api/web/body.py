@@ -11,12 +11,12 @@ import msgspec
 from litestar import Request
 from multipart import MultipartError, PushMultipartParser, parse_options_header
 
-from seedance_api.api.forms import Form, Upload
-from seedance_api.api.parse import parse_json
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.transfer import Floor
 from seedance_api.references.inspect import Staged
+from seedance_api.web.forms import Form, Upload
+from seedance_api.web.parse import parse_json
 
 JSON_MOST = 64 << 20
 """Bytes of a create body: what Seedance's own service takes (ModelArk 1520757)."""

@@ -5,10 +5,10 @@ import hashlib
 import hmac
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.body import AnyRequest
-from seedance_api.api.parts import Parts
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Kind, Once
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.context import Parts
 
 _KEY_MOST = 255
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 from obstore.store import ObjectStore
 
 from seedance_api.accounts.authenticate import Authenticator, Principal
-from seedance_api.api.body import AnyRequest, Budget
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.confine import Confine
@@ -27,6 +26,7 @@ from seedance_api.generations.places import Places
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
+from seedance_api.web.body import AnyRequest, Budget
 
 _STREAM_RETRY_SECONDS = 5
 _TESTS_A_MINUTE, _TESTS_AT_ONCE = 30, 32
