@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from security.attack import parsed, raw, refused
-from seedance_api.app.answer import ROUTES
+from seedance_api.api.routes import ROUTES
 from stage import Service, finished
 
 TAIL = "01jh0000000000000000000000"

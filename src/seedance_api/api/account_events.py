@@ -6,12 +6,13 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
-from seedance_api.api.videos import json_response
 from seedance_api.api.webhook_forms import read_list
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
 from seedance_api.web.body import AnyRequest
-from seedance_api.web.context import parts_of, principal_of
+from seedance_api.web.context import context_of, principal_of
+from seedance_api.web.respond import json_response
+from seedance_api.web.route import Operation, Parameter, Sample, after_parameter, limit_parameter
 from seedance_api.webhooks import queries
 from seedance_api.webhooks.kinds import KINDS
 from seedance_api.webhooks.payload import EventView, event_view
@@ -23,18 +24,35 @@ class EventList(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["list"] = "list"
     data: list[EventView]
+    """The events of this page."""
     first_id: str | None
     last_id: str | None
     has_more: bool
 
 
-@get("/v1/events", takes_query=True)
+@get(
+    "/v1/events",
+    operation=Operation(
+        id="listEvents",
+        summary="List events",
+        tag="Webhooks",
+        answer=EventList,
+        parameters=(
+            limit_parameter(100),
+            after_parameter("evt"),
+            Parameter("type", {"enum": list(KINDS)}, "Only these."),
+        ),
+        takes_query=True,
+        sample=Sample(query="after=evt_…"),
+    ),
+)
 async def list_events(request: AnyRequest) -> Response[bytes]:
-    """A page of the account's events."""
-    parts, principal = parts_of(request), principal_of(request)
+    """Oldest first. Keep the `last_id` and ask for what is behind it: no event is passed over, however late it was
+    committed."""
+    context, principal = context_of(request), principal_of(request)
     asked = read_list(request.query_params, "evt", type=KINDS)
     found = await events_after(
-        parts.db,
+        context.db,
         principal.account_id,
         principal.livemode,
         after=asked.after,
@@ -51,13 +69,21 @@ async def list_events(request: AnyRequest) -> Response[bytes]:
     return json_response(page)
 
 
-@get("/v1/events/{event_id:str}")
+@get(
+    "/v1/events/{event_id:str}",
+    operation=Operation(
+        id="retrieveEvent",
+        summary="Retrieve an event",
+        tag="Webhooks",
+        answer=EventView,
+    ),
+)
 async def retrieve_event(request: AnyRequest, event_id: FromPath[str]) -> Response[bytes]:
-    """One event."""
-    parts, principal = parts_of(request), principal_of(request)
+    """The same that a webhook brings."""
+    context, principal = context_of(request), principal_of(request)
     found = None
     if is_id("evt", event_id):
-        found = await queries.event(parts.db, principal.account_id, principal.livemode, event_id)
+        found = await queries.event(context.db, principal.account_id, principal.livemode, event_id)
     if found is None:
         raise AppError("not_found", "There is no such event in this account.", param="event_id")
     return json_response(event_view(found))

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from litestar import Response, get, post
@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.videos import REPLAYED, json_response
+from seedance_api.api.billing_view import Balance, LimitView, SetBalance, TotalsView, UsageList, UsageView
 from seedance_api.api.view import NOTHING, unix
 from seedance_api.billing import queries
 from seedance_api.billing.limits import Spending, set_low_balance, spending
@@ -20,99 +20,62 @@ from seedance_api.billing.usage import DIMENSIONS, Position, Totals, UsageRow, t
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.money import amount_of_number, format_amount
 from seedance_api.web.body import AnyRequest, read_json
-from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.decode import decode, decode_query
-from seedance_api.web.idempotency import once_by_key, seal
+from seedance_api.web.idempotency import keyed_digest, once_by_key
+from seedance_api.web.respond import REPLAYED, json_response
+from seedance_api.web.route import Operation, Parameter, Sample, TextAnswer, limit_parameter
+
+_DAY = {"type": "string", "format": "date"}
+_GROUPS = "Some of `day`, `model` and `key`, with commas between."
+_SAMPLE = """
+time,id,kind,video,reference,reason,available_change,held_change,…
+,,opening balance,,,,,,0.000000,0.000000,USD
+2026-11-02T09:12:44.103Z,trf_…,credit,,,bank transfer,20.000000,…
+"""
 
 
-class LimitView(msgspec.Struct, frozen=True, kw_only=True):
-    """A spending limit of the account or of the key that asks, and what is left of it."""
-
-    scope: Literal["account", "key"]
-    key_id: str | None
-    period: Literal["day", "month", "total"]
-    limit: str
-    spent: str
-    left: str
-    resets_at: int | None
-
-
-class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """The account's money: decimal strings. `granted` is the part of it that was given, and is spent first."""
-
-    object: Literal["balance"] = "balance"
-    currency: str
-    available: str
-    held: str
-    granted: str
-    low_balance: str | None
-    limits: list[LimitView]
-    livemode: bool
-    sandbox: bool
-
-
-class SetBalance(msgspec.Struct, frozen=True, kw_only=True):
-    """What the owner of an account may say of its balance."""
-
-    low_balance: str | float | None = None
-
-
-class TotalsView(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over the whole range."""
-
-    videos: int
-    seconds: str
-    tokens: int
-    charged: str
-    refunded: str
-
-
-class UsageView(msgspec.Struct, frozen=True, kw_only=True):
-    """The sums of one group. What is not grouped by is null."""
-
-    object: Literal["usage"] = "usage"
-    day: str | None
-    model: str | None
-    key_id: str | None
-    videos: int
-    seconds: str
-    tokens: int
-    charged: str
-    refunded: str
-
-
-class UsageList(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of groups, with the sums of all of them. `next` is the `after` of the next page."""
-
-    object: Literal["list"] = "list"
-    data: list[UsageView]
-    totals: TotalsView
-    currency: str
-    since: str = msgspec.field(name="from")
-    until: str = msgspec.field(name="to")
-    livemode: bool
-    sandbox: bool
-    has_more: bool
-    next: str | None
-
-
-@get("/v1/balance")
+@get(
+    "/v1/balance",
+    operation=Operation(
+        id="retrieveBalance",
+        summary="Balance and limits",
+        tag="Billing",
+        answer=Balance,
+    ),
+)
 async def retrieve_balance(request: AnyRequest) -> Response[bytes]:
-    """What the account has, what of it is on hold, and what its limits leave."""
-    return json_response(await _balance(parts_of(request), principal_of(request)))
+    """What the account has, what of it is on hold, and what the limits of the account and of this key leave."""
+    return json_response(await _balance(context_of(request), principal_of(request)))
 
 
-@post("/v1/balance", status_code=200)
+@post(
+    "/v1/balance",
+    status_code=200,
+    operation=Operation(
+        id="setBalance",
+        summary="Be told of a low balance",
+        tag="Billing",
+        body=SetBalance,
+        body_needs=("low_balance",),
+        answer=Balance,
+        repeatable=True,
+        sample=Sample(body={"low_balance": "5.00"}),
+    ),
+)
 async def set_balance(request: AnyRequest) -> Response[bytes]:
-    """Say of what balance on the account wants to hear that it is low: once, each time that it falls below."""
-    parts, principal = parts_of(request), principal_of(request)
+    """Below this amount the event `balance.low` is announced, once each time that what is available falls below it. The
+    answer is the balance."""
+    context, principal = context_of(request), principal_of(request)
     body = await read_json(request)
     low = _read_low(body, principal)
-    once = once_by_key(request, principal, "POST /v1/balance", seal(parts, msgspec.json.encode(body, order="sorted")))
-    replayed = once is not None and await parts.find(once) is not None
+    once = once_by_key(
+        request, principal, "POST /v1/balance", keyed_digest(context, msgspec.json.encode(body, order="sorted"))
+    )
+    replayed = once is not None and await context.find(once) is not None
     if not replayed:
-        await set_low_balance(parts.db, principal.account_id, low, once=once)
-    return json_response(await _balance(parts, principal), REPLAYED if replayed else {})
+        await set_low_balance(context.db, principal.account_id, low, once=once)
+    return json_response(await _balance(context, principal), REPLAYED if replayed else {})
 
 
 def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
@@ -134,10 +97,10 @@ def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
     return low
 
 
-async def _balance(parts: Parts, principal: Principal) -> Balance:
-    wallet = await queries.wallet_of(parts.db, principal.account_id) if principal.livemode else None
-    limits = await spending(parts.db, principal.account_id, principal.key_id) if principal.livemode else []
-    low = await queries.low_balance_of(parts.db, principal.account_id) if principal.livemode else None
+async def _balance(context: Context, principal: Principal) -> Balance:
+    wallet = await queries.wallet_of(context.db, principal.account_id) if principal.livemode else None
+    limits = await spending(context.db, principal.account_id, principal.key_id) if principal.livemode else []
+    low = await queries.low_balance_of(context.db, principal.account_id) if principal.livemode else None
     return Balance(
         currency=principal.currency,
         available=format_amount(wallet.available) if wallet else NOTHING,
@@ -146,17 +109,35 @@ async def _balance(parts: Parts, principal: Principal) -> Balance:
         low_balance=None if low is None else format_amount(low),
         limits=[_limit_view(one) for one in limits],
         livemode=principal.livemode,
-        sandbox=parts.is_sandbox(principal),
+        sandbox=context.is_sandbox(principal),
     )
 
 
-@get("/v1/usage", takes_query=True)
+@get(
+    "/v1/usage",
+    operation=Operation(
+        id="listUsage",
+        summary="Usage",
+        tag="Billing",
+        answer=UsageList,
+        parameters=(
+            Parameter("from", _DAY, "The first UTC day; that of the month if left out."),
+            Parameter("to", _DAY, "The last UTC day, counted in; today if left out."),
+            Parameter("group_by", {"type": "string", "default": "day"}, _GROUPS),
+            limit_parameter(1000, 100, "How many groups."),
+            Parameter("after", {"type": "string"}, "The `next` of the page before."),
+        ),
+        takes_query=True,
+        sample=Sample(query="from=2026-11-01&group_by=day,model"),
+    ),
+)
 async def list_usage(request: AnyRequest) -> Response[bytes]:
-    """What was made and charged, by day, model and key."""
-    parts, principal = parts_of(request), principal_of(request)
-    asked = read_usage(request.query_params, await today(parts.db))
+    """Completed videos and what they cost, summed by UTC day, model and key as you ask. The totals equal the ledger's
+    to the last digit."""
+    context, principal = context_of(request), principal_of(request)
+    asked = read_usage(request.query_params, await today(context.db))
     found = await usage(
-        parts.db,
+        context.db,
         principal.account_id,
         principal.livemode,
         since=asked.since,
@@ -165,7 +146,7 @@ async def list_usage(request: AnyRequest) -> Response[bytes]:
         behind=asked.behind,
         limit=asked.limit + 1,
     )
-    sums = await totals(parts.db, principal.account_id, principal.livemode, since=asked.since, until=asked.until)
+    sums = await totals(context.db, principal.account_id, principal.livemode, since=asked.since, until=asked.until)
     has_more = len(found) > asked.limit
     page = found[: asked.limit]
     return json_response(
@@ -176,17 +157,29 @@ async def list_usage(request: AnyRequest) -> Response[bytes]:
             since=asked.since.isoformat(),
             until=asked.until.isoformat(),
             livemode=principal.livemode,
-            sandbox=parts.is_sandbox(principal),
+            sandbox=context.is_sandbox(principal),
             has_more=has_more,
             next=_cursor(page[-1]) if has_more else None,
         )
     )
 
 
-@get("/v1/statements/{month:str}")
+@get(
+    "/v1/statements/{month:str}",
+    operation=Operation(
+        id="retrieveStatement",
+        summary="Statement of a month",
+        tag="Billing",
+        answer=TextAnswer("text/csv", "Every movement of the account's money, as CSV."),
+        errors=("not_found",),
+        parameters=(Parameter("month", {"type": "string"}, "A UTC month, such as `2026-11`.", "path"),),
+        sample=Sample(curl="-o 2026-11.csv", text=_SAMPLE),
+    ),
+)
 async def retrieve_statement(request: AnyRequest, month: FromPath[str]) -> Stream:
-    """Every movement of the account's money in a month, as CSV. Raises AppError 404 for a test key, which has none."""
-    parts, principal = parts_of(request), principal_of(request)
+    """Every movement of the account's money in a month: credits, grants, holds, charges, releases, refunds, each with
+    the balance after it. A test key has none."""
+    context, principal = context_of(request), principal_of(request)
     if not principal.livemode:
         message = "A test key has no statements, for what it makes is free; use a live key."
         raise AppError("not_found", message)
@@ -195,7 +188,7 @@ async def retrieve_statement(request: AnyRequest, month: FromPath[str]) -> Strea
         problem = Problem(path="month", code="unsupported_value", message="`month` must be a month such as 2026-11.")
         raise AppError("invalid_request", problem.message, problems=[problem])
 
-    lines = statement(parts.db, principal.account_id, *span)
+    lines = statement(context.db, principal.account_id, *span)
     headers = {
         "content-disposition": f'attachment; filename="statement-{month}.csv"',
         "cache-control": "no-store",

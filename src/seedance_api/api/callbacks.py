@@ -10,9 +10,9 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations.hear import hear
 from seedance_api.web.body import AnyRequest
-from seedance_api.web.context import parts_of
+from seedance_api.web.context import context_of
+from seedance_api.web.route import Operation
 
-PLACE = "/v1/callbacks/"
 _BYTES_MOST = 256 * 1024
 _ID_MOST = 200
 _GOES_ON = frozenset({"queued", "running"})
@@ -30,15 +30,23 @@ class _Said(msgspec.Struct, frozen=True):
         return told if told and len(told) <= _ID_MOST and told.isascii() and told.isprintable() else None
 
 
-@post("/v1/callbacks/{attempt:str}/{token:str}", status_code=200)
+@post(
+    "/v1/callbacks/{attempt:str}/{token:str}",
+    status_code=200,
+    operation=Operation(
+        summary="Hear from an upstream that it is done with an attempt; the address is the secret",
+        auth="link",
+        takes_query=True,
+    ),
+)
 async def receive_callback(request: AnyRequest, attempt: FromPath[str], token: FromPath[str]) -> dict[str, bool]:
     """Have the attempt looked at. Raises AppError 404 for an address that we gave nobody."""
-    parts = parts_of(request)
-    if not is_id("att", attempt) or not parts.seals.is_callback(attempt, token):
+    context = context_of(request)
+    if not is_id("att", attempt) or not context.seals.is_callback(attempt, token):
         _log.warning("security.forged_callback")
         raise AppError("not_found", "There is nothing at this address.")
     said = _said(await _read(request))
-    await hear(parts.db, attempt, said.told, goes_on=said.status in _GOES_ON)
+    await hear(context.db, attempt, said.told, goes_on=said.status in _GOES_ON)
     return {"received": True}
 
 

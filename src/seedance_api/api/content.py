@@ -16,7 +16,8 @@ from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.web.body import AnyRequest
-from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.context import Context, context_of, principal_of
+from seedance_api.web.route import TOKEN, FileAnswer, Operation, Parameter, Sample
 from seedance_api.web.send import Changed, Note, Sendable, send_object
 
 PLACE = "/v1/content/"
@@ -25,24 +26,55 @@ _EXTENSIONS = {"video/mp4": "mp4", "image/png": "png", "image/jpeg": "jpg", "ima
 _log = structlog.get_logger()
 
 
-@route("/v1/videos/{video_id:str}/content", http_method=[HttpMethod.GET, HttpMethod.HEAD], takes_query=True)
+@route(
+    "/v1/videos/{video_id:str}/content",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    operation=Operation(
+        id="retrieveContent",
+        summary="Download",
+        tag="Videos",
+        answer=FileAnswer(tuple(_EXTENSIONS), redirects=True),
+        errors=("not_ready", "content_gone", "content_damaged", "content_lost"),
+        parameters=(Parameter("variant", {"enum": list(VARIANTS), "default": "video"}, "Which file."),),
+        takes_query=True,
+        head=("inspectContent", "Size and type of a download"),
+        sample=Sample(curl="--continue-at - --output swan.mp4"),
+    ),
+)
 async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp:
-    """Send a variant of a finished video."""
-    parts, principal = parts_of(request), principal_of(request)
+    """The bytes, streamed, with `ETag`, `Range` and `If-Range`, so that a download can be resumed. One range at a
+    time."""
+    context, principal = context_of(request), principal_of(request)
     variant = read_variant(request.url.query)
-    return await _send(request, parts, video_id, await find(parts, principal, video_id, variant))
+    return await _send(request, context, video_id, await find(context, principal, video_id, variant))
 
 
-@route("/v1/content/{token:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route(
+    "/v1/content/{token:str}",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    operation=Operation(
+        id="retrieveLinkedContent",
+        summary="Download by a link",
+        tag="Videos",
+        auth="link",
+        answer=FileAnswer(tuple(_EXTENSIONS), redirects=True),
+        errors=("link_invalid", "link_expired", "content_gone", "content_damaged", "content_lost"),
+        parameters=(TOKEN,),
+        takes_query=True,
+        shared=True,
+        head=("inspectLinkedContent", "Size and type of a download by a link"),
+        sample=Sample(curl="--output swan.mp4"),
+    ),
+)
 async def serve_link(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
-    """Send the file that a signed link leads to."""
-    parts = parts_of(request)
+    """The same bytes as by the key, and they count as much towards delivery."""
+    context = context_of(request)
     linked = link.read(token)
     if linked is None:
         raise AppError("link_invalid")
-    held = await queries.asset_of(parts.db, linked.generation_id, linked.variant)
-    sha256 = held.sha256 if held else await queries.digest_of(parts.db, linked.generation_id, linked.variant)
-    match link.verify(link.link_key(parts.pepper), linked, sha256 or "", parts.db.clock()):
+    held = await queries.asset_of(context.db, linked.generation_id, linked.variant)
+    sha256 = held.sha256 if held else await queries.digest_of(context.db, linked.generation_id, linked.variant)
+    match link.verify(link.link_key(context.pepper), linked, sha256 or "", context.db.clock()):
         case "forged":
             raise AppError("link_invalid")
         case "over":
@@ -50,7 +82,7 @@ async def serve_link(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
         case "good":
             if held is None:
                 raise gone(linked.generation_id)
-            return await _send(request, parts, linked.generation_id, held)
+            return await _send(request, context, linked.generation_id, held)
 
 
 def read_variant(query: str) -> str:
@@ -75,16 +107,16 @@ def gone(video_id: str) -> AppError:
     return AppError("content_gone", message, headers={"Link": f'<{receipt}>; rel="describedby"'})
 
 
-async def find(parts: Parts, principal: Principal, video_id: str, variant: str) -> Held:
+async def find(context: Context, principal: Principal, video_id: str, variant: str) -> Held:
     """A variant of the caller's video. Raises AppError: 404 for none, 410 for one that is deleted."""
-    held = await queries.asset_of(parts.db, video_id, variant) if is_id("vid", video_id) else None
+    held = await queries.asset_of(context.db, video_id, variant) if is_id("vid", video_id) else None
     if held is not None and held.account_id == principal.account_id and held.livemode == principal.livemode:
         return held
     if is_id("vid", video_id) and await queries.is_deleted(
-        parts.db, video_id, principal.account_id, principal.livemode
+        context.db, video_id, principal.account_id, principal.livemode
     ):
         raise gone(video_id)
-    seen = await parts.seen(principal, video_id)  # 404 for what is not this account's
+    seen = await context.seen(principal, video_id)  # 404 for what is not this account's
     if seen.purge_at is not None and seen.content_state == "purged":
         raise gone(video_id)
     if seen.purge_at is not None and variant not in seen.variants:
@@ -94,16 +126,16 @@ async def find(parts: Parts, principal: Principal, video_id: str, variant: str) 
     raise AppError("not_ready", "This video has no content: it is not completed.", param="video_id")
 
 
-async def _send(request: AnyRequest, parts: Parts, video_id: str, held: Held) -> ASGIApp:
+async def _send(request: AnyRequest, context: Context, video_id: str, held: Held) -> ASGIApp:
     if held.damaged:
-        raise await _missing(parts, video_id, held)
-    if parts.redirect_seconds and request.method == "GET":
-        seconds = min(parts.redirect_seconds, max(1, int(held.purge_at.timestamp() - parts.db.clock())))
-        url = await objects.presign(parts.store, held.object_key, seconds)
+        raise await _missing(context, video_id, held)
+    if context.redirect_seconds and request.method == "GET":
+        seconds = min(context.redirect_seconds, max(1, int(held.purge_at.timestamp() - context.db.clock())))
+        url = await objects.presign(context.store, held.object_key, seconds)
         if url is not None:
-            whole = await objects.is_whole(parts.store, held.object_key, held.bytes)
+            whole = await objects.is_whole(context.store, held.object_key, held.bytes)
             if not whole:
-                raise await _missing(parts, video_id, held)
+                raise await _missing(context, video_id, held)
             return _redirect(url)
     found = Sendable(
         object_key=held.object_key,
@@ -116,36 +148,40 @@ async def _send(request: AnyRequest, parts: Parts, video_id: str, held: Held) ->
     )
     try:
         return await send_object(
-            request, parts.store, found, note=_noting(parts, video_id, held), changed=_changing(parts, video_id, held)
+            request,
+            context.store,
+            found,
+            note=_noting(context, video_id, held),
+            changed=_changing(context, video_id, held),
         )
     except (FileNotFoundError, objects.TornError):
-        raise await _missing(parts, video_id, held) from None
+        raise await _missing(context, video_id, held) from None
 
 
-def _noting(parts: Parts, video_id: str, held: Held) -> Note | None:
+def _noting(context: Context, video_id: str, held: Held) -> Note | None:
     if held.variant != "video" or held.delivered:
         return None
 
     async def note(start: int, end: int, *, checked: bool) -> None:
-        await note_served(parts.db, parts.store, video_id, held.sha256, start, end, checked=checked)
+        await note_served(context.db, context.store, video_id, held.sha256, start, end, checked=checked)
 
     return note
 
 
-def _changing(parts: Parts, video_id: str, held: Held) -> Changed:
+def _changing(context: Context, video_id: str, held: Held) -> Changed:
     async def changed() -> None:
-        await report_damaged(parts.db, held.object_key, video_id)
+        await report_damaged(context.db, held.object_key, video_id)
 
     return changed
 
 
-async def _missing(parts: Parts, video_id: str, held: Held) -> AppError:
+async def _missing(context: Context, video_id: str, held: Held) -> AppError:
     """Why an object that a row named is not there: purged a moment ago, or damaged, and then it is to be mended."""
-    if await queries.asset_of(parts.db, video_id, held.variant) is None:
+    if await queries.asset_of(context.db, video_id, held.variant) is None:
         return gone(video_id)
     if held.lost:  # it is looked for again by the schedule
         return AppError("content_lost")
-    await report_damaged(parts.db, held.object_key, video_id)
+    await report_damaged(context.db, held.object_key, video_id)
     return AppError("content_damaged", headers={"Retry-After": "10"})
 
 

@@ -1,31 +1,41 @@
 """`/v1/videos/{id}/delivered`, `/links` and `/receipt`: what becomes of a finished video."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
+from msgspec import Meta
 
 from seedance_api.api.content import PLACE, VARIANTS, find, unknown_variant
-from seedance_api.api.videos import REPLAYED, json_response
-from seedance_api.api.view import video
+from seedance_api.api.view import Video, video
 from seedance_api.delivery import link, queries
 from seedance_api.delivery.deliver import confirm
-from seedance_api.delivery.receipt import receipt, receipt_key
+from seedance_api.delivery.receipt import DeletionReceipt, receipt, receipt_key
 from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.web.body import AnyRequest, read_json
-from seedance_api.web.context import parts_of, principal_of
+from seedance_api.web.context import context_of, principal_of
 from seedance_api.web.decode import decode
-from seedance_api.web.idempotency import once_by_key, seal
+from seedance_api.web.idempotency import keyed_digest, once_by_key
+from seedance_api.web.respond import REPLAYED, json_response
+from seedance_api.web.route import Operation, Sample
+
+_LINK = (
+    f"https://video.example.com{PLACE}vid_01k5rdxk0gf4v9h2m7c3n8qpwz.video.1795501000.dGhpcyBpcyBhIG1hYyBvZiB0aGlydHk"
+)
+
+_BOUNDS = {"minimum": link.SECONDS[0], "maximum": link.SECONDS[1]}
 
 
 class LinkForm(msgspec.Struct, frozen=True, kw_only=True):
     """What a link is to lead to, and for how many seconds."""
 
-    variant: str = "video"
-    expires_in: int = link.DEFAULT_SECONDS
+    variant: Annotated[str, Meta(extra_json_schema={"enum": list(VARIANTS)})] = "video"
+    """Which file."""
+    expires_in: Annotated[int, Meta(extra_json_schema=_BOUNDS)] = link.DEFAULT_SECONDS
+    """How long it is good for, in seconds."""
 
 
 class ContentLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,50 +43,91 @@ class ContentLink(msgspec.Struct, frozen=True, kw_only=True):
 
     object: str = "content_link"
     url: str
+    """Where the file is, without a key."""
     variant: str
+    """Which file it is."""
     expires_at: int
+    """When the link ends, in Unix seconds."""
 
 
-@post("/v1/videos/{video_id:str}/delivered", status_code=200)
+@post(
+    "/v1/videos/{video_id:str}/delivered",
+    status_code=200,
+    operation=Operation(
+        id="confirmDelivery",
+        summary="Say that you have it",
+        tag="Videos",
+        answer=Video,
+        errors=("not_ready", "content_gone"),
+        repeatable=True,
+    ),
+)
 async def confirm_delivery(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
-    """The caller has the video: its grace begins."""
-    parts, principal = parts_of(request), principal_of(request)
-    once = once_by_key(request, principal, "POST /v1/videos/{video_id}/delivered", seal(parts, video_id.encode()))
-    replayed = once is not None and await parts.find(once) is not None
+    """You have the video, wherever from: its grace begins, and `expires_at` says when it ends. Nobody has to say so who
+    downloads it whole from us; what that takes, and what deletes a video, is in the guide on delivery."""
+    context, principal = context_of(request), principal_of(request)
+    once = once_by_key(
+        request, principal, "POST /v1/videos/{video_id}/delivered", keyed_digest(context, video_id.encode())
+    )
+    replayed = once is not None and await context.find(once) is not None
     if not replayed:
-        await find(parts, principal, video_id, "video")
-    if not replayed and not await confirm(parts.db, video_id, once=once):
+        await find(context, principal, video_id, "video")
+    if not replayed and not await confirm(context.db, video_id, once=once):
         assert once is not None, "only a key can be taken by another request"
-        replayed = await parts.find(once) is not None
-    seen = await parts.seen(principal, video_id)
-    return json_response(video(seen, parts.base, principal.currency), REPLAYED if replayed else {})
+        replayed = await context.find(once) is not None
+    seen = await context.seen(principal, video_id)
+    return json_response(video(seen, context.base, principal.currency), REPLAYED if replayed else {})
 
 
-@post("/v1/videos/{video_id:str}/links", status_code=200)
+@post(
+    "/v1/videos/{video_id:str}/links",
+    status_code=200,
+    operation=Operation(
+        id="createLink",
+        summary="Make a link",
+        tag="Videos",
+        body=LinkForm,
+        body_required=False,
+        answer=ContentLink,
+        errors=("not_ready", "content_gone"),
+        sample=Sample(body={"variant": "video", "expires_in": 900}, answer={"url": _LINK}),
+    ),
+)
 async def make_link(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
-    """A signed link to a file of the video, good for a while and without a key."""
-    parts, principal = parts_of(request), principal_of(request)
+    """A link that needs no key: for a browser, or for somebody else. It is good for a quarter of an hour unless
+    `expires_in` says otherwise, and never longer than the file. Ask for a new one at any time."""
+    context, principal = context_of(request), principal_of(request)
     form = _read_form(await read_json(request))
-    held = await find(parts, principal, video_id, form.variant)
+    held = await find(context, principal, video_id, form.variant)
     # no link outlives what it leads to
-    expires_at = min(int(parts.db.clock()) + form.expires_in, int(held.purge_at.timestamp()))
+    expires_at = min(int(context.db.clock()) + form.expires_in, int(held.purge_at.timestamp()))
     url = None
-    if parts.redirect_seconds:
-        url = await objects.presign(parts.store, held.object_key, max(1, expires_at - int(parts.db.clock())))
+    if context.redirect_seconds:
+        url = await objects.presign(context.store, held.object_key, max(1, expires_at - int(context.db.clock())))
     if url is None:
-        token = link.sign(link.link_key(parts.pepper), video_id, form.variant, held.sha256, expires_at)
-        url = f"{parts.base}{PLACE}{token}"
+        token = link.sign(link.link_key(context.pepper), video_id, form.variant, held.sha256, expires_at)
+        url = f"{context.base}{PLACE}{token}"
     return json_response(ContentLink(url=url, variant=form.variant, expires_at=expires_at))
 
 
-@get("/v1/videos/{video_id:str}/receipt")
+@get(
+    "/v1/videos/{video_id:str}/receipt",
+    operation=Operation(
+        id="retrieveReceipt",
+        summary="Receipt of deletion",
+        tag="Videos",
+        answer=DeletionReceipt,
+    ),
+)
 async def retrieve_receipt(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
-    """What was deleted of a video and what is still kept; also of one that its owner has deleted."""
-    parts, principal = parts_of(request), principal_of(request)
-    owner = await queries.owner_of(parts.db, video_id) if is_id("vid", video_id) else None
+    """What was deleted of the video, when, why, from where, and the SHA-256 of what was there; and what is still kept,
+    and until when. It is there for deleted videos too. Ed25519 signs it, over the rest of it as JSON with sorted
+    keys and without spaces."""
+    context, principal = context_of(request), principal_of(request)
+    owner = await queries.owner_of(context.db, video_id) if is_id("vid", video_id) else None
     if owner != (principal.account_id, principal.livemode):
         raise AppError("not_found", "There is no such video in this account.", param="video_id")
-    return json_response(await receipt(parts.db, video_id, receipt_key(parts.pepper)))
+    return json_response(await receipt(context.db, video_id, receipt_key(context.pepper)))
 
 
 def _read_form(body: dict[str, Any]) -> LinkForm:

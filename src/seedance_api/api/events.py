@@ -15,41 +15,63 @@ from seedance_api.accounts.authenticate import Principal, Standing
 from seedance_api.api.view import Video, video
 from seedance_api.foundation.errors import AppError
 from seedance_api.web.body import AnyRequest
-from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.context import Context, context_of, principal_of
+from seedance_api.web.route import Operation, Sample, TextAnswer
 
 KEEP_ALIVE_SECONDS = 15.0
 _TOO_LONG_SECONDS = 6 * 3600.0
+_SAMPLE = """
+event: video.in_progress
+id: 1
+data: {"id":"vid_…","progress":42,…}
+
+event: video.completed
+id: 2
+data: {"id":"vid_…","progress":100,…}
+"""
 
 
-@get("/v1/videos/{video_id:str}/events")
+@get(
+    "/v1/videos/{video_id:str}/events",
+    operation=Operation(
+        id="streamEvents",
+        summary="Follow a video",
+        tag="Videos",
+        answer=TextAnswer("text/event-stream", "The events."),
+        errors=("too_many_streams",),
+        sample=Sample(curl="-N", text=_SAMPLE),
+    ),
+)
 async def stream_events(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp:
-    """Send the state at once and each change after it."""
-    parts, principal = parts_of(request), principal_of(request)
-    await parts.seen(principal, video_id)
+    """Server-sent events: `video.queued`, `video.in_progress`, `video.completed`, `video.failed`, `video.canceled`,
+    each with the video object as data. The state comes at once; the stream ends with the video, and at once when the
+    key is revoked."""
+    context, principal = context_of(request), principal_of(request)
+    await context.seen(principal, video_id)
     wide: Any = request.scope
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         del scope
-        with parts.streams.of(principal.account_id):
+        with context.streams.of(principal.account_id):
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await _follow(parts, principal, wide["standing"], video_id, receive, send)
+            await _follow(context, principal, wide["standing"], video_id, receive, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return stream
 
 
 async def _follow(
-    parts: Parts, principal: Principal, standing: Standing, video_id: str, receive: Receive, send: Send
+    context: Context, principal: Principal, standing: Standing, video_id: str, receive: Receive, send: Send
 ) -> None:
-    async with parts.changes.of(video_id, principal.key_id) as changed:
-        seen = await parts.seen(principal, video_id)
+    async with context.changes.of(video_id, principal.key_id) as changed:
+        seen = await context.seen(principal, video_id)
         gone = asyncio.create_task(_closed(receive))
         try:
             sent: Video | None = None
             number = 0
             end = asyncio.get_running_loop().time() + _TOO_LONG_SECONDS
             while not gone.done() and asyncio.get_running_loop().time() < end:
-                now = video(seen, parts.base, principal.currency)
+                now = video(seen, context.base, principal.currency)
                 if now != sent:
                     number += 1
                     sent = now
@@ -61,7 +83,7 @@ async def _follow(
                 if not await standing():
                     break
                 try:
-                    seen = await parts.seen(principal, video_id)
+                    seen = await context.seen(principal, video_id)
                 except AppError:  # deleted while we watched
                     break
         finally:

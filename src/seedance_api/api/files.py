@@ -10,7 +10,6 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import unix
 from seedance_api.catalog.order import Kind
 from seedance_api.foundation import objects
@@ -24,76 +23,106 @@ from seedance_api.references.admit import Source
 from seedance_api.references.inspect import Staged
 from seedance_api.references.queries import File, NewFile, ObjectGoneError
 from seedance_api.web.body import AnyRequest, read_upload
-from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.forms import Upload
-from seedance_api.web.idempotency import once_by_key, seal
+from seedance_api.web.idempotency import keyed_digest, once_by_key
+from seedance_api.web.respond import REPLAYED, json_response
+from seedance_api.web.route import FileBody, Operation, Sample
 
 
 class FileView(msgspec.Struct, frozen=True, kw_only=True):
     """An uploaded file as it is kept: images are re-encoded, so their numbers may differ from what was sent."""
 
     id: str
+    """Use it as `file_id`, or in place of an address: `file_…`."""
     object: Literal["file"] = "file"
     kind: Kind
+    """What the file is, told by its bytes and not by its name."""
     media_type: str
+    """The type of the kept file."""
     bytes: int
+    """Its size."""
     width: int | None
+    """In pixels; null for a sound."""
     height: int | None
+    """In pixels; null for a sound."""
     seconds: float | None
+    """Length; null for an image."""
     sha256: str
+    """Of the kept file, in hexadecimal."""
     created_at: int
+    """When it was uploaded, in Unix seconds."""
     expires_at: int
+    """When it is deleted, in Unix seconds."""
 
 
 class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a delete."""
 
     id: str
+    """The file that was deleted."""
     object: Literal["file.deleted"] = "file.deleted"
     deleted: Literal[True] = True
 
 
-@post("/v1/files", status_code=200)
+@post(
+    "/v1/files",
+    status_code=200,
+    operation=Operation(
+        id="uploadFile",
+        summary="Upload a file",
+        tag="Files",
+        body=FileBody(
+            "One image, video or sound, with a file name.",
+            {"purpose": "OpenAI's clients send it; it means nothing here."},
+        ),
+        answer=FileView,
+        errors=("invalid_media", "idempotency_in_progress", "too_many_uploads"),
+        repeatable=True,
+        sample=Sample(curl="-F file=@boat.png"),
+    ),
+)
 async def upload_file(request: AnyRequest) -> Response[bytes]:
-    """Upload a reference image, video or sound."""
-    parts, principal = parts_of(request), principal_of(request)
-    parts.disk.check()
-    async with parts.intake.folder(principal.account_id) as folder:
-        body = await read_upload(request, folder, parts.budget)
+    """Reference media, up to 30 MB for an image, 200 MB for a video and 15 MB for a sound. Images are re-encoded:
+    nothing but their pixels is kept."""
+    context, principal = context_of(request), principal_of(request)
+    context.disk.check()
+    async with context.intake.folder(principal.account_id) as folder:
+        body = await read_upload(request, folder, context.budget)
         staged = body.files[_only_file(body.values).number]
-        said = seal(parts, await asyncio.to_thread(_digest, staged.path))
+        said = keyed_digest(context, await asyncio.to_thread(_digest, staged.path))
         once = once_by_key(request, principal, "POST /v1/files", said)
         if once is None:
-            new = await _keep(parts, principal, staged, folder, None)
-            return json_response(file_view(await _find(parts, request, new.id)))
-        if done := await parts.find(once):
-            return await _replay(parts, request, done)
-        async with claimed(parts.db, once) as mine:
+            new = await _keep(context, principal, staged, folder, None)
+            return json_response(file_view(await _find(context, request, new.id)))
+        if done := await context.find(once):
+            return await _replay(context, request, done)
+        async with claimed(context.db, once) as mine:
             if mine is not None:
-                new = await _keep(parts, principal, staged, folder, mine)
-                return json_response(file_view(await _find(parts, request, new.id)))
-    return await _replay(parts, request, await parts.find(once))
+                new = await _keep(context, principal, staged, folder, mine)
+                return json_response(file_view(await _find(context, request, new.id)))
+    return await _replay(context, request, await context.find(once))
 
 
-async def _keep(parts: Parts, principal: Principal, staged: Staged, folder: Folder, once: Once | None) -> NewFile:
+async def _keep(context: Context, principal: Principal, staged: Staged, folder: Folder, once: Once | None) -> NewFile:
     source = Source(path="file", kind=None, upload=staged)
-    admitted = await parts.references.admit([source], folder)
+    admitted = await context.references.admit([source], folder)
 
     async def write(files: dict[str, NewFile]) -> NewFile:
         new = files["file"]
-        if await _insert(parts, new, once):
+        if await _insert(context, new, once):
             return new
-        await parts.references.discard([new])
+        await context.references.discard([new])
         raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
 
-    return await parts.references.keep(
-        admitted, principal, write, inline=False, keep_seconds=parts.file_retention_seconds
+    return await context.references.keep(
+        admitted, principal, write, inline=False, keep_seconds=context.file_retention_seconds
     )
 
 
-async def _insert(parts: Parts, new: NewFile, once: Once | None) -> bool:
+async def _insert(context: Context, new: NewFile, once: Once | None) -> bool:
     """Write the row; False when we were so slow that our claim was lost."""
-    async with parts.db.transaction() as connection:
+    async with context.db.transaction() as connection:
         if new.shares is not None and not await queries.hold_files(connection, [new.shares]):
             raise ObjectGoneError
         mine = once is None or await take(connection, [once], [new.id]) == [True]
@@ -102,22 +131,40 @@ async def _insert(parts: Parts, new: NewFile, once: Once | None) -> bool:
     return mine
 
 
-@get("/v1/files/{file_id:str}")
+@get(
+    "/v1/files/{file_id:str}",
+    operation=Operation(
+        id="retrieveFile",
+        summary="Retrieve a file",
+        tag="Files",
+        answer=FileView,
+    ),
+)
 async def retrieve_file(request: AnyRequest, file_id: FromPath[str]) -> Response[bytes]:
-    """What is known of a file."""
-    return json_response(file_view(await _find(parts_of(request), request, file_id)))
+    """What is known of a file. Its bytes are not given back."""
+    return json_response(file_view(await _find(context_of(request), request, file_id)))
 
 
-@delete("/v1/files/{file_id:str}", status_code=200)
+@delete(
+    "/v1/files/{file_id:str}",
+    status_code=200,
+    operation=Operation(
+        id="deleteFile",
+        summary="Delete a file",
+        tag="Files",
+        answer=FileDeleted,
+        errors=("file_in_use",),
+    ),
+)
 async def delete_file(request: AnyRequest, file_id: FromPath[str]) -> Response[bytes]:
-    """Delete a file now."""
-    parts = parts_of(request)
-    file = await _find(parts, request, file_id)
-    async with parts.db.transaction() as connection:
+    """Deletes a file now, unless an unfinished video needs it. By itself it goes when `expires_at` has passed."""
+    context = context_of(request)
+    file = await _find(context, request, file_id)
+    async with context.db.transaction() as connection:
         removed = await drafts.delete_files(connection, [file.id])
         if not removed.ids:
             raise AppError("file_in_use")
-    await objects.delete(parts.store, removed.object_keys)
+    await objects.delete(context.store, removed.object_keys)
     return json_response(FileDeleted(id=file.id))
 
 
@@ -137,11 +184,11 @@ def file_view(file: File) -> FileView:
     )
 
 
-async def _replay(parts: Parts, request: AnyRequest, done: Done | None) -> Response[bytes]:
+async def _replay(context: Context, request: AnyRequest, done: Done | None) -> Response[bytes]:
     if done is None or done.subject is None:  # it was refused, or is over, in this very moment
         raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
     try:
-        file = await _find(parts, request, done.subject)
+        file = await _find(context, request, done.subject)
     except AppError:
         message = "This Idempotency-Key made a file that is gone; use another one."
         raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
@@ -153,11 +200,11 @@ def _digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-async def _find(parts: Parts, request: AnyRequest, file_id: str) -> File:
+async def _find(context: Context, request: AnyRequest, file_id: str) -> File:
     principal = principal_of(request)
     file = None
     if is_id("file", file_id):
-        file = await queries.file_of_account(parts.db, principal.account_id, principal.livemode, file_id)
+        file = await queries.file_of_account(context.db, principal.account_id, principal.livemode, file_id)
     if file is None:
         raise AppError("not_found", "There is no such file in this account.", param="file_id")
     return file

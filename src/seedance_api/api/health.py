@@ -7,39 +7,67 @@ import msgspec
 from litestar import HttpMethod, Response, route
 
 from seedance_api.web.body import AnyRequest
-from seedance_api.web.context import Parts, parts_of
+from seedance_api.web.context import Context, context_of
+from seedance_api.web.route import Operation
 
 _READY_SECONDS = 1.8
 """Two, less what the answer takes."""
-LIVE, READY = "/healthz", "/readyz"
 
 
 class Health(msgspec.Struct, frozen=True):
     """How it stands."""
 
     status: Literal["ok", "unavailable"]
+    """`ok`, or `unavailable` with status 503."""
 
 
-@route(LIVE, http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route(
+    "/healthz",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    operation=Operation(
+        id="healthz",
+        summary="The process answers",
+        tag="Health",
+        auth=None,
+        answer=Health,
+        takes_query=True,
+        is_probe=True,
+        head=("healthzHead", "The process answers"),
+    ),
+)
 async def healthz() -> Response[bytes]:
-    """The process answers."""
+    """The process answers. It asks nothing of the database."""
     return Response(msgspec.json.encode(Health("ok")), media_type="application/json")
 
 
-@route(READY, http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route(
+    "/readyz",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    operation=Operation(
+        id="readyz",
+        summary="The service can work",
+        tag="Health",
+        auth=None,
+        answer=Health,
+        also={503: "The database does not answer, or no file can be made where objects and scratch files are kept."},
+        takes_query=True,
+        is_probe=True,
+        head=("readyzHead", "The service can work"),
+    ),
+)
 async def readyz(request: AnyRequest) -> Response[bytes]:
-    """The database answers, and files can be made, within two seconds. So does this, whatever hangs."""
-    parts = parts_of(request)
-    answers, makes = await asyncio.gather(parts.db.answers(_READY_SECONDS), _makes_files(parts))
+    """The database answers, and files can be made, within two seconds. Let a load balancer ask this one."""
+    context = context_of(request)
+    answers, makes = await asyncio.gather(context.db.answers(_READY_SECONDS), _makes_files(context))
     if answers and makes:
         return Response(msgspec.json.encode(Health("ok")), media_type="application/json")
     return Response(msgspec.json.encode(Health("unavailable")), status_code=503, media_type="application/json")
 
 
-async def _makes_files(parts: Parts) -> bool:
+async def _makes_files(context: Context) -> bool:
     try:
         async with asyncio.timeout(_READY_SECONDS):
-            await parts.intake.probe()
+            await context.intake.probe()
     except (OSError, TimeoutError):
         return False
     return True

@@ -6,9 +6,10 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
-from seedance_api.api.videos import json_response
 from seedance_api.catalog.models import MODELS, ModelView, find, quoted, view
 from seedance_api.foundation.errors import AppError
+from seedance_api.web.respond import json_response
+from seedance_api.web.route import Operation, Parameter
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,15 +17,34 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["list"] = "list"
     data: list[ModelView]
+    """Every model, newest first."""
 
 
-@get("/v1/models")
+@get(
+    "/v1/models",
+    operation=Operation(
+        id="listModels",
+        summary="List models",
+        tag="Models",
+        answer=ModelList,
+    ),
+)
 async def list_models() -> Response[bytes]:
-    """Every model, with what it takes and until when."""
+    """Every model with its lifecycle, capabilities, input limits and sizes, as the checks read them."""
     return json_response(ModelList(data=[view(model) for model in MODELS]))
 
 
-@get("/v1/models/{model:str}")
+@get(
+    "/v1/models/{model:str}",
+    operation=Operation(
+        id="retrieveModel",
+        summary="Retrieve a model",
+        tag="Models",
+        answer=ModelView,
+        errors=("not_found",),
+        parameters=(Parameter("model", {"type": "string"}, "A model's name, or one of the vendor's ids.", "path"),),
+    ),
+)
 async def retrieve_model(model: FromPath[str]) -> Response[bytes]:
     """One model, by its name or one of the vendor's ids."""
     found = find(model)

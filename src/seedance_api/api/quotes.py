@@ -19,11 +19,17 @@ class QuoteCost(msgspec.Struct, frozen=True, kw_only=True):
 
     currency: str
     price_version: int
+    """The price book that holds now."""
     price_per_million_tokens: str
+    """The price in it."""
     expected: str
+    """What it should cost with a live key."""
     hold: str
+    """What a create would set aside."""
     most: str
+    """The most that can be charged."""
     free: bool
+    """Whether it costs nothing, because the key is a test key."""
 
 
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,16 +37,28 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["quote"] = "quote"
     model: str
+    """The model's name."""
     mode: str
+    """How the inputs are used: `t2v`, `i2v`, `flf2v`, `r2v`, or `final` for the take of a draft."""
     size: str
+    """Width and height expected, in pixels."""
     seconds: str
+    """Length expected, as text."""
     resolution: str
+    """The resolution."""
     ratio: str
+    """The ratio, or `adaptive`."""
     tokens: Tokens
+    """Video tokens."""
     cost: QuoteCost | None
+    """What a create would cost: decimal texts; null where there is no price and none is needed."""
     warnings: list[Notice]
+    """What will not stay as it is, each with `code` and `message`: a model that the vendor is retiring. Mostly
+    empty."""
     livemode: bool
+    """Whether the key is a live key."""
     sandbox: bool
+    """Whether the sandbox would make it."""
 
 
 def quote_view(found: Quote, principal: Principal) -> QuoteView:

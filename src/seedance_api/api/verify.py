@@ -6,16 +6,16 @@ from typing import Literal
 import msgspec
 from litestar import Response, get, post
 
-from seedance_api.api.videos import json_response
 from seedance_api.delivery.certificate import published
 from seedance_api.delivery.verify import Verdict, verify
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.limit import neighbourhood
 from seedance_api.web.body import AnyRequest, read_file
-from seedance_api.web.context import Parts, parts_of
+from seedance_api.web.context import Context, context_of
+from seedance_api.web.respond import json_response
+from seedance_api.web.route import FileBody, Operation, Sample, TextAnswer
 
 _PUBLIC = {"Cache-Control": "public, max-age=300"}
-OPEN = frozenset({"/v1/verify", "/v1/verify/certificates"})
 
 
 class Verification(Verdict, frozen=True, kw_only=True):
@@ -24,27 +24,53 @@ class Verification(Verdict, frozen=True, kw_only=True):
     object: Literal["verification"] = "verification"
 
 
-@post("/v1/verify", status_code=200)
+@post(
+    "/v1/verify",
+    status_code=200,
+    operation=Operation(
+        id="verifyFile",
+        summary="Verify a file",
+        tag="Verify",
+        auth=None,
+        body=FileBody("The video or picture to look at.", bare=True),
+        answer=Verification,
+        errors=("unreadable_file", "too_busy", "unavailable"),
+        rate="verify",
+        sample=Sample(curl='-H "Content-Type: application/octet-stream" --data-binary @video.mp4'),
+    ),
+)
 async def verify_file(request: AnyRequest) -> Response[bytes]:
-    """Verify a file. It is kept nowhere."""
-    parts = parts_of(request)
-    await _admit(request, parts)
-    with_ = parts.verifying
-    async with parts.intake.folder(None) as folder, read_file(request, folder, with_.budget, with_.most) as file:
-        verdict = await verify(file, certificate=with_.certificate, db=parts.db, confine=with_.confine)
+    """Whether a file is one of ours, AI-generated, and as it was. The body is the file, or a form with a part `file`.
+    It is looked at and kept nowhere. Each address may ask so many times a minute."""
+    context = context_of(request)
+    await _admit(request, context)
+    with_ = context.verifying
+    async with context.intake.folder(None) as folder, read_file(request, folder, with_.budget, with_.most) as file:
+        verdict = await verify(file, certificate=with_.certificate, db=context.db, confine=with_.confine)
     return json_response(Verification(**msgspec.structs.asdict(verdict)))
 
 
-@get("/v1/verify/certificates")
+@get(
+    "/v1/verify/certificates",
+    operation=Operation(
+        id="listCertificates",
+        summary="Certificates of our marks",
+        tag="Verify",
+        auth=None,
+        answer=TextAnswer("application/x-pem-file", "The CAs, in PEM."),
+        sample=Sample(curl="-o trusted.pem"),
+    ),
+)
 async def list_certificates(request: AnyRequest) -> Response[bytes]:
-    """The CAs of our marks, for readers that are to trust them."""
+    """The CA certificates above our marks, in PEM: give them to a reader of Content Credentials that is to trust this
+    service."""
     return Response(
-        published(parts_of(request).verifying.certificate), media_type="application/x-pem-file", headers=_PUBLIC
+        published(context_of(request).verifying.certificate), media_type="application/x-pem-file", headers=_PUBLIC
     )
 
 
-async def _admit(request: AnyRequest, parts: Parts) -> None:
-    parts.disk.check()
-    seconds = await parts.verifying.limiter.take(neighbourhood(request.client.host if request.client else None))
+async def _admit(request: AnyRequest, context: Context) -> None:
+    context.disk.check()
+    seconds = await context.verifying.limiter.take(neighbourhood(request.client.host if request.client else None))
     if seconds:
         raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds)), "Connection": "close"})

@@ -12,9 +12,9 @@ from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.dialect import check_dialect
-from seedance_api.api.quotes import quote_view
-from seedance_api.api.understand import Asked, understand, what_it_says
-from seedance_api.api.view import VideoDeleted, VideoList, unix, video
+from seedance_api.api.quotes import QuoteView, quote_view
+from seedance_api.api.understand import Asked, CreateVideo, understand, what_it_says
+from seedance_api.api.view import Video, VideoDeleted, VideoList, unix, video
 from seedance_api.catalog import models
 from seedance_api.catalog.retirement import retirement
 from seedance_api.foundation.errors import AppError, Problem
@@ -28,37 +28,87 @@ from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
 from seedance_api.generations.write import Created
 from seedance_api.web.body import AnyRequest, Body, read_body
-from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.decode import decode_query
-from seedance_api.web.idempotency import once_by_content, once_by_key, seal
+from seedance_api.web.idempotency import keyed_digest, once_by_content, once_by_key
+from seedance_api.web.respond import REPLAYED, json_response
+from seedance_api.web.route import Operation, Parameter, Sample, after_parameter, limit_parameter
 
 POLL_MILLISECONDS = 2000
-REPLAYED = {"Idempotent-Replayed": "true"}
+_COMPLETED: dict[str, Any] = {
+    "status": "completed", "progress": 100, "queue_position": None, "eta": None, "ratio": "16:9", "draft": False,
+    "draft_expires_at": None, "delivered_at": None, "error": None, "warnings": [], "metadata": {},
+}  # fmt: skip
+NOT_MADE = (
+    "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "max_cost_exceeded",
+    "no_price", "too_busy", "too_many_uploads",
+)  # fmt: skip
+"""Why nothing can be made, or quoted, of a request that is well-formed."""
+TRIED_AGAIN = Parameter(
+    "x-stainless-retry-count",
+    {"type": "string", "pattern": "^[0-9]{1,9}$"},
+    "Sent by OpenAI's clients. Above 0 and without a key, the same body from the same API key within two minutes is "
+    "the same video.",
+    "header",
+)
+_UNIX = {"type": "integer", "minimum": 0, "maximum": (1 << 33) - 1}
 
 
-@post("/v1/videos", status_code=200)
+@post(
+    "/v1/videos",
+    status_code=200,
+    operation=Operation(
+        id="createVideo",
+        summary="Create a video",
+        tag="Videos",
+        body=CreateVideo,
+        body_as_form=True,
+        answer=Video,
+        errors=("unsupported_client", *NOT_MADE, "idempotency_in_progress", "insufficient_balance", "limit_reached"),
+        parameters=(TRIED_AGAIN,),
+        repeatable=True,
+        sample=Sample(
+            body={
+                "model": "seedance-2.0",
+                "prompt": "The boat turns into a swan",
+                "images": [
+                    {"role": "first_frame", "url": "https://example.com/boat.png"},
+                    {"role": "last_frame", "url": "https://example.com/swan.png"},
+                ],
+                "duration": 5,
+                "resolution": "1080p",
+                "metadata": {"project": "sea"},
+            },
+            answer={"prompt": "The boat turns into a swan", "metadata": {"project": "sea"}},
+        ),
+    ),
+)
 async def create_video(request: AnyRequest) -> Response[bytes]:
-    """Create a video."""
-    parts, principal = parts_of(request), principal_of(request)
-    check_dialect(request.headers, parts.base)
-    parts.disk.check()
-    async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
-        asked = understand(body, parts.posting)
+    """Answers as soon as the order is stored; the video is made afterwards. JSON, or multipart with the pictures as
+    files."""
+    context, principal = context_of(request), principal_of(request)
+    check_dialect(request.headers, context.base)
+    context.disk.check()
+    async with (
+        context.intake.folder(principal.account_id) as folder,
+        read_body(request, folder, context.budget) as body,
+    ):
+        asked = understand(body, context.posting)
         once = await _once(request, principal, "POST /v1/videos", asked, body)
-        created = await create(asked.wish, principal=principal, once=once, folder=folder, parts=parts.creating)
+        created = await create(asked.wish, principal=principal, once=once, folder=folder, parts=context.creating)
     if created.row is not None:
         seen = _fresh(created)
     else:
-        seen = await _replayed(parts, principal, created)
+        seen = await _replayed(context, principal, created)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen) | retirement_headers(seen.model)
     if created.replayed:
         headers |= REPLAYED
-    return json_response(video(seen, parts.base, principal.currency), headers)
+    return json_response(video(seen, context.base, principal.currency), headers)
 
 
-async def _replayed(parts: Parts, principal: Principal, created: Created) -> Seen:
+async def _replayed(context: Context, principal: Principal, created: Created) -> Seen:
     try:
-        return await parts.seen(principal, created.generation_id)
+        return await context.seen(principal, created.generation_id)
     except AppError:
         message = f"This Idempotency-Key made {created.generation_id}, which is deleted."
         raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
@@ -84,23 +134,41 @@ def _fresh(created: Created) -> Seen:
     return msgspec.convert(msgspec.structs.asdict(created.row) | beside | {"hold": hold}, Seen)
 
 
-@post("/v1/videos/quote", status_code=200)
+@post(
+    "/v1/videos/quote",
+    status_code=200,
+    operation=Operation(
+        id="quoteVideo",
+        summary="Quote a video",
+        tag="Videos",
+        body=CreateVideo,
+        body_as_form=True,
+        answer=QuoteView,
+        errors=("unsupported_client", *NOT_MADE),
+        repeatable=True,
+        sample=Sample(body={"prompt": "A harbour at dawn", "duration": 5}),
+    ),
+)
 async def quote_video(request: AnyRequest) -> Response[bytes]:
-    """Check a create and say what it would take; nothing is created."""
-    parts, principal = parts_of(request), principal_of(request)
-    check_dialect(request.headers, parts.base)
-    async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
-        asked = understand(body, parts.posting)
+    """The same body and the same checks as a create; nothing is kept. Says what the video would take and cost, by the
+    same code that charges it."""
+    context, principal = context_of(request), principal_of(request)
+    check_dialect(request.headers, context.base)
+    async with (
+        context.intake.folder(principal.account_id) as folder,
+        read_body(request, folder, context.budget) as body,
+    ):
+        asked = understand(body, context.posting)
         once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
-        if done := await parts.find(once):
+        if done := await context.find(once):
             return _quoted_before(done)
-        found = await quote(asked.wish, principal=principal, folder=folder, parts=parts.creating)
+        found = await quote(asked.wish, principal=principal, folder=folder, parts=context.creating)
     view, headers = quote_view(found, principal), retirement_headers(found.accepted.order.model)
     if once.kind is not Kind.KEY:
         return json_response(view, headers)
-    async with parts.db.transaction() as connection:
+    async with context.db.transaction() as connection:
         (mine,) = await take(connection, [once], [msgspec.to_builtins(view)])
-    done = None if mine else await parts.find(once)
+    done = None if mine else await context.find(once)
     return _quoted_before(done) if done else json_response(view, headers)
 
 
@@ -113,18 +181,37 @@ def _quoted_before(done: Done) -> Response[bytes]:
 async def _once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
     # hashing an upload takes a while
     reading = asyncio.to_thread(what_it_says, asked, body.files) if body.files else None
-    said = seal(parts_of(request), await reading if reading else what_it_says(asked, body.files))
+    said = keyed_digest(context_of(request), await reading if reading else what_it_says(asked, body.files))
     return once_by_key(request, principal, route, said) or once_by_content(request, principal, route, said)
 
 
-@get("/v1/videos", takes_query=True)
+@get(
+    "/v1/videos",
+    operation=Operation(
+        id="listVideos",
+        summary="List videos",
+        tag="Videos",
+        answer=VideoList,
+        parameters=(
+            limit_parameter(100),
+            after_parameter("vid"),
+            Parameter("order", {"enum": ["asc", "desc"], "default": "desc"}, "Newest first, or oldest."),
+            Parameter("status", {"enum": sorted(set(PUBLIC.values()))}, "Only these."),
+            Parameter("model", {"type": "string"}, "Only of this model, by its name or alias."),
+            Parameter("created_after", _UNIX, "Created at this Unix second or later."),
+            Parameter("created_before", _UNIX, "Created before this Unix second."),
+        ),
+        takes_query=True,
+        sample=Sample(query="limit=2&status=completed", answer={"data": []}),
+    ),
+)
 async def list_videos(request: AnyRequest) -> Response[bytes]:
-    """A page of the account's videos."""
-    parts, principal = parts_of(request), principal_of(request)
+    """The videos of your account and of your key's mode, newest first. `last_id` is the `after` of the next page."""
+    context, principal = context_of(request), principal_of(request)
     asked = read_page(request.query_params)
     states = [state.value for state, word in PUBLIC.items() if word == asked.status] if asked.status else None
     found = await queries.page(
-        parts.db,
+        context.db,
         principal.account_id,
         principal.livemode,
         after=asked.after,
@@ -135,8 +222,8 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
         since=moment(asked.created_after),
         before=moment(asked.created_before),
     )
-    found = await parts.estimated(found)
-    base = parts.base
+    found = await context.estimated(found)
+    base = context.base
     data = [video(seen, base, principal.currency) for seen in found[: asked.limit]]
     page = VideoList(
         data=data,
@@ -147,46 +234,74 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
     return json_response(page)
 
 
-@get("/v1/videos/{video_id:str}")
+async def retrieve(context: Context, principal: Principal, video_id: str) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of a video, for both ways into this route."""
+    seen = await context.seen(principal, video_id)
+    return msgspec.json.encode(video(seen, context.base, principal.currency)), poll_hint(seen)
+
+
+@get(
+    "/v1/videos/{video_id:str}",
+    operation=Operation(
+        id="retrieveVideo",
+        summary="Retrieve a video",
+        tag="Videos",
+        answer=Video,
+        direct=retrieve,
+        sample=Sample(answer=_COMPLETED),
+    ),
+)
 async def retrieve_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
-    """A video. `face.py` answers this route's common case itself, through the same `retrieve`."""
-    body, headers = await retrieve(parts_of(request), principal_of(request), video_id)
+    """Cheap to ask often. While the video is being made, `openai-poll-after-ms` says when to ask again."""
+    body, headers = await retrieve(context_of(request), principal_of(request), video_id)
     return Response(body, media_type="application/json", headers=headers)
 
 
-async def retrieve(parts: Parts, principal: Principal, video_id: str) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of a video, for both ways into this route."""
-    seen = await parts.seen(principal, video_id)
-    return msgspec.json.encode(video(seen, parts.base, principal.currency)), poll_hint(seen)
-
-
-@post("/v1/videos/{video_id:str}/cancel", status_code=200)
+@post(
+    "/v1/videos/{video_id:str}/cancel",
+    status_code=200,
+    operation=Operation(
+        id="cancelVideo",
+        summary="Cancel a video",
+        tag="Videos",
+        answer=Video,
+        errors=("not_cancelable",),
+        repeatable=True,
+    ),
+)
 async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
-    """Ask for a video to stop."""
-    parts, principal = parts_of(request), principal_of(request)
-    await parts.seen(principal, video_id)
-    said = seal(parts, video_id.encode())
+    """A queued video stops at once. For one that is being made the provider decides: it ends as `canceled`, or
+    completes after all. One that is being stored completes."""
+    context, principal = context_of(request), principal_of(request)
+    await context.seen(principal, video_id)
+    said = keyed_digest(context, video_id.encode())
     once = once_by_key(request, principal, "POST /v1/videos/{video_id}/cancel", said)
-    replayed = once is not None and await parts.find(once) is not None
-    if not replayed and not await verbs.cancel(parts.db, video_id, once=once, books=parts.creating.books):
+    replayed = once is not None and await context.find(once) is not None
+    if not replayed and not await verbs.cancel(context.db, video_id, once=once, books=context.creating.books):
         assert once is not None, "only a key can be taken by another request"
-        replayed = await parts.find(once) is not None
-    seen = await parts.seen(principal, video_id)
-    return json_response(video(seen, parts.base, principal.currency), REPLAYED if replayed else {})
+        replayed = await context.find(once) is not None
+    seen = await context.seen(principal, video_id)
+    return json_response(video(seen, context.base, principal.currency), REPLAYED if replayed else {})
 
 
-@delete("/v1/videos/{video_id:str}", status_code=200)
+@delete(
+    "/v1/videos/{video_id:str}",
+    status_code=200,
+    operation=Operation(
+        id="deleteVideo",
+        summary="Delete a video",
+        tag="Videos",
+        answer=VideoDeleted,
+        errors=("not_finished",),
+    ),
+)
 async def delete_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
-    """Delete a finished video: its content, inputs and upstream copy go now."""
-    parts, principal = parts_of(request), principal_of(request)
-    await parts.seen(principal, video_id)
-    await verbs.delete(parts.db, parts.store, video_id)
+    """Deletes a finished video: its content, prompt, inline inputs and the provider's copy. One that is still being
+    made is refused; cancel it first."""
+    context, principal = context_of(request), principal_of(request)
+    await context.seen(principal, video_id)
+    await verbs.delete(context.db, context.store, video_id)
     return json_response(VideoDeleted(id=video_id))
-
-
-def json_response(value: msgspec.Struct, headers: Mapping[str, str] | None = None) -> Response[bytes]:
-    """A struct as a JSON response."""
-    return Response(msgspec.json.encode(value), media_type="application/json", headers=headers)
 
 
 def poll_hint(seen: Seen) -> dict[str, str]:

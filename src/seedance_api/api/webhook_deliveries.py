@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from seedance_api.api.videos import REPLAYED, json_response, moment
+from seedance_api.api.videos import moment
 from seedance_api.api.view import unix
 from seedance_api.api.webhook_endpoints import once_of, owner_of
 from seedance_api.api.webhook_forms import read_list
@@ -15,8 +15,10 @@ from seedance_api.foundation.idempotency import Done
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations.accept import refusal
 from seedance_api.web.body import AnyRequest, read_json
-from seedance_api.web.context import parts_of
+from seedance_api.web.context import context_of
 from seedance_api.web.decode import decode
+from seedance_api.web.respond import REPLAYED, json_response
+from seedance_api.web.route import Operation, Parameter, Sample, after_parameter, limit_parameter
 from seedance_api.webhooks import queries
 from seedance_api.webhooks.decide import Attempt
 from seedance_api.webhooks.endpoints import find_endpoint
@@ -29,14 +31,23 @@ class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one event at one endpoint. `attempts` are the last twenty."""
 
     event_id: str
+    """The event; `webhook-id` in the headers."""
     object: Literal["webhook_delivery"] = "webhook_delivery"
     type: Kind
+    """The event's type."""
     state: DeliveryState
+    """`pending`, `delivered`, `failed` (ten tries in vain) or `dropped` (the endpoint was disabled first)."""
     tries: int
+    """How often it was tried, since it was sent or last sent again."""
     next_attempt_at: int | None
+    """When it is tried next, at the earliest; null when it is not."""
     attempts: list[Attempt]
+    """The last twenty tries, oldest first: `at`, `outcome` (`delivered`, `status`, `redirect`, `gone`, `throttled`,
+    `timeout`, `unreachable`), `status` and `milliseconds`."""
     created_at: int
+    """When the event happened."""
     ended_at: int | None
+    """When it arrived, failed or was dropped."""
 
 
 class WebhookDeliveryList(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +55,7 @@ class WebhookDeliveryList(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["list"] = "list"
     data: list[WebhookDelivery]
+    """The deliveries of this page."""
     first_id: str | None
     last_id: str | None
     has_more: bool
@@ -53,10 +65,15 @@ class ReplayDeliveries(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a replay: one event, or those of a time."""
 
     event_id: str | None = None
+    """One event, of any type."""
     since: int | None = None
+    """Events from this Unix second on, of the endpoint's types."""
     until: int | None = None
+    """Events before this Unix second."""
     after: str | None = None
+    """The `last_id` of the answer before, to go on behind it."""
     only_failed: bool | None = None
+    """Leave out what has arrived."""
 
 
 class WebhookReplay(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,19 +81,36 @@ class WebhookReplay(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["webhook_endpoint.replay"] = "webhook_endpoint.replay"
     webhook_endpoint_id: str
+    """The endpoint."""
     count: int
+    """How many events are sent again now."""
     last_id: str | None
     has_more: bool
 
 
-@get("/v1/webhook_endpoints/{endpoint_id:str}/deliveries", takes_query=True)
+@get(
+    "/v1/webhook_endpoints/{endpoint_id:str}/deliveries",
+    operation=Operation(
+        id="listWebhookDeliveries",
+        summary="List deliveries",
+        tag="Webhooks",
+        answer=WebhookDeliveryList,
+        parameters=(
+            limit_parameter(100),
+            after_parameter("evt"),
+            Parameter("state", {"enum": list(get_args(DeliveryState))}, "Only these."),
+        ),
+        takes_query=True,
+        sample=Sample(query="state=failed"),
+    ),
+)
 async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-    """A page of what was sent to an endpoint, and is to be."""
-    parts = parts_of(request)
-    endpoint = await find_endpoint(parts.db, owner_of(request), endpoint_id)
+    """Newest first, with the outcome, status and time of each attempt."""
+    context = context_of(request)
+    endpoint = await find_endpoint(context.db, owner_of(request), endpoint_id)
     asked = read_list(request.query_params, "evt", state=get_args(DeliveryState))
     found = await queries.deliveries_page(
-        parts.db, endpoint, after=asked.after, state=asked.state, limit=asked.limit + 1
+        context.db, endpoint, after=asked.after, state=asked.state, limit=asked.limit + 1
     )
     data = [_view(one) for one in found[: asked.limit]]
     page = WebhookDeliveryList(
@@ -88,17 +122,31 @@ async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     return json_response(page)
 
 
-@post("/v1/webhook_endpoints/{endpoint_id:str}/replay", status_code=200)
+@post(
+    "/v1/webhook_endpoints/{endpoint_id:str}/replay",
+    status_code=200,
+    operation=Operation(
+        id="replayWebhooks",
+        summary="Send again",
+        tag="Webhooks",
+        body=ReplayDeliveries,
+        answer=WebhookReplay,
+        errors=("idempotency_in_progress", "endpoint_disabled"),
+        repeatable=True,
+        sample=Sample(body={"since": 1795437600, "only_failed": True}),
+    ),
+)
 async def replay_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-    """Have one event, or those of a time, sent again."""
-    parts, body = parts_of(request), await read_json(request)
+    """One event, or the events of a time, up to 1,000 a call: also those that happened while the endpoint was disabled.
+    The id of an event stays the same."""
+    context, body = context_of(request), await read_json(request)
     form, problems = decode(ReplayDeliveries, body, strict=True)
     problems += _check(form)
     if problems:
         raise refusal(problems)
-    endpoint = await find_endpoint(parts.db, owner_of(request), endpoint_id)
+    endpoint = await find_endpoint(context.db, owner_of(request), endpoint_id)
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}/replay", endpoint_id, body)
-    if once is not None and (done := await parts.find(once)):
+    if once is not None and (done := await context.find(once)):
         return _answered(endpoint_id, done)
     wanted = Range(
         event_id=form.event_id,
@@ -107,9 +155,9 @@ async def replay_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> 
         after=form.after,
         only_failed=form.only_failed or False,
     )
-    made = await replay(parts.db, endpoint, wanted, once)
+    made = await replay(context.db, endpoint, wanted, once)
     if made is None:
-        return _answered(endpoint_id, await parts.find(once) if once else None)
+        return _answered(endpoint_id, await context.find(once) if once else None)
     view = WebhookReplay(
         webhook_endpoint_id=endpoint_id, count=made.count, last_id=made.last_id, has_more=made.has_more
     )

@@ -1,13 +1,12 @@
 """`/v1/webhook_endpoints`: OpenAI's interface, and what goes beyond it: deliveries, replay, enabling again."""
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
-from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import unix
 from seedance_api.api.webhook_forms import (
     CreateEndpoint,
@@ -18,120 +17,106 @@ from seedance_api.api.webhook_forms import (
     read_list,
     read_wanted,
 )
+from seedance_api.api.webhook_view import (
+    WebhookEndpoint,
+    WebhookEndpointDeleted,
+    WebhookEndpointList,
+    WebhookEndpointTest,
+    WebhookEndpointWithSecret,
+    WebhookEventTypes,
+)
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Once, claimed
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.accept import refusal
 from seedance_api.web.body import AnyRequest, read_json
-from seedance_api.web.context import Parts, parts_of, principal_of
+from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.decode import decode
-from seedance_api.web.idempotency import once_by_key, seal
+from seedance_api.web.idempotency import keyed_digest, once_by_key
+from seedance_api.web.respond import REPLAYED, json_response
+from seedance_api.web.route import Operation, Sample, after_parameter, limit_parameter
 from seedance_api.webhooks import endpoints as verbs
 from seedance_api.webhooks import queries
 from seedance_api.webhooks.endpoints import Owner
 from seedance_api.webhooks.kinds import KINDS, Kind
 from seedance_api.webhooks.probe import try_endpoint
-from seedance_api.webhooks.rows import DisabledBy, Endpoint
-from seedance_api.webhooks.sign import Scheme, hint, shown_public_key, shown_secret
+from seedance_api.webhooks.rows import Endpoint
+from seedance_api.webhooks.sign import hint, shown_public_key, shown_secret
 
 _FIRST = 1
 """The version of the secret that an endpoint is made with."""
 
 
-class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where events go. `public_key` is there when it is signed with `v1a`."""
-
-    id: str
-    object: Literal["webhook_endpoint"] = "webhook_endpoint"
-    name: str
-    description: str
-    url: str
-    event_types: tuple[Kind, ...]
-    signatures: tuple[Scheme, ...]
-    signing_secret_hint: str
-    public_key: str | None
-    previous_secret_until: int | None
-    enabled: bool
-    disabled_reason: DisabledBy | None
-    failing_since: int | None
-    livemode: bool
-    created_at: int
-    updated_at: int
-
-
-class WebhookEndpointWithSecret(WebhookEndpoint, frozen=True, kw_only=True):
-    """The same, with its signing secret: when it is created or rotated, and never else."""
-
-    signing_secret: str
-
-
-class WebhookEndpointList(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of endpoints, newest first."""
-
-    object: Literal["list"] = "list"
-    data: list[WebhookEndpoint]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-class WebhookEndpointDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a delete."""
-
-    id: str
-    object: Literal["webhook_endpoint.deleted"] = "webhook_endpoint.deleted"
-    deleted: Literal[True] = True
-
-
-class WebhookEndpointTest(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a test. `success` says that an answer came, `status_code` which."""
-
-    object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
-    webhook_endpoint_id: str
-    event_type: Kind
-    success: bool
-    status_code: int | None
-    outcome: str
-
-
-class WebhookEventTypes(msgspec.Struct, frozen=True, kw_only=True):
-    """Every type of event that there is."""
-
-    object: Literal["list"] = "list"
-    data: tuple[Kind, ...]
-
-
-@get("/v1/webhook_event_types")
+@get(
+    "/v1/webhook_event_types",
+    operation=Operation(
+        id="listWebhookEventTypes",
+        summary="Types of events",
+        tag="Webhooks",
+        answer=WebhookEventTypes,
+    ),
+)
 async def list_event_types() -> Response[bytes]:
-    """Every type of event."""
+    """Every type that an endpoint can listen to."""
     return json_response(WebhookEventTypes(data=KINDS))
 
 
-@post("/v1/webhook_endpoints", status_code=200)
+@post(
+    "/v1/webhook_endpoints",
+    status_code=200,
+    operation=Operation(
+        id="createWebhookEndpoint",
+        summary="Create an endpoint",
+        tag="Webhooks",
+        body=CreateEndpoint,
+        body_needs=("url", "event_types"),
+        answer=WebhookEndpointWithSecret,
+        errors=("idempotency_in_progress", "too_many_endpoints"),
+        repeatable=True,
+        sample=Sample(
+            body={
+                "url": "https://example.com/seedance",
+                "event_types": ["video.completed", "video.failed"],
+                "name": "mine",
+            }
+        ),
+    ),
+)
 async def create_endpoint(request: AnyRequest) -> Response[bytes]:
-    """Have an address told of events."""
-    parts, body = parts_of(request), await read_json(request)
+    """OpenAI's interface. The answer, and no other but that of a rotation, has the signing secret. An account has at
+    most 100 endpoints in each mode."""
+    context, body = context_of(request), await read_json(request)
     form, problems = decode(CreateEndpoint, body, strict=True)
-    wanted, more = read_wanted(form, parts.posting, needed=True)
+    wanted, more = read_wanted(form, context.posting, needed=True)
     if problems or more:
         raise refusal([*problems, *more])
     once = once_of(request, "POST /v1/webhook_endpoints", "", body)
-    done = await parts.find(once) if once else None
-    made = None if done else await verbs.create_endpoint(parts.db, owner_of(request), wanted, once)
+    done = await context.find(once) if once else None
+    made = None if done else await verbs.create_endpoint(context.db, owner_of(request), wanted, once)
     if made is None:
         return await _again(request, once, done)
-    return json_response(_with_secret(made, parts, _FIRST))
+    return json_response(_with_secret(made, context, _FIRST))
 
 
-@get("/v1/webhook_endpoints", takes_query=True)
+@get(
+    "/v1/webhook_endpoints",
+    operation=Operation(
+        id="listWebhookEndpoints",
+        summary="List endpoints",
+        tag="Webhooks",
+        answer=WebhookEndpointList,
+        parameters=(limit_parameter(100), after_parameter("whe")),
+        takes_query=True,
+    ),
+)
 async def list_endpoints(request: AnyRequest) -> Response[bytes]:
-    """A page of the account's endpoints."""
-    parts, owner = parts_of(request), owner_of(request)
+    """Those of the key's mode, newest first."""
+    context, owner = context_of(request), owner_of(request)
     asked = read_list(request.query_params, "whe")
     found = await queries.endpoints_page(
-        parts.db, owner.account_id, owner.livemode, after=asked.after, limit=asked.limit + 1
+        context.db, owner.account_id, owner.livemode, after=asked.after, limit=asked.limit + 1
     )
-    data = [endpoint_view(one, parts) for one in found[: asked.limit]]
+    data = [endpoint_view(one, context) for one in found[: asked.limit]]
     page = WebhookEndpointList(
         data=data,
         first_id=data[0].id if data else None,
@@ -141,92 +126,155 @@ async def list_endpoints(request: AnyRequest) -> Response[bytes]:
     return json_response(page)
 
 
-@get("/v1/webhook_endpoints/{endpoint_id:str}")
+@get(
+    "/v1/webhook_endpoints/{endpoint_id:str}",
+    operation=Operation(
+        id="retrieveWebhookEndpoint",
+        summary="Retrieve an endpoint",
+        tag="Webhooks",
+        answer=WebhookEndpoint,
+    ),
+)
 async def retrieve_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-    """An endpoint."""
-    parts = parts_of(request)
-    return json_response(endpoint_view(await verbs.find_endpoint(parts.db, owner_of(request), endpoint_id), parts))
+    """Without the secret."""
+    context = context_of(request)
+    return json_response(endpoint_view(await verbs.find_endpoint(context.db, owner_of(request), endpoint_id), context))
 
 
-@post("/v1/webhook_endpoints/{endpoint_id:str}", status_code=200)
+@post(
+    "/v1/webhook_endpoints/{endpoint_id:str}",
+    status_code=200,
+    operation=Operation(
+        id="updateWebhookEndpoint",
+        summary="Change an endpoint",
+        tag="Webhooks",
+        body=UpdateEndpoint,
+        body_required=False,
+        answer=WebhookEndpoint,
+        errors=("idempotency_in_progress",),
+        repeatable=True,
+        sample=Sample(body={"enabled": True}),
+    ),
+)
 async def update_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-    """Change an endpoint, or enable it again."""
-    parts, body = parts_of(request), await read_json(request)
+    """What is left out stays. `enabled: true` enables an endpoint again that was disabled; its old deliveries are not
+    sent by themselves, see Send again."""
+    context, body = context_of(request), await read_json(request)
     form, problems = decode(UpdateEndpoint, body, strict=True)
-    wanted, more = read_wanted(form, parts.posting, needed=False)
+    wanted, more = read_wanted(form, context.posting, needed=False)
     if problems or more:
         raise refusal([*problems, *more])
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}", endpoint_id, body)
-    replayed = once is not None and await parts.find(once) is not None
+    replayed = once is not None and await context.find(once) is not None
     if not replayed:
-        made = await verbs.update_endpoint(parts.db, owner_of(request), endpoint_id, wanted, once)
+        made = await verbs.update_endpoint(context.db, owner_of(request), endpoint_id, wanted, once)
         replayed = made is None
-    found = await verbs.find_endpoint(parts.db, owner_of(request), endpoint_id)
-    return json_response(endpoint_view(found, parts), REPLAYED if replayed else {})
+    found = await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
+    return json_response(endpoint_view(found, context), REPLAYED if replayed else {})
 
 
-@delete("/v1/webhook_endpoints/{endpoint_id:str}", status_code=200)
+@delete(
+    "/v1/webhook_endpoints/{endpoint_id:str}",
+    status_code=200,
+    operation=Operation(
+        id="deleteWebhookEndpoint",
+        summary="Delete an endpoint",
+        tag="Webhooks",
+        answer=WebhookEndpointDeleted,
+    ),
+)
 async def delete_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-    """Delete an endpoint, with what waits for it."""
-    await verbs.delete_endpoint(parts_of(request).db, owner_of(request), endpoint_id)
+    """With what waits for it and what is known of its deliveries."""
+    await verbs.delete_endpoint(context_of(request).db, owner_of(request), endpoint_id)
     return json_response(WebhookEndpointDeleted(id=endpoint_id))
 
 
-@post("/v1/webhook_endpoints/{endpoint_id:str}/rotate_secret", status_code=200)
+@post(
+    "/v1/webhook_endpoints/{endpoint_id:str}/rotate_secret",
+    status_code=200,
+    operation=Operation(
+        id="rotateWebhookSecret",
+        summary="Rotate the secret",
+        tag="Webhooks",
+        body=RotateSecret,
+        body_required=False,
+        answer=WebhookEndpointWithSecret,
+        errors=("idempotency_in_progress",),
+        repeatable=True,
+        sample=Sample(body={"keep_old_secret_active_for_24_hours": True}),
+    ),
+)
 async def rotate_secret(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-    """Have an endpoint signed with a new secret, and for a day also with the old one if that is asked for."""
-    parts, body = parts_of(request), await read_json(request)
+    """With `keep_old_secret_active_for_24_hours` both secrets sign for a day, so that nothing is lost while you change
+    yours."""
+    context, body = context_of(request), await read_json(request)
     form, problems = decode(RotateSecret, body, strict=True)
     if problems:
         raise refusal(problems)
-    await verbs.find_endpoint(parts.db, owner_of(request), endpoint_id)
+    await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", endpoint_id, body)
-    version, replayed = await rotated(parts, endpoint_id, once, form)
-    found = await verbs.find_endpoint(parts.db, owner_of(request), endpoint_id)
-    return json_response(_with_secret(found, parts, version or found.version), REPLAYED if replayed else {})
+    version, replayed = await rotated(context, endpoint_id, once, form)
+    found = await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
+    return json_response(_with_secret(found, context, version or found.version), REPLAYED if replayed else {})
 
 
-async def rotated(parts: Parts, subject: str, once: Once | None, form: RotateSecret) -> tuple[int | None, bool]:
+async def rotated(context: Context, subject: str, once: Once | None, form: RotateSecret) -> tuple[int | None, bool]:
     """The version that this request, or an earlier one with its key, has made; and whether an earlier one did.
 
     None of the versions after it: who repeats a request is shown what that made. What version 0.1.0 noted tells none.
     """
-    if once is not None and (done := await parts.find(once)) is not None:
+    if once is not None and (done := await context.find(once)) is not None:
         return (done.answer or {}).get("version"), True
     keep_old = form.keep_old_secret_active_for_24_hours or False
-    version = await verbs.rotate_secret(parts.db, subject, once, keep_old=keep_old)
+    version = await verbs.rotate_secret(context.db, subject, once, keep_old=keep_old)
     if version is not None:
         return version, False
-    done = await parts.find(once) if once is not None else None
+    done = await context.find(once) if once is not None else None
     return (done.answer or {}).get("version") if done is not None else None, True
 
 
-@post("/v1/webhook_endpoints/{endpoint_id:str}/test", status_code=200)
+@post(
+    "/v1/webhook_endpoints/{endpoint_id:str}/test",
+    status_code=200,
+    operation=Operation(
+        id="testWebhookEndpoint",
+        summary="Try an endpoint",
+        tag="Webhooks",
+        body=TestEndpoint,
+        body_needs=("event_type",),
+        answer=WebhookEndpointTest,
+        errors=("idempotency_in_progress",),
+        repeatable=True,
+        rate="webhook_test",
+        sample=Sample(body={"event_type": "video.completed"}),
+    ),
+)
 async def test_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
-    """Send an event that did not happen, now, and say what came back."""
-    parts, body = parts_of(request), await read_json(request)
+    """Sends an event that did not happen, signed as any, once and now. `success` says that an answer came,
+    `status_code` which."""
+    context, body = context_of(request), await read_json(request)
     form, problems = decode(TestEndpoint, body, strict=True)
     kind = read_kind(form.event_type, problems)
     if problems or kind is None:
         raise refusal(problems)
-    endpoint = await verbs.find_endpoint(parts.db, owner_of(request), endpoint_id)
+    endpoint = await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}/test", endpoint_id, body)
     if once is None:
-        return json_response(await _try(parts, endpoint, kind, None))
-    if done := await parts.find(once):
+        return json_response(await _try(context, endpoint, kind, None))
+    if done := await context.find(once):
         return _answered(done)
-    async with claimed(parts.db, once) as mine:
+    async with claimed(context.db, once) as mine:
         if mine is not None:
-            return json_response(await _try(parts, endpoint, kind, mine))
-    return _answered(await parts.find(once))
+            return json_response(await _try(context, endpoint, kind, mine))
+    return _answered(await context.find(once))
 
 
-async def _try(parts: Parts, endpoint: Endpoint, kind: Kind, once: Once | None) -> WebhookEndpointTest:
-    if seconds := await parts.testing.take(endpoint.account_id):
+async def _try(context: Context, endpoint: Endpoint, kind: Kind, once: Once | None) -> WebhookEndpointTest:
+    if seconds := await context.testing.take(endpoint.account_id):
         raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds))})
-    async with parts.testing_at_once:
+    async with context.testing_at_once:
         result = await try_endpoint(
-            endpoint, kind, new_id("evt"), outbound=parts.posting, pepper=parts.pepper, now=parts.db.clock()
+            endpoint, kind, new_id("evt"), outbound=context.posting, pepper=context.pepper, now=context.db.clock()
         )
     answer = WebhookEndpointTest(
         webhook_endpoint_id=endpoint.id,
@@ -236,23 +284,23 @@ async def _try(parts: Parts, endpoint: Endpoint, kind: Kind, once: Once | None) 
         outcome=result.how,
     )
     if once is not None:
-        async with parts.db.transaction() as connection:
+        async with context.db.transaction() as connection:
             await verbs.is_first(connection, once, msgspec.to_builtins(answer))
     return answer
 
 
 async def _again(request: AnyRequest, once: Once | None, done: Done | None) -> Response[bytes]:
     """What an earlier request with this key made, as it is now, with the secret it was made with: derived again."""
-    parts = parts_of(request)
-    done = done or (await parts.find(once) if once else None)
+    context = context_of(request)
+    done = done or (await context.find(once) if once else None)
     if done is None or done.subject is None:
         raise AppError("idempotency_in_progress", headers={"Retry-After": "1"})
     try:
-        found = await verbs.find_endpoint(parts.db, owner_of(request), done.subject)
+        found = await verbs.find_endpoint(context.db, owner_of(request), done.subject)
     except AppError:
         message = "This Idempotency-Key made an endpoint that is deleted; use another one."
         raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
-    return json_response(_with_secret(found, parts, _FIRST), REPLAYED)
+    return json_response(_with_secret(found, context, _FIRST), REPLAYED)
 
 
 def _answered(done: Done | None) -> Response[bytes]:
@@ -269,21 +317,21 @@ def owner_of(request: AnyRequest) -> Owner:
 
 def once_of(request: AnyRequest, route: str, endpoint_id: str, body: dict[str, Any]) -> Once | None:
     """The request under its `Idempotency-Key`, if it brings one."""
-    said = seal(parts_of(request), endpoint_id.encode() + msgspec.json.encode(body, order="sorted"))
+    said = keyed_digest(context_of(request), endpoint_id.encode() + msgspec.json.encode(body, order="sorted"))
     return once_by_key(request, principal_of(request), route, said)
 
 
-def endpoint_view(one: Endpoint, parts: Parts) -> WebhookEndpoint:
+def endpoint_view(one: Endpoint, context: Context) -> WebhookEndpoint:
     """An endpoint as its owner sees it."""
-    return msgspec.convert(_fields(one, parts), WebhookEndpoint)
+    return msgspec.convert(_fields(one, context), WebhookEndpoint)
 
 
-def _with_secret(one: Endpoint, parts: Parts, version: int) -> WebhookEndpointWithSecret:
-    secret = shown_secret(parts.pepper, one.subject, version)
-    return msgspec.convert(_fields(one, parts) | {"signing_secret": secret}, WebhookEndpointWithSecret)
+def _with_secret(one: Endpoint, context: Context, version: int) -> WebhookEndpointWithSecret:
+    secret = shown_secret(context.pepper, one.subject, version)
+    return msgspec.convert(_fields(one, context) | {"signing_secret": secret}, WebhookEndpointWithSecret)
 
 
-def _fields(one: Endpoint, parts: Parts) -> dict[str, Any]:
+def _fields(one: Endpoint, context: Context) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": one.name,
@@ -291,8 +339,8 @@ def _fields(one: Endpoint, parts: Parts) -> dict[str, Any]:
         "url": one.url,
         "event_types": one.event_types,
         "signatures": one.signs,
-        "signing_secret_hint": hint(shown_secret(parts.pepper, one.subject, one.version)),
-        "public_key": shown_public_key(parts.pepper, one.subject, one.version) if "v1a" in one.signs else None,
+        "signing_secret_hint": hint(shown_secret(context.pepper, one.subject, one.version)),
+        "public_key": shown_public_key(context.pepper, one.subject, one.version) if "v1a" in one.signs else None,
         "previous_secret_until": unix(one.previous_until) if one.previous_until and one.also_previous else None,
         "enabled": one.disabled_at is None,
         "disabled_reason": one.disabled_by,

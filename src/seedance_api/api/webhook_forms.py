@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from seedance_api.catalog.characters import find_control
 from seedance_api.foundation.address import is_address, shown
@@ -31,33 +32,46 @@ class UpdateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a change; what is left out stays as it is."""
 
     url: str | None = None
+    """Where events go: https, and port 443 or 8443."""
     event_types: list[str] | None = None
+    """Which events; `["*"]` is all that there are now."""
     name: str | None = None
+    """A name of your own, up to 200 characters."""
     description: str | None = None
+    """What it is for, up to 1,000 characters."""
     signatures: list[str] | None = None
+    """How deliveries are signed: `v1` (HMAC-SHA256, the default), `v1a` (Ed25519), or both."""
     enabled: bool | None = None
+    """`false` disables it, `true` enables it again."""
 
 
 class CreateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a new endpoint."""
 
     url: str | None = None
+    """Where events go: https, and port 443 or 8443."""
     event_types: list[str] | None = None
+    """Which events; `["*"]` is all that there are now."""
     name: str | None = None
+    """A name of your own, up to 200 characters."""
     description: str | None = None
+    """What it is for, up to 1,000 characters."""
     signatures: list[str] | None = None
+    """How deliveries are signed: `v1` (HMAC-SHA256, the default), `v1a` (Ed25519), or both."""
 
 
 class RotateSecret(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a rotation."""
 
     keep_old_secret_active_for_24_hours: bool | None = None
+    """Sign with both secrets for a day. Otherwise the old one ends now."""
 
 
 class TestEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a test."""
 
-    event_type: str | None = None
+    event_type: Annotated[str | None, Meta(extra_json_schema={"enum": list(KINDS)})] = None
+    """Of which type the sample is."""
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):

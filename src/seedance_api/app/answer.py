@@ -9,26 +9,7 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Authenticator
-from seedance_api.api import (
-    account_events,
-    billing,
-    docs,
-    files,
-    health,
-    models,
-    verify,
-    videos,
-    webhook_deliveries,
-    webhook_endpoints,
-    webhook_secret,
-)
-from seedance_api.api.callbacks import receive_callback
-from seedance_api.api.content import serve_content, serve_link
-from seedance_api.api.delivery import confirm_delivery, make_link, retrieve_receipt
-from seedance_api.api.events import stream_events
-from seedance_api.api.face import Face
-from seedance_api.api.media import serve_media
-from seedance_api.api.probes import probes
+from seedance_api.api.routes import FACE
 from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
@@ -46,59 +27,13 @@ from seedance_api.generations.create import Creating
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
-from seedance_api.web.addresses import Addresses
 from seedance_api.web.body import FILE_MOST
-from seedance_api.web.context import Parts, Streams, Verifying
+from seedance_api.web.context import Context, Streams, Verifying
+from seedance_api.web.edge import Edge
 from seedance_api.web.errors import handle
+from seedance_api.web.probes import probes
 
 _REDIRECT_SECONDS = 900
-
-ROUTES = [
-    videos.create_video,
-    videos.quote_video,
-    videos.list_videos,
-    videos.retrieve_video,
-    videos.cancel_video,
-    videos.delete_video,
-    serve_content,
-    serve_link,
-    confirm_delivery,
-    make_link,
-    retrieve_receipt,
-    stream_events,
-    billing.retrieve_balance,
-    billing.set_balance,
-    billing.list_usage,
-    billing.retrieve_statement,
-    account_events.list_events,
-    account_events.retrieve_event,
-    webhook_endpoints.list_event_types,
-    webhook_endpoints.create_endpoint,
-    webhook_endpoints.list_endpoints,
-    webhook_endpoints.retrieve_endpoint,
-    webhook_endpoints.update_endpoint,
-    webhook_endpoints.delete_endpoint,
-    webhook_endpoints.rotate_secret,
-    webhook_endpoints.test_endpoint,
-    webhook_deliveries.list_deliveries,
-    webhook_deliveries.replay_deliveries,
-    webhook_secret.retrieve_account_secret,
-    webhook_secret.rotate_account_secret,
-    files.upload_file,
-    files.retrieve_file,
-    files.delete_file,
-    verify.verify_file,
-    verify.list_certificates,
-    serve_media,
-    receive_callback,
-    models.list_models,
-    models.retrieve_model,
-    health.healthz,
-    health.readyz,
-    docs.openapi_json,
-    docs.docs_page,
-    docs.root,
-]
 
 
 def api() -> ASGIApp:
@@ -114,16 +49,16 @@ def build_api(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def life(app: Litestar) -> AsyncGenerator[None, None]:
-        async with open_parts(settings) as parts:
-            app.state["parts"] = parts
+        async with open_context(settings) as context:
+            app.state["context"], app.state["routes"] = context, tuple(FACE.routes)
             collect_less()
-            async with probes(face, settings.host, settings.health_port):
+            async with probes(edge, edge.probes, settings.host, settings.health_port):
                 connections.start()
                 yield
                 connections.stop()
 
     app = Litestar(
-        route_handlers=ROUTES,
+        route_handlers=FACE.routes,
         lifespan=[life],
         exception_handlers={Exception: handle},
         openapi_config=None,
@@ -136,8 +71,8 @@ def build_api(settings: Settings) -> ASGIApp:
         proxies=tuple(map(ip_network, settings.proxy_networks)),
     )
     connections = Connections(settings.port, bounds)
-    face = Face(app, Addresses(ROUTES), connections)
-    return face
+    edge = Edge(app, [FACE], connections)
+    return edge
 
 
 def collect_less() -> None:
@@ -151,7 +86,7 @@ def collect_less() -> None:
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
+async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
     """What the handlers use, opened and closed."""
     db = await Database.connect(running_url(settings, "api"), most=settings.database_connections, session=API)
     pepper = pepper_of(settings)
@@ -171,20 +106,20 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     books = Books(db, hears=lambda: listener.hears)
 
     def missed() -> None:
-        parts.authenticate.forget_all()
+        context.authenticate.forget_all()
         books.forget_latest()
-        parts.changes.tell_all()
+        context.changes.tell_all()
 
     def revoked(key_id: str) -> None:
-        parts.authenticate.forget(key_id)
-        parts.changes.tell(key_id)
+        context.authenticate.forget(key_id)
+        context.changes.tell(key_id)
 
     def changed(generation_id: str) -> None:
-        parts.changes.tell(generation_id)
+        context.changes.tell(generation_id)
 
     channels = {"key_revoked": revoked, "generation": changed, "price_book": books.forget_latest}
     listener = Listener(db.url, channels, missed)
-    parts = Parts(
+    context = Context(
         db=db,
         authenticate=Authenticator(db=db, pepper=pepper, hears=lambda: listener.hears),
         creating=Creating(
@@ -219,7 +154,7 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts, None]:
     await listener.start()
     try:
         await books.latest()
-        yield parts
+        yield context
     finally:
         await listener.stop()
         await posting.aclose()

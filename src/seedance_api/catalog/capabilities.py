@@ -51,20 +51,30 @@ class References(msgspec.Struct, frozen=True, kw_only=True):
     """How many references of each kind; `audio_alone` says whether sound may come without a picture."""
 
     images: int
+    """Most images with the role `reference`."""
     videos: int = 0
+    """Most videos."""
     audios: int = 0
+    """Most sounds."""
     total: int
+    """Most of all together."""
     audio_alone: bool = False
+    """Whether sounds may come without an image or a video."""
 
 
 class Durations(msgspec.Struct, frozen=True, kw_only=True):
     """Whole seconds. `auto` says whether -1 (the model decides) is taken, `typical` what to expect of it."""
 
     least: int
+    """The shortest, in seconds."""
     most: int
+    """The longest."""
     default: int
+    """What it is when left out."""
     auto: bool
+    """Whether -1 is taken: the model decides."""
     typical: int = 5
+    """What a quote expects of -1."""
 
     def take(self, seconds: int) -> bool:
         """Whether this duration may be asked for."""
@@ -75,8 +85,11 @@ class Frames(msgspec.Struct, frozen=True, kw_only=True):
     """An exact number of frames, counted from `least` in steps."""
 
     least: int = 29
+    """The fewest."""
     most: int = 289
+    """The most."""
     step: int = 4
+    """The step between them."""
 
     def take(self, frames: int) -> bool:
         """Whether this number of frames may be asked for."""
@@ -90,32 +103,51 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     resolution: str = "480p"
+    """What a draft is made in."""
     last_frame: bool
+    """Whether a draft has a last frame."""
     service_tiers: tuple[str, ...] = ("default",)
+    """The tiers of a draft."""
     audio_percent: int
+    """Tokens of a draft with sound, in per cent of the usual."""
     silent_percent: int
+    """The same without sound."""
     final_resolutions: tuple[str, ...]
+    """What the final take can be made in."""
     final_default_resolution: str
+    """What it is made in when left out."""
     final_repeats: bool
+    """Whether the final take may repeat the draft's parameters, if they are equal."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """The vendor's capability matrix, one model's column."""
 
     modes: tuple[ModeRules, ...]
+    """The ways to use inputs: `mode`, its `resolutions`, `ratios`, `default_ratio`, and whether it takes
+    `camera_fixed`."""
     references: References | None
     resolutions: tuple[str, ...]
+    """What `resolution` takes."""
     default_resolution: str
+    """What it is when left out."""
     ratios: tuple[str, ...]
+    """What `ratio` takes in one mode or another."""
     duration: Durations
     frames: Frames | None
     audio: bool
+    """Whether it can make sound."""
     seed: Seed
+    """How far `seed` can be relied on: `documented`, `accepted` or `unproven`."""
     camera_fixed: bool
+    """Whether the camera can be kept still."""
     draft: Draft | None
     service_tiers: tuple[str, ...]
+    """What `service_tier` takes."""
     task_types: tuple[TaskType, ...]
+    """What `task_type` takes."""
     ten_bit_hevc: tuple[str, ...]
+    """The resolutions that come as 10-bit HEVC from the vendor."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,9 +24,13 @@ class ImageLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds for one picture; sides and aspect (width / height) must lie strictly between theirs."""
 
     media_types: tuple[str, ...]
+    """The types taken."""
     max_bytes: int
+    """An image must be smaller."""
     sides: tuple[int, int]
+    """Each side must lie between these, in pixels, and equal neither."""
     aspect: tuple[float, float]
+    """So must width / height."""
 
 
 class VideoLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,28 +40,46 @@ class VideoLimits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     media_types: tuple[str, ...]
+    """The types taken."""
     video_codecs: tuple[str, ...]
+    """The codecs of the picture."""
     audio_codecs: tuple[str, ...]
+    """The codecs of the sound."""
     mov_audio_codecs: tuple[str, ...] = ()
+    """Further codecs of the sound, in MOV only."""
     max_bytes: int
+    """The largest file."""
     sides: tuple[int, int]
+    """Each side must lie between these, in pixels, and equal neither."""
     aspect: tuple[float, float]
+    """So must width / height."""
     pixels: tuple[int, int]
+    """Fewest and most pixels of a frame."""
     fps: tuple[float, float]
+    """Fewest and most frames a second."""
     seconds: tuple[float, float]
+    """Shortest and longest clip."""
     total_seconds: float
+    """The longest of all clips together."""
     edit_seconds: tuple[float, float] | None = None
+    """Shortest and longest clip to be edited."""
     rounds_to: float = 0.1
+    """Lengths and frame rates count rounded to this."""
 
 
 class AudioLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds for one sound, and for the length of all of them together; lengths count rounded to `rounds_to`."""
 
     media_types: tuple[str, ...]
+    """The types taken."""
     max_bytes: int
+    """The largest file."""
     seconds: tuple[float, float]
+    """Shortest and longest sound."""
     total_seconds: float
+    """The longest of all sounds together."""
     rounds_to: float = 0.1
+    """Lengths count rounded to this."""
 
 
 class InputLimits(msgspec.Struct, frozen=True, kw_only=True):

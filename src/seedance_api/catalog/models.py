@@ -34,23 +34,32 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True):
     """A model's state today and the dates behind it."""
 
     state: State
+    """`active`, `retiring` (it ends on at least one cloud) or `retired` (refused)."""
     clouds: tuple[Cloud, ...]
+    """The vendor's two clouds, each with its `ids` and `ends_at`."""
     replacement: str | None
+    """The model to move to, if the vendor named one."""
 
 
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
     """A model as the public sees it: OpenAI's model object and everything else we know."""
 
     id: str
+    """The model's name."""
     object: str = "model"
     created: int
+    """The date in the vendor's ids, in Unix seconds."""
     owned_by: str = "bytedance"
+    """Always `bytedance`."""
     default: bool
+    """Whether it is used when a request names no model."""
     aliases: tuple[str, ...]
+    """The vendor's ids, accepted in `model`."""
     lifecycle: Lifecycle
     capabilities: Capabilities
     limits: InputLimits
     sizes: dict[str, dict[str, str]]
+    """Width and height in pixels, by resolution and ratio."""
 
 
 def quoted(name: str) -> str:

@@ -28,7 +28,9 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     """What a generation should cost, and the most that it can."""
 
     expected: int
+    """What it should take."""
     most: int
+    """What no generation of this request exceeds."""
 
 
 def estimate(order: Order) -> Tokens:

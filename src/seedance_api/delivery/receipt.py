@@ -20,8 +20,11 @@ class Signature(msgspec.Struct, frozen=True):
     """Ed25519 over the receipt without this field, as JSON with sorted keys and no spaces. Both in standard base64."""
 
     algorithm: Literal["ed25519"]
+    """Always `ed25519`."""
     public_key: str
+    """32 bytes in base64, the installation's own."""
     value: str
+    """The signature, in base64."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,16 +35,23 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["deletion_receipt"] = "deletion_receipt"
     video_id: str
+    """The video's id."""
     complete: bool
+    """Whether nothing is kept any more."""
     deleted: list[Deletion]
+    """What is gone: `what`, from which `place`, why, the SHA-256 (`digest`) and the size of what was there, and when.
+    `name` is the id of an input's file, or of the attempt whose copy an upstream had."""
     kept: list[Kept]
+    """What is still there, and when it goes; null where that is not known yet."""
     issued_at: datetime
+    """When this was said; each request says it anew."""
 
 
 class DeletionReceipt(Receipt, frozen=True, kw_only=True):
     """A receipt with its signature."""
 
     signature: Signature
+    """Ed25519 over all the rest as JSON with sorted keys and no spaces."""
 
 
 async def receipt(db: Database, generation_id: str, key: Ed25519PrivateKey) -> DeletionReceipt:

@@ -51,21 +51,40 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a file. Nothing here says that a file is not AI-generated: that cannot be known."""
 
     sha256: str
+    """The file's SHA-256, in hexadecimal."""
     bytes: int
+    """The file's size."""
     ours: bool
+    """Whether this service signed its mark, or delivered this very file."""
     basis: tuple[Literal["signature", "fingerprint"], ...]
+    """On what: `signature` by one of our certificates, `fingerprint` of a file that we delivered, purged or not. Empty
+    when it is not ours."""
     ai_generated: Literal[True] | None
+    """True when it is ours and untouched. Null when that cannot be said; never false, for a mark can be lost."""
     mark: Literal["found", "none_found"]
+    """`found` when it carries Content Credentials of anybody, else `none_found`."""
     integrity: Literal["untouched", "changed", "unknown"]
+    """`untouched` when the file is what was signed or delivered, `changed` when its mark does not fit it, `unknown`
+    without a mark. What the format leaves out of the signature, such as padding, does not count."""
     model: str | None
+    """The model that the mark names."""
     sandbox: bool | None
+    """Whether it is a preview that the sandbox drew, and no AI model; null when it is not ours."""
     source_type: str | None
+    """What the mark says of how it was made, in IPTC's words: `trainedAlgorithmicMedia`, or
+    `compositeWithTrainedAlgorithmicMedia` when pictures or videos went into it."""
     content_id: str | None
+    """The SHA-256 of the video's id, in a mark of ours."""
     signed_by: str | None
+    """Whom the signer's certificate names. Anybody may write anything there unless `ours` is true."""
     marked_at: int | None
+    """When, in Unix seconds."""
     time_stamped: bool
+    """Whether a time-stamping authority vouches for the time."""
     codes: tuple[str, ...]
+    """What C2PA's validation found, in its own codes."""
     message: str
+    """The same in a sentence."""
 
 
 async def verify(file: Path, *, certificate: Certificate, db: Database, confine: Confine) -> Verdict:

@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -10,9 +11,11 @@ from litestar.handlers import HTTPRouteHandler
 
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
+from seedance_api.web.authenticate import Authenticate, Face
 from seedance_api.web.decode import shown_name
+from seedance_api.web.route import Direct, operation_of
 
-_IDS = {
+IDS = {
     "video_id": ("vid", "video"),
     "file_id": ("file", "file"),
     "endpoint_id": ("whe", "webhook endpoint"),
@@ -30,16 +33,21 @@ _HINTS = {
 """What other services have below their videos, and what to do about it here."""
 _PARAMETER = re.compile(r"{(\w+):str}")
 _NAMED_MOST = 20
-TAKES_QUERY = "takes_query"
-"""What a route says of itself, `@get(…, takes_query=True)`, that reads the query and refuses what it does not know."""
 
 
-class Address(msgspec.Struct, frozen=True):
+class Address(msgspec.Struct, frozen=True, kw_only=True):
     """What an address takes: the methods that have a handler, all of them, for `Allow`, and those that read a query."""
 
+    template: str
+    ids: tuple[tuple[int, str, str], ...]
+    """The parameters in its path that are ids: which, its name, and the prefix of such an id."""
     handled: frozenset[str]
     methods: frozenset[str]
-    queried: frozenset[str] = frozenset()
+    queried: frozenset[str]
+    authenticate: Authenticate | None
+    shared: bool
+    is_probe: bool
+    direct: Direct | None
 
     @property
     def allowed(self) -> str:
@@ -58,49 +66,124 @@ class Address(msgspec.Struct, frozen=True):
         raise AppError("invalid_request", problems=problems)
 
 
+class Found(NamedTuple):
+    """An address that a path leads to, and what stands in the path for its parameters."""
+
+    address: Address
+    values: Sequence[str]
+
+    @property
+    def wrong_id(self) -> str | None:
+        """The first parameter whose value is no id, where it should be one."""
+        for at, name, prefix in self.address.ids:
+            if not is_id(prefix, self.values[at]):
+                return name
+        return None
+
+
+class _Node:
+    """One step into a path: by a word, or by whatever a parameter stands for."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.address: Address | None = None
+
+
 class Addresses:
-    """The addresses of these routes. `HEAD` goes wherever `GET` does, and `OPTIONS` everywhere."""
+    """The addresses of all faces. `HEAD` goes wherever `GET` does, and `OPTIONS` everywhere."""
 
-    def __init__(self, routes: Iterable[HTTPRouteHandler]) -> None:
-        handled: defaultdict[str, set[str]] = defaultdict(set)
-        queried: defaultdict[str, set[str]] = defaultdict(set)
-        for handler in routes:
-            for path in handler.paths:
-                methods = {str(method) for method in handler.http_methods}
-                handled[path] |= methods
-                queried[path] |= methods if handler.opt.get(TAKES_QUERY) else set()
-        self._known = {
-            path: Address(frozenset(found), _all(found), frozenset(queried[path])) for path, found in handled.items()
-        }
-        # a word stands before a parameter in its place
-        patterns = sorted((path for path in handled if "{" in path), key=lambda path: path.replace("{", "~"))
-        self._patterns = [(re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", path)), path) for path in patterns]
+    def __init__(self, faces: Iterable[Face]) -> None:
+        self._faces = tuple(faces)
+        self._root = _Node()
+        self._known = [one for face in self._faces for one in _addresses_of(face)]
+        for address in self._known:
+            node = self._root
+            for part in _parts(address.template):
+                if _PARAMETER.fullmatch(part):
+                    node.parameter = node.parameter or _Node()
+                    node = node.parameter
+                else:
+                    node = node.words.setdefault(part, _Node())
+            node.address = address
 
-    def find(self, method: str, path: str) -> Address:
-        """What is at a path. Raises AppError: 404 where nothing is, 405 where it does not take the method."""
-        found = self._at(path.rstrip("/") or "/")
-        if method not in found.methods:
-            message = f"This address does not take that method. It takes: {found.allowed}."
-            raise AppError("method_not_allowed", message, headers={"Allow": found.allowed})
-        return found
+    @property
+    def probes(self) -> frozenset[str]:
+        """The paths that load balancers ask for."""
+        return frozenset(one.template for one in self._known if one.is_probe)
 
-    def _at(self, path: str) -> Address:
-        if path in self._known:
-            return self._known[path]
-        for pattern, template in self._patterns:
-            if match := pattern.fullmatch(path):
-                for name, value in match.groupdict().items():
-                    if name in _IDS and not is_id(_IDS[name][0], value):
-                        raise _no_id(name, path)
-                return self._known[template]
-        meant = self._meant(path)
-        raise _nothing(path, f"did you mean {meant}" if meant else "GET /docs lists what there is")
+    def look(self, path: str) -> Found | None:
+        """What is at a path, if anything is."""
+        return _walk(self._root, _parts(path), 0, ())
+
+    def guard(self, path: str) -> Authenticate | None:
+        """Who tells what is not there: that of the face whose prefix the path has."""
+        for face in self._faces:
+            if path == face.prefix or path.startswith(face.prefix + "/"):
+                return face.authenticate
+        return None
+
+    def take(self, method: str, path: str, found: Found | None) -> Address:
+        """The address that was found. Raises AppError: 404 where nothing is, 405 where it does not take the method."""
+        if found is None:
+            meant = self._meant(path)
+            raise _nothing(path, f"did you mean {meant}" if meant else "GET /docs lists what there is")
+        if name := found.wrong_id:
+            raise _no_id(name, path)
+        if method not in found.address.methods:
+            allowed = found.address.allowed
+            message = f"This address does not take that method. It takes: {allowed}."
+            raise AppError("method_not_allowed", message, headers={"Allow": allowed})
+        return found.address
 
     def _meant(self, path: str) -> str | None:
-        """The address under /v1 that a path without it, or with it twice, or behind something else, may stand for."""
-        near = "/v1/" + path.rpartition("/v1/")[2].lstrip("/")
-        known = [near] if near in self._known else [at for one, at in self._patterns if one.fullmatch(near)]
-        return known[0].replace(":str}", "}") if known and near != path else None
+        """The address that a path without its prefix, or with it twice, or behind something else, may stand for."""
+        for face in self._faces:
+            near = f"{face.prefix}/" + path.rpartition(f"{face.prefix}/")[2].lstrip("/")
+            found = self.look(near) if near != path else None
+            if found is not None:
+                return _PARAMETER.sub(r"{\1}", found.address.template)
+        return None
+
+
+def _parts(path: str) -> list[str]:
+    return path.rstrip("/").split("/")[1:]
+
+
+def _walk(node: _Node, parts: list[str], at: int, values: tuple[str, ...]) -> Found | None:
+    """Follow a path; a word goes before a parameter in its place, unless it leads nowhere."""
+    if at == len(parts):
+        return Found(node.address, values) if node.address is not None else None
+    part = parts[at]
+    word = node.words.get(part)
+    if word is not None and (found := _walk(word, parts, at + 1, values)) is not None:
+        return found
+    return _walk(node.parameter, parts, at + 1, (*values, part)) if node.parameter is not None and part else None
+
+
+def _addresses_of(face: Face) -> Iterable[Address]:
+    """The addresses of a face. Raises ValueError where its routes do not agree on who may."""
+    by_path: defaultdict[str, list[HTTPRouteHandler]] = defaultdict(list)
+    for handler in face.routes:
+        for path in handler.paths:
+            by_path[path].append(handler)
+    for path, handlers in by_path.items():
+        operations = [operation_of(handler) for handler in handlers]
+        if len({one.auth for one in operations}) > 1:
+            raise ValueError(f"the routes of {path} do not agree on who may")
+        handled = {str(method) for handler in handlers for method in handler.http_methods}
+        queried = {str(m) for h in handlers if operation_of(h).takes_query for m in h.http_methods}
+        yield Address(
+            template=path,
+            ids=tuple((at, one, IDS[one][0]) for at, one in enumerate(_PARAMETER.findall(path)) if one in IDS),
+            handled=frozenset(handled),
+            methods=_all(handled),
+            queried=frozenset(queried),
+            authenticate=face.authenticate if operations[0].auth == "key" else None,
+            shared=any(one.shared for one in operations),
+            is_probe=any(one.is_probe for one in operations),
+            direct=next((one.direct for one in operations if one.direct), None),
+        )
 
 
 def _all(handled: set[str]) -> frozenset[str]:
@@ -108,7 +191,7 @@ def _all(handled: set[str]) -> frozenset[str]:
 
 
 def _no_id(name: str, path: str) -> AppError:
-    prefix, kind = _IDS[name]
+    prefix, kind = IDS[name]
     return _nothing(path, f"the id of a {kind} is `{prefix}_` and 26 letters and digits", param=name)
 
 

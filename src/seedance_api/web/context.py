@@ -99,7 +99,7 @@ class Verifying:
         self.budget = Budget(4 * most)
 
 
-class Parts:
+class Context:
     """The handlers' tools."""
 
     def __init__(
@@ -168,10 +168,10 @@ class Parts:
         return [found.get(one) for one in ids]
 
 
-def parts_of(request: AnyRequest) -> Parts:
+def context_of(request: AnyRequest) -> Context:
     """The tools, from a request."""
-    parts: Parts = request.app.state["parts"]
-    return parts
+    context: Context = request.app.state["context"]
+    return context
 
 
 def principal_of(request: AnyRequest) -> Principal:

@@ -27,11 +27,18 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong. `errors` lists every problem of a request, `param` is the place of the first."""
 
     code: str
+    """What went wrong; see the table of codes."""
     message: str
+    """The same in a sentence. It never repeats your prompt or your key."""
     type: str
+    """The family of the code."""
     param: str | None
+    """Where the first problem is."""
     request_id: str
+    """Names this request; also in the `X-Request-Id` header."""
     errors: list[Problem]
+    """Every problem that was found, each with `path`, `code` and `message`, and where it helps with `value`, `allowed`
+    and the `models` that would take it."""
 
 
 class ErrorView(msgspec.Struct, frozen=True):

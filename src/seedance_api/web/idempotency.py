@@ -8,14 +8,14 @@ from seedance_api.accounts.authenticate import Principal
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.web.body import AnyRequest
-from seedance_api.web.context import Parts
+from seedance_api.web.context import Context
 
 _KEY_MOST = 255
 
 
-def seal(parts: Parts, said: bytes) -> bytes:
+def keyed_digest(context: Context, said: bytes) -> bytes:
     """The digest of what a request says, keyed: who reads the database cannot try prompts against it."""
-    return hmac.digest(parts.pepper, said, hashlib.sha256)
+    return hmac.digest(context.pepper, said, hashlib.sha256)
 
 
 def once_by_key(request: AnyRequest, principal: Principal, route: str, fingerprint: bytes) -> Once | None:

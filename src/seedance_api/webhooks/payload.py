@@ -13,12 +13,19 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """An event: that something happened, and to what. The rest is to be asked for."""
 
     id: str
+    """Names the event: `evt_…`. The same at every delivery: keep it to tell repeats."""
     object: Literal["event"] = "event"
     type: Kind
+    """What happened."""
     timestamp: str
+    """When, in RFC 3339."""
     created_at: int
+    """When, in Unix seconds."""
     livemode: bool
+    """Whether it is of a live video or of money."""
     data: dict[str, Any]
+    """What it happened to: the `id` and `status` of a video, `expires_at` where there is content, `error.code` of a
+    failure; the numbers of a balance or limit."""
 
 
 def event_view(event: Event) -> EventView:

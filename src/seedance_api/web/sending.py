@@ -6,7 +6,6 @@ from typing import Any
 
 from litestar.types import Message, Receive, Send
 
-from seedance_api.api.content import PLACE as LINKS
 from seedance_api.web.linger import Unread
 
 Stands = Callable[[], Awaitable[bool]]
@@ -39,13 +38,13 @@ class Sending:
     `revoked`: its key was revoked meanwhile. `cut`: it is whole without the rest, as the answer to a HEAD is.
     """
 
-    def __init__(self, scope: Any, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Any, receive: Receive, send: Send, request_id: str, *, shared: bool) -> None:
         self.answered = self.revoked = self.cut = False
         self.stands: Stands | None = None
         """Asked before each piece of a long answer whether it may go on."""
         self._send, self._receive, self._request_id = send, receive, request_id
         self._is_head = scope["method"] == "HEAD"
-        self._shared = _ELSEWHERE if is_shared(scope["path"]) else _HERE
+        self._shared = _ELSEWHERE if shared else _HERE
         self._started = time.perf_counter()
 
     async def __call__(self, message: Message) -> None:
@@ -81,19 +80,6 @@ class Sending:
         if isinstance(self._receive, Unread) and self._receive.waits and self._receive.untouched:
             marked.append((b"connection", b"close"))  # RFC 9110 §10.1.1: the client need not send its body
         return marked
-
-
-def is_shared(path: str) -> bool:
-    """Whether pages of other origins may use what is at a path."""
-    return path.startswith(LINKS)
-
-
-async def send_json(send: Send, body: bytes, extra: dict[str, str]) -> None:
-    """A JSON answer from a plain ASGI handler."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(key.encode(), value.encode()) for key, value in extra.items()]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def send_methods(send: Send, allowed: str, *, shared: bool) -> None:

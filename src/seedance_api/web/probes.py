@@ -1,16 +1,14 @@
-"""The probes on a port of their own: `/healthz` and `/readyz`, whatever the connections to the API do.
+"""The probes on a port of their own, `/healthz` and `/readyz`, whatever the connections to the API do.
 
 It speaks as much HTTP as a probe does. The answers are the application's, in this very process.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Set
 from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar.types import ASGIApp, Message
-
-from seedance_api.api import health
 
 _SECONDS = 5.0
 """For a whole probe: to ask takes a moment, and `/readyz` answers within two seconds."""
@@ -20,8 +18,8 @@ _REASONS = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}
 
 
 @asynccontextmanager
-async def probes(app: ASGIApp, host: str, port: int | None) -> AsyncGenerator[None, None]:
-    """Answer probes on `port`, each process of the API for itself; None for no such port."""
+async def probes(app: ASGIApp, paths: Set[str], host: str, port: int | None) -> AsyncGenerator[None, None]:
+    """Answer probes of these paths on `port`, each process of the API for itself; None for no such port."""
     if port is None:
         yield
         return
@@ -35,7 +33,7 @@ async def probes(app: ASGIApp, host: str, port: int | None) -> AsyncGenerator[No
             under_way[0].cancel()  # the oldest: whoever fills the port is pushed out of it
         try:
             async with asyncio.timeout(_SECONDS):
-                writer.write(await _answer(app, await reader.readuntil(b"\r\n\r\n")))
+                writer.write(await _answer(app, paths, await reader.readuntil(b"\r\n\r\n")))
                 await writer.drain()
         except (OSError, TimeoutError, EOFError, asyncio.LimitOverrunError):
             pass  # it has gone, or is no probe
@@ -50,10 +48,10 @@ async def probes(app: ASGIApp, host: str, port: int | None) -> AsyncGenerator[No
         server.close()
 
 
-async def _answer(app: ASGIApp, head: bytes) -> bytes:
+async def _answer(app: ASGIApp, paths: Set[str], head: bytes) -> bytes:
     method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
     path = rest.partition(" ")[0].partition("?")[0]
-    if method not in ("GET", "HEAD") or path not in (health.LIVE, health.READY):
+    if method not in ("GET", "HEAD") or path not in paths:
         return _plain(404, b"")
     status, body = 503, b""
 

@@ -1,0 +1,57 @@
+"""Who is asking, by the header in which a face takes its keys."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from seedance_api.accounts.authenticate import CHALLENGE, HOW, Principal, Standing
+from seedance_api.foundation.errors import AppError
+from seedance_api.web.context import Context
+
+Headers = list[tuple[bytes, bytes]]
+_ELSEWHERE = frozenset({b"x-api-key", b"api-key", b"apikey", b"x-goog-api-key", b"x-key", b"x-api-token"})
+"""Where other services take their keys."""
+
+
+class Caller(NamedTuple):
+    """Whose request it is, and whether the key still stands while a long answer is on its way."""
+
+    principal: Principal
+    standing: Standing
+
+
+Authenticate = Callable[[Context, Headers], Awaitable[Caller]]
+"""Tells whose request it is. Raises AppError 401."""
+
+
+class Face(msgspec.Struct, frozen=True):
+    """Routes for one kind of client. `authenticate` guards those that need a key, and whatever is not there below
+    `prefix`: what there is and what there is not is told to those who have a key."""
+
+    prefix: str
+    routes: Sequence[HTTPRouteHandler]
+    authenticate: Authenticate
+
+
+async def by_bearer(context: Context, headers: Headers) -> Caller:
+    """By `Authorization: Bearer`. Raises AppError 401."""
+    tokens = [value for name, value in headers if name == b"authorization"]
+    header = tokens[0].decode("latin-1") if tokens and tokens[0] else None
+    if header is None or len(tokens) > 1:
+        _refuse_elsewhere(headers, len(tokens))
+    principal = await context.authenticate(header)
+    return Caller(principal, Standing(context.authenticate, header))
+
+
+def _refuse_elsewhere(headers: Headers, given: int) -> None:
+    """Raises AppError 401 that names the header in which a key was sent that we do not read, or says that there are
+    several `Authorization` headers: whose request it is would be a guess, and a proxy might guess otherwise."""
+    if given > 1:
+        message = f"The request has {given} `Authorization` headers. Send exactly one. {HOW}"
+        raise AppError("invalid_key", message, headers=CHALLENGE)
+    for name, _ in headers:
+        if name in _ELSEWHERE:
+            message = f"No key in `Authorization`, but a header `{name.decode()}`, which is not read. {HOW}"
+            raise AppError("missing_key", message, headers=CHALLENGE)

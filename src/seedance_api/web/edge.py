@@ -1,0 +1,131 @@
+"""The edge: what holds for every request and every answer, whichever face makes it.
+
+One valid `Host`, what is at which address and takes which method, authentication as the route asks for it, what
+`sending.py` does to every answer, and that one which leaves a body unread is heard (`linger.py`). And the hottest read:
+a route may be answered here, before the framework (`Operation.direct`). Clients poll `GET /v1/videos/{id}`, and an
+ordinary handler costs it more than half its throughput. It is the same code, and the framework's route of the same
+path serves every other way of asking for it.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import structlog
+from litestar import Litestar
+from litestar.types import Receive, Scope, Send
+
+from seedance_api.foundation.connections import Connections
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.ids import new_id
+from seedance_api.web.addresses import Addresses, Found
+from seedance_api.web.authenticate import Face
+from seedance_api.web.context import Context
+from seedance_api.web.errors import as_app_error, send_error
+from seedance_api.web.linger import Unread, asks_first, has_body
+from seedance_api.web.respond import send_json
+from seedance_api.web.sending import Sending, send_methods
+
+_READS = frozenset({"GET", "HEAD"})
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+_HTTP_1_0 = ("1.0", "1")  # ASGI's word, and granian's
+_log = structlog.get_logger()
+
+
+class Edge:
+    """An ASGI application around the framework's. `connections` is told who waits for an answer.
+
+    The framework serves the routes of the faces, and is given nothing that it would have to refuse.
+    """
+
+    def __init__(self, app: Litestar, faces: Iterable[Face], connections: Connections | None = None) -> None:
+        self._app = app
+        self._addresses = Addresses(faces)
+        self._connections = connections
+
+    @property
+    def probes(self) -> frozenset[str]:
+        """The paths that load balancers ask for."""
+        return self._addresses.probes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = Unread(receive, waits=asks_first(scope["headers"])) if has_body(scope["headers"]) else None
+        if await self._counted(scope, body or receive, send) and body is not None:
+            await body.linger()
+
+    async def _counted(self, scope: Any, receive: Receive, send: Send) -> bool:
+        client = scope["client"]
+        if self._connections is None or client is None:
+            return await self._respond(scope, receive, send)
+        address = client[0], int(client[1])  # granian has the port as text
+        self._connections.begin(address)
+        try:
+            return await self._respond(scope, receive, send)
+        finally:
+            self._connections.end(address)
+
+    async def _respond(self, wide: Any, receive: Receive, send: Send) -> bool:
+        """Answer; False where the answer was broken off."""
+        request_id = wide["request_id"] = new_id("req")
+        found = self._addresses.look(wide["path"])
+        sending = Sending(wide, receive, send, request_id, shared=found is not None and found.address.shared)
+        try:
+            await self._answer(wide, receive, sending, found)
+        except Exception as error:  # noqa: BLE001 a bug anywhere; the server would write its text to the log
+            if not sending.answered:
+                await send_error(sending, wide, as_app_error(error, request_id))
+            elif sending.revoked:  # the framework puts an error of its own around ours
+                _log.info("request.revoked", request_id=request_id)
+                return False
+            elif not sending.cut:  # the server breaks off an answer that is not whole
+                _log.exception("request.broken_off", request_id=request_id)
+                return False
+        return True
+
+    async def _answer(self, scope: Any, receive: Receive, send: Sending, found: Found | None) -> None:
+        path, method, query = scope["path"], scope["method"], scope["query_string"]
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        _check_host(headers, scope["http_version"], is_probe=found is not None and found.address.is_probe)
+        if b"sda_" in unquote_to_bytes(query):
+            raise AppError("key_in_query")
+        if "//" in path:
+            # the framework would take it for the same path with one slash
+            raise AppError("not_found", "There is nothing at this address: it has two slashes in a row.")
+        authenticate = found.address.authenticate if found else self._addresses.guard(path)
+        if authenticate is not None:
+            context: Context = self._app.state["context"]
+            caller = await authenticate(context, headers)
+            if found and found.address.direct and method in _READS and not query and not found.wrong_id:
+                body, extra = await found.address.direct(context, caller.principal, found.values[0])
+                await send_json(send, body, extra)
+                return
+            scope["principal"], scope["standing"] = caller
+            send.stands = caller.standing
+        at = self._addresses.take(method, path, found)
+        if method == "OPTIONS":
+            await send_methods(send, at.allowed, shared=at.shared)
+            return
+        if query:
+            at.check_query(method, query)
+        if method not in at.handled:
+            scope["method"] = "GET"  # it was HEAD, of which only the head is sent
+        await self._app(scope, receive, send)
+
+
+def _check_host(headers: list[tuple[bytes, bytes]], version: str, *, is_probe: bool) -> None:
+    """RFC 9112 §3.2. Nothing of ours follows from the header; a proxy or a cache in front may think otherwise."""
+    hosts = [value for name, value in headers if name == b"host"]
+    missing = not any(hosts)  # granian gives an empty one where there is none
+    if missing and version in _HTTP_1_0 and is_probe:  # load balancers ask so
+        return
+    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if found is None or int(found[1] or 0) > 65535:
+        several = f"{len(hosts)} `Host` headers" if len(hosts) > 1 else "a `Host` header that is no host"
+        given = "no `Host` header" if missing else several
+        message = f"The request has {given}. Send exactly one: a name or an address, and perhaps a port."
+        raise AppError("invalid_host", message, headers={"Connection": "close"})
