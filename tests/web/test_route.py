@@ -3,6 +3,7 @@
 import asyncio
 import re
 from datetime import date
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import msgspec
@@ -62,17 +63,13 @@ async def by_password(context: Context, headers: Headers) -> Caller:
     del context
     if (b"x-word", b"please") not in headers:
         raise AppError("missing_key", "Say please.")
-    return Caller(Principal("acc", "key", True), _stands)  # type: ignore[arg-type]
-
-
-async def _stands() -> bool:
-    return True
+    return Caller(Principal("acc", "key", True), None)
 
 
 def ask(face: Face, method: str, path: str, *, word: str = "please", host: str = "x") -> Operated:
     """What an application with this face alone answers."""
     app = Litestar(route_handlers=face.routes, openapi_config=None, exception_handlers={Exception: handle})
-    app.state["context"] = None
+    app.state["context"] = SimpleNamespace(authenticate=SimpleNamespace(epoch=0))
     edge = Edge(app, [face])
     sent: list[Any] = []
 

@@ -16,10 +16,14 @@ _ELSEWHERE = frozenset({b"x-api-key", b"api-key", b"apikey", b"x-goog-api-key", 
 
 
 class Caller(NamedTuple):
-    """Whose request it is, and whether the key still stands while a long answer is on its way."""
+    """Whose request it is, and by which `Authorization` header."""
 
     principal: Principal
-    standing: Standing
+    header: str | None
+
+    def standing(self, context: Context) -> Standing:
+        """Whether the key still stands while a long answer is on its way."""
+        return Standing(context.authenticate, self.header)
 
 
 Authenticate = Callable[[Context, Headers], Awaitable[Caller]]
@@ -41,8 +45,7 @@ async def by_bearer(context: Context, headers: Headers) -> Caller:
     header = tokens[0].decode("latin-1") if tokens and tokens[0] else None
     if header is None or len(tokens) > 1:
         _refuse_elsewhere(headers, len(tokens))
-    principal = await context.authenticate(header)
-    return Caller(principal, Standing(context.authenticate, header))
+    return Caller(await context.authenticate(header), header)
 
 
 def _refuse_elsewhere(headers: Headers, given: int) -> None:

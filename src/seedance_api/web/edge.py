@@ -91,7 +91,7 @@ class Edge:
         path, method, query = scope["path"], scope["method"], scope["query_string"]
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         _check_host(headers, scope["http_version"], is_probe=found is not None and found.address.is_probe)
-        if b"sda_" in unquote_to_bytes(query):
+        if query and b"sda_" in unquote_to_bytes(query):
             raise AppError("key_in_query")
         if "//" in path:
             # the framework would take it for the same path with one slash
@@ -104,8 +104,8 @@ class Edge:
                 body, extra = await found.address.direct(context, caller.principal, found.values[0])
                 await send_json(send, body, extra)
                 return
-            scope["principal"], scope["standing"] = caller
-            send.stands = caller.standing
+            scope["principal"] = caller.principal
+            scope["standing"] = send.stands = caller.standing(context)
         at = self._addresses.take(method, path, found)
         if method == "OPTIONS":
             await send_methods(send, at.allowed, shared=at.shared)

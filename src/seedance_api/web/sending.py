@@ -75,7 +75,7 @@ class Sending:
             (b"x-content-type-options", b"nosniff"),
             *self._shared,
         ]
-        if not any(name == b"cache-control" for name, _ in marked):
+        if b"cache-control" not in [name for name, _ in marked]:
             marked.append((b"cache-control", b"no-store"))
         if isinstance(self._receive, Unread) and self._receive.waits and self._receive.untouched:
             marked.append((b"connection", b"close"))  # RFC 9110 §10.1.1: the client need not send its body
