@@ -8,7 +8,7 @@ import pytest
 from generations.kit import with_database
 from money.bank import Bank
 from security.attack import refused, rows
-from seedance_api.billing import credit, limits
+from seedance_api.billing import balance, credit
 from seedance_api.billing.expire import expire_grants
 from seedance_api.foundation.db import Database
 from seedance_api.generations.announce import announce_news
@@ -109,7 +109,7 @@ def test_every_fall_of_the_balance_is_told_once(database_url: str, fall: str) ->
         me = bank.me.account_id
         await credit.credit(db, me, 10, reason="paid", author="x", reference="once", announce=announce_news)
         await (_grant(db, bank, more) if ends else bank.credit(more))
-        await limits.set_low_balance(db, me, 200, once=None)
+        await balance.set_low_balance(db, me, 200, once=None)
         if ends:
             await _end_grants(db)
         await act(db, bank)

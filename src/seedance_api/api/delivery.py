@@ -7,18 +7,17 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from seedance_api.api.body import AnyRequest, read_json
-from seedance_api.api.content import PLACE, VARIANTS, find, unknown_variant
+from seedance_api.api.content import PLACE, VARIANTS, unknown_variant
 from seedance_api.api.decode import decode
 from seedance_api.api.once import once_by_key, seal
 from seedance_api.api.parts import parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import video
-from seedance_api.delivery import link, queries
+from seedance_api.delivery import link
 from seedance_api.delivery.deliver import confirm
+from seedance_api.delivery.find import find
 from seedance_api.delivery.receipt import receipt, receipt_key
-from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.ids import is_id
 
 
 class LinkForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,14 +41,9 @@ async def confirm_delivery(request: AnyRequest, video_id: FromPath[str]) -> Resp
     """The caller has the video: its grace begins."""
     parts, principal = parts_of(request), principal_of(request)
     once = once_by_key(request, principal, "POST /v1/videos/{video_id}/delivered", seal(parts, video_id.encode()))
-    replayed = once is not None and await parts.find(once) is not None
-    if not replayed:
-        await find(parts, principal, video_id, "video")
-    if not replayed and not await confirm(parts.db, video_id, once=once):
-        assert once is not None, "only a key can be taken by another request"
-        replayed = await parts.find(once) is not None
-    seen = await parts.seen(principal, video_id)
-    return json_response(video(seen, parts.base, principal.currency), REPLAYED if replayed else {})
+    is_first = await confirm(parts.db, principal.account_id, principal.livemode, video_id, once=once)
+    seen = await parts.reader.find(principal.account_id, principal.livemode, video_id)
+    return json_response(video(seen, parts.base, principal.currency), {} if is_first else REPLAYED)
 
 
 @post("/v1/videos/{video_id:str}/links", status_code=200)
@@ -57,26 +51,17 @@ async def make_link(request: AnyRequest, video_id: FromPath[str]) -> Response[by
     """A signed link to a file of the video, good for a while and without a key."""
     parts, principal = parts_of(request), principal_of(request)
     form = _read_form(await read_json(request))
-    held = await find(parts, principal, video_id, form.variant)
-    # no link outlives what it leads to
-    expires_at = min(int(parts.db.clock()) + form.expires_in, int(held.purge_at.timestamp()))
-    url = None
-    if parts.redirect_seconds:
-        url = await objects.presign(parts.store, held.object_key, max(1, expires_at - int(parts.db.clock())))
-    if url is None:
-        token = link.sign(link.link_key(parts.pepper), video_id, form.variant, held.sha256, expires_at)
-        url = f"{parts.base}{PLACE}{token}"
-    return json_response(ContentLink(url=url, variant=form.variant, expires_at=expires_at))
+    held = await find(parts.db, principal.account_id, principal.livemode, video_id, form.variant)
+    made = await parts.addresses.link(held, form.expires_in, place=f"{parts.base}{PLACE}")
+    return json_response(ContentLink(url=made.url, variant=form.variant, expires_at=made.expires_at))
 
 
 @get("/v1/videos/{video_id:str}/receipt")
 async def retrieve_receipt(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
     """What was deleted of a video and what is still kept; also of one that its owner has deleted."""
     parts, principal = parts_of(request), principal_of(request)
-    owner = await queries.owner_of(parts.db, video_id) if is_id("vid", video_id) else None
-    if owner != (principal.account_id, principal.livemode):
-        raise AppError("not_found", "There is no such video in this account.", param="video_id")
-    return json_response(await receipt(parts.db, video_id, receipt_key(parts.pepper)))
+    key = receipt_key(parts.pepper)
+    return json_response(await receipt(parts.db, principal.account_id, principal.livemode, video_id, key))
 
 
 def _read_form(body: dict[str, Any]) -> LinkForm:

@@ -4,6 +4,7 @@ A stream ends at once when its key is revoked: whoever has lost the right to ask
 """
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -15,66 +16,55 @@ from seedance_api.accounts.authenticate import Principal, Standing
 from seedance_api.api.body import AnyRequest
 from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.view import Video, video
-from seedance_api.foundation.errors import AppError
-
-KEEP_ALIVE_SECONDS = 15.0
-_TOO_LONG_SECONDS = 6 * 3600.0
+from seedance_api.generations.follow import follow
 
 
 @get("/v1/videos/{video_id:str}/events")
 async def stream_events(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp:
     """Send the state at once and each change after it."""
     parts, principal = parts_of(request), principal_of(request)
-    await parts.seen(principal, video_id)
+    await parts.reader.find(principal.account_id, principal.livemode, video_id)
     wide: Any = request.scope
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         del scope
         with parts.streams.of(principal.account_id):
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await _follow(parts, principal, wide["standing"], video_id, receive, send)
+            await _send_changes(parts, principal, wide["standing"], video_id, receive, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return stream
 
 
-async def _follow(
+async def _send_changes(
     parts: Parts, principal: Principal, standing: Standing, video_id: str, receive: Receive, send: Send
 ) -> None:
-    async with parts.changes.of(video_id, principal.key_id) as changed:
-        seen = await parts.seen(principal, video_id)
-        gone = asyncio.create_task(_closed(receive))
-        try:
-            sent: Video | None = None
-            number = 0
-            end = asyncio.get_running_loop().time() + _TOO_LONG_SECONDS
-            while not gone.done() and asyncio.get_running_loop().time() < end:
+    gone = asyncio.create_task(_closed(receive))
+    following = follow(
+        principal.account_id,
+        principal.livemode,
+        video_id,
+        key_id=principal.key_id,
+        reader=parts.reader,
+        changes=parts.changes,
+        is_allowed=standing,
+        gone=gone,
+    )
+    sent: Video | None = None
+    number = 0
+    try:
+        async with aclosing(following):
+            async for seen in following:
+                if seen is None:
+                    await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
+                    continue
                 now = video(seen, parts.base, principal.currency)
                 if now != sent:
                     number += 1
                     sent = now
                     await send({"type": "http.response.body", "body": event(number, now), "more_body": True})
-                if seen.finished_at is not None:
-                    break
-                await _wait(changed, gone, send)
-                changed.clear()
-                if not await standing():
-                    break
-                try:
-                    seen = await parts.seen(principal, video_id)
-                except AppError:  # deleted while we watched
-                    break
-        finally:
-            gone.cancel()
-
-
-async def _wait(changed: asyncio.Event, gone: asyncio.Task[None], send: Send) -> None:
-    """Return on a change, when the client leaves, or after a while: a lost notification delays but never hides."""
-    waiter = asyncio.create_task(changed.wait())
-    done, _ = await asyncio.wait({waiter, gone}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    waiter.cancel()
-    if not done:
-        await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
+    finally:
+        gone.cancel()
 
 
 async def _closed(receive: Receive) -> None:

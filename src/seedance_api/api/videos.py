@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from litestar import Response, delete, get, post
@@ -21,16 +21,15 @@ from seedance_api.api.understand import Asked, understand, what_it_says
 from seedance_api.api.view import VideoDeleted, VideoList, unix, video
 from seedance_api.catalog import models
 from seedance_api.catalog.retirement import retirement
-from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.idempotency import Done, Kind, Once, take
+from seedance_api.foundation.errors import Problem
+from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations import cancel as verbs
-from seedance_api.generations import queries
 from seedance_api.generations.accept import refusal
-from seedance_api.generations.create import create, quote
+from seedance_api.generations.create import create
+from seedance_api.generations.quote import quote
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
-from seedance_api.generations.write import Created
 
 POLL_MILLISECONDS = 2000
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -46,42 +45,11 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
         asked = understand(body, parts.posting)
         once = await _once(request, principal, "POST /v1/videos", asked, body)
         created = await create(asked.wish, principal=principal, once=once, folder=folder, parts=parts.creating)
-    if created.row is not None:
-        seen = _fresh(created)
-    else:
-        seen = await _replayed(parts, principal, created)
+    seen = await parts.reader.created(principal.account_id, principal.livemode, created)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen) | retirement_headers(seen.model)
     if created.replayed:
         headers |= REPLAYED
     return json_response(video(seen, parts.base, principal.currency), headers)
-
-
-async def _replayed(parts: Parts, principal: Principal, created: Created) -> Seen:
-    try:
-        return await parts.seen(principal, created.generation_id)
-    except AppError:
-        message = f"This Idempotency-Key made {created.generation_id}, which is deleted."
-        raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
-
-
-def _fresh(created: Created) -> Seen:
-    """A generation that was written a moment ago, as its owner sees it."""
-    assert created.row is not None, "it was not replayed"
-    beside: dict[str, object] = {
-        "prompt": created.prompt,
-        "purge_at": None,
-        "delivered_at": None,
-        "content_state": None,
-        "variants": [],
-    }
-    hold = None
-    if created.hold is not None:
-        hold = msgspec.structs.asdict(created.hold) | {
-            "counted_on": created.row.created_at.date(), "state": "held", "tokens": None, "resolution": None,
-            "charged": None, "waived": 0, "refunded": 0, "reason": None, "created_at": created.row.created_at,
-            "resolved_at": None,
-        }  # fmt: skip
-    return msgspec.convert(msgspec.structs.asdict(created.row) | beside | {"hold": hold}, Seen)
 
 
 @post("/v1/videos/quote", status_code=200)
@@ -92,22 +60,16 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
     async with parts.intake.folder(principal.account_id) as folder, read_body(request, folder, parts.budget) as body:
         asked = understand(body, parts.posting)
         once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
-        if done := await parts.find(once):
-            return _quoted_before(done)
-        found = await quote(asked.wish, principal=principal, folder=folder, parts=parts.creating)
-    view, headers = quote_view(found, principal), retirement_headers(found.accepted.order.model)
-    if once.kind is not Kind.KEY:
-        return json_response(view, headers)
-    async with parts.db.transaction() as connection:
-        (mine,) = await take(connection, [once], [msgspec.to_builtins(view)])
-    done = None if mine else await parts.find(once)
-    return _quoted_before(done) if done else json_response(view, headers)
-
-
-def _quoted_before(done: Done) -> Response[bytes]:
-    answer = cast("dict[str, Any]", done.answer)
-    headers = REPLAYED | retirement_headers(answer["model"])
-    return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
+        answer = await quote(
+            asked.wish,
+            principal=principal,
+            once=once,
+            folder=folder,
+            parts=parts.creating,
+            say=lambda found: msgspec.to_builtins(quote_view(found, principal)),
+        )
+    headers = retirement_headers(answer.said["model"]) | (REPLAYED if answer.replayed else {})
+    return Response(msgspec.json.encode(answer.said), media_type="application/json", headers=headers)
 
 
 async def _once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
@@ -122,20 +84,17 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
     """A page of the account's videos."""
     parts, principal = parts_of(request), principal_of(request)
     asked = read_page(request.query_params)
-    states = [state.value for state, word in PUBLIC.items() if word == asked.status] if asked.status else None
-    found = await queries.page(
-        parts.db,
+    found = await parts.reader.page(
         principal.account_id,
         principal.livemode,
         after=asked.after,
         ascending=asked.order == "asc",
         limit=asked.limit + 1,
-        states=states,
+        status=asked.status,
         model=asked.model,
         since=moment(asked.created_after),
         before=moment(asked.created_before),
     )
-    found = await parts.estimated(found)
     base = parts.base
     data = [video(seen, base, principal.currency) for seen in found[: asked.limit]]
     page = VideoList(
@@ -156,7 +115,7 @@ async def retrieve_video(request: AnyRequest, video_id: FromPath[str]) -> Respon
 
 async def retrieve(parts: Parts, principal: Principal, video_id: str) -> tuple[bytes, dict[str, str]]:
     """The body and headers of a video, for both ways into this route."""
-    seen = await parts.seen(principal, video_id)
+    seen = await parts.reader.find(principal.account_id, principal.livemode, video_id)
     return msgspec.json.encode(video(seen, parts.base, principal.currency)), poll_hint(seen)
 
 
@@ -164,22 +123,19 @@ async def retrieve(parts: Parts, principal: Principal, video_id: str) -> tuple[b
 async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
     """Ask for a video to stop."""
     parts, principal = parts_of(request), principal_of(request)
-    await parts.seen(principal, video_id)
+    await parts.reader.find(principal.account_id, principal.livemode, video_id)
     said = seal(parts, video_id.encode())
     once = once_by_key(request, principal, "POST /v1/videos/{video_id}/cancel", said)
-    replayed = once is not None and await parts.find(once) is not None
-    if not replayed and not await verbs.cancel(parts.db, video_id, once=once, books=parts.creating.books):
-        assert once is not None, "only a key can be taken by another request"
-        replayed = await parts.find(once) is not None
-    seen = await parts.seen(principal, video_id)
-    return json_response(video(seen, parts.base, principal.currency), REPLAYED if replayed else {})
+    is_first = await verbs.cancel(parts.db, video_id, once=once, books=parts.creating.books)
+    seen = await parts.reader.find(principal.account_id, principal.livemode, video_id)
+    return json_response(video(seen, parts.base, principal.currency), {} if is_first else REPLAYED)
 
 
 @delete("/v1/videos/{video_id:str}", status_code=200)
 async def delete_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
     """Delete a finished video: its content, inputs and upstream copy go now."""
     parts, principal = parts_of(request), principal_of(request)
-    await parts.seen(principal, video_id)
+    await parts.reader.find(principal.account_id, principal.livemode, video_id)
     await verbs.delete(parts.db, parts.store, video_id)
     return json_response(VideoDeleted(id=video_id))
 

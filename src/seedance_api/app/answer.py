@@ -31,7 +31,7 @@ from seedance_api.api.errors import handle
 from seedance_api.api.events import stream_events
 from seedance_api.api.face import Face
 from seedance_api.api.media import serve_media
-from seedance_api.api.parts import Parts, Streams, Verifying
+from seedance_api.api.parts import Parts, Verifying
 from seedance_api.api.probes import probes
 from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
@@ -47,6 +47,7 @@ from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.process import die_with_parent
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.create import Creating
+from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
