@@ -1,6 +1,5 @@
 """What the handlers use. `app/answer.py` makes it once."""
 
-import asyncio
 from typing import Any, cast
 
 from obstore.store import ObjectStore
@@ -13,7 +12,6 @@ from seedance_api.delivery.link import link_key
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
-from seedance_api.foundation.idempotency import Finder
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
@@ -23,9 +21,7 @@ from seedance_api.generations.read import Reader
 from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
-
-_TESTS_A_MINUTE, _TESTS_AT_ONCE = 30, 32
-"""Tests of endpoints: of one account, and under way in this process. Each is a request to where a customer says."""
+from seedance_api.webhooks.probe import Prober
 
 
 class Verifying:
@@ -76,11 +72,9 @@ class Parts:
         self.addresses = Addresses(store=store, key=link_key(pepper), redirect_seconds=redirect_seconds, clock=db.clock)
         self.verifying = verifying
         self.posting = posting
-        self.testing = Limiter(a_minute=_TESTS_A_MINUTE)
-        self.testing_at_once = asyncio.Semaphore(_TESTS_AT_ONCE)
+        self.probe = Prober(db=db, outbound=posting, pepper=pepper)
         self.seals = Seals(pepper, public_url)
         self.budget = Budget()
-        self.find = Finder(db)
         self.reader = Reader(db)
         self.changes = Changes()
 
