@@ -148,9 +148,9 @@ def test_of_pieces_that_are_noted_at_once_none_is_lost(database_url: str) -> Non
 
 def test_a_receipt_says_what_went_and_what_is_kept_and_is_signed(database_url: str) -> None:
     async def verb(db: Database) -> None:
-        one = engine(db)
-        (video,) = await completed(db, await owner(db), one, due=False)
-        before = await receipt(db, video, receipt_key(b"p" * 32))
+        one, me = engine(db), await owner(db)
+        (video,) = await completed(db, me, one, due=False)
+        before = await receipt(db, me.account_id, False, video, receipt_key(b"p" * 32))
         assert not before.complete
         assert {kept.what for kept in before.kept} == {"video", "prompt"}
         await objects.put_bytes(
@@ -159,7 +159,7 @@ def test_a_receipt_says_what_went_and_what_is_kept_and_is_signed(database_url: s
         await purge(db, one.storage.objects, video)
         await purge(db, one.storage.objects, video)
         assert not [key for page in one.storage.objects.list() for key in page]
-        after = await receipt(db, video, receipt_key(b"p" * 32))
+        after = await receipt(db, me.account_id, False, video, receipt_key(b"p" * 32))
         assert [(line.what, line.digest, line.bytes) for line in after.deleted] == [("video", "ab" * 32, len(video))]
         said = json.loads(msgspec.json.encode(after))
         assert verified(said)

@@ -8,9 +8,11 @@ import pytest
 from generations.kit import with_database
 from money.bank import Bank
 from security.attack import refused, rows
-from seedance_api.billing import credit, limits
+from seedance_api.billing import balance, credit
 from seedance_api.billing.expire import expire_grants
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.idempotency import Once
 from seedance_api.generations.announce import announce_news
 from stage import Service
 
@@ -109,7 +111,7 @@ def test_every_fall_of_the_balance_is_told_once(database_url: str, fall: str) ->
         me = bank.me.account_id
         await credit.credit(db, me, 10, reason="paid", author="x", reference="once", announce=announce_news)
         await (_grant(db, bank, more) if ends else bank.credit(more))
-        await limits.set_low_balance(db, me, 200, once=None)
+        await balance.set_low_balance(db, me, 200, once=None)
         if ends:
             await _end_grants(db)
         await act(db, bank)
@@ -119,5 +121,24 @@ def test_every_fall_of_the_balance_is_told_once(database_url: str, fall: str) ->
         await bank.credit(1000)
         assert await _low_of(db, bank) == [left], "a rise is no fall"
         await bank.is_sound()
+
+    with_database(database_url, verb)
+
+
+def test_under_a_key_it_is_said_once(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        me = (await Bank.open(db, 0)).me
+
+        def once(said: bytes) -> Once:
+            return Once(account_id=me.account_id, route="live POST /v1/balance", key="k", fingerprint=said)
+
+        assert await balance.set_low_balance(db, me.account_id, 200, once=once(b"200"))
+        await balance.set_low_balance(db, me.account_id, 300, once=None)
+        assert not await balance.set_low_balance(db, me.account_id, 200, once=once(b"200"))
+        assert (await balance.balance(db, me.account_id, True, me.key_id)).low == 300
+        with pytest.raises(AppError) as refused:
+            await balance.set_low_balance(db, me.account_id, 400, once=once(b"400"))
+        assert refused.value.code == "idempotency_mismatch"
+        assert await balance.balance(db, me.account_id, False, me.key_id) == balance.Balance()
 
     with_database(database_url, verb)

@@ -13,8 +13,8 @@ import pytest
 from security.attack import log
 from seedance_api.accounts import create
 from seedance_api.accounts.authenticate import Authenticator, Standing
-from seedance_api.api.events import KEEP_ALIVE_SECONDS
 from seedance_api.foundation.db import Database
+from seedance_api.generations.follow import KEEP_ALIVE_SECONDS
 from stage import PEPPER, Service, finished, until
 
 SOON = 5.0

@@ -7,16 +7,13 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from seedance_api.api.webhook_forms import read_list
-from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.ids import is_id
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import context_of, principal_of
 from seedance_api.web.respond import json_response
 from seedance_api.web.route import Operation, Parameter, Sample, after_parameter, limit_parameter
-from seedance_api.webhooks import queries
 from seedance_api.webhooks.kinds import KINDS
 from seedance_api.webhooks.payload import EventView, event_view
-from seedance_api.webhooks.read import events_after
+from seedance_api.webhooks.read import events_after, find_event
 
 
 class EventList(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,9 +78,5 @@ async def list_events(request: AnyRequest) -> Response[bytes]:
 async def retrieve_event(request: AnyRequest, event_id: FromPath[str]) -> Response[bytes]:
     """The same that a webhook brings."""
     context, principal = context_of(request), principal_of(request)
-    found = None
-    if is_id("evt", event_id):
-        found = await queries.event(context.db, principal.account_id, principal.livemode, event_id)
-    if found is None:
-        raise AppError("not_found", "There is no such event in this account.", param="event_id")
+    found = await find_event(context.db, principal.account_id, principal.livemode, event_id)
     return json_response(event_view(found))

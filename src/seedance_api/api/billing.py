@@ -12,10 +12,10 @@ from litestar.response import Stream
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.billing_view import Balance, LimitView, SetBalance, TotalsView, UsageList, UsageView
-from seedance_api.api.view import NOTHING, unix
-from seedance_api.billing import queries
-from seedance_api.billing.limits import Spending, set_low_balance, spending
-from seedance_api.billing.statement import month_of, statement
+from seedance_api.api.view import unix
+from seedance_api.billing import balance as verbs
+from seedance_api.billing.limits import Spending
+from seedance_api.billing.statement import statement_of
 from seedance_api.billing.usage import DIMENSIONS, Position, Totals, UsageRow, today, totals, usage
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.money import amount_of_number, format_amount
@@ -72,10 +72,8 @@ async def set_balance(request: AnyRequest) -> Response[bytes]:
     once = once_by_key(
         request, principal, "POST /v1/balance", keyed_digest(context, msgspec.json.encode(body, order="sorted"))
     )
-    replayed = once is not None and await context.find(once) is not None
-    if not replayed:
-        await set_low_balance(context.db, principal.account_id, low, once=once)
-    return json_response(await _balance(context, principal), REPLAYED if replayed else {})
+    is_first = await verbs.set_low_balance(context.db, principal.account_id, low, once=once)
+    return json_response(await _balance(context, principal), {} if is_first else REPLAYED)
 
 
 def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
@@ -98,16 +96,14 @@ def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
 
 
 async def _balance(context: Context, principal: Principal) -> Balance:
-    wallet = await queries.wallet_of(context.db, principal.account_id) if principal.livemode else None
-    limits = await spending(context.db, principal.account_id, principal.key_id) if principal.livemode else []
-    low = await queries.low_balance_of(context.db, principal.account_id) if principal.livemode else None
+    found = await verbs.balance(context.db, principal.account_id, principal.livemode, principal.key_id)
     return Balance(
         currency=principal.currency,
-        available=format_amount(wallet.available) if wallet else NOTHING,
-        held=format_amount(wallet.held) if wallet else NOTHING,
-        granted=format_amount(wallet.granted) if wallet else NOTHING,
-        low_balance=None if low is None else format_amount(low),
-        limits=[_limit_view(one) for one in limits],
+        available=format_amount(found.available),
+        held=format_amount(found.held),
+        granted=format_amount(found.granted),
+        low_balance=None if found.low is None else format_amount(found.low),
+        limits=[_limit_view(one) for one in found.limits],
         livemode=principal.livemode,
         sandbox=context.is_sandbox(principal),
     )
@@ -180,15 +176,7 @@ async def retrieve_statement(request: AnyRequest, month: FromPath[str]) -> Strea
     """Every movement of the account's money in a month: credits, grants, holds, charges, releases, refunds, each with
     the balance after it. A test key has none."""
     context, principal = context_of(request), principal_of(request)
-    if not principal.livemode:
-        message = "A test key has no statements, for what it makes is free; use a live key."
-        raise AppError("not_found", message)
-    span = month_of(month)
-    if span is None:
-        problem = Problem(path="month", code="unsupported_value", message="`month` must be a month such as 2026-11.")
-        raise AppError("invalid_request", problem.message, problems=[problem])
-
-    lines = statement(context.db, principal.account_id, *span)
+    lines = statement_of(context.db, principal.account_id, principal.livemode, month)
     headers = {
         "content-disposition": f'attachment; filename="statement-{month}.csv"',
         "cache-control": "no-store",

@@ -2,28 +2,24 @@
 
 from urllib.parse import parse_qsl
 
-import structlog
 from litestar import HttpMethod, route
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from seedance_api.accounts.authenticate import Principal
-from seedance_api.delivery import link, queries
 from seedance_api.delivery.check import report_damaged
 from seedance_api.delivery.deliver import note_served
+from seedance_api.delivery.find import find, find_linked, whole
+from seedance_api.delivery.link import link_key
 from seedance_api.delivery.queries import Held
-from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.ids import is_id
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.route import TOKEN, FileAnswer, Operation, Parameter, Sample
-from seedance_api.web.send import Changed, Note, Sendable, send_object
+from seedance_api.web.send import Sendable, send_object
 
 PLACE = "/v1/content/"
 VARIANTS = ("video", "last_frame", "thumbnail")
 _EXTENSIONS = {"video/mp4": "mp4", "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
-_log = structlog.get_logger()
 
 
 @route(
@@ -46,7 +42,8 @@ async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
     time."""
     context, principal = context_of(request), principal_of(request)
     variant = read_variant(request.url.query)
-    return await _send(request, context, video_id, await find(context, principal, video_id, variant))
+    held = await find(context.db, principal.account_id, principal.livemode, video_id, variant)
+    return await _send(request, context, held)
 
 
 @route(
@@ -69,20 +66,7 @@ async def serve_content(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
 async def serve_link(request: AnyRequest, token: FromPath[str]) -> ASGIApp:
     """The same bytes as by the key, and they count as much towards delivery."""
     context = context_of(request)
-    linked = link.read(token)
-    if linked is None:
-        raise AppError("link_invalid")
-    held = await queries.asset_of(context.db, linked.generation_id, linked.variant)
-    sha256 = held.sha256 if held else await queries.digest_of(context.db, linked.generation_id, linked.variant)
-    match link.verify(link.link_key(context.pepper), linked, sha256 or "", context.db.clock()):
-        case "forged":
-            raise AppError("link_invalid")
-        case "over":
-            raise AppError("link_expired")
-        case "good":
-            if held is None:
-                raise gone(linked.generation_id)
-            return await _send(request, context, linked.generation_id, held)
+    return await _send(request, context, await find_linked(context.db, link_key(context.pepper), token))
 
 
 def read_variant(query: str) -> str:
@@ -100,89 +84,28 @@ def unknown_variant(message: str) -> AppError:
     return AppError("invalid_request", message, problems=[problem])
 
 
-def gone(video_id: str) -> AppError:
-    """The refusal of content that is deleted, with the address of its receipt."""
-    receipt = f"/v1/videos/{video_id}/receipt"
-    message = f"The content of this video was deleted. What went, when and why is in its receipt: GET {receipt}."
-    return AppError("content_gone", message, headers={"Link": f'<{receipt}>; rel="describedby"'})
-
-
-async def find(context: Context, principal: Principal, video_id: str, variant: str) -> Held:
-    """A variant of the caller's video. Raises AppError: 404 for none, 410 for one that is deleted."""
-    held = await queries.asset_of(context.db, video_id, variant) if is_id("vid", video_id) else None
-    if held is not None and held.account_id == principal.account_id and held.livemode == principal.livemode:
-        return held
-    if is_id("vid", video_id) and await queries.is_deleted(
-        context.db, video_id, principal.account_id, principal.livemode
-    ):
-        raise gone(video_id)
-    seen = await context.seen(principal, video_id)  # 404 for what is not this account's
-    if seen.purge_at is not None and seen.content_state == "purged":
-        raise gone(video_id)
-    if seen.purge_at is not None and variant not in seen.variants:
-        raise AppError("not_found", f"This video has no {variant}; ask for it when you create one.", param="variant")
-    if seen.purge_at is not None:
-        raise gone(video_id)
-    raise AppError("not_ready", "This video has no content: it is not completed.", param="video_id")
-
-
-async def _send(request: AnyRequest, context: Context, video_id: str, held: Held) -> ASGIApp:
-    if held.damaged:
-        raise await _missing(context, video_id, held)
-    if context.redirect_seconds and request.method == "GET":
-        seconds = min(context.redirect_seconds, max(1, int(held.purge_at.timestamp() - context.db.clock())))
-        url = await objects.presign(context.store, held.object_key, seconds)
-        if url is not None:
-            whole = await objects.is_whole(context.store, held.object_key, held.bytes)
-            if not whole:
-                raise await _missing(context, video_id, held)
-            return _redirect(url)
+async def _send(request: AnyRequest, context: Context, held: Held) -> ASGIApp:
     found = Sendable(
         object_key=held.object_key,
         bytes=held.bytes,
         media_type=held.media_type,
         etag=f'"{held.sha256}"',
-        name=f"{video_id}-{held.variant}.{_EXTENSIONS[held.media_type]}",
+        name=f"{held.generation_id}-{held.variant}.{_EXTENSIONS[held.media_type]}",
         modified_at=held.finished_at,
         sha256=held.sha256,
     )
-    try:
-        return await send_object(
-            request,
-            context.store,
-            found,
-            note=_noting(context, video_id, held),
-            changed=_changing(context, video_id, held),
-        )
-    except (FileNotFoundError, objects.TornError):
-        raise await _missing(context, video_id, held) from None
-
-
-def _noting(context: Context, video_id: str, held: Held) -> Note | None:
-    if held.variant != "video" or held.delivered:
-        return None
 
     async def note(start: int, end: int, *, checked: bool) -> None:
-        await note_served(context.db, context.store, video_id, held.sha256, start, end, checked=checked)
+        await note_served(context.db, context.store, held.generation_id, held.sha256, start, end, checked=checked)
 
-    return note
-
-
-def _changing(context: Context, video_id: str, held: Held) -> Changed:
     async def changed() -> None:
-        await report_damaged(context.db, held.object_key, video_id)
+        await report_damaged(context.db, held.object_key, held.generation_id)
 
-    return changed
-
-
-async def _missing(context: Context, video_id: str, held: Held) -> AppError:
-    """Why an object that a row named is not there: purged a moment ago, or damaged, and then it is to be mended."""
-    if await queries.asset_of(context.db, video_id, held.variant) is None:
-        return gone(video_id)
-    if held.lost:  # it is looked for again by the schedule
-        return AppError("content_lost")
-    await report_damaged(context.db, held.object_key, video_id)
-    return AppError("content_damaged", headers={"Retry-After": "10"})
+    async with whole(context.db, held):
+        if request.method == "GET" and (url := await context.addresses.in_store(held)):
+            return _redirect(url)
+        noting = note if held.may_become_delivered else None
+        return await send_object(request, context.store, found, note=noting, changed=changed)
 
 
 def _redirect(url: str) -> ASGIApp:

@@ -7,14 +7,13 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
-from seedance_api.api.content import PLACE, VARIANTS, find, unknown_variant
+from seedance_api.api.content import PLACE, VARIANTS, unknown_variant
 from seedance_api.api.view import Video, video
-from seedance_api.delivery import link, queries
+from seedance_api.delivery import link
 from seedance_api.delivery.deliver import confirm
+from seedance_api.delivery.find import find
 from seedance_api.delivery.receipt import DeletionReceipt, receipt, receipt_key
-from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.ids import is_id
 from seedance_api.web.body import AnyRequest, read_json
 from seedance_api.web.context import context_of, principal_of
 from seedance_api.web.decode import decode
@@ -69,14 +68,9 @@ async def confirm_delivery(request: AnyRequest, video_id: FromPath[str]) -> Resp
     once = once_by_key(
         request, principal, "POST /v1/videos/{video_id}/delivered", keyed_digest(context, video_id.encode())
     )
-    replayed = once is not None and await context.find(once) is not None
-    if not replayed:
-        await find(context, principal, video_id, "video")
-    if not replayed and not await confirm(context.db, video_id, once=once):
-        assert once is not None, "only a key can be taken by another request"
-        replayed = await context.find(once) is not None
-    seen = await context.seen(principal, video_id)
-    return json_response(video(seen, context.base, principal.currency), REPLAYED if replayed else {})
+    is_first = await confirm(context.db, principal.account_id, principal.livemode, video_id, once=once)
+    seen = await context.reader.find(principal.account_id, principal.livemode, video_id)
+    return json_response(video(seen, context.base, principal.currency), {} if is_first else REPLAYED)
 
 
 @post(
@@ -98,16 +92,9 @@ async def make_link(request: AnyRequest, video_id: FromPath[str]) -> Response[by
     `expires_in` says otherwise, and never longer than the file. Ask for a new one at any time."""
     context, principal = context_of(request), principal_of(request)
     form = _read_form(await read_json(request))
-    held = await find(context, principal, video_id, form.variant)
-    # no link outlives what it leads to
-    expires_at = min(int(context.db.clock()) + form.expires_in, int(held.purge_at.timestamp()))
-    url = None
-    if context.redirect_seconds:
-        url = await objects.presign(context.store, held.object_key, max(1, expires_at - int(context.db.clock())))
-    if url is None:
-        token = link.sign(link.link_key(context.pepper), video_id, form.variant, held.sha256, expires_at)
-        url = f"{context.base}{PLACE}{token}"
-    return json_response(ContentLink(url=url, variant=form.variant, expires_at=expires_at))
+    held = await find(context.db, principal.account_id, principal.livemode, video_id, form.variant)
+    made = await context.addresses.link(held, form.expires_in, place=f"{context.base}{PLACE}")
+    return json_response(ContentLink(url=made.url, variant=form.variant, expires_at=made.expires_at))
 
 
 @get(
@@ -124,10 +111,8 @@ async def retrieve_receipt(request: AnyRequest, video_id: FromPath[str]) -> Resp
     and until when. It is there for deleted videos too. Ed25519 signs it, over the rest of it as JSON with sorted
     keys and without spaces."""
     context, principal = context_of(request), principal_of(request)
-    owner = await queries.owner_of(context.db, video_id) if is_id("vid", video_id) else None
-    if owner != (principal.account_id, principal.livemode):
-        raise AppError("not_found", "There is no such video in this account.", param="video_id")
-    return json_response(await receipt(context.db, video_id, receipt_key(context.pepper)))
+    key = receipt_key(context.pepper)
+    return json_response(await receipt(context.db, principal.account_id, principal.livemode, video_id, key))
 
 
 def _read_form(body: dict[str, Any]) -> LinkForm:

@@ -4,6 +4,7 @@ A stream ends at once when its key is revoked: whoever has lost the right to ask
 """
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import Principal, Standing
 from seedance_api.api.view import Video, video
-from seedance_api.foundation.errors import AppError
+from seedance_api.generations.follow import follow
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.route import Operation, Sample, TextAnswer
@@ -47,56 +48,48 @@ async def stream_events(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
     each with the video object as data. The state comes at once; the stream ends with the video, and at once when the
     key is revoked."""
     context, principal = context_of(request), principal_of(request)
-    await context.seen(principal, video_id)
+    await context.reader.find(principal.account_id, principal.livemode, video_id)
     wide: Any = request.scope
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         del scope
         with context.streams.of(principal.account_id):
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await _follow(context, principal, wide["standing"], video_id, receive, send)
+            await _send_changes(context, principal, wide["standing"], video_id, receive, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     return stream
 
 
-async def _follow(
+async def _send_changes(
     context: Context, principal: Principal, standing: Standing, video_id: str, receive: Receive, send: Send
 ) -> None:
-    async with context.changes.of(video_id, principal.key_id) as changed:
-        seen = await context.seen(principal, video_id)
-        gone = asyncio.create_task(_closed(receive))
-        try:
-            sent: Video | None = None
-            number = 0
-            end = asyncio.get_running_loop().time() + _TOO_LONG_SECONDS
-            while not gone.done() and asyncio.get_running_loop().time() < end:
+    gone = asyncio.create_task(_closed(receive))
+    following = follow(
+        principal.account_id,
+        principal.livemode,
+        video_id,
+        key_id=principal.key_id,
+        reader=context.reader,
+        changes=context.changes,
+        is_allowed=standing,
+        gone=gone,
+    )
+    sent: Video | None = None
+    number = 0
+    try:
+        async with aclosing(following):
+            async for seen in following:
+                if seen is None:
+                    await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
+                    continue
                 now = video(seen, context.base, principal.currency)
                 if now != sent:
                     number += 1
                     sent = now
                     await send({"type": "http.response.body", "body": event(number, now), "more_body": True})
-                if seen.finished_at is not None:
-                    break
-                await _wait(changed, gone, send)
-                changed.clear()
-                if not await standing():
-                    break
-                try:
-                    seen = await context.seen(principal, video_id)
-                except AppError:  # deleted while we watched
-                    break
-        finally:
-            gone.cancel()
-
-
-async def _wait(changed: asyncio.Event, gone: asyncio.Task[None], send: Send) -> None:
-    """Return on a change, when the client leaves, or after a while: a lost notification delays but never hides."""
-    waiter = asyncio.create_task(changed.wait())
-    done, _ = await asyncio.wait({waiter, gone}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    waiter.cancel()
-    if not done:
-        await send({"type": "http.response.body", "body": b": keep-alive\n\n", "more_body": True})
+    finally:
+        gone.cancel()
 
 
 async def _closed(receive: Receive) -> None:

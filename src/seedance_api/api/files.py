@@ -9,21 +9,14 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath
 
-from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.view import unix
 from seedance_api.catalog.order import Kind
-from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.idempotency import Done, Once, claimed, take
-from seedance_api.foundation.ids import is_id
-from seedance_api.foundation.intake import Folder
 from seedance_api.generations import drafts
-from seedance_api.references import queries
-from seedance_api.references.admit import Source
-from seedance_api.references.inspect import Staged
-from seedance_api.references.queries import File, NewFile, ObjectGoneError
+from seedance_api.references.queries import File
+from seedance_api.references.upload import find_file
 from seedance_api.web.body import AnyRequest, read_upload
-from seedance_api.web.context import Context, context_of, principal_of
+from seedance_api.web.context import context_of, principal_of
 from seedance_api.web.forms import Upload
 from seedance_api.web.idempotency import keyed_digest, once_by_key
 from seedance_api.web.respond import REPLAYED, json_response
@@ -92,43 +85,8 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
         staged = body.files[_only_file(body.values).number]
         said = keyed_digest(context, await asyncio.to_thread(_digest, staged.path))
         once = once_by_key(request, principal, "POST /v1/files", said)
-        if once is None:
-            new = await _keep(context, principal, staged, folder, None)
-            return json_response(file_view(await _find(context, request, new.id)))
-        if done := await context.find(once):
-            return await _replay(context, request, done)
-        async with claimed(context.db, once) as mine:
-            if mine is not None:
-                new = await _keep(context, principal, staged, folder, mine)
-                return json_response(file_view(await _find(context, request, new.id)))
-    return await _replay(context, request, await context.find(once))
-
-
-async def _keep(context: Context, principal: Principal, staged: Staged, folder: Folder, once: Once | None) -> NewFile:
-    source = Source(path="file", kind=None, upload=staged)
-    admitted = await context.references.admit([source], folder)
-
-    async def write(files: dict[str, NewFile]) -> NewFile:
-        new = files["file"]
-        if await _insert(context, new, once):
-            return new
-        await context.references.discard([new])
-        raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
-
-    return await context.references.keep(
-        admitted, principal, write, inline=False, keep_seconds=context.file_retention_seconds
-    )
-
-
-async def _insert(context: Context, new: NewFile, once: Once | None) -> bool:
-    """Write the row; False when we were so slow that our claim was lost."""
-    async with context.db.transaction() as connection:
-        if new.shares is not None and not await queries.hold_files(connection, [new.shares]):
-            raise ObjectGoneError
-        mine = once is None or await take(connection, [once], [new.id]) == [True]
-        if mine:
-            await queries.insert_files(connection, [new])
-    return mine
+        made = await context.upload(staged, principal=principal, once=once, folder=folder)
+    return json_response(file_view(made.file), REPLAYED if made.replayed else {})
 
 
 @get(
@@ -142,7 +100,8 @@ async def _insert(context: Context, new: NewFile, once: Once | None) -> bool:
 )
 async def retrieve_file(request: AnyRequest, file_id: FromPath[str]) -> Response[bytes]:
     """What is known of a file. Its bytes are not given back."""
-    return json_response(file_view(await _find(context_of(request), request, file_id)))
+    context, principal = context_of(request), principal_of(request)
+    return json_response(file_view(await find_file(context.db, principal.account_id, principal.livemode, file_id)))
 
 
 @delete(
@@ -158,14 +117,9 @@ async def retrieve_file(request: AnyRequest, file_id: FromPath[str]) -> Response
 )
 async def delete_file(request: AnyRequest, file_id: FromPath[str]) -> Response[bytes]:
     """Deletes a file now, unless an unfinished video needs it. By itself it goes when `expires_at` has passed."""
-    context = context_of(request)
-    file = await _find(context, request, file_id)
-    async with context.db.transaction() as connection:
-        removed = await drafts.delete_files(connection, [file.id])
-        if not removed.ids:
-            raise AppError("file_in_use")
-    await objects.delete(context.store, removed.object_keys)
-    return json_response(FileDeleted(id=file.id))
+    context, principal = context_of(request), principal_of(request)
+    await drafts.delete_file(context.db, context.store, principal.account_id, principal.livemode, file_id)
+    return json_response(FileDeleted(id=file_id))
 
 
 def file_view(file: File) -> FileView:
@@ -184,30 +138,9 @@ def file_view(file: File) -> FileView:
     )
 
 
-async def _replay(context: Context, request: AnyRequest, done: Done | None) -> Response[bytes]:
-    if done is None or done.subject is None:  # it was refused, or is over, in this very moment
-        raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
-    try:
-        file = await _find(context, request, done.subject)
-    except AppError:
-        message = "This Idempotency-Key made a file that is gone; use another one."
-        raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
-    return json_response(file_view(file), REPLAYED)
-
-
 def _digest(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-async def _find(context: Context, request: AnyRequest, file_id: str) -> File:
-    principal = principal_of(request)
-    file = None
-    if is_id("file", file_id):
-        file = await queries.file_of_account(context.db, principal.account_id, principal.livemode, file_id)
-    if file is None:
-        raise AppError("not_found", "There is no such file in this account.", param="file_id")
-    return file
 
 
 def _only_file(values: dict[str, Any]) -> Upload:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from litestar import Response, delete, get, post
@@ -17,16 +17,15 @@ from seedance_api.api.understand import Asked, CreateVideo, understand, what_it_
 from seedance_api.api.view import Video, VideoDeleted, VideoList, unix, video
 from seedance_api.catalog import models
 from seedance_api.catalog.retirement import retirement
-from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.idempotency import Done, Kind, Once, take
+from seedance_api.foundation.errors import Problem
+from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations import cancel as verbs
-from seedance_api.generations import queries
 from seedance_api.generations.accept import refusal
-from seedance_api.generations.create import create, quote
+from seedance_api.generations.create import create
+from seedance_api.generations.quote import quote
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
-from seedance_api.generations.write import Created
 from seedance_api.web.body import AnyRequest, Body, read_body
 from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.decode import decode_query
@@ -96,42 +95,11 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
         asked = understand(body, context.posting)
         once = await _once(request, principal, "POST /v1/videos", asked, body)
         created = await create(asked.wish, principal=principal, once=once, folder=folder, parts=context.creating)
-    if created.row is not None:
-        seen = _fresh(created)
-    else:
-        seen = await _replayed(context, principal, created)
+    seen = await context.reader.created(principal.account_id, principal.livemode, created)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen) | retirement_headers(seen.model)
     if created.replayed:
         headers |= REPLAYED
     return json_response(video(seen, context.base, principal.currency), headers)
-
-
-async def _replayed(context: Context, principal: Principal, created: Created) -> Seen:
-    try:
-        return await context.seen(principal, created.generation_id)
-    except AppError:
-        message = f"This Idempotency-Key made {created.generation_id}, which is deleted."
-        raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
-
-
-def _fresh(created: Created) -> Seen:
-    """A generation that was written a moment ago, as its owner sees it."""
-    assert created.row is not None, "it was not replayed"
-    beside: dict[str, object] = {
-        "prompt": created.prompt,
-        "purge_at": None,
-        "delivered_at": None,
-        "content_state": None,
-        "variants": [],
-    }
-    hold = None
-    if created.hold is not None:
-        hold = msgspec.structs.asdict(created.hold) | {
-            "counted_on": created.row.created_at.date(), "state": "held", "tokens": None, "resolution": None,
-            "charged": None, "waived": 0, "refunded": 0, "reason": None, "created_at": created.row.created_at,
-            "resolved_at": None,
-        }  # fmt: skip
-    return msgspec.convert(msgspec.structs.asdict(created.row) | beside | {"hold": hold}, Seen)
 
 
 @post(
@@ -160,22 +128,16 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
     ):
         asked = understand(body, context.posting)
         once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
-        if done := await context.find(once):
-            return _quoted_before(done)
-        found = await quote(asked.wish, principal=principal, folder=folder, parts=context.creating)
-    view, headers = quote_view(found, principal), retirement_headers(found.accepted.order.model)
-    if once.kind is not Kind.KEY:
-        return json_response(view, headers)
-    async with context.db.transaction() as connection:
-        (mine,) = await take(connection, [once], [msgspec.to_builtins(view)])
-    done = None if mine else await context.find(once)
-    return _quoted_before(done) if done else json_response(view, headers)
-
-
-def _quoted_before(done: Done) -> Response[bytes]:
-    answer = cast("dict[str, Any]", done.answer)
-    headers = REPLAYED | retirement_headers(answer["model"])
-    return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
+        answer = await quote(
+            asked.wish,
+            principal=principal,
+            once=once,
+            folder=folder,
+            parts=context.creating,
+            say=lambda found: msgspec.to_builtins(quote_view(found, principal)),
+        )
+    headers = retirement_headers(answer.said["model"]) | (REPLAYED if answer.replayed else {})
+    return Response(msgspec.json.encode(answer.said), media_type="application/json", headers=headers)
 
 
 async def _once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
@@ -209,20 +171,17 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
     """The videos of your account and of your key's mode, newest first. `last_id` is the `after` of the next page."""
     context, principal = context_of(request), principal_of(request)
     asked = read_page(request.query_params)
-    states = [state.value for state, word in PUBLIC.items() if word == asked.status] if asked.status else None
-    found = await queries.page(
-        context.db,
+    found = await context.reader.page(
         principal.account_id,
         principal.livemode,
         after=asked.after,
         ascending=asked.order == "asc",
         limit=asked.limit + 1,
-        states=states,
+        status=asked.status,
         model=asked.model,
         since=moment(asked.created_after),
         before=moment(asked.created_before),
     )
-    found = await context.estimated(found)
     base = context.base
     data = [video(seen, base, principal.currency) for seen in found[: asked.limit]]
     page = VideoList(
@@ -236,7 +195,7 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
 
 async def retrieve(context: Context, principal: Principal, video_id: str) -> tuple[bytes, dict[str, str]]:
     """The body and headers of a video, for both ways into this route."""
-    seen = await context.seen(principal, video_id)
+    seen = await context.reader.find(principal.account_id, principal.livemode, video_id)
     return msgspec.json.encode(video(seen, context.base, principal.currency)), poll_hint(seen)
 
 
@@ -273,15 +232,12 @@ async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response
     """A queued video stops at once. For one that is being made the provider decides: it ends as `canceled`, or
     completes after all. One that is being stored completes."""
     context, principal = context_of(request), principal_of(request)
-    await context.seen(principal, video_id)
+    await context.reader.find(principal.account_id, principal.livemode, video_id)
     said = keyed_digest(context, video_id.encode())
     once = once_by_key(request, principal, "POST /v1/videos/{video_id}/cancel", said)
-    replayed = once is not None and await context.find(once) is not None
-    if not replayed and not await verbs.cancel(context.db, video_id, once=once, books=context.creating.books):
-        assert once is not None, "only a key can be taken by another request"
-        replayed = await context.find(once) is not None
-    seen = await context.seen(principal, video_id)
-    return json_response(video(seen, context.base, principal.currency), REPLAYED if replayed else {})
+    is_first = await verbs.cancel(context.db, video_id, once=once, books=context.creating.books)
+    seen = await context.reader.find(principal.account_id, principal.livemode, video_id)
+    return json_response(video(seen, context.base, principal.currency), {} if is_first else REPLAYED)
 
 
 @delete(
@@ -299,7 +255,7 @@ async def delete_video(request: AnyRequest, video_id: FromPath[str]) -> Response
     """Deletes a finished video: its content, prompt, inline inputs and the provider's copy. One that is still being
     made is refused; cancel it first."""
     context, principal = context_of(request), principal_of(request)
-    await context.seen(principal, video_id)
+    await context.reader.find(principal.account_id, principal.livemode, video_id)
     await verbs.delete(context.db, context.store, video_id)
     return json_response(VideoDeleted(id=video_id))
 

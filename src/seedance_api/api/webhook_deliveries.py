@@ -10,8 +10,7 @@ from seedance_api.api.videos import moment
 from seedance_api.api.view import unix
 from seedance_api.api.webhook_endpoints import once_of, owner_of
 from seedance_api.api.webhook_forms import read_list
-from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.idempotency import Done
+from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations.accept import refusal
 from seedance_api.web.body import AnyRequest, read_json
@@ -19,10 +18,10 @@ from seedance_api.web.context import context_of
 from seedance_api.web.decode import decode
 from seedance_api.web.respond import REPLAYED, json_response
 from seedance_api.web.route import Operation, Parameter, Sample, after_parameter, limit_parameter
-from seedance_api.webhooks import queries
 from seedance_api.webhooks.decide import Attempt
 from seedance_api.webhooks.endpoints import find_endpoint
 from seedance_api.webhooks.kinds import Kind
+from seedance_api.webhooks.read import deliveries_of
 from seedance_api.webhooks.replay import replay
 from seedance_api.webhooks.rows import Delivery, DeliveryState, Range
 
@@ -109,9 +108,7 @@ async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     context = context_of(request)
     endpoint = await find_endpoint(context.db, owner_of(request), endpoint_id)
     asked = read_list(request.query_params, "evt", state=get_args(DeliveryState))
-    found = await queries.deliveries_page(
-        context.db, endpoint, after=asked.after, state=asked.state, limit=asked.limit + 1
-    )
+    found = await deliveries_of(context.db, endpoint, after=asked.after, state=asked.state, limit=asked.limit + 1)
     data = [_view(one) for one in found[: asked.limit]]
     page = WebhookDeliveryList(
         data=data,
@@ -146,8 +143,6 @@ async def replay_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> 
         raise refusal(problems)
     endpoint = await find_endpoint(context.db, owner_of(request), endpoint_id)
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}/replay", endpoint_id, body)
-    if once is not None and (done := await context.find(once)):
-        return _answered(endpoint_id, done)
     wanted = Range(
         event_id=form.event_id,
         since=moment(form.since),
@@ -155,13 +150,11 @@ async def replay_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> 
         after=form.after,
         only_failed=form.only_failed or False,
     )
-    made = await replay(context.db, endpoint, wanted, once)
-    if made is None:
-        return _answered(endpoint_id, await context.find(once) if once else None)
+    made, replayed = await replay(context.db, endpoint, wanted, once)
     view = WebhookReplay(
         webhook_endpoint_id=endpoint_id, count=made.count, last_id=made.last_id, has_more=made.has_more
     )
-    return json_response(view)
+    return json_response(view, REPLAYED if replayed else {})
 
 
 def _check(form: ReplayDeliveries) -> list[Problem]:
@@ -186,12 +179,6 @@ def _check(form: ReplayDeliveries) -> list[Problem]:
     if form.event_id is None and form.since is None:
         bad("since", "missing", "Say which: `event_id`, or `since` and what else bounds the time.")
     return problems
-
-
-def _answered(endpoint_id: str, done: Done | None) -> Response[bytes]:
-    if done is None or done.answer is None:
-        raise AppError("idempotency_in_progress", headers={"Retry-After": "1"})
-    return json_response(msgspec.convert(done.answer | {"webhook_endpoint_id": endpoint_id}, WebhookReplay), REPLAYED)
 
 
 def _view(one: Delivery) -> WebhookDelivery:

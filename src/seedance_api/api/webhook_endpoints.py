@@ -1,6 +1,5 @@
 """`/v1/webhook_endpoints`: OpenAI's interface, and what goes beyond it: deliveries, replay, enabling again."""
 
-import math
 from typing import Any
 
 import msgspec
@@ -25,9 +24,7 @@ from seedance_api.api.webhook_view import (
     WebhookEndpointWithSecret,
     WebhookEventTypes,
 )
-from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Done, Once, claimed
-from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.idempotency import Once
 from seedance_api.generations.accept import refusal
 from seedance_api.web.body import AnyRequest, read_json
 from seedance_api.web.context import Context, context_of, principal_of
@@ -36,10 +33,9 @@ from seedance_api.web.idempotency import keyed_digest, once_by_key
 from seedance_api.web.respond import REPLAYED, json_response
 from seedance_api.web.route import Operation, Sample, after_parameter, limit_parameter
 from seedance_api.webhooks import endpoints as verbs
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import rotate
 from seedance_api.webhooks.endpoints import Owner
-from seedance_api.webhooks.kinds import KINDS, Kind
-from seedance_api.webhooks.probe import try_endpoint
+from seedance_api.webhooks.kinds import KINDS
 from seedance_api.webhooks.rows import Endpoint
 from seedance_api.webhooks.sign import hint, shown_public_key, shown_secret
 
@@ -91,11 +87,9 @@ async def create_endpoint(request: AnyRequest) -> Response[bytes]:
     if problems or more:
         raise refusal([*problems, *more])
     once = once_of(request, "POST /v1/webhook_endpoints", "", body)
-    done = await context.find(once) if once else None
-    made = None if done else await verbs.create_endpoint(context.db, owner_of(request), wanted, once)
-    if made is None:
-        return await _again(request, once, done)
-    return json_response(_with_secret(made, context, _FIRST))
+    made = await verbs.create_endpoint(context.db, owner_of(request), wanted, once)
+    # a repeat, too, is shown the secret that the endpoint was made with: it is derived again
+    return json_response(_with_secret(made.endpoint, context, _FIRST), REPLAYED if made.replayed else {})
 
 
 @get(
@@ -111,11 +105,9 @@ async def create_endpoint(request: AnyRequest) -> Response[bytes]:
 )
 async def list_endpoints(request: AnyRequest) -> Response[bytes]:
     """Those of the key's mode, newest first."""
-    context, owner = context_of(request), owner_of(request)
+    context = context_of(request)
     asked = read_list(request.query_params, "whe")
-    found = await queries.endpoints_page(
-        context.db, owner.account_id, owner.livemode, after=asked.after, limit=asked.limit + 1
-    )
+    found = await verbs.list_endpoints(context.db, owner_of(request), after=asked.after, limit=asked.limit + 1)
     data = [endpoint_view(one, context) for one in found[: asked.limit]]
     page = WebhookEndpointList(
         data=data,
@@ -165,12 +157,8 @@ async def update_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     if problems or more:
         raise refusal([*problems, *more])
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}", endpoint_id, body)
-    replayed = once is not None and await context.find(once) is not None
-    if not replayed:
-        made = await verbs.update_endpoint(context.db, owner_of(request), endpoint_id, wanted, once)
-        replayed = made is None
-    found = await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
-    return json_response(endpoint_view(found, context), REPLAYED if replayed else {})
+    made = await verbs.update_endpoint(context.db, owner_of(request), endpoint_id, wanted, once)
+    return json_response(endpoint_view(made.endpoint, context), REPLAYED if made.replayed else {})
 
 
 @delete(
@@ -213,24 +201,10 @@ async def rotate_secret(request: AnyRequest, endpoint_id: FromPath[str]) -> Resp
         raise refusal(problems)
     await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", endpoint_id, body)
-    version, replayed = await rotated(context, endpoint_id, once, form)
-    found = await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
-    return json_response(_with_secret(found, context, version or found.version), REPLAYED if replayed else {})
-
-
-async def rotated(context: Context, subject: str, once: Once | None, form: RotateSecret) -> tuple[int | None, bool]:
-    """The version that this request, or an earlier one with its key, has made; and whether an earlier one did.
-
-    None of the versions after it: who repeats a request is shown what that made. What version 0.1.0 noted tells none.
-    """
-    if once is not None and (done := await context.find(once)) is not None:
-        return (done.answer or {}).get("version"), True
     keep_old = form.keep_old_secret_active_for_24_hours or False
-    version = await verbs.rotate_secret(context.db, subject, once, keep_old=keep_old)
-    if version is not None:
-        return version, False
-    done = await context.find(once) if once is not None else None
-    return (done.answer or {}).get("version") if done is not None else None, True
+    made = await rotate.rotate_secret(context.db, endpoint_id, once, keep_old=keep_old)
+    found = await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
+    return json_response(_with_secret(found, context, made.version or found.version), REPLAYED if made.replayed else {})
 
 
 @post(
@@ -259,54 +233,9 @@ async def test_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Resp
         raise refusal(problems)
     endpoint = await verbs.find_endpoint(context.db, owner_of(request), endpoint_id)
     once = once_of(request, "POST /v1/webhook_endpoints/{webhook_endpoint_id}/test", endpoint_id, body)
-    if once is None:
-        return json_response(await _try(context, endpoint, kind, None))
-    if done := await context.find(once):
-        return _answered(done)
-    async with claimed(context.db, once) as mine:
-        if mine is not None:
-            return json_response(await _try(context, endpoint, kind, mine))
-    return _answered(await context.find(once))
-
-
-async def _try(context: Context, endpoint: Endpoint, kind: Kind, once: Once | None) -> WebhookEndpointTest:
-    if seconds := await context.testing.take(endpoint.account_id):
-        raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds))})
-    async with context.testing_at_once:
-        result = await try_endpoint(
-            endpoint, kind, new_id("evt"), outbound=context.posting, pepper=context.pepper, now=context.db.clock()
-        )
-    answer = WebhookEndpointTest(
-        webhook_endpoint_id=endpoint.id,
-        event_type=kind,
-        success=result.status is not None,
-        status_code=result.status,
-        outcome=result.how,
-    )
-    if once is not None:
-        async with context.db.transaction() as connection:
-            await verbs.is_first(connection, once, msgspec.to_builtins(answer))
-    return answer
-
-
-async def _again(request: AnyRequest, once: Once | None, done: Done | None) -> Response[bytes]:
-    """What an earlier request with this key made, as it is now, with the secret it was made with: derived again."""
-    context = context_of(request)
-    done = done or (await context.find(once) if once else None)
-    if done is None or done.subject is None:
-        raise AppError("idempotency_in_progress", headers={"Retry-After": "1"})
-    try:
-        found = await verbs.find_endpoint(context.db, owner_of(request), done.subject)
-    except AppError:
-        message = "This Idempotency-Key made an endpoint that is deleted; use another one."
-        raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
-    return json_response(_with_secret(found, context, _FIRST), REPLAYED)
-
-
-def _answered(done: Done | None) -> Response[bytes]:
-    if done is None or done.answer is None:
-        raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
-    return Response(msgspec.json.encode(done.answer), media_type="application/json", headers=REPLAYED)
+    probed, replayed = await context.probe(endpoint, kind, once)
+    answer = WebhookEndpointTest(**msgspec.structs.asdict(probed))
+    return json_response(answer, REPLAYED if replayed else {})
 
 
 def owner_of(request: AnyRequest) -> Owner:

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, get, post
 
 from seedance_api.api.view import unix
-from seedance_api.api.webhook_endpoints import once_of, rotated
+from seedance_api.api.webhook_endpoints import once_of
 from seedance_api.api.webhook_forms import RotateSecret
 from seedance_api.generations.accept import refusal
 from seedance_api.web.body import AnyRequest, read_json
@@ -14,7 +14,7 @@ from seedance_api.web.context import context_of, principal_of
 from seedance_api.web.decode import decode
 from seedance_api.web.respond import REPLAYED, json_response
 from seedance_api.web.route import Operation, Sample
-from seedance_api.webhooks import queries
+from seedance_api.webhooks.rotate import account_secret, rotate_secret
 from seedance_api.webhooks.rows import account_subject
 from seedance_api.webhooks.sign import hint, shown_secret
 
@@ -80,18 +80,19 @@ async def rotate_account_secret(request: AnyRequest) -> Response[bytes]:
         raise refusal(problems)
     once = once_of(request, "POST /v1/webhook_secret/rotate", "", body)
     subject = account_subject(principal.account_id, livemode=principal.livemode)
-    version, replayed = await rotated(context, subject, once, form)
+    keep_old = form.keep_old_secret_active_for_24_hours or False
+    made = await rotate_secret(context.db, subject, once, keep_old=keep_old)
     current, fields = await _look(request)
-    secret = shown_secret(context.pepper, subject, version or current)
+    secret = shown_secret(context.pepper, subject, made.version or current)
     answer = msgspec.convert(fields | {"signing_secret": secret}, RotatedWebhookSecret)
-    return json_response(answer, REPLAYED if replayed else {})
+    return json_response(answer, REPLAYED if made.replayed else {})
 
 
 async def _look(request: AnyRequest) -> tuple[int, dict[str, Any]]:
     """The version of the account's secret that signs now, and what may be told of it."""
     context, principal = context_of(request), principal_of(request)
     subject = account_subject(principal.account_id, livemode=principal.livemode)
-    found = await queries.secret_of(context.db, subject)
+    found = await account_secret(context.db, principal.account_id, principal.livemode)
     return found.version, {
         "signing_secret_hint": hint(shown_secret(context.pepper, subject, found.version)),
         "rotated_at": unix(found.rotated_at) if found.rotated_at else None,

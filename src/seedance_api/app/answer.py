@@ -24,11 +24,12 @@ from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.process import die_with_parent
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.create import Creating
+from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
 from seedance_api.web.body import FILE_MOST
-from seedance_api.web.context import Context, Streams, Verifying
+from seedance_api.web.context import Context, Verifying
 from seedance_api.web.edge import Edge
 from seedance_api.web.errors import handle
 from seedance_api.web.probes import probes

@@ -9,7 +9,6 @@ from seedance_api.billing import decide, queries
 from seedance_api.billing.rows import Limit, Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Once, take
 
 
 class Spending(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,13 +49,6 @@ async def set_limits(db: Database, account_id: str, key_id: str | None, most: Ma
                 refused=False,
             )
             await queries.put_limit(connection, limit)
-
-
-async def set_low_balance(db: Database, account_id: str, low: int | None, *, once: Once | None) -> None:
-    """Say below what balance the owner wants to hear of it; None for never. Its key makes it happen once."""
-    async with db.transaction() as connection:
-        if once is None or await take(connection, [once], [account_id]) == [True]:
-            await queries.set_low_balance(connection, account_id, low)
 
 
 async def spending(db: Database, account_id: str, key_id: str | None = None) -> list[Spending]:

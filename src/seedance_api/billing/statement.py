@@ -9,6 +9,7 @@ import msgspec
 
 from seedance_api.billing.rows import TransferKind
 from seedance_api.foundation.db import Database, rows
+from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.money import format_amount
 
 _PAGE = 1000
@@ -39,6 +40,17 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
     available: int
     held: int
     created_at: datetime
+
+
+def statement_of(db: Database, account_id: str, livemode: bool, month: str) -> AsyncIterator[str]:
+    """The lines of the statement of a month, `2026-11`. Raises AppError: 404 in test mode, 400 for what is no month."""
+    if not livemode:
+        raise AppError("not_found", "A test key has no statements, for what it makes is free; use a live key.")
+    span = month_of(month)
+    if span is None:
+        problem = Problem(path="month", code="unsupported_value", message="`month` must be a month such as 2026-11.")
+        raise AppError("invalid_request", problem.message, problems=[problem])
+    return statement(db, account_id, *span)
 
 
 async def statement(db: Database, account_id: str, since: datetime, until: datetime) -> AsyncIterator[str]:

@@ -5,8 +5,9 @@ from obstore.store import ObjectStore
 
 from seedance_api.delivery import queries
 from seedance_api.delivery.check import check
+from seedance_api.delivery.find import find
 from seedance_api.foundation.db import UNREACHABLE, Database
-from seedance_api.foundation.idempotency import Once, take
+from seedance_api.foundation.idempotency import Once, done_before, is_first
 
 _log = structlog.get_logger()
 
@@ -29,11 +30,18 @@ async def note_served(
         _log.warning("delivery.note_lost", generation_id=generation_id)
 
 
-async def confirm(db: Database, generation_id: str, *, once: Once | None) -> bool:
-    """The owner says that he has the video. False when another request with the same key has said so."""
+async def confirm(db: Database, account_id: str, livemode: bool, generation_id: str, *, once: Once | None) -> bool:
+    """The owner says that he has the video. False when another request with the same key has said so.
+
+    Raises AppError as `find` does, and 422 when the key was used for another.
+    """
+    if await done_before(db, once):
+        return False
+    await find(db, account_id, livemode, generation_id, "video")
     async with db.transaction() as connection:
-        if once is not None and await take(connection, [once], [generation_id]) != [True]:
-            return False
-        if await queries.confirm(connection, generation_id):
-            _log.info("delivery.confirmed", generation_id=generation_id)
-    return True
+        if await is_first(connection, once, generation_id):
+            if await queries.confirm(connection, generation_id):
+                _log.info("delivery.confirmed", generation_id=generation_id)
+            return True
+    await done_before(db, once)
+    return False

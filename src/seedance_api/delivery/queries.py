@@ -24,6 +24,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 class Held(Asset, frozen=True, kw_only=True):
     """An asset with whom it belongs to and how long it stays."""
 
+    generation_id: str
     account_id: str
     livemode: bool
     finished_at: datetime
@@ -33,6 +34,20 @@ class Held(Asset, frozen=True, kw_only=True):
     """Its object is known not to be what was put there."""
     lost: bool
     """It is damaged, and nobody has another copy."""
+
+    @property
+    def may_become_delivered(self) -> bool:
+        """Whether serving all of it makes the content delivered."""
+        return self.variant == "video" and not self.delivered
+
+
+class Life(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the content of a generation is. `state` is None while there is none."""
+
+    deleted: bool
+    """Its owner has deleted it."""
+    state: str | None
+    variants: list[str]
 
 
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,8 +117,8 @@ async def asset_of(db: Database, generation_id: str, variant: str) -> Held | Non
     """The asset while it may still be served."""
     found = await db.fetchrow(
         """
-        SELECT a.variant, a.object_key, a.media_type, a.bytes, a.sha256, g.account_id, g.livemode, g.finished_at,
-               c.purge_at, c.delivered_at IS NOT NULL AS delivered, a.damaged_at IS NOT NULL AS damaged,
+        SELECT a.variant, a.object_key, a.media_type, a.bytes, a.sha256, a.generation_id, g.account_id, g.livemode,
+               g.finished_at, c.purge_at, c.delivered_at IS NOT NULL AS delivered, a.damaged_at IS NOT NULL AS damaged,
                c.lost_at IS NOT NULL AS lost
         FROM asset a
         JOIN content c USING (generation_id)
@@ -137,18 +152,20 @@ async def owner_of(db: Database, generation_id: str) -> tuple[str, bool] | None:
     return (found["account_id"], found["livemode"]) if found else None
 
 
-async def is_deleted(db: Database, generation_id: str, account_id: str, livemode: bool) -> bool:
-    """Whether this is a generation of the account and mode that its owner has deleted."""
-    return await db.fetchval(
+async def life_of(db: Database, account_id: str, livemode: bool, generation_id: str) -> Life | None:
+    """How far the content of a generation of the account and mode is; None where there is no such generation."""
+    found = await db.fetchrow(
         """
-        SELECT EXISTS (
-            SELECT FROM generation WHERE id = $1 AND account_id = $2 AND livemode = $3 AND deleted_at IS NOT NULL
-        )
+        SELECT g.deleted_at IS NOT NULL AS deleted, c.state,
+               ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
+        FROM generation g LEFT JOIN content c ON c.generation_id = g.id
+        WHERE g.id = $1 AND g.account_id = $2 AND g.livemode = $3
         """,
         generation_id,
         account_id,
         livemode,
     )
+    return row(Life, found) if found else None
 
 
 async def note_served(db: Database, generation_id: str, sha256: str, start: int, end: int) -> Suspect | None:

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from seedance_api.delivery import queries
 from seedance_api.delivery.queries import Deletion, Kept
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.ids import is_id
 
 _PURPOSE = b"seedance deletion receipts, 1"
 
@@ -54,8 +56,13 @@ class DeletionReceipt(Receipt, frozen=True, kw_only=True):
     """Ed25519 over all the rest as JSON with sorted keys and no spaces."""
 
 
-async def receipt(db: Database, generation_id: str, key: Ed25519PrivateKey) -> DeletionReceipt:
-    """The receipt of a generation as it stands now."""
+async def receipt(
+    db: Database, account_id: str, livemode: bool, generation_id: str, key: Ed25519PrivateKey
+) -> DeletionReceipt:
+    """The receipt of a generation as it stands now, also of one that its owner has deleted. Raises AppError 404."""
+    owner = await queries.owner_of(db, generation_id) if is_id("vid", generation_id) else None
+    if owner != (account_id, livemode):
+        raise AppError("not_found", "There is no such video in this account.", param="video_id")
     kept = await queries.kept_of(db, generation_id)
     plain = Receipt(
         video_id=generation_id,

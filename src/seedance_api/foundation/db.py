@@ -36,6 +36,8 @@ UNREACHABLE = (
 """What is raised when the database cannot be reached. Whether it has committed is not known then."""
 CONTENDED = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 """What is raised when another transaction is in the way. Nothing is written then."""
+NO_ROOM = asyncpg.DiskFullError
+"""What is raised when the database has no room for what is to be written."""
 CONNECT_SECONDS = 5.0
 GRACE_SECONDS = 1.5
 """The server ends a statement that takes too long. When it has not said so by then, nobody is there."""

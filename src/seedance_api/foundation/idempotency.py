@@ -108,6 +108,11 @@ class Finder:
         return [notes.get(place) for place in places]
 
 
+async def done_before(db: Database, once: Once | None) -> Done | None:
+    """What an earlier request with its key did; None for the first, and for one without a key. Raises as a finder."""
+    return None if once is None else await Finder(db)(once)
+
+
 def _compare(once: Once, note: _Note | None) -> Done | None:
     if note is None:
         return None
@@ -137,6 +142,11 @@ async def take(connection: Connection, work: Sequence[Once], outcomes: Sequence[
         return once.place in noted and (leader is once or leader.kind is once.kind is Kind.CONTENT)
 
     return [is_to_be_done(once) for once in work]
+
+
+async def is_first(connection: Connection, once: Once | None, outcome: str | dict[str, Any]) -> bool:
+    """Whether the request is the first with its key, or has none; of the first the outcome is noted."""
+    return once is None or await take(connection, [once], [outcome]) == [True]
 
 
 async def _note(connection: Connection, notes: Sequence[tuple[Once, str | dict[str, Any]]]) -> set[Place]:

@@ -5,9 +5,9 @@ from obstore.store import ObjectStore
 
 from seedance_api.billing.books import Books
 from seedance_api.foundation import jobs
-from seedance_api.foundation.db import Database
+from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Once, take
+from seedance_api.foundation.idempotency import Once, done_before, is_first
 from seedance_api.generations import decide, queries
 from seedance_api.generations.purge import purge
 from seedance_api.generations.record import record
@@ -19,26 +19,32 @@ _log = structlog.get_logger()
 async def cancel(db: Database, generation_id: str, *, once: Once | None, books: Books) -> bool:
     """Ask for a generation to stop. A queued one stops now; for another the provider's answer decides.
 
-    False when another request with the same key has asked already. Raises AppError 409 when it is finished.
+    False when another request with the same key has asked already. Raises AppError 409 when it is finished, 422 when
+    the key was used for another.
     """
     async with db.transaction() as connection:
-        if once is not None and await take(connection, [once], [generation_id]) != [True]:
-            return False
-        generation = await queries.request_cancel(connection, generation_id)
-        if generation is None:
-            raise AppError("not_cancelable")
-        if generation.state is State.QUEUED:
-            await record(
-                connection,
-                decide.Cancel(),
-                generation_id=generation.id,
-                version=generation.version,
-                provider=generation.provider,
-                books=books,
-            )
-        else:
-            await jobs.enqueue(connection, "advance", [generation.id], group=generation.provider)
-    return True
+        if await is_first(connection, once, generation_id):
+            await _cancel(connection, generation_id, books)
+            return True
+    await done_before(db, once)
+    return False
+
+
+async def _cancel(connection: Connection, generation_id: str, books: Books) -> None:
+    generation = await queries.request_cancel(connection, generation_id)
+    if generation is None:
+        raise AppError("not_cancelable")
+    if generation.state is State.QUEUED:
+        await record(
+            connection,
+            decide.Cancel(),
+            generation_id=generation.id,
+            version=generation.version,
+            provider=generation.provider,
+            books=books,
+        )
+    else:
+        await jobs.enqueue(connection, "advance", [generation.id], group=generation.provider)
 
 
 async def delete(db: Database, store: ObjectStore, generation_id: str) -> None:

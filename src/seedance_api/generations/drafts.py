@@ -7,11 +7,15 @@ Only then may the copy go.
 
 from collections.abc import Collection
 
-from seedance_api.foundation import jobs
+from obstore.store import ObjectStore
+
+from seedance_api.foundation import jobs, objects
 from seedance_api.foundation.db import Connection, Database
+from seedance_api.foundation.errors import AppError
 from seedance_api.generations import queries
 from seedance_api.references import queries as references
 from seedance_api.references.queries import Removed
+from seedance_api.references.upload import find_file
 
 
 async def is_usable(db: Database, draft_id: str) -> bool:
@@ -54,6 +58,16 @@ async def delete_files(connection: Connection, ids: list[str]) -> Removed:
     removed = await references.delete_files(connection, ids)
     await queries.shorten_drafts(connection, removed.drafts)
     return removed
+
+
+async def delete_file(db: Database, store: ObjectStore, account_id: str, livemode: bool, file_id: str) -> None:
+    """Delete a file of an account now. Raises AppError: 404, and 409 while an unfinished generation needs it."""
+    await find_file(db, account_id, livemode, file_id)
+    async with db.transaction() as connection:
+        removed = await delete_files(connection, [file_id])
+        if not removed.ids:
+            raise AppError("file_in_use")
+    await objects.delete(store, removed.object_keys)
 
 
 async def end_over(db: Database, limit: int, draft_id: str | None = None) -> int:

@@ -4,7 +4,6 @@ import errno
 import re
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 from litestar import Response
@@ -12,7 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Send
 from obstore.exceptions import BaseError
 
-from seedance_api.foundation.db import CONTENDED, UNREACHABLE
+from seedance_api.foundation.db import CONTENDED, NO_ROOM, UNREACHABLE
 from seedance_api.foundation.disk import FULL
 from seedance_api.foundation.errors import CODES, AppError, Problem
 
@@ -87,7 +86,7 @@ def as_app_error(error: Exception, request_id: str) -> AppError:
                 return AppError("invalid_request", "The request is malformed.")
             case _:
                 pass
-    if isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and error.errno in FULL):
+    if isinstance(error, NO_ROOM) or (isinstance(error, OSError) and error.errno in FULL):
         _log.error("request.storage_full", request_id=request_id, exc_info=error)
         return AppError("storage_full", headers={"Retry-After": "30"})
     if isinstance(error, BaseError) or (isinstance(error, OSError) and error.errno in _STORAGE):

@@ -1,14 +1,13 @@
-"""Endpoints: where an account's events go. Made, changed, deleted, and their secrets rotated."""
+"""Endpoints: where an account's events go. Made, changed, deleted, and found."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Once, take
+from seedance_api.foundation.idempotency import Once, done_before, is_first
 from seedance_api.foundation.ids import is_id, new_id
 from seedance_api.webhooks import queries
 from seedance_api.webhooks.kinds import Kind
@@ -17,7 +16,6 @@ from seedance_api.webhooks.sign import Scheme
 
 MOST = 100
 """Endpoints of one account and mode."""
-ROTATION_SECONDS = 86_400
 _DROP_MOST = 1000
 _FORGET_MOST = 500
 
@@ -40,36 +38,55 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool | None = None
 
 
-async def create_endpoint(db: Database, owner: Owner, wanted: Wanted, once: Once | None) -> Endpoint | None:
-    """A new endpoint; None when another request with the same key has made it. Raises AppError at the bound."""
+class Made(msgspec.Struct, frozen=True):
+    """An endpoint as it is now; `replayed` when an earlier request with the same key made or changed it."""
+
+    endpoint: Endpoint
+    replayed: bool
+
+
+async def create_endpoint(db: Database, owner: Owner, wanted: Wanted, once: Once | None) -> Made:
+    """A new endpoint. Raises AppError at the bound, 409 or 422 for a repeat that cannot be answered."""
     endpoint_id = new_id("whe")
     async with db.transaction() as connection:
-        if not await is_first(connection, once, endpoint_id):
-            return None
-        if await queries.count_endpoints(connection, owner.account_id, owner.livemode) >= MOST:
-            raise AppError("too_many_endpoints", f"An account has at most {MOST} endpoints; delete one.")
-        await queries.insert_endpoint(
-            connection, endpoint_id, owner.account_id, owner.livemode, msgspec.structs.asdict(wanted)
-        )
-    return await find_endpoint(db, owner, endpoint_id)
+        if first := await is_first(connection, once, endpoint_id):
+            if await queries.count_endpoints(connection, owner.account_id, owner.livemode) >= MOST:
+                raise AppError("too_many_endpoints", f"An account has at most {MOST} endpoints; delete one.")
+            await queries.insert_endpoint(
+                connection, endpoint_id, owner.account_id, owner.livemode, msgspec.structs.asdict(wanted)
+            )
+    if first:
+        return Made(await find_endpoint(db, owner, endpoint_id), replayed=False)
+    done = await done_before(db, once)
+    if done is None or done.subject is None:
+        raise AppError("idempotency_in_progress", headers={"Retry-After": "1"})
+    try:
+        return Made(await find_endpoint(db, owner, done.subject), replayed=True)
+    except AppError:
+        message = "This Idempotency-Key made an endpoint that is deleted; use another one."
+        raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
 
 
-async def update_endpoint(
-    db: Database, owner: Owner, endpoint_id: str, wanted: Wanted, once: Once | None
-) -> Endpoint | None:
-    """Change an endpoint, or enable it again; None when another request with the same key has. Raises AppError 404."""
-    await find_endpoint(db, owner, endpoint_id)
-    async with db.transaction() as connection:
-        if not await is_first(connection, once, endpoint_id):
-            return None
-        await queries.lock_endpoints(connection, [endpoint_id])
-        await queries.update_endpoint(connection, endpoint_id, msgspec.structs.asdict(wanted))
-        if wanted.enabled is False:
-            await queries.disable(connection, endpoint_id, "owner")
-            await queries.drop_waiting(connection, endpoint_id, _DROP_MOST)  # the sweep drops the rest
-        elif wanted.enabled:
-            await queries.enable(connection, endpoint_id)
-    return await find_endpoint(db, owner, endpoint_id)
+async def update_endpoint(db: Database, owner: Owner, endpoint_id: str, wanted: Wanted, once: Once | None) -> Made:
+    """Change an endpoint, or enable it again. Raises AppError 404, and 422 when the key was used for another change."""
+    first = await done_before(db, once) is None
+    if first:
+        await find_endpoint(db, owner, endpoint_id)
+        async with db.transaction() as connection:
+            first = await is_first(connection, once, endpoint_id)
+            if first:
+                await _update(connection, endpoint_id, wanted)
+    return Made(await find_endpoint(db, owner, endpoint_id), replayed=not first)
+
+
+async def _update(connection: Connection, endpoint_id: str, wanted: Wanted) -> None:
+    await queries.lock_endpoints(connection, [endpoint_id])
+    await queries.update_endpoint(connection, endpoint_id, msgspec.structs.asdict(wanted))
+    if wanted.enabled is False:
+        await queries.disable(connection, endpoint_id, "owner")
+        await queries.drop_waiting(connection, endpoint_id, _DROP_MOST)  # the sweep drops the rest
+    elif wanted.enabled:
+        await queries.enable(connection, endpoint_id)
 
 
 async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
@@ -86,25 +103,6 @@ async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
         pass
 
 
-async def rotate_secret(db: Database, subject: str, once: Once | None, *, keep_old: bool) -> int | None:
-    """Let the next secret sign for a subject, and the one before as well for a day if it is to be kept.
-
-    Returns its version, which a repeat finds; None when another request with the same key has rotated it.
-    """
-    try:
-        async with db.transaction() as connection:
-            version = await queries.rotate_secret(connection, subject, ROTATION_SECONDS if keep_old else 0)
-            if not await is_first(connection, once, {"version": version}):
-                raise _RepeatError  # noqa: TRY301 it rolls the transaction back
-    except _RepeatError:
-        return None
-    return version
-
-
-class _RepeatError(Exception):
-    """Another request with this key was first."""
-
-
 async def find_endpoint(db: Database, owner: Owner, endpoint_id: str) -> Endpoint:
     """An endpoint of the owner. Raises AppError 404: another's is as if it were not there."""
     found = await queries.endpoint(db, endpoint_id) if is_id("whe", endpoint_id) else None
@@ -113,9 +111,9 @@ async def find_endpoint(db: Database, owner: Owner, endpoint_id: str) -> Endpoin
     return found
 
 
-async def is_first(connection: Connection, once: Once | None, subject: str | dict[str, Any]) -> bool:
-    """Whether the request is the first with its key, or has none."""
-    return once is None or await take(connection, [once], [subject]) == [True]
+async def list_endpoints(db: Database, owner: Owner, *, after: str | None, limit: int) -> list[Endpoint]:
+    """A page of the owner's endpoints, newest first. The hidden ones are not his to change."""
+    return await queries.endpoints_page(db, owner.account_id, owner.livemode, after=after, limit=limit)
 
 
 async def endpoints_for(

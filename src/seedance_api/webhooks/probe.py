@@ -1,7 +1,16 @@
 """Probe: send an event that did not happen to an endpoint, now, and hear what it says."""
 
+import asyncio
+import math
 import time
 
+import msgspec
+
+from seedance_api.foundation.db import Database
+from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.idempotency import Done, Once, claimed, done_before, is_first
+from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.webhooks.decide import Result, read
 from seedance_api.webhooks.kinds import Kind
@@ -10,19 +19,72 @@ from seedance_api.webhooks.rows import Endpoint
 from seedance_api.webhooks.sign import secrets_of, sign
 
 _SECONDS = 10.0
+_A_MINUTE, _AT_ONCE = 30, 32
+"""Of one account, and under way in this process. Each is a request to where a customer says."""
 
 
-async def try_endpoint(
-    endpoint: Endpoint, kind: Kind, event_id: str, *, outbound: Outbound, pepper: bytes, now: float
-) -> Result:
-    """Sign and send it once; nothing is kept of it, and the endpoint stands as it stood. `now` is in Unix seconds."""
-    body = payload(sample(kind, event_id, livemode=endpoint.livemode, now=now))
-    secrets = secrets_of(pepper, endpoint.signs, endpoint.subject, endpoint.version, earlier=endpoint.earlier)
-    started = time.perf_counter()
-    answer = await outbound.post(
-        endpoint.url,
-        body,
-        total_seconds=_SECONDS,
-        headers=sign(event_id, int(now), body, secrets),
-    )
-    return read(answer, time.perf_counter() - started)
+class Probed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. `success` says that an answer came, `status_code` which."""
+
+    webhook_endpoint_id: str
+    event_type: Kind
+    success: bool
+    status_code: int | None
+    outcome: str
+
+
+class Prober:
+    """Tries endpoints for their owners; nothing is kept of it, and the endpoint stands as it stood."""
+
+    def __init__(self, *, db: Database, outbound: Outbound, pepper: bytes) -> None:
+        self._db = db
+        self._outbound = outbound
+        self._pepper = pepper
+        self._limiter = Limiter(a_minute=_A_MINUTE)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def __call__(self, endpoint: Endpoint, kind: Kind, once: Once | None) -> tuple[Probed, bool]:
+        """What came of it, and whether an earlier request with the same key has heard it. Raises AppError 429."""
+        if once is None:
+            return await self._probe(endpoint, kind), False
+        if done := await done_before(self._db, once):
+            return _earlier(done), True
+        async with claimed(self._db, once) as mine:
+            if mine is not None:
+                probed = await self._probe(endpoint, kind)
+                async with self._db.transaction() as connection:
+                    await is_first(connection, mine, msgspec.to_builtins(probed))
+                return probed, False
+        return _earlier(await done_before(self._db, once)), True
+
+    async def _probe(self, endpoint: Endpoint, kind: Kind) -> Probed:
+        if seconds := await self._limiter.take(endpoint.account_id):
+            raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds))})
+        async with self._slots:
+            result = await self._send(endpoint, kind)
+        return Probed(
+            webhook_endpoint_id=endpoint.id,
+            event_type=kind,
+            success=result.status is not None,
+            status_code=result.status,
+            outcome=result.how,
+        )
+
+    async def _send(self, endpoint: Endpoint, kind: Kind) -> Result:
+        event_id, now = new_id("evt"), self._db.clock()
+        body = payload(sample(kind, event_id, livemode=endpoint.livemode, now=now))
+        secrets = secrets_of(self._pepper, endpoint.signs, endpoint.subject, endpoint.version, earlier=endpoint.earlier)
+        started = time.perf_counter()
+        answer = await self._outbound.post(
+            endpoint.url,
+            body,
+            total_seconds=_SECONDS,
+            headers=sign(event_id, int(now), body, secrets),
+        )
+        return read(answer, time.perf_counter() - started)
+
+
+def _earlier(done: Done | None) -> Probed:
+    if done is None or done.answer is None:
+        raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
+    return msgspec.convert(done.answer, Probed)
