@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _MOUNTS = 'mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/nsswitch
 
 
 @contextmanager
-def own_names(folder: Path) -> Iterator[tuple[Names, tuple[str, ...]]]:
+def own_names(folder: Path) -> Generator[tuple[Names, tuple[str, ...]]]:
     """A name server, and what goes before a command so that its process asks no other: a file system of its own, where
     /etc names that server alone. The test is skipped where nobody lets us."""
     # port 53 is all that resolv.conf knows, so each process that tests has an address of its own

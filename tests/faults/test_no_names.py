@@ -28,6 +28,7 @@ def names(tmp_path: Path) -> Iterator[tuple[Names, tuple[str, ...]]]:
         yield found
 
 
+@pytest.mark.timeout(400)  # each lookup of a silent server is waited for
 @pytest.mark.parametrize("silent", [False, True], ids=["unknown", "silent"])
 def test_f40_work_waits_for_an_upstream_whose_name_is_not_found(
     postgres: str, tmp_path: Path, names: tuple[Names, tuple[str, ...]], silent: bool
