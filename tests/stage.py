@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,9 +85,12 @@ class Service:
     """A running `seedance-api serve`, with a test key for one account."""
 
     def __init__(
-        self, database_url: str, folder: Path, *, started: bool = True, port: int = 0, **settings: str
-    ) -> None:
+        self, database_url: str, folder: Path, *, started: bool = True, port: int = 0, launcher: Sequence[str] = (),
+        **settings: str,
+    ) -> None:  # fmt: skip
         self.folder = folder
+        self.launcher = launcher
+        """What goes before its command."""
         self.port = port
         self.webhook_port = 0
         """The one on 127.0.0.2 that webhooks may go to."""
@@ -112,7 +115,7 @@ class Service:
         """Start it and wait until it answers."""
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "seedance_api", "serve", "--port", str(self.port), "--json"],
+                [*self.launcher, sys.executable, "-m", "seedance_api", "serve", "--port", str(self.port), "--json"],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=self.environment,

@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +67,13 @@ class Live:
 
     def __init__(
         self, database_url: str, folder: Path, tables: str, *fakes: FakeArk,
-        environment: Mapping[str, str] | None = None, **settings: str,
+        environment: Mapping[str, str] | None = None, launcher: Sequence[str] = (), **settings: str,
     ) -> None:  # fmt: skip
         file, port = folder / "upstreams.toml", free_port("127.0.0.1")
         file.write_text(tables.replace("'", '"'))
         self.fakes = fakes
         settings = {"upstreams": str(file), "public_url": f"http://127.0.0.1:{port}", "lease_seconds": "2"} | settings
-        self.service = Service(database_url, folder, started=False, port=port, **settings)
+        self.service = Service(database_url, folder, started=False, port=port, launcher=launcher, **settings)
         self.service.environment |= {KEY: fakes[0].key} | dict(environment or {})
         self.service.start()
         self.url = database_url
