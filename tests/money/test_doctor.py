@@ -200,6 +200,10 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
             "error",
             True,
         )
+        one = "SELECT min(id) FROM generation WHERE finished_at IS NULL"
+        await db.execute(f"UPDATE generation SET provider = 'sandbox' WHERE finished_at IS NULL AND id <> ({one})")
+        remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours, disk=disk)
+        assert any(remark.message.startswith("1 video is in progress at byteplus, ") for remark in remarks)
         await db.execute("UPDATE generation SET provider = 'sandbox' WHERE finished_at IS NULL")
         (tmp_path / "scratch").rmdir()
         (tmp_path / "scratch").touch()  # no file can be made in a file
