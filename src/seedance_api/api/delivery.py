@@ -13,6 +13,7 @@ from seedance_api.api.once import once_by_key, seal
 from seedance_api.api.parts import parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import video
+from seedance_api.catalog.words import got
 from seedance_api.delivery import link, queries
 from seedance_api.delivery.deliver import confirm
 from seedance_api.delivery.receipt import receipt, receipt_key
@@ -83,10 +84,10 @@ def _read_form(body: dict[str, Any]) -> LinkForm:
     form, problems = decode(LinkForm, body, strict=True)
     least, most = link.SECONDS
     if not least <= form.expires_in <= most:
-        message = f"`expires_in` must be {least} to {most} seconds."
+        message = f"`expires_in` must be {least} to {most} seconds{got(form.expires_in)}."
         problems.append(Problem(path="expires_in", code="out_of_range", message=message, allowed=f"{least} to {most}"))
     if form.variant not in VARIANTS:
-        problems += unknown_variant("`variant` must be video, last_frame or thumbnail.").problems
+        problems += unknown_variant(f"`variant` must be video, last_frame or thumbnail{got(form.variant)}.").problems
     if problems:
         raise AppError("invalid_request", problems=problems)
     return form

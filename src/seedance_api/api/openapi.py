@@ -387,7 +387,7 @@ def _usage_parameters() -> list[dict[str, Any]]:
     return [
         _query("from", day, "The first UTC day; that of the month if left out."),
         _query("to", day, "The last UTC day, counted in; today if left out."),
-        _query("group_by", {"type": "string", "default": "day"}, "Some of `day`, `model` and `key`, with commas between."),
+        _query("group_by", {"type": "string", "default": "day"}, "One or more of `day`, `model` and `key`, separated by commas."),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "How many groups."),
         _query("after", _TEXT, "The `next` of the page before."),
     ]  # fmt: skip
