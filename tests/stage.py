@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,6 +14,7 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 
+import forkserver
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.billing.credit import credit as add
@@ -114,13 +113,8 @@ class Service:
     def start(self) -> None:
         """Start it and wait until it answers."""
         with self.errors.open("ab") as errors:
-            self.process = subprocess.Popen(
-                [*self.launcher, sys.executable, "-m", "seedance_api", "serve", "--port", str(self.port), "--json"],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=self.environment,
-                start_new_session=True,
-            )
+            arguments = ["serve", "--port", str(self.port), "--json"]
+            self.process = forkserver.start(arguments, self.environment, stderr=errors, launcher=self.launcher)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.errors.read_text()
@@ -128,12 +122,7 @@ class Service:
 
     def command(self, *arguments: str) -> dict[str, str]:
         """Run an operator's command."""
-        done = subprocess.run(
-            [sys.executable, "-m", "seedance_api", *arguments, "--json"],
-            capture_output=True,
-            env=self.environment,
-            check=False,
-        )
+        done = forkserver.run([*arguments, "--json"], self.environment)
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
@@ -170,8 +159,7 @@ class Service:
 
     def doctor(self) -> dict[str, Any]:
         """What `doctor --invariants` finds; it must be nothing."""
-        command = [sys.executable, "-m", "seedance_api", "doctor", "--invariants", "--json"]
-        done = subprocess.run(command, capture_output=True, env=self.environment, check=False)
+        done = forkserver.run(["doctor", "--invariants", "--json"], self.environment)
         found = json.loads(done.stdout)
         assert found["violations"] == 0, found
         assert done.returncode == 0

@@ -3,8 +3,6 @@ end of each: how often it was created upstream, what the customer paid, and that
 
 import asyncio
 import itertools
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+import forkserver
 from fakes.ark.run import FakeArk
 from faults.kit import FINAL, do, reaches
 from faults.outcome import Outcome, paid, unpaid
@@ -265,8 +264,7 @@ class Live:
 
     def reconcile(self) -> None:
         """Compare the books with the upstreams', as an operator does; the command fails where they differ."""
-        command = [sys.executable, "-m", "seedance_api", "doctor", "--reconcile", "--hours", "1", "--json"]
-        done = subprocess.run(command, capture_output=True, env=self.service.environment, check=False)
+        done = forkserver.run(["doctor", "--reconcile", "--hours", "1", "--json"], self.service.environment)
         assert done.returncode in (0, 1), done.stderr.decode()
 
     def post(self, url: str, body: object) -> int:

@@ -1,12 +1,11 @@
 """The operator's commands about money, used as a person uses them, and used wrongly."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
+import forkserver
 from stage import Service, fresh_database
 
 EMAIL = "money@example.org"
@@ -23,9 +22,7 @@ def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def run(service: Service, *arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "seedance_api", *arguments], capture_output=True, env=service.environment, check=False
-    )
+    done = forkserver.run([*arguments], service.environment)
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
