@@ -12,6 +12,7 @@ import psutil
 
 from bench.service import Service
 from bench.stage import ROOT
+from seedance_api.foundation.db import UNREACHABLE
 
 sys.path.append(str(ROOT / "tests"))  # the proxy stands with the tests
 from faults.proxy import Proxy
@@ -62,7 +63,10 @@ class Freezes:
         return 1
 
     async def _end_a_backend(self) -> int:
-        connection = await asyncpg.connect(self._service.database_url)
+        try:
+            connection = await asyncpg.connect(self._service.database_url)
+        except (OSError, *UNREACHABLE):  # it is stopped just now
+            return 0
         try:
             return await connection.fetchval(
                 """

@@ -14,8 +14,7 @@ import av
 import msgspec
 
 from seedance_api.delivery import certificate, verify
-from seedance_api.delivery.label import Label
-from seedance_api.delivery.label import Question as LabelQuestion
+from seedance_api.delivery.confined import Label, LabelQuestion
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, content_id, mark
 from seedance_api.foundation.confine import Confine
 

@@ -5,17 +5,16 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
 import httpx
 
+import forkserver
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.billing.credit import credit as add
@@ -85,9 +84,12 @@ class Service:
     """A running `seedance-api serve`, with a test key for one account."""
 
     def __init__(
-        self, database_url: str, folder: Path, *, started: bool = True, port: int = 0, **settings: str
-    ) -> None:
+        self, database_url: str, folder: Path, *, started: bool = True, port: int = 0, launcher: Sequence[str] = (),
+        **settings: str,
+    ) -> None:  # fmt: skip
         self.folder = folder
+        self.launcher = launcher
+        """What goes before its command."""
         self.port = port
         self.webhook_port = 0
         """The one on 127.0.0.2 that webhooks may go to."""
@@ -111,13 +113,8 @@ class Service:
     def start(self) -> None:
         """Start it and wait until it answers."""
         with self.errors.open("ab") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "seedance_api", "serve", "--port", str(self.port), "--json"],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=self.environment,
-                start_new_session=True,
-            )
+            arguments = ["serve", "--port", str(self.port), "--json"]
+            self.process = forkserver.start(arguments, self.environment, stderr=errors, launcher=self.launcher)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.errors.read_text()
@@ -125,12 +122,7 @@ class Service:
 
     def command(self, *arguments: str) -> dict[str, str]:
         """Run an operator's command."""
-        done = subprocess.run(
-            [sys.executable, "-m", "seedance_api", *arguments, "--json"],
-            capture_output=True,
-            env=self.environment,
-            check=False,
-        )
+        done = forkserver.run([*arguments, "--json"], self.environment)
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
@@ -167,8 +159,7 @@ class Service:
 
     def doctor(self) -> dict[str, Any]:
         """What `doctor --invariants` finds; it must be nothing."""
-        command = [sys.executable, "-m", "seedance_api", "doctor", "--invariants", "--json"]
-        done = subprocess.run(command, capture_output=True, env=self.environment, check=False)
+        done = forkserver.run(["doctor", "--invariants", "--json"], self.environment)
         found = json.loads(done.stdout)
         assert found["violations"] == 0, found
         assert done.returncode == 0

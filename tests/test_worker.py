@@ -5,8 +5,6 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from pgqueuer.models import CronExpression, CronExpressionEntrypoint
-from pgqueuer.types import CronEntrypoint
 
 from generations.kit import with_database
 from seedance_api import worker
@@ -67,7 +65,7 @@ def test_schedules_of_a_worker_that_is_gone_run_again_soon(database_url: str) ->
                 status,
             )
         names = ("gone", "alive", "set back", "set back, gone", "due soon")
-        wanted = {CronExpressionEntrypoint(CronEntrypoint(one), CronExpression(every)): timedelta(0) for one in names}
+        wanted = {(one, every): timedelta(0) for one in names}
         await jobs.release_schedules(db, wanted)
         found = await db.fetch(
             "SELECT entrypoint FROM pgqueuer_schedules WHERE status = 'queued' AND next_run <= now() ORDER BY 1"

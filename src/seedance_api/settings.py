@@ -411,7 +411,7 @@ def _smtp(text: str) -> str | None:
 def _ports(text: str) -> frozenset[int]:
     ports = [part.strip() for part in text.split(",") if part.strip()]
     if any(not one.isdecimal() or not 1 <= int(one) <= 65535 for one in ports):
-        raise ValueError("must be port numbers with commas between")
+        raise ValueError("must be port numbers from 1 to 65535, separated by commas")
     return frozenset(int(one) for one in ports)
 
 
@@ -478,7 +478,7 @@ def _label_seconds(text: str) -> int:
 
 def _public_url(text: str) -> str | None:
     if text and not _PUBLIC_URL.fullmatch(text):
-        raise ValueError("must be https://host, perhaps with a port and a path, and nothing more")
+        raise ValueError("must be https://host, optionally with a port and a path")
     return text.rstrip("/") or None
 
 
@@ -491,12 +491,12 @@ def _networks(text: str) -> tuple[str, ...]:
     try:
         return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
     except ValueError:
-        raise ValueError("must be networks, such as 10.0.0.0/8, with commas between") from None
+        raise ValueError("must be networks such as 10.0.0.0/8, separated by commas") from None
 
 
 def _health_port(text: str) -> int | None:
     if text and (not text.isdecimal() or not 1 <= int(text) <= 65535):
-        raise ValueError("must be a port number")
+        raise ValueError("must be a port number from 1 to 65535")
     return int(text) if text else None
 
 

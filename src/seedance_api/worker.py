@@ -211,7 +211,8 @@ async def _ask(lane: Lane) -> None:
 
 
 async def _release(lanes: Sequence[Lane], db: Database) -> None:
-    schedules = {key: one.next_in() for lane in lanes for key, one in lane.queue.sm.registry.items()}
+    registered = [item for lane in lanes for item in lane.queue.sm.registry.items()]
+    schedules = {(str(key.entrypoint), str(key.expression)): one.next_in() for key, one in registered}
     try:
         async with asyncio.timeout(SILENT_SECONDS):
             await db.answers(SILENT_SECONDS)  # and says what time it is

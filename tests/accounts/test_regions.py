@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
+import forkserver
 from accounts.test_authenticate import PEPPER_BYTES, with_database
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.authenticate import Authenticator
@@ -81,8 +80,7 @@ def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def run(service: Service, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "seedance_api", *arguments]
-    done = subprocess.run(command, capture_output=True, env=service.environment, check=False)
+    done = forkserver.run([*arguments], service.environment)
     return done.returncode, (done.stdout + done.stderr).decode()
 
 

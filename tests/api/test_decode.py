@@ -29,9 +29,9 @@ def test_everything_wrong_is_said_at_once() -> None:
     assert {problem.path for problem in problems} == {"promt", "duration", "seed", "draft", "metadata[a]", "images"}
     assert problems[0].message == "There is no field `promt`. Did you mean `prompt`?"
     assert next(p.message for p in problems if p.path == "duration") == (
-        "`duration` must be a whole number, and text was sent: send it without quotes."
+        "`duration` must be a whole number, not text: send it without quotes."
     )
-    assert next(p.message for p in problems if p.path == "draft") == "`draft` must be true or false, and text was sent."
+    assert next(p.message for p in problems if p.path == "draft") == "`draft` must be true or false, not text."
     assert form == CreateVideo()
 
 
@@ -41,13 +41,31 @@ def test_an_entry_that_is_wrong_is_named() -> None:
     assert problems[0].message == "`metadata[b]` must be text (got 1)."
 
 
+def test_what_was_given_instead_is_said() -> None:
+    body = {"images": {"url": "x"}, "prompt": ["a secret"], "size": 5, "seed": True, "metadata": {"a": None}}
+    _, problems = decode(CreateVideo, body, strict=True)
+    assert [one.message for one in problems] == [
+        "`images` must be a list, not an object.",
+        "`prompt` must be text, not a list.",
+        "`size` must be text (got 5).",
+        "`seed` must be a whole number (got true).",
+        "`metadata[a]` must be text, not null.",
+    ]
+    _, problems = decode(CreateVideo, {"seed": "abc", "draft": "a secret", "duration": "5.5"}, strict=False)
+    assert [one.message for one in problems] == [
+        "`seed` must be a whole number (got abc).",
+        "`draft` must be true or false.",
+        "`duration` must be a whole number (got 5.5).",
+    ]
+
+
 def test_json_in_a_form_is_told_the_forms_way() -> None:
     _, problems = decode(CreateVideo, {"metadata": '{"a": "b"}'}, strict=False)
     assert problems[0].message == "`metadata` must be an object. In a form, send each entry by itself: `metadata[a]=b`."
     _, problems = decode(CreateVideo, {"metadata": '{"a": "b"}', "seed": "x"}, strict=True)
     assert [one.message for one in problems] == [
-        "`metadata` must be an object, and text was sent.",
-        "`seed` must be a whole number, and text was sent.",
+        "`metadata` must be an object, not text.",
+        "`seed` must be a whole number, not text.",
     ]
 
 
@@ -215,7 +233,8 @@ def test_booleans_of_forms(text: str, value: bool) -> None:
 @pytest.mark.parametrize("text", ["maybe", "2", "", "null"])
 def test_what_is_no_boolean_is_refused(text: str) -> None:
     _, (problem,) = decode(CreateVideo, {"draft": text}, strict=False)
-    assert problem.message == "`draft` must be true or false."
+    shown = f" (got {text or 'an empty string'})"
+    assert problem.message == f"`draft` must be true or false{shown}."
 
 
 def test_a_parameter_that_stands_twice_is_refused() -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
+import forkserver
 from stage import PEPPER, fresh_database, named
 
 COMMANDS = [
@@ -60,6 +61,8 @@ def start(folder: Path, *arguments: str, **settings: str) -> subprocess.Complete
     """A process with these settings and no others."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SEEDANCE_")}
     environment |= {f"SEEDANCE_{name.upper()}": value for name, value in settings.items()}
+    if arguments[:2] == ("-m", "seedance_api"):
+        return forkserver.run([*arguments[2:]], environment, text=True, timeout=180, cwd=folder)
     return subprocess.run(
         [sys.executable, *arguments],
         capture_output=True, text=True, env=environment, cwd=folder, check=False, timeout=180,

@@ -2,8 +2,6 @@
 
 import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import forkserver
 from stage import fresh_database
 
 SECRET = "s3cr3t-words"
@@ -19,11 +18,8 @@ SECRET = "s3cr3t-words"
 
 def said(folder: Path, *arguments: str, **environment: str) -> str:
     """What a command that fails says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "seedance_api", *arguments],
-        env=os.environ | {"SEEDANCE_DATA_DIR": str(folder / "data")} | environment,
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    settings = os.environ | {"SEEDANCE_DATA_DIR": str(folder / "data")} | environment
+    done = forkserver.run([*arguments], settings, text=True, timeout=120)
     assert done.returncode == 1, done.stderr
     assert SECRET not in done.stderr
     assert "Traceback" not in done.stderr

@@ -15,7 +15,7 @@ from PIL import Image
 
 from delivery.kit import make_clip
 from seedance_api.delivery import label
-from seedance_api.delivery.label import Label
+from seedance_api.delivery.confined import Label
 from stage import Service, finished
 
 needs_ffmpeg = pytest.mark.skipif(

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+import forkserver
 from delivery.kit import action, made_certificate, manifest
 from delivery.test_mark import unusable
 from faults.kit import do
@@ -24,8 +24,7 @@ def settings_of(folder: Path) -> dict[str, str]:
 
 
 def run(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "seedance_api", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=service.environment, check=False, timeout=60)
+    return forkserver.run([*arguments], service.environment, text=True, timeout=60)
 
 
 def test_F40_nothing_unmarked_leaves_and_with_the_key_again_work_goes_on(  # noqa: N802 its name in the table of faults

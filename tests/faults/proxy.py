@@ -85,7 +85,7 @@ class Proxy:
                 for one in ways:
                     one.cancel()
                 back.transport.abort()
-                writer.transport.abort()
+        writer.transport.abort()
         self._flows.discard(flow)
 
 

@@ -1,8 +1,6 @@
 """F29: a PgBouncer before the database, in each mode and while it restarts; a pool of ours that is exhausted."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -11,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import forkserver
 from faults.bouncer import ABSENT, PROGRAM, bouncer
 from faults.kit import SHORT, completes, create
 from seedance_api.foundation.db import API, Database
@@ -33,10 +32,7 @@ def test_a_pool_that_keeps_no_sessions_is_refused(
     with bouncer(database_url, mode) as pool:
         service = Service(database_url, tmp_path, started=False)
         environment = service.environment | {"SEEDANCE_DATABASE_URL": pool.url}
-        done = subprocess.run(
-            [sys.executable, "-m", "seedance_api", *command], capture_output=True, text=True, env=environment,
-            timeout=60, check=False,
-        )  # fmt: skip
+        done = forkserver.run(command, environment, text=True, timeout=60)
     assert done.returncode == 1, done.stderr
     assert "pool_mode = session" in done.stderr or mode == "statement"
     assert "Traceback" not in done.stderr

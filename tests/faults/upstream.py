@@ -3,16 +3,15 @@ end of each: how often it was created upstream, what the customer paid, and that
 
 import asyncio
 import itertools
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 
+import forkserver
 from fakes.ark.run import FakeArk
 from faults.kit import FINAL, do, reaches
 from faults.outcome import Outcome, paid, unpaid
@@ -67,13 +66,13 @@ class Live:
 
     def __init__(
         self, database_url: str, folder: Path, tables: str, *fakes: FakeArk,
-        environment: Mapping[str, str] | None = None, **settings: str,
+        environment: Mapping[str, str] | None = None, launcher: Sequence[str] = (), **settings: str,
     ) -> None:  # fmt: skip
         file, port = folder / "upstreams.toml", free_port("127.0.0.1")
         file.write_text(tables.replace("'", '"'))
         self.fakes = fakes
         settings = {"upstreams": str(file), "public_url": f"http://127.0.0.1:{port}", "lease_seconds": "2"} | settings
-        self.service = Service(database_url, folder, started=False, port=port, **settings)
+        self.service = Service(database_url, folder, started=False, port=port, launcher=launcher, **settings)
         self.service.environment |= {KEY: fakes[0].key} | dict(environment or {})
         self.service.start()
         self.url = database_url
@@ -265,8 +264,7 @@ class Live:
 
     def reconcile(self) -> None:
         """Compare the books with the upstreams', as an operator does; the command fails where they differ."""
-        command = [sys.executable, "-m", "seedance_api", "doctor", "--reconcile", "--hours", "1", "--json"]
-        done = subprocess.run(command, capture_output=True, env=self.service.environment, check=False)
+        done = forkserver.run(["doctor", "--reconcile", "--hours", "1", "--json"], self.service.environment)
         assert done.returncode in (0, 1), done.stderr.decode()
 
     def post(self, url: str, body: object) -> int:

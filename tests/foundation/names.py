@@ -4,7 +4,7 @@ import socket
 from collections import Counter
 from ipaddress import ip_address
 
-from dnslib import AAAA, CNAME, QTYPE, RR, A, DNSRecord
+from dnslib import AAAA, CNAME, QTYPE, RR, A, DNSError, DNSRecord
 from dnslib.server import BaseResolver, DNSHandler, DNSLogger, DNSServer
 
 _SECONDS = 1.0
@@ -15,13 +15,15 @@ Answer = tuple[int, int, int, str, tuple[object, ...]]
 class Names(BaseResolver):
     """Answers each lookup of a name with the next of its turns, the last one for ever; all with a TTL of 0.
 
-    A turn lists addresses and, as `=other`, what the name is an alias of. `asked` counts the questions that came.
+    A turn lists addresses and, as `=other`, what the name is an alias of. `asked` counts the questions that came. While
+    it is `silent` it answers nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        self.silent = False
         self.zone: dict[str, list[list[str]]] = {}
         self.asked: Counter[str] = Counter()
-        self._server = DNSServer(self, address="127.0.0.1", port=0, logger=DNSLogger(logf=lambda _: None))
+        self._server = DNSServer(self, address=address, port=port, logger=DNSLogger(logf=lambda _: None))
         self.port = self._server.server.server_address[1]
 
     def __enter__(self) -> "Names":
@@ -40,6 +42,8 @@ class Names(BaseResolver):
 
     def resolve(self, request: DNSRecord, handler: DNSHandler) -> DNSRecord:
         """The answer, with the aliases' own where they are known here, as a recursive server sends it."""
+        if self.silent:
+            raise DNSError("it is logged to nobody, and the question has no answer")
         reply, name, kind = request.reply(), str(request.q.qname).rstrip("."), QTYPE[request.q.qtype]
         for _ in range(_CHAIN_MOST):
             turns = self.zone.get(name, [[]])

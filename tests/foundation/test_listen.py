@@ -75,6 +75,8 @@ def test_a_killed_listener_forgets_every_key_at_once(database_url: str) -> None:
         async with asyncio.timeout(15):
             while not listener.hears:
                 await asyncio.sleep(0.01)
+        with pytest.raises(AppError):  # nothing is believed again that was known before the gap
+            await authenticate(f"Bearer {key}")
 
     listening(database_url, verb)
 

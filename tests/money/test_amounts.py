@@ -56,7 +56,7 @@ def test_what_only_looks_like_an_amount_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["1000000.000001", "1000001", "999999999999999999", "999999999999999999.999999"])
 def test_more_than_a_million_is_refused(text: str) -> None:
     for read in (parse_amount, amount_of_number):
-        with pytest.raises(ValueError, match="must be at most 1000000"):
+        with pytest.raises(ValueError, match="must be at most 1,000,000"):
             read(text)
 
 

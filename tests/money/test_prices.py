@@ -159,12 +159,12 @@ def test_every_bad_amount_is_named_with_its_place(amount: str) -> None:
 @pytest.mark.parametrize("nothing", ["0", "0.000000"])
 def test_a_cost_of_nothing_is_named_with_its_place(nothing: str) -> None:
     text = f"[USD]\nmargin_percent = '{nothing}'\n" + ROW.replace('"1.0"', f'"{nothing}"') + f"price = '{nothing}'\n"
-    assert problems(text) == ["USD: rows[0].cost: must be more than nothing"]
+    assert problems(text) == ["USD: rows[0].cost: must be more than 0"]
 
 
 @pytest.mark.parametrize("amount", ["1000000.000001", "9999999"])
 def test_an_amount_above_a_million_is_named_with_its_place(amount: str) -> None:
-    says = "must be at most 1000000"
+    says = "must be at most 1,000,000"
     text = f"[USD]\nmargin_percent = '{amount}'\n" + ROW.replace('"1.0"', f'"{amount}"')
     assert problems(text) == [f"USD: margin_percent: {says}", f"USD: rows[0].cost: {says}"]
 

@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import forkserver
 from fakes.ark.run import FakeArk
 from stage import Service
 
@@ -43,8 +43,7 @@ def run(database_url: str, tmp_path: Path, fake: FakeArk) -> Run:
         file.write_text(text or UPSTREAM.format(url=fake.url))
         environment = service.environment | {"SEEDANCE_UPSTREAMS": str(file)}
         environment |= {"TEST_ARK_KEY": key} if key is not None else {}
-        command = [sys.executable, "-m", "seedance_api", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
+        return forkserver.run([*arguments], environment, text=True, timeout=60)
 
     return go
 

@@ -176,8 +176,8 @@ WHAT_IS_ONE = (
             "media_url",
             f"`nonsense` is not an address. {WHAT_IS_ONE}",
         ),
-        ("https://10.0.0.1/?secret", "media_unreachable", UNREACHABLE),
-        ("https://[::1]/", "media_unreachable", UNREACHABLE),
+        ("https://10.0.0.1/?secret", "media_unreachable", f"{UNREACHABLE} (10.0.0.1)"),
+        ("https://[::1]/", "media_unreachable", f"{UNREACHABLE} (::1)"),
     ],
 )
 def test_an_address_is_refused_in_words(tmp_path: Path, source: str, code: str, message: str) -> None:
@@ -216,7 +216,7 @@ def served(response: bytes, to: Path) -> Staged | BadMedia:
         (b"200 OK\r\nContent-Type: image/png; a=b\r\nContent-Length: 7\r\n\r\npicture", None),
         (
             b"404 Not Found\r\nContent-Length: 6\r\n\r\nsecret",
-            BadMedia("media_unreachable", "the server answered with status 404"),
+            BadMedia("media_unreachable", "the server answered with status 404 (127.0.0.2)"),
         ),
         (b"200 OK\r\nContent-Length: 30000001\r\n\r\n", BadMedia("media_too_large", "the file is larger than 30 MB")),
     ],

@@ -8,6 +8,7 @@ import msgspec
 from seedance_api.accounts import keys, queries
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.accounts.queries import Account
+from seedance_api.catalog.words import got
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
@@ -73,7 +74,12 @@ async def set_retention(db: Database, email: str, *, keep_seconds: int | None, g
     Raises AppError, 404 when there is no such account, 400 with everything that is out of its bounds.
     """
     problems = [
-        Problem(path=name, code="out_of_range", message=f"`{name}` must be {least} to {most} seconds.", value=value)
+        Problem(
+            path=name,
+            code="out_of_range",
+            message=f"`{name}` must be {least} to {most} seconds{got(value)}.",
+            value=value,
+        )
         for name, value, (least, most) in (
             ("keep", keep_seconds, KEEP_SECONDS),
             ("grace", grace_seconds, GRACE_SECONDS),

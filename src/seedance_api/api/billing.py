@@ -17,6 +17,7 @@ from seedance_api.billing import balance as verbs
 from seedance_api.billing.limits import Spending
 from seedance_api.billing.statement import statement_of
 from seedance_api.billing.usage import DIMENSIONS, Position, Totals, UsageRow, today, totals, usage
+from seedance_api.catalog.words import got
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.money import amount_of_number, format_amount
 from seedance_api.web.body import AnyRequest, read_json
@@ -27,7 +28,7 @@ from seedance_api.web.respond import REPLAYED, json_response
 from seedance_api.web.route import Operation, Parameter, Sample, TextAnswer, limit_parameter
 
 _DAY = {"type": "string", "format": "date"}
-_GROUPS = "Some of `day`, `model` and `key`, with commas between."
+_GROUPS = "One or more of `day`, `model` and `key`, separated by commas."
 _SAMPLE = """
 time,id,kind,video,reference,reason,available_change,held_change,…
 ,,opening balance,,,,,,0.000000,0.000000,USD
@@ -86,9 +87,13 @@ def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
         try:
             low = amount_of_number(form.low_balance)
         except ValueError as error:
-            problems.append(Problem(path="low_balance", code="out_of_range", message=f"`low_balance` {error}."))
+            problems.append(
+                Problem(
+                    path="low_balance", code="out_of_range", message=f"`low_balance` {error}{got(form.low_balance)}."
+                )
+            )
     elif "low_balance" not in body:
-        message = "Say `low_balance`: an amount, or null to hear nothing."
+        message = "`low_balance` is needed: an amount, or null for no warning."
         problems.append(Problem(path="low_balance", code="missing", message=message))
     if problems:
         raise AppError("invalid_request", problems=problems)
@@ -213,17 +218,22 @@ def read_usage(query: Mapping[str, Any], now: date) -> _Asked:
     since = (until or now).replace(day=1) if asked.since is None else _day(asked.since)
     for name, one in (("from", since), ("to", until)):
         if one is None:
-            bad(name, f"`{name}` must be a day such as 2026-11-24.")
+            given = asked.since if name == "from" else asked.until
+            bad(name, f"`{name}` must be a day such as 2026-11-24{got(given)}.")
     if since and until and not 0 <= (until - since).days <= 1827:
         bad("from", "`from` must not be after `to`, nor more than five years before it.")
     by = tuple(part.strip() for part in asked.group_by.split(","))
     if not set(by) <= set(DIMENSIONS) or len(set(by)) != len(by):
-        bad("group_by", "`group_by` must be some of day, model and key, with commas between.", list(DIMENSIONS))
+        bad(
+            "group_by",
+            f"`group_by` must be one or more of day, model and key, separated by commas{got(asked.group_by)}.",
+            list(DIMENSIONS),
+        )
     if not 1 <= asked.limit <= 1000:
-        bad("limit", "`limit` must be 1 to 1000.", "1 to 1000")
+        bad("limit", f"`limit` must be 1 to 1000{got(asked.limit)}.", "1 to 1000")
     behind = None if asked.after is None else _position(asked.after)
     if asked.after is not None and behind is None:
-        bad("after", "`after` must be the `next` of a page before.")
+        bad("after", "`after` must be the `next` of the previous page.")
     if problems or since is None or until is None:
         raise AppError("invalid_request", problems=problems)
     return _Asked(since, until, by, behind, asked.limit)

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from seedance_api.api.content import PLACE, VARIANTS, unknown_variant
 from seedance_api.api.view import Video, video
+from seedance_api.catalog.words import got
 from seedance_api.delivery import link
 from seedance_api.delivery.deliver import confirm
 from seedance_api.delivery.find import find
@@ -119,10 +120,10 @@ def _read_form(body: dict[str, Any]) -> LinkForm:
     form, problems = decode(LinkForm, body, strict=True)
     least, most = link.SECONDS
     if not least <= form.expires_in <= most:
-        message = f"`expires_in` must be {least} to {most} seconds."
+        message = f"`expires_in` must be {least} to {most} seconds{got(form.expires_in)}."
         problems.append(Problem(path="expires_in", code="out_of_range", message=message, allowed=f"{least} to {most}"))
     if form.variant not in VARIANTS:
-        problems += unknown_variant("`variant` must be video, last_frame or thumbnail.").problems
+        problems += unknown_variant(f"`variant` must be video, last_frame or thumbnail{got(form.variant)}.").problems
     if problems:
         raise AppError("invalid_request", problems=problems)
     return form

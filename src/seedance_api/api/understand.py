@@ -10,6 +10,7 @@ from seedance_api.catalog import check as catalog
 from seedance_api.catalog.characters import find_control
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Media, Request
+from seedance_api.catalog.words import got
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.money import amount_of_number
@@ -152,15 +153,18 @@ def what_it_says(asked: Asked, files: list[Staged]) -> bytes:
 
 def _check_own_fields(form: CreateVideo, problems: list[Problem]) -> None:
     if form.ratio and form.aspect_ratio and form.ratio != form.aspect_ratio:
-        problems.append(Problem(path="aspect_ratio", code="conflict", message="`aspect_ratio` contradicts `ratio`."))
+        problems.append(
+            Problem(path="aspect_ratio", code="conflict", message="`aspect_ratio` contradicts `ratio`; send only one.")
+        )
     if form.expires_after is not None and not 3600 <= form.expires_after <= 604_800:
-        message = "`expires_after` must be 3600 to 604800 seconds."
+        message = f"`expires_after` must be 3600 to 604800 seconds{got(form.expires_after)}."
         problems.append(Problem(path="expires_after", code="out_of_range", message=message, allowed="3600 to 604800"))
     if form.max_cost is not None:
         try:
             amount_of_number(form.max_cost)
         except ValueError as error:
-            problems.append(Problem(path="max_cost", code="out_of_range", message=f"`max_cost` {error}."))
+            message = f"`max_cost` {error}{got(form.max_cost)}."
+            problems.append(Problem(path="max_cost", code="out_of_range", message=message))
     entries = form.metadata or {}
     if len(entries) > 16 or any(not 0 < len(key) <= 64 or len(value) > 512 for key, value in entries.items()):
         message = "`metadata` takes at most 16 entries, keys of 1 to 64 and values of up to 512 characters."
@@ -232,7 +236,7 @@ def _listed(form: CreateVideo, problems: list[Problem]) -> list[tuple[str, Kind,
         ("audios", Kind.AUDIO, form.audios or [], None),
     ):
         if len(values) > _MEDIA_MOST:
-            message = f"`{name}` has more entries than any model takes."
+            message = f"`{name}` has {len(values)} entries; no model takes more than {_MEDIA_MOST}."
             problems.append(Problem(path=name, code="too_many", message=message, allowed=f"at most {_MEDIA_MOST}"))
         found += [(f"{name}[{at}]", kind, one, own) for at, one in enumerate(values[:_MEDIA_MOST])]
     return found

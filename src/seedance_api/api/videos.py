@@ -17,6 +17,7 @@ from seedance_api.api.understand import Asked, CreateVideo, understand, what_it_
 from seedance_api.api.view import Video, VideoDeleted, VideoList, unix, video
 from seedance_api.catalog import models
 from seedance_api.catalog.retirement import retirement
+from seedance_api.catalog.words import either, got
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.ids import is_id
@@ -295,21 +296,21 @@ def read_page(query: Mapping[str, Any]) -> Page:
         problems.append(Problem(path=path, code="unsupported_value", message=message, allowed=allowed))
 
     if not 1 <= page.limit <= 100:
-        bad("limit", "`limit` must be 1 to 100.", "1 to 100")
+        bad("limit", f"`limit` must be 1 to 100{got(page.limit)}.", "1 to 100")
     if page.order not in ("asc", "desc"):
-        bad("order", "`order` must be asc or desc.", ["asc", "desc"])
+        bad("order", f"`order` must be asc or desc{got(page.order)}.", ["asc", "desc"])
     if page.after is not None and not is_id("vid", page.after):
-        bad("after", "`after` must be the id of a video, as `last_id` gives it.")
+        bad("after", "`after` must be a video's id, such as the `last_id` of the previous page.")
     if page.model is not None and model is None:
         known = [one.name for one in models.MODELS]
         bad("model", f"Unknown model{models.quoted(page.model)}. Available: {', '.join(known)}.", known)
     if page.status is not None and page.status not in PUBLIC.values():
         states = list(dict.fromkeys(PUBLIC.values()))
-        bad("status", f"`status` must be {', '.join(states[:-1])} or {states[-1]}.", sorted(states))
+        bad("status", f"`status` must be {either(states)}{got(page.status)}.", sorted(states))
     for name in ("created_after", "created_before"):
         value: int | None = getattr(page, name)
         if value is not None and not 0 <= value < 1 << 33:
-            bad(name, f"`{name}` must be Unix seconds.")
+            bad(name, f"`{name}` must be Unix seconds, such as 1795500000{got(value)}.")
     if problems:
         raise refusal(problems)
     return msgspec.structs.replace(page, model=model.name if model else None)

@@ -10,6 +10,7 @@ from seedance_api.api.videos import moment
 from seedance_api.api.view import unix
 from seedance_api.api.webhook_endpoints import once_of, owner_of
 from seedance_api.api.webhook_forms import read_list
+from seedance_api.catalog.words import got
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations.accept import refusal
@@ -166,11 +167,11 @@ def _check(form: ReplayDeliveries) -> list[Problem]:
     for name in ("event_id", "after"):
         value: str | None = getattr(form, name)
         if value is not None and not is_id("evt", value):
-            bad(name, "unsupported_value", f"`{name}` must be the id of an event, `evt_…`.")
+            bad(name, "unsupported_value", f"`{name}` must be an event's id, such as evt_01k5….")
     for name in ("since", "until"):
         seconds: int | None = getattr(form, name)
         if seconds is not None and not 0 <= seconds < 1 << 33:
-            bad(name, "out_of_range", f"`{name}` must be Unix seconds.")
+            bad(name, "out_of_range", f"`{name}` must be Unix seconds, such as 1795500000{got(seconds)}.")
     ranged = (form.since, form.until, form.after, form.only_failed)
     if form.event_id is not None and any(one is not None for one in ranged):
         bad(

@@ -1,6 +1,5 @@
 """What the addresses of webhooks take: bodies and queries, with everything that is wrong in them."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -8,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from seedance_api.catalog.characters import find_control
+from seedance_api.catalog.words import either, got
 from seedance_api.foundation.address import is_address, shown
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
@@ -21,7 +21,6 @@ from seedance_api.webhooks.sign import Scheme
 URL_MOST = 2048
 _NAME_MOST, _DESCRIPTION_MOST = 200, 1000
 _EVERY = "*"
-_NAME = re.compile(r"[\w.*-]{1,60}", re.ASCII)
 """What has the form of a type of event may be named; anything else may be a secret in the wrong place."""
 One = TypeVar("One")
 _KINDS: dict[str, Kind] = {one: one for one in KINDS}
@@ -103,7 +102,7 @@ def read_wanted(
         found = find_control(text, one_line=True)
         if len(text) > most or found is not None:
             given = f"it has {len(text)}" if len(text) > most else f"it holds {found}"
-            message = f"`{name}` must be one line of at most {most} characters; {given}."
+            message = f"`{name}` must be one line of at most {most} characters, but {given}."
             problems.append(Problem(path=name, code="out_of_range", message=message))
     wanted = Wanted(
         url=form.url,
@@ -119,7 +118,13 @@ def read_wanted(
 def check_url(url: str, path: str, posting: Outbound) -> list[Problem]:
     """Why an address is none that webhooks can go to. Where its name leads is judged at each attempt."""
     if len(url) > URL_MOST:
-        return [Problem(path=path, code="bad_url", message=f"`{path}` must be at most {URL_MOST} characters.")]
+        return [
+            Problem(
+                path=path,
+                code="bad_url",
+                message=f"`{path}` must be at most {URL_MOST} characters, but has {len(url)}.",
+            )
+        ]
     if not url.isascii():
         message = f"`{path}` must be ASCII: write the name in Punycode, and the rest percent-encoded."
         return [Problem(path=path, code="bad_url", message=message)]
@@ -134,7 +139,7 @@ def read_kind(text: str | None, problems: list[Problem]) -> Kind | None:
     """A type of event, or a problem more."""
     found = _KINDS.get(text or "")
     if found is None:
-        message = f"`event_type` must be a type of event: {', '.join(KINDS)}."
+        message = f"`event_type` must be {either(list(KINDS))}{got(text)}."
         problems.append(Problem(path="event_type", code="unsupported_value", message=message, allowed=list(KINDS)))
     return found
 
@@ -148,11 +153,11 @@ def _read_several(
         return tuple(known.values())
     wrong = [at for at, one in enumerate(given) if one not in known]
     for at in wrong[:20]:
-        named = f": `{given[at]}`" if _NAME.fullmatch(given[at]) else ""
-        message = f"`{path}[{at}]` is none of those that there are{named}. There are: {', '.join(known)}."
+        message = f"`{path}[{at}]` must be {either(list(known))}{got(given[at])}."
         problems.append(Problem(path=f"{path}[{at}]", code="unsupported_value", message=message, allowed=list(known)))
     if not given or len(given) > len(known) * 2:
-        problems.append(Problem(path=path, code="out_of_range", message=f"`{path}` must have one entry at least."))
+        message = f"`{path}` must have 1 to {len(known) * 2} entries{got(len(given))}."
+        problems.append(Problem(path=path, code="out_of_range", message=message))
     return tuple(one for name, one in known.items() if name in given)
 
 
@@ -160,10 +165,10 @@ def read_list(query: Mapping[str, Any], prefix: str, **choices: Sequence[str]) -
     """The query of a list whose ids have this prefix. Raises AppError with every parameter that is wrong."""
     page, problems = decode_query(ListQuery, query)
     if not 1 <= page.limit <= 100:
-        message = "`limit` must be 1 to 100."
+        message = f"`limit` must be 1 to 100{got(page.limit)}."
         problems.append(Problem(path="limit", code="unsupported_value", message=message, allowed="1 to 100"))
     if page.after is not None and not is_id(prefix, page.after):
-        message = "`after` must be an id, as `last_id` gives it."
+        message = "`after` must be an id, such as the `last_id` of the previous page."
         problems.append(Problem(path="after", code="unsupported_value", message=message))
     for name in ("type", "state"):
         value: str | None = getattr(page, name)
@@ -174,7 +179,7 @@ def read_list(query: Mapping[str, Any], prefix: str, **choices: Sequence[str]) -
             message = f"There is no field `{name}`."
             problems.append(Problem(path=name, code="unknown_field", message=message, allowed=["limit", "after"]))
         elif value not in allowed:
-            message = f"`{name}` must be one of {', '.join(allowed)}."
+            message = f"`{name}` must be {either(allowed)}{got(value)}."
             problems.append(Problem(path=name, code="unsupported_value", message=message, allowed=list(allowed)))
     if problems:
         raise refusal(problems)

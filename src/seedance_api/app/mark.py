@@ -1,8 +1,8 @@
 """How videos are marked and labelled."""
 
 from seedance_api.app.read import certificate_of
-from seedance_api.delivery import certificate, label
-from seedance_api.delivery.label import Label
+from seedance_api.delivery import certificate
+from seedance_api.delivery.confined import Label
 from seedance_api.delivery.mark import Marking
 from seedance_api.settings import Settings
 
@@ -30,4 +30,6 @@ def check_marking(settings: Settings) -> None:
 def check_label(settings: Settings) -> None:
     """Raises ValueError when videos could not be labelled."""
     if wanted := label_of(settings):
+        from seedance_api.delivery import label  # noqa: PLC0415 it loads what draws and encodes
+
         label.check(wanted)

@@ -212,7 +212,7 @@ async def _move(
 
 def _check(amount: int, reason: str, reference: str | None) -> None:
     if amount <= 0:
-        raise AppError("invalid_request", "The amount must be more than nothing.", param="amount")
+        raise AppError("invalid_request", "The amount must be more than 0.", param="amount")
     if not reason.strip() or len(reason) > _REASON_MOST or find_control(reason, one_line=True):
         message = f"A reason is needed: one line of up to {_REASON_MOST} characters."
         raise AppError("invalid_request", message, param="reason")

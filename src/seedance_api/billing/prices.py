@@ -165,7 +165,7 @@ def _wrong_amounts(part: Currency) -> Iterator[str]:
     for place, text in fields:
         try:
             if not parse_amount(text) and place.endswith("cost"):
-                yield f"{place}: must be more than nothing"
+                yield f"{place}: must be more than 0"
         except ValueError as error:
             yield f"{place}: {error}"
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from seedance_api.billing.rows import TransferKind
+from seedance_api.catalog.words import got
 from seedance_api.foundation.db import Database, rows
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.money import format_amount
@@ -48,7 +49,8 @@ def statement_of(db: Database, account_id: str, livemode: bool, month: str) -> A
         raise AppError("not_found", "A test key has no statements, for what it makes is free; use a live key.")
     span = month_of(month)
     if span is None:
-        problem = Problem(path="month", code="unsupported_value", message="`month` must be a month such as 2026-11.")
+        message = f"`month` must be a month such as 2026-11{got(month)}."
+        problem = Problem(path="month", code="unsupported_value", message=message)
         raise AppError("invalid_request", problem.message, problems=[problem])
     return statement(db, account_id, *span)
 

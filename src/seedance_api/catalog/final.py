@@ -50,7 +50,7 @@ def check_final(request: Request, draft_order: Order, report: Report) -> Order |
 def _check_model(request: Request, draft_order: Order, report: Report) -> None:
     model = None if request.model is None else find(request.model)
     if model is not None and model.name != draft_order.model:
-        says = f"must be that of the draft, {draft_order.model}."
+        says = f"must be the model of the draft, {draft_order.model}, or absent."
         report.add(Code.CONFLICT, "model", says, value=request.model, allowed=(draft_order.model,))
 
 
@@ -86,7 +86,7 @@ def _check_repeats(request: Request, draft_order: Order, draft: Draft, report: R
             continue
         says = "must be absent: a final take reuses that of its draft."
         if draft.final_repeats:
-            says = "must be absent or equal to that of the draft."
+            says = f"must be absent or {_text(drafted)}, as in the draft."
         allowed = _text(drafted) if draft.final_repeats else None
         report.add(Code.CONFLICT, field, says, value=sent, allowed=allowed)
 

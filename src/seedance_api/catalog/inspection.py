@@ -45,7 +45,12 @@ def _check_edited(videos: Sequence[Placed], limits: VideoLimits, bounds: tuple[f
     fits = [bounds[0] <= rounded(length, limits) <= bounds[1] for length in lengths]
     if lengths and len(lengths) == len(videos) and not any(fits):
         allowed = f"{bounds[0]:g}–{bounds[1]:g} seconds"
-        report.add(Code.BAD_MEDIA, "videos", f"must hold a clip of {allowed} to be edited.", allowed=allowed)
+        report.add(
+            Code.BAD_MEDIA,
+            "videos",
+            f"must hold a clip of {allowed} to be edited; the longest is {max(lengths):.2f} s.",
+            allowed=allowed,
+        )
 
 
 def sum_seconds(media: Sequence[Placed], *, longest: float = 0) -> float:

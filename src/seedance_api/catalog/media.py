@@ -9,6 +9,7 @@ from seedance_api.catalog.capabilities import Model, References
 from seedance_api.catalog.order import Kind, Mode, Role
 from seedance_api.catalog.problem import Code, Report, active_models
 from seedance_api.catalog.request import Facts, Media, Request
+from seedance_api.catalog.words import either
 
 # No model takes more of a kind than this; what is beyond is only counted, not looked at one by one.
 _LOOKED_AT = 64
@@ -76,7 +77,7 @@ def _place(piece: Media, *, alone: bool, report: Report) -> Placed | None:
         role = roles.get(piece.role)
         if role is None:
             names = tuple(roles)
-            says = f"must be one of {', '.join(names)}."
+            says = f"must be {either(names)}."
             report.add(Code.UNSUPPORTED_VALUE, f"{piece.path}.role", says, value=piece.role, allowed=names)
             return None
     elif piece.kind is not Kind.IMAGE:
@@ -98,7 +99,9 @@ def _frames_make_sense(frames: Sequence[Placed], report: Report) -> bool:
     before = len(report.problems)
     for role in (Role.FIRST_FRAME, Role.LAST_FRAME):
         for extra in [piece for piece in frames if piece.role is role][1:]:
-            report.add(Code.TOO_MANY, f"{extra.path}.role", f"is a second `{role}`; there can be one.", value=role)
+            report.add(
+                Code.TOO_MANY, f"{extra.path}.role", "must not repeat: only one image can have this role.", value=role
+            )
     if all(piece.role is Role.LAST_FRAME for piece in frames):
         report.add(Code.MISSING, "images", "has a last frame but no first frame.")
     return len(report.problems) == before
@@ -120,11 +123,12 @@ def check_use(request: Request, placement: Placement, model: Model, report: Repo
     if mode is not None and mode is not Mode.REFERENCE and not model.takes(mode):
         what = "a first frame" if mode is Mode.FIRST_FRAME else "a last frame"
         instead = ", or send the first frame alone" if model.takes(Mode.FIRST_FRAME) else ""
-        others = active_models(lambda other: other.takes(mode), report.today)
+        use = "Use " + either(active_models(lambda other: other.takes(mode), report.today))
         report.add(
             Code.UNSUPPORTED_VALUE,
             "images",
-            f"must not hold {what}: {model.name} does not take one. Use {' or '.join(others)}{instead}.",
+            "",
+            message=f"`images` must not hold {what}: {model.name} does not take one. {use}{instead}.",
             value=mode,
             allowed=tuple(rules.mode.value for rules in model.capabilities.modes),
             taken_by=lambda other: other.takes(mode),

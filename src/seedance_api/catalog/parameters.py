@@ -11,6 +11,7 @@ from seedance_api.catalog.pixels import ADAPTIVE
 from seedance_api.catalog.problem import Code, Report
 from seedance_api.catalog.request import Request
 from seedance_api.catalog.wanted import Wanted, fit_size
+from seedance_api.catalog.words import either
 
 # The API page still prints 2^32-1, its newer text 2^31-1; the smaller bound is right under both.
 SEEDS = (-1, 2_147_483_647)
@@ -103,7 +104,7 @@ def check_resolution(
         report.add(
             Code.UNSUPPORTED_VALUE,
             "resolution",
-            f"must be one of {', '.join(allowed)} for {where}.",
+            f"must be {either(allowed)} for {where}.",
             value=resolution,
             allowed=allowed,
             taken_by=taken_by,
@@ -114,7 +115,7 @@ def check_resolution(
 def _ratio(wanted: Wanted, model: Model, rules: ModeRules | None, task_type: TaskType, report: Report) -> str:
     ratio = wanted.ratio
     if task_type in (TaskType.EDIT, TaskType.EXTEND):
-        allowed, where = (ADAPTIVE,), f"`task_type` {task_type}: the output follows the video"
+        allowed, where = (ADAPTIVE,), f"`task_type` {task_type}, which keeps the shape of the video"
     elif rules is not None:
         allowed, where = rules.ratios, f"{model.name} in {rules.mode} mode"
     else:
@@ -126,7 +127,7 @@ def _ratio(wanted: Wanted, model: Model, rules: ModeRules | None, task_type: Tas
         report.add(
             Code.UNSUPPORTED_VALUE,
             "ratio",
-            f"must be one of {', '.join(allowed)} for {where}.",
+            f"must be {either(allowed)} for {where}.",
             value=ratio,
             allowed=allowed,
             taken_by=lambda other: ratio in ratios_of(other, mode),
@@ -156,17 +157,18 @@ def _duration(wanted: Wanted, model: Model, task_type: TaskType, frames: int | N
     if frames is not None and duration is None:
         return max(1, round((frames - 1) / 24))
     if task_type is TaskType.EDIT and duration not in (None, -1):
-        says = "must be -1 or absent to edit: the output is as long as the video."
+        says = "must be absent or -1 for `task_type` edit, which keeps the length of the video."
         report.add(Code.UNSUPPORTED_VALUE, "duration", says, value=duration, allowed=("-1",))
         return -1
     if duration is None:
         return -1 if task_type is TaskType.EDIT else takes.default
     if not takes.take(duration):
         allowed = f"{takes.least}–{takes.most}" + (" or -1" if takes.auto else "")
+        automatic = " or -1 (automatic)" if takes.auto else ""
         report.add(
             Code.OUT_OF_RANGE,
             "duration",
-            f"must be {allowed} whole seconds for {model.name}.",
+            f"must be {takes.least}–{takes.most} seconds{automatic} for {model.name}.",
             value=duration,
             allowed=allowed,
             taken_by=lambda other: other.capabilities.duration.take(duration),
@@ -180,7 +182,7 @@ def _frames(wanted: Wanted, model: Model, report: Report) -> int | None:
         return None
     if wanted.duration is not None:
         other = report.sources.get("duration", "duration")
-        report.add(Code.CONFLICT, "frames", f"and `{other}` exclude each other.", value=frames)
+        report.add(Code.CONFLICT, "frames", f"cannot be used together with `{other}`; send only one.", value=frames)
     if takes is None:
         report.add(
             Code.UNSUPPORTED_PARAMETER,
@@ -191,7 +193,7 @@ def _frames(wanted: Wanted, model: Model, report: Report) -> int | None:
         )
     elif not takes.take(frames):
         allowed = f"{takes.least}–{takes.most} in steps of {takes.step} (25 + 4n)"
-        report.add(Code.OUT_OF_RANGE, "frames", f"must be {allowed}.", value=frames, allowed=allowed)
+        report.add(Code.OUT_OF_RANGE, "frames", f"must be {allowed} for {model.name}.", value=frames, allowed=allowed)
     return frames
 
 
@@ -201,7 +203,7 @@ def check_seed(seed: int | None, report: Report) -> int:
         return -1
     least, most = SEEDS
     if not least <= seed <= most:
-        says = f"must be between {least} and {most}; -1 means a random one."
+        says = f"must be {least + 1} to {most}, or {least} for a random seed."
         report.add(Code.OUT_OF_RANGE, "seed", says, value=seed, allowed=f"{least}–{most}")
     return seed
 
@@ -256,7 +258,7 @@ def check_service_tier(tier: str | None, model: Model, draft: Draft | None, repo
         report.add(
             Code.UNSUPPORTED_VALUE,
             "service_tier",
-            f"must be one of {', '.join(allowed)} for {model.name}.",
+            f"must be {either(allowed)} for {model.name}.",
             value=tier,
             allowed=allowed,
             taken_by=lambda other: tier in other.capabilities.service_tiers,
@@ -275,7 +277,7 @@ def _task_type(request: Request, placement: Placement, model: Model, report: Rep
         report.add(
             Code.UNSUPPORTED_VALUE,
             "task_type",
-            f"must be one of {', '.join(allowed)} for {model.name}.",
+            f"must be {either(allowed)} for {model.name}.",
             value=name,
             allowed=tuple(kind.value for kind in allowed),
             taken_by=lambda other: name in other.capabilities.task_types,
@@ -285,5 +287,6 @@ def _task_type(request: Request, placement: Placement, model: Model, report: Rep
     if task_type in (TaskType.EDIT, TaskType.EXTEND) and not placement.of(Kind.VIDEO):
         report.add(Code.MISSING, "videos", f"needs a video for `task_type` {task_type}.")
     elif task_type is TaskType.REFERENCE and placement.mode not in (Mode.REFERENCE, None):
-        report.add(Code.CONFLICT, "task_type", "needs reference media.", value=name)
+        message = "`task_type` reference needs at least one input with the role `reference`."
+        report.add(Code.CONFLICT, "task_type", "", value=name, message=message)
     return task_type

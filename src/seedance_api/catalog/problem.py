@@ -9,6 +9,7 @@ import msgspec
 
 from seedance_api.catalog.capabilities import Model, State
 from seedance_api.catalog.models import MODELS
+from seedance_api.catalog.words import got
 
 Value = str | int | float | bool | None
 
@@ -45,7 +46,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     `allowed` is what this model takes there, `models` the active models that would take what was sent.
     `value` is never part of the prompt, and `message` holds nothing that the caller sent but
-    what has the form of a model's name.
+    numbers, short words, and what has the form of a model's name.
     """
 
     path: str
@@ -54,6 +55,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     value: Value = None
     allowed: tuple[str, ...] | str | None = None
     models: tuple[str, ...] = ()
+
+
+_TELLS_VALUE = frozenset({Code.OUT_OF_RANGE, Code.UNSUPPORTED_VALUE, Code.CONFLICT, Code.TOO_MANY})
+"""Problems with a value, not with the field; a file's facts are told in words of their own."""
 
 
 class Report:
@@ -79,9 +84,11 @@ class Report:
         taken_by: Callable[[Model], bool] | None = None,
         message: str | None = None,
     ) -> None:
-        """Note a problem; the message is the name of the field and what `says` says of it, unless one is given."""
+        """Note a problem; its message is the field, what `says` says of it, and the value, unless one is given."""
         source = self.sources.get(field, field)
         flagged = source.startswith("--")
+        if code in _TELLS_VALUE and not flagged:
+            says = says.removesuffix(".") + got(presentable(value)) + "."
         self.problems.append(
             Problem(
                 path="prompt" if flagged else source,

@@ -10,6 +10,7 @@ from seedance_api.catalog.capabilities import Model
 from seedance_api.catalog.characters import find_control
 from seedance_api.catalog.problem import Code, Report
 from seedance_api.catalog.request import Request
+from seedance_api.catalog.words import either
 
 PROMPT_CHARACTERS = 32_000
 
@@ -60,7 +61,7 @@ def read_prompt(prompt: str | None, report: Report) -> str:
         report.add(
             Code.OUT_OF_RANGE,
             "prompt",
-            f"must have at most {PROMPT_CHARACTERS:,} characters.",
+            f"must have at most {PROMPT_CHARACTERS:,} characters, but has {len(prompt):,}.",
             allowed=f"at most {PROMPT_CHARACTERS} characters",
         )
         return prompt[:PROMPT_CHARACTERS]
@@ -84,7 +85,7 @@ def read_seconds(request: Request, report: Report) -> int | None:
         report.sources["duration"] = "seconds"
         return seconds
     if seconds != request.duration:
-        report.add(Code.CONFLICT, "seconds", "contradicts `duration`.", value=request.seconds)
+        report.add(Code.CONFLICT, "seconds", "contradicts `duration`; send only one.", value=request.seconds)
     return request.duration
 
 
@@ -98,7 +99,7 @@ def fit_size(wanted: Wanted, model: Model, resolutions: tuple[str, ...], report:
         report.add(
             Code.UNSUPPORTED_VALUE,
             "size",
-            f"must be one of {', '.join(allowed)} for {model.name}.",
+            f"must be {either(allowed)} for {model.name}.",
             value=size,
             allowed=allowed,
             taken_by=lambda other: pixels.from_size(other, size, other.capabilities.resolutions) is not None,
@@ -114,7 +115,9 @@ def _stand(field: str, implied: str, named: str | None, size: str, report: Repor
         return implied
     if named != implied:
         source = report.sources.get(field, field)
-        report.add(Code.CONFLICT, "size", f"contradicts `{source}`: it stands for {implied}.", value=size)
+        report.add(
+            Code.CONFLICT, "size", f"stands for {implied}, which contradicts `{source}`; send only one.", value=size
+        )
     return named
 
 
@@ -126,7 +129,7 @@ def _agree(field: str, body: T | None, flag: T | None, sources: dict[str, str], 
         return flag
     if body != flag:
         name = report.sources.get(field, field)
-        report.add(Code.CONFLICT, "prompt", f"says `{sources[field]}`, which contradicts `{name}`.")
+        report.add(Code.CONFLICT, "prompt", f"says `{sources[field]}`, which contradicts `{name}`; send only one.")
     return body
 
 

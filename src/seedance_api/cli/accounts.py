@@ -15,6 +15,7 @@ from seedance_api.billing.credit import Moved
 from seedance_api.billing.limits import Spending
 from seedance_api.billing.rows import Period
 from seedance_api.billing.statement import month_of, statement
+from seedance_api.catalog.words import got
 from seedance_api.cli.run import (
     AsJson,
     Author,
@@ -217,7 +218,7 @@ def account_statement(
     """Print every movement of an account's money in a month, as CSV."""
     span = month_of(month or datetime.now(UTC).strftime("%Y-%m"))
     if span is None:
-        fail("--month must be a month such as 2026-11", 2)
+        fail(f"--month must be a month such as 2026-11{got(month)}", 2)
 
     async def verb(db: Database, _: Settings) -> None:
         account = await account_of(db, email)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from seedance_api.catalog.words import got
 from seedance_api.cli.accounts import Email
 from seedance_api.cli.run import AsJson, Author, DataDir, account_of, author_of, fail, in_database, show
 from seedance_api.foundation.db import Database
@@ -63,7 +64,7 @@ def asset_list(email: Email, data_dir: DataDir = None, as_json: AsJson = False) 
 def _id_of(asset: str) -> str:
     address = asset if asset.startswith(ASSET) else ASSET + asset
     if not is_asset(address):
-        fail("ID must be an asset's id: up to 128 letters, digits, - and _", 2)
+        fail(f"ID must be an asset's id: up to 128 letters, digits, - and _{got(asset)}", 2)
     return assets.id_of(address)
 
 

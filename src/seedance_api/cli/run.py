@@ -18,6 +18,7 @@ from seedance_api.accounts import queries
 from seedance_api.accounts.queries import Account
 from seedance_api.app.place import database_of
 from seedance_api.app.read import database_url, pepper_of
+from seedance_api.catalog.words import got
 from seedance_api.foundation import installation, log, migrations
 from seedance_api.foundation.db import COMMAND, UNREACHABLE, Database, open_connection
 from seedance_api.foundation.disk import Ballast
@@ -74,7 +75,7 @@ def amount_of(text: str, name: str = "AMOUNT") -> int:
     try:
         return parse_amount(text)
     except ValueError as error:
-        fail(f"{name} {error}", 2)
+        fail(f"{name} {error}{got(text)}", 2)
 
 
 def author_of(given: str | None) -> str:

@@ -20,6 +20,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, WebPImagePlugin
 
+from seedance_api.delivery.confined import Label, LabelQuestion
+
 _SIZE = 22  # lines of the label in the height of the picture
 _LEAST_PIXELS = 16
 _WHITE, _BLACK, _GREY = 235, 16, 128
@@ -28,24 +30,6 @@ _QUALITY = {"preset": "veryfast", "crf": "18"}
 # What Pillow would else look for among all its formats, once more in each child.
 _LOADED = (WebPImagePlugin,)
 _Bytes = NDArray[np.uint8]
-
-
-class Label(msgspec.Struct, frozen=True, kw_only=True):
-    """What is burned in, for how long. `font` is a file; None takes one that has Latin letters."""
-
-    text: str
-    seconds: int
-    font: str | None = None
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """Which files, each with where the labelled one goes. The pictures show a labelled moment of the video."""
-
-    label: Label
-    producer: str
-    content_id: str
-    video: tuple[str, str]
-    pictures: tuple[tuple[str, str], ...]
 
 
 def check(label: Label) -> None:
@@ -70,7 +54,7 @@ def _shape(char: str, font: ImageFont.FreeTypeFont) -> bytes:
 
 def main() -> None:
     """Answer on standard output whether it was done."""
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=LabelQuestion)
     try:
         aigc = {"Label": "1", "ContentProducer": question.producer, "ProduceID": question.content_id}
         write_video(*map(Path, question.video), label=question.label, aigc=aigc)

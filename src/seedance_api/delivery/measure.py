@@ -9,36 +9,17 @@ import av.error
 import msgspec
 from PIL import Image, WebPImagePlugin
 
+from seedance_api.delivery.confined import Measured, MeasureQuestion
+
 _THUMBNAIL = 640
 # What Pillow would else look for among all its formats, once more in each child.
 _LOADED = (WebPImagePlugin,)
 Image.preinit()
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the file is and where its thumbnail goes; where the picture of its last frame is, if there is one."""
-
-    video: str
-    thumbnail: str
-    last_frame: str | None = None
-
-
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file really holds. Sizes in pixels, length in seconds."""
-
-    width: int
-    height: int
-    frames: int
-    seconds: float
-    codec: str
-    audio: bool
-    last_frame: str | None = None
-    """Its media type, when it is a whole picture of the video's size."""
-
-
 def main() -> None:
     """Answer on standard output: the measures, or null for a file that does not play to its end."""
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=MeasureQuestion)
     try:
         answer = measure(Path(question.video), Path(question.thumbnail))
         if answer is not None and question.last_frame is not None:

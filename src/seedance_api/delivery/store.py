@@ -12,9 +12,8 @@ from obstore.store import ObjectStore
 
 from seedance_api.catalog import models, pixels
 from seedance_api.catalog.order import Order
-from seedance_api.delivery import certificate, measure
-from seedance_api.delivery.label import Label
-from seedance_api.delivery.label import Question as LabelQuestion
+from seedance_api.delivery import certificate
+from seedance_api.delivery.confined import Label, LabelQuestion, Measured, MeasureQuestion
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, content_id, mark
 from seedance_api.delivery.queries import Asset
 from seedance_api.foundation import objects
@@ -143,7 +142,7 @@ class Storage:
         found = await self._measure(video, thumbnail, last_frame)
         if isinstance(found, Failure) and found.is_ours:
             return Unstored("output_unavailable", ours=f"the measuring process ended: {found.kind}", fetched=True)
-        if not isinstance(found, measure.Measured) or not is_as_ordered(order, found):
+        if not isinstance(found, Measured) or not is_as_ordered(order, found):
             return Unstored("output_invalid", wrong=True)
         files = [
             Unsigned("video.mp4", str(video), "video/mp4", parent=str(video)),
@@ -184,11 +183,9 @@ class Storage:
             return Unstored("output_unavailable", ours=silence)
         return None
 
-    async def _measure(
-        self, video: Path, thumbnail: Path, last_frame: Path | None
-    ) -> measure.Measured | Failure | None:
+    async def _measure(self, video: Path, thumbnail: Path, last_frame: Path | None) -> Measured | Failure | None:
         question = msgspec.json.encode(
-            measure.Question(
+            MeasureQuestion(
                 video=str(video), thumbnail=str(thumbnail), last_frame=str(last_frame) if last_frame else None
             )
         )
@@ -203,7 +200,7 @@ class Storage:
         )
         if isinstance(answer, Failure):
             return answer
-        return msgspec.json.decode(answer, type=measure.Measured | None)
+        return msgspec.json.decode(answer, type=Measured | None)
 
     async def _write_label(
         self, label: Label, folder: Path, files: Sequence[Unsigned], seconds: float, origin: Origin
@@ -252,7 +249,7 @@ async def discard(stored: Stored, storage: Storage) -> None:
     await objects.delete(storage.objects, [asset.object_key for asset in stored.assets])
 
 
-def is_as_ordered(order: Order, found: measure.Measured) -> bool:
+def is_as_ordered(order: Order, found: Measured) -> bool:
     """Whether a playable file is near enough: as long and of the shape that was ordered, and whole."""
     if order.duration != -1 and found.seconds < order.seconds - max(_SHORT_SECONDS, order.seconds / 20):
         return False
@@ -261,7 +258,7 @@ def is_as_ordered(order: Order, found: measure.Measured) -> bool:
     return order.ratio == "adaptive" or abs(found.width / found.height - order.width / order.height) < 0.1
 
 
-def ratio_of(order: Order, said: Output, found: measure.Measured) -> str:
+def ratio_of(order: Order, said: Output, found: Measured) -> str:
     """The ratio's usual name when the size is one of the model's table, else what the provider says."""
     model = models.find(order.model)
     resolution = said.resolution or order.resolution

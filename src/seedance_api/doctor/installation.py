@@ -185,8 +185,11 @@ async def _upstream(db: Database, live: LiveSide) -> Remark:
         return Remark(name="upstream", status="error", message=live.problem)
     unserved = await queries.count_unserved(db, [*live.upstreams, "sandbox"])
     if unserved:
-        said = ", ".join(f"{number} videos are in progress at {name}" for name, number in unserved.items())
-        message = f"{said}, which is not configured here: give its table back to the file of upstreams"
+        said = ", ".join(
+            f"{number} {'video is' if number == 1 else 'videos are'} in progress at {name}"
+            for name, number in unserved.items()
+        )
+        message = f"{said}, which is not configured here: add its table to the file of upstreams again"
         return Remark(name="upstream", status="error", message=message)
     if live.sandbox:
         message = "SEEDANCE_LIVE_SANDBOX is on: live keys are charged for previews of the sandbox"

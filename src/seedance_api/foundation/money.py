@@ -20,7 +20,7 @@ def parse_amount(text: str) -> int:
         raise ValueError("must be a decimal number with at most six decimals, such as 12.50")
     micro = int(match[1]) * MICRO + int((match[2] or "").ljust(6, "0"))
     if micro > MOST:
-        raise ValueError("must be at most 1000000")
+        raise ValueError("must be at most 1,000,000")
     return micro
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from seedance_api.catalog.order import Kind
-from seedance_api.foundation.address import is_address, is_base64, shown
+from seedance_api.foundation.address import host_of, is_address, is_base64, shown
 from seedance_api.foundation.outbound import (
     UNREACHABLE,
     Blocked,
@@ -50,7 +50,8 @@ async def fetch(
         case Blocked() | Unreachable() | TooSlow():
             # What our rules refuse for where it leads looks like what did not answer, code and words.
             at_fault = isinstance(outcome, Blocked) and outcome.message != UNREACHABLE
-            return BadMedia("media_url" if at_fault else "media_unreachable", outcome.message)
+            said = outcome.message if at_fault else f"{outcome.message} ({host_of(source)})"
+            return BadMedia("media_url" if at_fault else "media_unreachable", said)
 
 
 def _no_address(source: str, kind: Kind) -> str:

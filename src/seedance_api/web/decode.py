@@ -2,7 +2,6 @@
 
 import difflib
 import functools
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -14,11 +13,11 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import msgspec
 from litestar.datastructures import MultiDict
 
+from seedance_api.catalog.words import got
 from seedance_api.foundation.errors import Problem
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 _UNKNOWN_MOST = 32
-_SHOWN_MOST = 10**15
 _FALSE_OR_TRUE = {"on": True, "yes": True, "off": False, "no": False}
 """What forms say beside true, false, 1 and 0."""
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{0,20})?(?:[eE][+]?[0-9]{1,2})?")
@@ -142,20 +141,27 @@ def _wrong(path: str, error: str, value: Any, *, strict: bool) -> Problem:
     inner = match[2] if match and match[2] else ""
     wanted = re.sub(r"`([^`]*)`", _in_words, match[1].split(" - at ")[0]) if match else "another kind of value"
     shown = value if isinstance(value, bool | int | float) else None
-    got = f" (got {json.dumps(shown)})" if shown is not None and abs(shown) < _SHOWN_MOST else ""
-    hint = _hint(path, wanted, value, strict=strict) if isinstance(value, str) and not inner else ""
-    message = f"`{path}{inner}` must be {wanted}{got}{hint}."
+    given = "" if inner else _given_as(path, wanted, value, strict=strict)
+    message = f"`{path}{inner}` must be {wanted}{given}."
     return Problem(path=path + inner, code="wrong_type", message=message, value=shown)
 
 
-def _hint(path: str, wanted: str, text: str, *, strict: bool) -> str:
-    """What to do about a text that stands for something else; nothing of it is repeated."""
-    if wanted == _ONE_OF["object"] and not strict:
-        return f". In a form, send each entry by itself: `{path}[a]=b`"
-    if not strict or wanted == _ONE_OF["str"]:
-        return ""
-    plain = _NUMBER.fullmatch(text.strip()) or text.strip().lower() in ("true", "false")
-    return ", and text was sent: send it without quotes" if plain else ", and text was sent"
+def _given_as(path: str, wanted: str, value: Any, *, strict: bool) -> str:
+    """What was given instead, and what to do about it where it is known; of a text in JSON nothing is repeated."""
+    match value:
+        case str() if wanted == _ONE_OF["object"] and not strict:
+            return f". In a form, send each entry by itself: `{path}[a]=b`"
+        case str() if strict:
+            plain = _NUMBER.fullmatch(value.strip()) or value.strip().lower() in ("true", "false")
+            return ", not text: send it without quotes" if plain else ", not text"
+        case None:
+            return ", not null"
+        case list():
+            return ", not a list"
+        case dict():
+            return ", not an object"
+        case _:
+            return got(value)
 
 
 def _in_words(match: re.Match[str]) -> str:

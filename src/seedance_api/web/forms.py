@@ -78,7 +78,9 @@ class Form:
         self._segment = segment
         self._text.clear()
         if len(self._parts) == PARTS_MOST:
-            raise AppError("invalid_multipart", f"The form has more than {PARTS_MOST} parts, which is the most.")
+            raise AppError(
+                "invalid_multipart", f"The form has more than {PARTS_MOST} parts; send at most {PARTS_MOST}."
+            )
         encoding = segment.header("Content-Transfer-Encoding", "").strip().lower()
         if encoding not in _PLAIN_ENCODINGS:
             shown = encoding if encoding in ("base64", "quoted-printable") else "another encoding"
@@ -93,7 +95,7 @@ class Form:
         self._text += data
         self.held += len(data)
         if len(self._text) > _FIELD_MOST and not is_data_url(self._text):
-            message = f"`{_shown(self._segment)}` is a text of more than 1 MiB, which is the most."
+            message = f"`{_shown(self._segment)}` is a text of more than 1 MiB; send at most 1 MiB."
             raise AppError("body_too_large", message)
 
     def _end(self) -> None:
@@ -208,7 +210,10 @@ class _Build:
             items = self.values.get(head)
             if not isinstance(items, list) or len(roles) > len(cast("list[Any]", items)):
                 said = f"{head}[][{ROLE}]"
-                message = f"`{said}` is given {len(roles)} times: send it once for each of `{head}[]`, in their order."
+                given = len(cast("list[Any]", items)) if isinstance(items, list) else 0
+                message = (
+                    f"`{said}` is given {len(roles)} times, `{head}[]` {given}: send one for each, in their order."
+                )
                 self.problems.append(Problem(path=said, code="repeated", message=message))
                 continue
             for at, (item, role) in enumerate(zip(cast("list[Any]", items), roles, strict=False)):

@@ -31,7 +31,9 @@ def parse_json(body: bytes | bytearray) -> dict[str, Any]:
         body = body[len(_UTF8_MARK) :]
     # each of these makes an object of some 25 times its size, and base64 has none of them
     if len(body) > _LARGE and body.count(b",") + body.count(b"{") + body.count(b"[") > _VALUES_MOST:
-        raise AppError("invalid_json", f"The body has more than {_VALUES_MOST:,} values, which is the most.")
+        raise AppError(
+            "invalid_json", f"The body has more than {_VALUES_MOST:,} values; send at most {_VALUES_MOST:,}."
+        )
     try:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -89,7 +91,9 @@ def _fault(body: bytes | bytearray) -> AppError:
         where = f"line {error.lineno}, column {error.colno}"
         return AppError("invalid_json", f"The body is not valid JSON: {says} ({where}).")
     except RecursionError:
-        return AppError("invalid_json", "The body is nested too deeply.")
+        return AppError(
+            "invalid_json", "The body is nested too deeply; send an object as the reference at /docs shows it."
+        )
     for path, value in _walk(decoded, ""):
         if isinstance(value, _NaN):
             return _at(path, f"is {value.name}; send a number that JSON has, or leave it out")

@@ -37,7 +37,7 @@ def checked_month(value: str | None) -> str | None:
 def checked_groups(value: str) -> str:
     names = [name.strip() for name in value.split(",")]
     if not set(names) <= set(GROUPS):
-        raise typer.BadParameter(f"{value!r} is not a list of {', '.join(GROUPS)}")
+        raise typer.BadParameter(f"{value!r} is not one or more of {', '.join(GROUPS)}, separated by commas")
     return ",".join(name for name in GROUPS if name in names)
 
 

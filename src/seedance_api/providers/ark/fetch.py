@@ -55,7 +55,7 @@ class Fetcher:
                 return _not_allowed(outcome.host or host, why, seen)
             stale = isinstance(outcome, Unreachable) and outcome.status in _STALE
             if not stale or last:
-                return _as_fetched(outcome, to, over=stale and _is_over(seen))
+                return _as_fetched(outcome, to, host, over=stale and _is_over(seen))
         raise AssertionError("the second round returns")
 
     async def aclose(self) -> None:
@@ -121,13 +121,17 @@ def _link(task: Task, variant: str) -> str | Unfetched:
     return Unfetched(f"the provider gave no link to the {variant}", gone=missing, wrong=True)
 
 
-def _as_fetched(outcome: Download, to: Path, *, over: bool) -> FetchOutcome:
+def _as_fetched(outcome: Download, to: Path, host: str | None, *, over: bool) -> FetchOutcome:
     match outcome:
         case Downloaded(size, content_type):
             if size and not (content_type or "").startswith(_TEXT):
                 return Fetched(size)
             to.unlink(missing_ok=True)
             return Unfetched("the provider's link leads to no media file", wrong=True)
+        case Unreachable("connect") if host is not None:
+            # as likely this machine's name server or network as their host: the operator can tell, we cannot
+            ours = f"{host[:253]}, where an upstream has put a finished file, cannot be reached from here"
+            return Unfetched("the file's host cannot be reached", ours=ours)
         case Unreachable(_, _, status):
             reason = f"the file's host answered with status {status}" if status else "the file's host broke off"
             return Unfetched(reason, gone=over, wrong=status in _STALE)
