@@ -1,8 +1,9 @@
 """The guide page on models, written from the catalogue so that it cannot fall behind it.
 
-Write it anew with `python -c "from seedance_api.catalog import document; print(document.render(), end='')"`.
+Write it anew with `python -m tools.document >docs/models.md`.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 
 from seedance_api.catalog import flags, models, parameters, wanted
@@ -32,7 +33,7 @@ def render() -> str:
 
 _INTRODUCTION = f"""\
 What each Seedance model takes and makes. `GET /v1/models` tells the same as JSON. This page is
-generated from the catalogue (`seedance_api/catalog/document.py`); do not edit it by hand.
+generated from the catalogue (`tools/document.py`); do not edit it by hand.
 
 Without a `model`, `{models.DEFAULT}` is used. The vendor's dated ids are accepted as aliases."""
 
@@ -298,3 +299,7 @@ def _yes(holds: bool) -> str:
 
 def _range(bounds: tuple[float, float]) -> str:
     return f"{bounds[0]}–{bounds[1]}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -7,8 +7,8 @@ from PIL import Image
 
 from providers.sandbox.kit import PROMPT, differ, image, landscape, plain, render, video
 from seedance_api.catalog.order import Mode, Role, TaskType
-from seedance_api.providers.sandbox.label import caption_stamp, label_stamp, watermark_stamp
-from seedance_api.providers.sandbox.pixels import cover, to_picture
+from seedance_preview.label import caption_stamp, label_stamp, watermark_stamp
+from seedance_preview.pixels import cover, to_picture
 
 HD = {"width": 854, "height": 480}
 

@@ -5,10 +5,9 @@ import os
 import av
 import pytest
 
-from providers.sandbox.kit import PROMPT, audio, boxes, commission, differ, image, landscape, render, tone, video
+from providers.sandbox.kit import PROMPT, audio, boxes, commission, differ, image, landscape, plan, render, tone, video
 from seedance_api.catalog.order import Role, TaskType
 from seedance_api.providers.provider import Done, Failed
-from seedance_api.providers.sandbox.plan import make_plan
 
 
 @pytest.mark.parametrize("size", [(854, 480), (480, 854), (1112, 834), (992, 432)])
@@ -35,16 +34,16 @@ def test_seconds_make_24_frames_each_and_one_more(tmp_path):
 
 
 def test_a_length_left_open_is_chosen_by_prompt_and_seed():
-    chosen = {make_plan(commission(duration=-1, frames=None, seed=seed)).frames for seed in range(40)}
+    chosen = {plan(commission(duration=-1, frames=None, seed=seed)).frames for seed in range(40)}
     assert chosen == {24 * s + 1 for s in range(4, 9)}
-    first, again = (make_plan(commission(attempt_id=a, duration=-1, frames=None)) for a in ("att_a", "att_b"))
+    first, again = (plan(commission(attempt_id=a, duration=-1, frames=None)) for a in ("att_a", "att_b"))
     assert first.frames == again.frames
 
 
 @pytest.mark.parametrize(("given", "expected"), [(5.3, 5), (2.0, 4), (29.6, 30)])
 def test_an_edit_is_as_long_as_its_clip(given, expected):
     work = commission(inputs=[video(given)], duration=-1, frames=None, task_type=TaskType.EDIT)
-    assert make_plan(work).frames == 24 * expected + 1
+    assert plan(work).frames == 24 * expected + 1
 
 
 def test_the_same_commission_makes_the_same_bytes(tmp_path):
@@ -63,7 +62,7 @@ def test_the_bytes_say_nothing_of_when_and_what(tmp_path):
 
 
 def test_a_seed_left_open_belongs_to_the_attempt(tmp_path):
-    seeds = [make_plan(commission(attempt_id=a, seed=-1)).seed for a in ("att_a", "att_a", "att_b")]
+    seeds = [plan(commission(attempt_id=a, seed=-1)).job.seed for a in ("att_a", "att_a", "att_b")]
     assert seeds[0] == seeds[1] != seeds[2]
     take = render(tmp_path, attempt_id="att_a", seed=-1)
     assert isinstance(take.result, Done)

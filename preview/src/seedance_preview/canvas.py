@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from seedance_api.providers.sandbox.palette import Color
+from seedance_preview.palette import Color
 
 Float = npt.NDArray[np.float32 | np.float64]
 """Single precision in practice; what NumPy says of some sums of it is wider."""

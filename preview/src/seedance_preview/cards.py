@@ -6,8 +6,8 @@ from math import ceil, sqrt
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from seedance_api.providers.sandbox.canvas import Float
-from seedance_api.providers.sandbox.pixels import Planes, to_planes
+from seedance_preview.canvas import Float
+from seedance_preview.pixels import Planes, to_planes
 
 _F32 = np.float32
 _BORDER = (247, 245, 240)

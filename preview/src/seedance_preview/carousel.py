@@ -8,11 +8,11 @@ import numpy as np
 from av import VideoFrame
 from PIL import Image
 
-from seedance_api.providers.sandbox.cards import Card, Seat, fit_inside, make_card, seat_cards
-from seedance_api.providers.sandbox.footage import cover_frame
-from seedance_api.providers.sandbox.pictures import ease
-from seedance_api.providers.sandbox.pixels import Planes, cover
-from seedance_api.providers.sandbox.plan import FPS, Plan
+from seedance_preview.cards import Card, Seat, fit_inside, make_card, seat_cards
+from seedance_preview.footage import cover_frame
+from seedance_preview.pictures import ease
+from seedance_preview.pixels import Planes, cover
+from seedance_preview.plan import FPS, Plan
 
 Feed = tuple[VideoFrame, ...]
 """The frames of the clips that one of our frames shows."""
@@ -34,7 +34,7 @@ class Carousel:
 
     def __init__(self, plan: Plan, exhibits: Sequence[Exhibit]) -> None:
         self.plan = plan
-        self.width, self.height = plan.order.width, plan.order.height
+        self.width, self.height = plan.job.width, plan.job.height
         self.groups = max(1, min(ceil(len(exhibits) / 3), int(plan.seconds / 1.6)))
         self.per_group = max(1, ceil(len(exhibits) / self.groups))
         draw = plan.draw("cards")
@@ -63,7 +63,7 @@ class Carousel:
         t, unit = index / FPS, min(self.width, self.height)
         bob = np.sin(t * (0.7 + 0.5 * a) + 6.28 * b)
         sway = np.sin(t * (0.5 + 0.4 * c) + 6.28 * d)
-        fixed = self.plan.order.camera_fixed
+        fixed = self.plan.job.camera_fixed
         slide = 0.0 if fixed else (0.5 - index / self.plan.frames) * (0.5 + a) * 0.05
         return float(seat.x + unit * (0.008 * sway + slide)), float(seat.y + unit * (0.012 * bob + 0.05 * (1 - coming)))
 

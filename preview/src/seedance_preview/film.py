@@ -15,11 +15,11 @@ from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from seedance_api.providers.sandbox.footage import RATE
-from seedance_api.providers.sandbox.paint import Painter
-from seedance_api.providers.sandbox.pixels import to_picture
-from seedance_api.providers.sandbox.plan import FPS
-from seedance_api.providers.sandbox.sound import Track
+from seedance_preview.footage import RATE
+from seedance_preview.paint import Painter
+from seedance_preview.pixels import to_picture
+from seedance_preview.plan import FPS
+from seedance_preview.sound import Track
 
 _PAINTERS = 2
 _AHEAD = 4

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from av import AudioResampler, VideoFrame
 from av.error import FFmpegError
 
-from seedance_api.providers.sandbox.pixels import InputUnreadableError, Planes, planes_of, scale
-from seedance_api.providers.sandbox.plan import FPS
+from seedance_preview.pixels import InputUnreadableError, Planes, planes_of, scale
+from seedance_preview.plan import FPS
 
 RATE = 48_000
 

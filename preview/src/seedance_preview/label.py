@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from seedance_api.providers.sandbox.canvas import Float
-from seedance_api.providers.sandbox.pixels import Planes
+from seedance_preview.canvas import Float
+from seedance_preview.pixels import Planes
 
 LABEL = "SANDBOX PREVIEW · not an AI model"
 WATERMARK = "AI generated"

@@ -8,15 +8,14 @@ from pathlib import Path
 from av import VideoFrame
 from PIL import Image
 
-from seedance_api.catalog.order import Kind, Role
-from seedance_api.providers.provider import Input
-from seedance_api.providers.sandbox import label
-from seedance_api.providers.sandbox.canvas import Canvas, look, vignette
-from seedance_api.providers.sandbox.carousel import Carousel, ClipSlot, Exhibit, Feed
-from seedance_api.providers.sandbox.footage import Footage, cover_frame
-from seedance_api.providers.sandbox.palette import choose_palette
-from seedance_api.providers.sandbox.pictures import Dissolve, Grade, Light, Still, ease, to_frame
-from seedance_api.providers.sandbox.pixels import (
+from seedance_preview import label
+from seedance_preview.canvas import Canvas, look, vignette
+from seedance_preview.carousel import Carousel, ClipSlot, Exhibit, Feed
+from seedance_preview.footage import Footage, cover_frame
+from seedance_preview.job import Input
+from seedance_preview.palette import choose_palette
+from seedance_preview.pictures import Dissolve, Grade, Light, Still, ease, to_frame
+from seedance_preview.pixels import (
     Planes,
     cover,
     enlarge,
@@ -24,8 +23,8 @@ from seedance_api.providers.sandbox.pixels import (
     planes_of,
     to_planes,
 )
-from seedance_api.providers.sandbox.plan import FPS, Plan, Shot
-from seedance_api.providers.sandbox.scenes import choose_scene
+from seedance_preview.plan import FPS, Plan, Shot
+from seedance_preview.scenes import choose_scene
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Material:
 
     def open(self) -> Image.Image:
         """Read it as a picture."""
-        return open_picture(self.path, self.input.media_type or "")
+        return open_picture(self.path, self.input.media_type)
 
 
 class Painter:
@@ -45,15 +44,15 @@ class Painter:
 
     def __init__(self, plan: Plan, materials: list[Material], stack: ExitStack) -> None:
         self.plan = plan
-        self.size = (plan.order.width, plan.order.height)
-        self.palette = choose_palette(plan.prompt, plan.draw("palette"))
+        self.size = (plan.job.width, plan.job.height)
+        self.palette = choose_palette(plan.job.prompt, plan.draw("palette"))
         self._clips: list[Footage] = []
         self._base = self._choose_base(materials, stack)
         self._cards = self._seat_cards(materials, stack) if plan.shot is Shot.SCENE else None
         self._label = label.label_stamp(*self.size)
-        self._caption = label.caption_stamp(plan.prompt, *self.size)
-        self._draft = label.draft_stamp(*self.size) if plan.order.draft else None
-        self._watermark = label.watermark_stamp(*self.size) if plan.order.watermark else None
+        self._caption = label.caption_stamp(plan.job.prompt, *self.size)
+        self._draft = label.draft_stamp(*self.size) if plan.job.draft else None
+        self._watermark = label.watermark_stamp(*self.size) if plan.job.watermark else None
 
     def feed(self, index: int) -> Feed:
         """Read the clips on to a frame."""
@@ -78,7 +77,7 @@ class Painter:
             case Shot.SCENE:
                 return self._prepare_scene()
             case Shot.FROM_PICTURE:
-                first = next(m for m in materials if m.input.role is Role.FIRST_FRAME)
+                first = next(m for m in materials if m.input.role == "first_frame")
                 return self._prepare_still(to_planes(cover(first.open(), *self.size)))
             case Shot.BETWEEN_PICTURES:
                 return self._prepare_pair(materials)
@@ -95,8 +94,8 @@ class Painter:
         draw = self.plan.draw("scene")
         scene = choose_scene(self.palette, draw, small)
         corners = vignette(*small, 0.34)
-        pan = draw.uniform(-0.16, 0.16, 2) * (0 if self.plan.order.camera_fixed else 1)
-        push = 0.0 if self.plan.order.camera_fixed else float(draw.uniform(0.05, 0.13))
+        pan = draw.uniform(-0.16, 0.16, 2) * (0 if self.plan.job.camera_fixed else 1)
+        push = 0.0 if self.plan.job.camera_fixed else float(draw.uniform(0.05, 0.13))
         start = float(draw.uniform(0, 40))
 
         def base(index: int, _: Feed) -> VideoFrame:
@@ -122,8 +121,8 @@ class Painter:
 
     def _prepare_pair(self, materials: list[Material]) -> Callable[[int, Feed], VideoFrame]:
         pictures = {m.input.role: to_planes(cover(m.open(), *self.size)) for m in materials}
-        first = Still(pictures[Role.FIRST_FRAME], self.plan.draw("camera"))
-        last = Still(pictures[Role.LAST_FRAME], self.plan.draw("camera back"))
+        first = Still(pictures["first_frame"], self.plan.draw("camera"))
+        last = Still(pictures["last_frame"], self.plan.draw("camera back"))
         light = Light(self.palette, self.plan.draw("light"))
         dissolve = Dissolve(self.plan.draw("dissolve"))
 
@@ -158,16 +157,16 @@ class Painter:
         """Every reference gets a card; a clip's card shows the clip."""
         exhibits: list[Exhibit] = []
         for material in materials:
-            if material.input.kind is Kind.IMAGE:
+            if material.input.kind == "image":
                 exhibits.append(material.open())
-            elif material.input.kind is Kind.VIDEO:
+            elif material.input.kind == "video":
                 clip = stack.enter_context(Footage(material.path))
                 exhibits.append(ClipSlot(ratio=clip.ratio, feed=len(self._clips)))
                 self._clips.append(clip)
         return Carousel(self.plan, exhibits)
 
     def _push(self, share: float) -> float:
-        return 0.0 if self.plan.order.camera_fixed else ease(share)
+        return 0.0 if self.plan.job.camera_fixed else ease(share)
 
     @property
     def mark_box(self) -> tuple[int, int, int, int] | None:
@@ -182,7 +181,7 @@ class Painter:
 
 
 def _first_clip(materials: list[Material]) -> Path:
-    return next(m.path for m in materials if m.input.kind is Kind.VIDEO)
+    return next(m.path for m in materials if m.input.kind == "video")
 
 
 def _own(planes: Planes) -> Planes:

@@ -6,9 +6,9 @@ import numpy as np
 from av import VideoFrame
 from PIL import Image
 
-from seedance_api.providers.sandbox.canvas import Float, Swell, look, smooth
-from seedance_api.providers.sandbox.palette import Color, Palette, mix
-from seedance_api.providers.sandbox.pixels import Bytes, Planes, enlarge_map, planes_of
+from seedance_preview.canvas import Float, Swell, look, smooth
+from seedance_preview.palette import Color, Palette, mix
+from seedance_preview.pixels import Bytes, Planes, enlarge_map, planes_of
 
 _F32, _I16 = np.float32, np.int16
 

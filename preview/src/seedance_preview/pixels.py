@@ -13,7 +13,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from PIL import Image, ImageOps
 
-from seedance_api.providers.sandbox.canvas import Canvas, Float
+from seedance_preview.canvas import Canvas, Float
 
 Bytes = npt.NDArray[np.uint8]
 _KNOWN_SPACES = {s.value for s in Colorspace} - {Colorspace.DEFAULT.value}

@@ -7,91 +7,72 @@ from pathlib import Path
 
 import msgspec
 
-from seedance_api.catalog.order import Kind
-from seedance_api.providers.provider import Commission, Done, Failed
-from seedance_api.providers.sandbox.child import Job, Result
-from seedance_api.providers.sandbox.film import save_last_frame, shoot
-from seedance_api.providers.sandbox.footage import has_sound, read_sound
-from seedance_api.providers.sandbox.magic import Magic, Spell, read_magic
-from seedance_api.providers.sandbox.paint import Material, Painter
-from seedance_api.providers.sandbox.pixels import InputUnreadableError
-from seedance_api.providers.sandbox.plan import Plan, Shot, describe, make_plan
-from seedance_api.providers.sandbox.sound import Pad, Tape, Track
+from seedance_preview.film import save_last_frame, shoot
+from seedance_preview.footage import has_sound, read_sound
+from seedance_preview.job import Job, NotRendered, Rendered, Result
+from seedance_preview.paint import Material, Painter
+from seedance_preview.pixels import InputUnreadableError
+from seedance_preview.plan import Plan, Shot, make_plan
+from seedance_preview.sound import Pad, Tape, Track
 
 _REPORT_SECONDS = 0.25
-_FAILED = Failed(code="provider_failed", message="The render failed (sandbox).")
-_WITHHELD = Failed(code="output_moderated", message="The finished video was withheld by moderation (sandbox).")
-_UNREADABLE = Failed(code="input_unreadable", message="An input file could not be read as what it is said to be.")
 
 
 class _StruckError(Exception):
-    """The magic value `fail` has struck."""
+    """The job was to fail, and has."""
 
 
 def produce(folder: Path) -> None:
     """Read `job.json`, write `video.mp4`, `last_frame.png` if ordered, and `result.json` at the very end."""
     job = msgspec.json.decode((folder / "job.json").read_bytes(), type=Job)
-    magic = read_magic(job.commission.prompt)
-    assert isinstance(magic, Magic)
     try:
-        result = _render(job, folder, magic)
+        result: Result = _render(job, folder)
     except InputUnreadableError:
-        result = _UNREADABLE
+        result = NotRendered("input_unreadable")
     except _StruckError:
-        result = _FAILED
-    if Spell.OUTPUT_MODERATED in magic and isinstance(result, Done):
-        result = _WITHHELD
-    if Spell.BROKEN in magic:
+        result = NotRendered("failed")
+    if job.cut and isinstance(result, Rendered):
         video = folder / "video.mp4"
         with video.open("r+b") as file:
             file.truncate(video.stat().st_size // 2)
     (folder / "result.json").write_bytes(msgspec.json.encode(result))
 
 
-def _render(job: Job, folder: Path, magic: Magic) -> Result:
-    commission = job.commission
-    order = commission.order
-    plan = make_plan(commission)
-    given = zip(commission.inputs, job.files, strict=True)
-    materials = [Material(one, folder / name) for one, name in given]
-    watch = _Watch(plan, magic)
+def _render(job: Job, folder: Path) -> Rendered:
+    plan = make_plan(job)
+    materials = [Material(given, folder / given.file) for given in job.inputs]
+    watch = _Watch(plan)
     with ExitStack() as stack:
         painter = Painter(plan, materials, stack)
-        track = _make_track(plan, materials) if order.generate_audio else None
+        track = _make_track(plan, materials) if job.sound else None
         shoot(painter, track, folder / "video.mp4", watch.after_frame)
-        if order.return_last_frame:
+        if job.last_frame:
             save_last_frame(painter, folder / "video.mp4", folder / "last_frame.png")
-    return Done(describe(plan, input_video_seconds=_video_seconds(commission), last_frame=order.return_last_frame))
+    return Rendered(frames=plan.frames, seconds=plan.seconds)
 
 
 def _make_track(plan: Plan, materials: list[Material]) -> Track:
     """The reference audio, or in an edit the clip's own sound."""
-    kind = Kind.VIDEO if plan.shot is Shot.EDIT else Kind.AUDIO
-    paths = [m.path for m in materials if m.input.kind in {Kind.AUDIO, kind} and has_sound(m.path)]
+    kind = "video" if plan.shot is Shot.EDIT else "audio"
+    paths = [m.path for m in materials if m.input.kind in {"audio", kind} and has_sound(m.path)]
     tape = Tape(piece for path in paths for piece in read_sound(path)) if paths else None
     return Track(Pad(plan.draw("sound"), plan.seconds), tape)
 
 
-def _video_seconds(commission: Commission) -> float:
-    return commission.order.input_video_seconds or sum(
-        i.seconds or 0.0 for i in commission.inputs if i.kind is Kind.VIDEO
-    )
-
-
 class _Watch:
-    """Reports progress on standard output a few times a second, and works the magic that concerns time."""
+    """Reports progress on standard output a few times a second, and does what the job wants of time."""
 
-    def __init__(self, plan: Plan, magic: Magic) -> None:
-        self.frames, self.magic = plan.frames, magic
+    def __init__(self, plan: Plan) -> None:
+        self.frames, self.job = plan.frames, plan.job
         self.started_at = time.monotonic()
         self.reported_at = 0.0
 
     def after_frame(self, done: int) -> None:
         """Called with the number of frames that are encoded."""
-        if Spell.FAIL in self.magic and done > self.frames // 3:
+        if self.job.fails and done > self.frames // 3:
             raise _StruckError
         self._report(done)
-        due = self.started_at + self.magic.slow_seconds * done / self.frames
+        due = self.started_at + self.job.slow_seconds * done / self.frames
         while time.monotonic() < due:
             time.sleep(min(0.25, max(0.0, due - time.monotonic())))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from seedance_api.providers.sandbox.footage import RATE
+from seedance_preview.footage import RATE
 
 Samples = npt.NDArray[np.float32]
 _TAU = 2 * np.pi

@@ -16,7 +16,8 @@ def die_with_parent(parent: int | None = None) -> None:
 
     `parent` is the process id expected; when that one is gone already, this process ends at once.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
     if parent is not None and os.getppid() != parent:
         os._exit(1)
 

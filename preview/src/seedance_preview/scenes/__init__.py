@@ -4,12 +4,12 @@ from typing import Protocol
 
 import numpy as np
 
-from seedance_api.providers.sandbox.canvas import Canvas, View
-from seedance_api.providers.sandbox.palette import Palette
-from seedance_api.providers.sandbox.scenes.aurora import Aurora
-from seedance_api.providers.sandbox.scenes.bloom import Bloom
-from seedance_api.providers.sandbox.scenes.hills import Hills
-from seedance_api.providers.sandbox.scenes.silk import Silk
+from seedance_preview.canvas import Canvas, View
+from seedance_preview.palette import Palette
+from seedance_preview.scenes.aurora import Aurora
+from seedance_preview.scenes.bloom import Bloom
+from seedance_preview.scenes.hills import Hills
+from seedance_preview.scenes.silk import Silk
 
 
 class Scene(Protocol):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seedance_api.providers.sandbox.canvas import Canvas, Float, Swell, View, smooth
-from seedance_api.providers.sandbox.palette import WHITE, Palette, dim, mix
+from seedance_preview.canvas import Canvas, Float, Swell, View, smooth
+from seedance_preview.palette import WHITE, Palette, dim, mix
 
 _F32 = np.float32
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seedance_api.providers.sandbox.canvas import Canvas, View, smooth
-from seedance_api.providers.sandbox.palette import Color, Palette, dim, mix
+from seedance_preview.canvas import Canvas, View, smooth
+from seedance_preview.palette import Color, Palette, dim, mix
 
 _F32 = np.float32
 _CLOUDS = 7

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seedance_api.providers.sandbox.canvas import Canvas, Float, View
-from seedance_api.providers.sandbox.palette import Palette, dim
+from seedance_preview.canvas import Canvas, Float, View
+from seedance_preview.palette import Palette, dim
 
 _F32 = np.float32
 

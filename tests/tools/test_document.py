@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from seedance_api.catalog import document, flags, models
+from seedance_api.catalog import flags, models
 from seedance_api.catalog.problem import MEANINGS, Code
+from tools import document
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 
