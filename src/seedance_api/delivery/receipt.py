@@ -1,8 +1,6 @@
 """Receipt: what was deleted of a generation, when, from where; signed, so that it can be shown to others."""
 
 import base64
-import hashlib
-import hmac
 from datetime import datetime
 from typing import Literal
 
@@ -12,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from seedance_api.delivery import queries
 from seedance_api.delivery.queries import Deletion, Kept
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.secrets import derive
 
-_PURPOSE = b"seedance deletion receipts, 1"
+_PURPOSE = "seedance deletion receipts, 1"
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -61,7 +60,7 @@ async def receipt(db: Database, generation_id: str, key: Ed25519PrivateKey) -> D
 
 def receipt_key(pepper: bytes) -> Ed25519PrivateKey:
     """The key that receipts are signed with: of the installation's pepper, and for this purpose only."""
-    return Ed25519PrivateKey.from_private_bytes(hmac.digest(pepper, _PURPOSE, hashlib.sha256))
+    return Ed25519PrivateKey.from_private_bytes(derive(pepper, _PURPOSE))
 
 
 def _base64(value: bytes) -> str:
