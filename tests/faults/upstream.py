@@ -22,8 +22,7 @@ from seedance_api.doctor.examine import examine
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
-from seedance_api.serve import free_port
-from stage import Service, until
+from stage import Service, free_port, until
 
 MAIN = "seedance-2.0-mini"
 DRAFTS = "seedance-2.5"

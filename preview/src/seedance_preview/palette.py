@@ -50,7 +50,6 @@ def mix(a: Color, b: Color, share: float) -> Color:
 
 
 WHITE = color("ffffff")
-BLACK = color("000000")
 
 # name: (sky, lights, ground, words that call for it)
 _MOODS: dict[str, tuple[str, str, str, str]] = {
