@@ -19,7 +19,7 @@ PEPPER_BYTES = bytes.fromhex(PEPPER)
 
 def with_database(url: str, verb: Callable[[Database], Awaitable[None]]) -> None:
     async def main() -> None:
-        db = await Database.connect(url, most=4)
+        db = await Database.connect(url, max_connections=4)
         try:
             await verb(db)
         finally:

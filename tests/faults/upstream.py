@@ -182,7 +182,7 @@ class Live:
 
     def _push(self, sql: str, which: object, job: str = "advance") -> None:
         async def run() -> None:
-            db = await Database.connect(self.url, most=1)
+            db = await Database.connect(self.url, max_connections=1)
             try:
                 async with db.transaction() as connection:
                     found = await connection.fetch(sql, list(which) if isinstance(which, tuple) else which)
@@ -254,7 +254,7 @@ class Live:
         email = self.service.account["email"]
 
         async def run() -> None:
-            db = await Database.connect(self.url, most=1)
+            db = await Database.connect(self.url, max_connections=1)
             try:
                 await accounts.set_regions(db, email, regions or None)
             finally:
@@ -276,7 +276,7 @@ class Live:
         """The invariants hold, and nothing has crashed since this was asked last."""
 
         async def run() -> list[str]:
-            db = await Database.connect(self.url, most=2)
+            db = await Database.connect(self.url, max_connections=2)
             try:
                 store = open_store(None, self.service.folder / "data" / "objects")
                 found = await examine(db, store, accepted=self.accepted, tell=lambda _: None)

@@ -138,14 +138,14 @@ class Parts:
         """How long presigned links of the object store are good for; 0 where we send content ourselves."""
         self.verifying = verifying
         self.posting = posting
-        self.testing = Limiter(a_minute=_TESTS_A_MINUTE)
+        self.testing = Limiter(per_minute=_TESTS_A_MINUTE)
         self.testing_at_once = asyncio.Semaphore(_TESTS_AT_ONCE)
         self.seals = Seals(pepper, public_url)
         self.budget = Budget()
         self.find = Finder(db)
         self.changes = Changes()
         self.places = Places(db)
-        self._seen: Batch[str, Seen | None] = Batch(self._load, most=500)
+        self._seen: Batch[str, Seen | None] = Batch(self._load, max_items=500)
 
     def is_sandbox(self, principal: Principal) -> bool:
         """Whether this key's videos are previews by the sandbox."""

@@ -32,8 +32,8 @@ def allow_open_files() -> None:
 
     Many systems begin with 1024, for programs that still use `select`.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def apart(work: Callable[[], int], seconds: float) -> int:

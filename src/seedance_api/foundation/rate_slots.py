@@ -1,4 +1,4 @@
-"""Turns: something that the whole installation may do only so often, whatever the number of its processes."""
+"""Rate slots: something that the whole installation may do only so often, whatever the number of its processes."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,20 +6,20 @@ from contextlib import asynccontextmanager
 
 from seedance_api.foundation.db import Database
 
-_MOST_AHEAD = 100
-"""Nobody waits for more turns than this. A clock that is set back, as by a failover, would have all wait that long."""
+_MAX_AHEAD = 100
+"""Nobody waits for more slots than this. A clock that is set back, as by a failover, would have all wait that long."""
 
 
-class Turns:
-    """Turns by the database's clock, at least `gap_seconds` apart, first come first served."""
+class RateSlots:
+    """Slots by the database's clock, at least `gap_seconds` apart, first come first served."""
 
     def __init__(self, db: Database, name: str, gap_seconds: float) -> None:
         # what leaves evenly does not arrive evenly
         self._db, self._name, self._gap = db, name, 1.05 * gap_seconds
 
     @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None, None]:
-        """Wait for a turn, and have it."""
+    async def slot(self) -> AsyncGenerator[None, None]:
+        """Wait for a slot, and have it."""
         await asyncio.sleep(await self._reserve())
         yield
 
@@ -35,5 +35,5 @@ class Turns:
             """,
             self._name,
             self._gap,
-            _MOST_AHEAD,
+            _MAX_AHEAD,
         )
