@@ -17,7 +17,7 @@ if [ -z "$python" ]; then
 fi
 
 stamp=.venv/.setup
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cat uv.lock pyproject.toml client/pyproject.toml | cksum)" ]; then
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cat uv.lock pyproject.toml client/pyproject.toml preview/pyproject.toml | cksum)" ]; then
     exit 0
 fi
 
@@ -43,4 +43,4 @@ if [ -s /etc/ssl/certs/ca-certificates.crt ]; then
     export UV_SYSTEM_CERTS=true
 fi
 UV_PYTHON_DOWNLOADS=never .tools/bin/uv sync --quiet --locked --python "$python"
-cat uv.lock pyproject.toml client/pyproject.toml | cksum >"$stamp"
+cat uv.lock pyproject.toml client/pyproject.toml preview/pyproject.toml | cksum >"$stamp"

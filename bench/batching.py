@@ -74,8 +74,8 @@ def _readers(db: Database, ids: list[str], *, shared: bool) -> list[Call]:
 
         return call
 
-    one: Batch[str, Seen | None] = Batch(load, most=_READS_MOST)
-    return [caller(at, one if shared else Batch(load, most=1)) for at in range(CALLERS)]
+    one: Batch[str, Seen | None] = Batch(load, max_items=_READS_MOST)
+    return [caller(at, one if shared else Batch(load, max_items=1)) for at in range(CALLERS)]
 
 
 def _writers(db: Database, ground: Ground, *, shared: bool) -> list[Call]:

@@ -59,7 +59,7 @@ class Recording(Database):
 
 async def write_script(ground: Ground, *, live: bool = False) -> str:
     """pgbench's script for one create: the writer's own statements with their values, and ids of its own."""
-    db = await Database.connect(ground.url, most=1)
+    db = await Database.connect(ground.url, max_connections=1)
     try:
         recording = Recording(db.pool, db.url)
         write, new = Writer(recording), compose(ground, live=live)

@@ -57,7 +57,7 @@ async def _put_video(ground: Ground, size: int) -> str:
     """The path of a finished video of this size."""
     file = ground.data / "objects" / "content" / f"{size}.mp4"
     write_file(file, size)
-    db = await Database.connect(ground.url, most=2)
+    db = await Database.connect(ground.url, max_connections=2)
     try:
         (one,) = await write_completed(db, ground, 1, file=file)
     finally:

@@ -102,7 +102,7 @@ def _stop_fake(fake: FakeArk) -> None:
 
 async def _compare(stage: Stage, ground: Ground, hung: FakeArk, call: str) -> tuple[list[float], list[float]]:
     videos = 4 if stage.quick else 12
-    db = await Database.connect(ground.url, most=6)
+    db = await Database.connect(ground.url, max_connections=6)
     try:
         await _durations(db, ground, 2)  # the first ones start what is started once
         alone = await _durations(db, ground, videos)

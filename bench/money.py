@@ -106,7 +106,7 @@ async def _verify(ours: Ground, bare: Ground) -> None:
     made, *beside = counted[bare.url]
     assert made > 0, "nothing was created"
     assert beside == [0] * 3, f"{made} creates without money have so many notes, holds and transfers: {beside}"
-    db = await Database.connect(ours.url, most=2)
+    db = await Database.connect(ours.url, max_connections=2)
     try:
         findings = [await check(db, one) for one in INVARIANTS if one.name in _SUMS]
     finally:
@@ -116,7 +116,7 @@ async def _verify(ours: Ground, bare: Ground) -> None:
 
 
 async def _counts(ground: Ground) -> list[int]:
-    db = await Database.connect(ground.url, most=2)
+    db = await Database.connect(ground.url, max_connections=2)
     try:
         return [
             await db.fetchval("SELECT count(*) FROM generation"),

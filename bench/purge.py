@@ -66,7 +66,7 @@ def _run(stage: Stage, count: int) -> dict[str, float]:
 
 async def _fill(ground: Ground, count: int) -> None:
     """Finished videos whose time has come: rows like that of one which the product wrote, and an object each."""
-    db = await Database.connect(ground.url, most=2)
+    db = await Database.connect(ground.url, max_connections=2)
     try:
         first = compose(ground)
         await Writer(db)(first)

@@ -31,7 +31,7 @@ def measure(stage: Stage) -> list[Figure]:
 
 async def write_paths(ground: Ground) -> Path:
     """A thousand finished videos, and the file of their paths for wrk."""
-    db = await Database.connect(ground.url, most=4)
+    db = await Database.connect(ground.url, max_connections=4)
     try:
         ids = await write_completed(db, ground, _VIDEOS)
     finally:

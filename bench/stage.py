@@ -248,7 +248,7 @@ async def _execute(url: str, sql: str) -> None:
 
 
 async def _make_ground(url: str, data: Path) -> Ground:
-    db = await Database.connect(url, most=2)
+    db = await Database.connect(url, max_connections=2)
     try:
         pepper = bytes.fromhex(PEPPER)
         await installation.make(db, pepper)

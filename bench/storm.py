@@ -2,8 +2,8 @@
 
 Starts a service of its own with two API processes, creates short videos with a live key as a good client does (an
 idempotency key each, tried again until there is an answer), and meanwhile kills API processes, the worker, now and then
-the whole `serve`, and whoever comes by at one of the places between two steps (`foundation/kill.py`). With `--freezes`
-it stops processes beside that for 2 to 60 s (SIGSTOP, as a host that swaps or migrates does), ends backends of
+the whole `serve`, and whoever comes by at one of the places between two steps (`foundation/kill_points.py`). With
+`--freezes` it stops processes beside that for 2 to 60 s (SIGSTOP, as a host that swaps or migrates does), ends backends of
 PostgreSQL, and lets every connection to PostgreSQL fall silent while new ones pass. With `--stops` PostgreSQL itself
 is stopped at once every 5 to 20 s, as by `pg_ctl stop -m immediate`, and is back after 0 to 5 s; `--light` adds clients
 whose orders cost no render, so that thousands meet it. A second account has money for a few videos only, so most of its
@@ -34,7 +34,7 @@ from bench.race import judge, tell
 from bench.service import Service, kill, violations
 from bench.stage import Stage
 from bench.stops import Stops
-from seedance_api.foundation.kill import POINTS, Point
+from seedance_api.foundation.kill_points import POINTS, Point
 
 _UNFINISHED = 6
 _CREATORS = 3

@@ -163,7 +163,7 @@ class Ear:
 async def _run(stage: Stage, play: Play, *, callbacks: bool) -> Round:
     found = Round()
     few, many = (_FEW_QUICKLY, _MANY_QUICKLY) if stage.quick else (_FEW, _MANY)
-    db = await Database.connect(play.ground.url, most=6)
+    db = await Database.connect(play.ground.url, max_connections=6)
     ear = Ear()
     connection = await ear.open(play.ground.url)
     try:

@@ -67,7 +67,7 @@ def _play(stage: Stage, hanging: int) -> Round:
 
 async def _open(ground: Ground, port: int, count: int) -> list[str]:
     """An account for each endpoint."""
-    db = await Database.connect(ground.url, most=2)
+    db = await Database.connect(ground.url, max_connections=2)
     accounts = [(await create_account(db, f"{number}@example.org")).id for number in range(count)]
     await db.execute(
         """
@@ -84,7 +84,7 @@ async def _open(ground: Ground, port: int, count: int) -> list[str]:
 
 
 async def _run(stage: Stage, ground: Ground, accounts: list[str], hanging: int, heard: Path) -> Round:
-    db = await Database.connect(ground.url, most=8)
+    db = await Database.connect(ground.url, max_connections=8)
     try:
         committed: dict[int, float] = {}
         await _tell(db, accounts, [(1, len(accounts) - 1)], {})

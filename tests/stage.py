@@ -138,7 +138,7 @@ class Service:
 
     def _do(self, verb: Callable[[Database], Awaitable[T]]) -> T:
         async def run() -> T:
-            db = await Database.connect(self.database_url, most=1)
+            db = await Database.connect(self.database_url, max_connections=1)
             try:
                 await installation.make(db, bytes.fromhex(PEPPER))
                 return await verb(db)

@@ -74,7 +74,7 @@ def test_no_text_of_ours_tells_anyone_to_install_a_name_that_we_do_not_hold() ->
 
 
 def test_the_distributions_have_names_of_their_own() -> None:
-    files = [ROOT / "pyproject.toml", ROOT / "client/pyproject.toml"]
+    files = [ROOT / "pyproject.toml", ROOT / "client/pyproject.toml", ROOT / "preview/pyproject.toml"]
     names = [tomllib.loads(file.read_text())["project"]["name"] for file in files]
-    assert names == ["seedanceapi", "seedanceapi-client"]
+    assert names == ["seedanceapi", "seedanceapi-client", "seedanceapi-preview"]
     assert not re.search(r'^name = "seedance(-api)?"$', (ROOT / "uv.lock").read_text(), re.MULTILINE)

@@ -229,11 +229,6 @@ def _why_not(host: str, port: int, error: OSError) -> AddressError:
             return AddressError(f"nothing can listen at {host}, port {port}: {error.strerror}", "Choose another")
 
 
-def free_port(host: str) -> int:
-    """A port that was free a moment ago."""
-    return listening_address(host, 0)[1]
-
-
 def announce(host: str, port: int, *, as_json: bool, live_sandbox: bool) -> None:
     """Say where it listens, once it answers."""
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"

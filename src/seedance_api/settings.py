@@ -369,7 +369,7 @@ _OF_OTHERS = {
     "SEEDANCE_WEBHOOK_SECRET",
     "SEEDANCE_PARENT",
     "SEEDANCE_KILL_POINTS",
-}  # the client's, `serve`'s to its worker, and the tests' to `foundation/kill.py`
+}  # the client's, `serve`'s to its worker, and the tests' to `foundation/kill_points.py`
 
 
 def _nearest(name: str) -> str:

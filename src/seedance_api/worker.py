@@ -122,7 +122,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
     _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))
     batches = ((queue, 16), (starting, 64), (storing, 8), (telling, 64), (telling_slowly, 64), (noticing, 4))
-    return [Lane(one, batch, max(one.most, 2 * batch)) for one, batch in batches]
+    return [Lane(one, batch, max(one.concurrency, 2 * batch)) for one, batch in batches]
 
 
 async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
@@ -272,7 +272,7 @@ def _job(
                 raise
             raise RetryRequested(timedelta(seconds=again_seconds)) from None
 
-    queue.serve(name, handle, most=most)
+    queue.serve(name, handle, concurrency=most)
 
 
 def _schedule(queue: PgQueuer, name: str, when: str, verb: Callable[[], Awaitable[object]]) -> None:

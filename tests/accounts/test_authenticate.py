@@ -11,6 +11,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.listen import Listener
+from seedance_api.foundation.mail import is_address
 from stage import PEPPER
 
 PEPPER_BYTES = bytes.fromhex(PEPPER)
@@ -18,7 +19,7 @@ PEPPER_BYTES = bytes.fromhex(PEPPER)
 
 def with_database(url: str, verb: Callable[[Database], Awaitable[None]]) -> None:
     async def main() -> None:
-        db = await Database.connect(url, most=4)
+        db = await Database.connect(url, max_connections=4)
         try:
             await verb(db)
         finally:
@@ -111,7 +112,30 @@ def test_the_wrong_pepper_is_refused_at_the_start(database_url: str) -> None:
     with_database(database_url, verb)
 
 
-@pytest.mark.parametrize("address", ["", "no", "a@", "@b", "a@b@c", "a b@c.d", "a@b..c", "a\n@b.c", "x" * 250 + "@b.c"])
+@pytest.mark.parametrize(
+    "address", ["o'neil+x@example.org", "ü@bücher.de", "ops@localhost", "me@corp.local", "a@x.test"]
+)
+def test_an_address_of_any_language_or_of_an_own_network_is_one(address: str) -> None:
+    assert is_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "no",
+        "a@",
+        "@b",
+        "a@b@c",
+        "a b@c.d",
+        "a@b..c",
+        "a\n@b.c",
+        "x" * 250 + "@b.c",
+        "a..b@c.org",
+        "a@-b.org",
+        "a@[::1]",
+    ],
+)
 def test_what_is_no_address_is_refused(database_url: str, address: str) -> None:
     async def verb(db: Database) -> None:
         with pytest.raises(AppError):

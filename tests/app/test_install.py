@@ -55,7 +55,7 @@ def opens(settings: Settings) -> None:
 
     async def run() -> None:
         assert settings.database_url is not None
-        db = await Database.connect(settings.database_url, most=1)
+        db = await Database.connect(settings.database_url, max_connections=1)
         try:
             await open_objects(db, settings)
         finally:
@@ -101,7 +101,7 @@ def test_nothing_is_collected_from_a_store_of_another(databases: tuple[str, str]
     async def run() -> None:
         for number in range(40):
             await objects.put_bytes(store, f"content/vid_{number}/1/video.mp4", b"x")
-        db = await Database.connect(databases[1], most=2)
+        db = await Database.connect(databases[1], max_connections=2)
         await installation.make(db, bytes.fromhex(PEPPER))
         try:
             for _ in range(3):
@@ -135,7 +135,7 @@ def test_nobody_makes_the_folder_anew_while_it_runs(databases: tuple[str, str], 
     joined(one)
 
     async def run() -> None:
-        db = await Database.connect(databases[0], most=1)
+        db = await Database.connect(databases[0], max_connections=1)
         try:
             store = await open_objects(db, one)
             (tmp_path / "objects").rename(tmp_path / "away")
@@ -159,7 +159,7 @@ def test_a_store_of_version_0_1_0_is_taken_over_by_the_database_that_knows_it(
     store = open_store(None, tmp_path / "objects")
 
     async def fill() -> None:
-        db = await Database.connect(databases[0], most=2)
+        db = await Database.connect(databases[0], max_connections=2)
         try:
             await installation.make(db, bytes.fromhex(PEPPER))
             me = await owner(db)
@@ -256,7 +256,7 @@ def test_a_certificate_is_rotated_by_trusting_the_old_one(databases: tuple[str, 
 
 async def recorded(url: str) -> installation.Shared:
     """The certificate of the installation."""
-    db = await Database.connect(url, most=1)
+    db = await Database.connect(url, max_connections=1)
     try:
         return (await installation.settings(db))["SEEDANCE_MARKING_CERTIFICATE"]
     finally:
@@ -292,7 +292,7 @@ def test_other_settings_are_refused_while_somebody_runs(databases: tuple[str, st
     joined(first)  # nobody runs: what the operator sets is what he means
 
     async def compare() -> tuple[list[str], str]:
-        db = await Database.connect(databases[0], most=1)
+        db = await Database.connect(databases[0], max_connections=1)
         try:
             values = await db.fetchval("SELECT string_agg(value, ' ') FROM installation_setting")
             return await differences(other, await installation.settings(db)), values

@@ -246,7 +246,7 @@ def collected(service: Service) -> None:
     """What the hourly job does, as if the hour were over."""
 
     async def run() -> None:
-        db = await Database.connect(service.database_url, most=2)
+        db = await Database.connect(service.database_url, max_connections=2)
         store = open_store(None, service.folder / "data" / "objects")
         limits = Limits(age=timedelta(0), watched=timedelta(0), trashed=timedelta(0), share=1.0)
         for _ in range(2):  # the first notes what the second throws away

@@ -21,7 +21,7 @@ def test_creates_over_connections_that_are_cut_again_and_again(
 ) -> None:
     async def verb(db: Database) -> None:
         bank = await Bank.open(db, 1_000_000)
-        pool = await Database.connect(database_url, most=4)
+        pool = await Database.connect(database_url, max_connections=4)
         writer, chance, over = Writer(pool), random.Random(2), asyncio.Event()
         cuts = 0
 

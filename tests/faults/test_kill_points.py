@@ -10,11 +10,11 @@ import pytest
 
 from faults.kit import FINAL, SHORT, consistent
 from security.attack import rows
-from seedance_api.foundation import kill
+from seedance_api.foundation import kill_points
 from stage import Service, free_port, until
 from webhooks.kit import standing_receiver
 
-_SOURCE = Path(kill.__file__).parents[1]
+_SOURCE = Path(kill_points.__file__).parents[1]
 _BODY = SHORT | {"ratio": "16:9", "return_last_frame": True}
 
 
@@ -28,18 +28,18 @@ def test_every_point_stands_in_the_code_once_and_no_other() -> None:
         and (node.func.attr, getattr(node.func.value, "id", "")) == ("reach", "kill")
         and isinstance(node.args[0], ast.Constant)
     ]
-    assert sorted(found) == sorted(kill.POINTS)
+    assert sorted(found) == sorted(kill_points.POINTS)
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "points", [kill.POINTS[0::2], kill.POINTS[1::2]], ids=["even", "odd"]
+    "points", [kill_points.POINTS[0::2], kill_points.POINTS[1::2]], ids=["even", "odd"]
 )  # two, to share the wait
 def test_killed_at_every_point_the_end_is_that_of_an_undisturbed_run(
     start_service: Callable[..., Service],
     tmp_path: Path,
     schedules: Callable[[int], None],
-    points: tuple[kill.Point, ...],
+    points: tuple[kill_points.Point, ...],
 ) -> None:
     tmp_path.chmod(0o755)
     port = free_port("127.0.0.2")
@@ -66,7 +66,7 @@ def final_events(service: Service) -> dict[str, str]:
     return {one["video"]: one["id"] for one in found}
 
 
-def kill_at_each(service: Service, key: str, tmp_path: Path, points: tuple[kill.Point, ...]) -> None:
+def kill_at_each(service: Service, key: str, tmp_path: Path, points: tuple[kill_points.Point, ...]) -> None:
     undisturbed = end_of(service, key, "undisturbed")
     assert undisturbed["status"] == "completed"
     for point in points:

@@ -75,7 +75,7 @@ def test_through_a_pool_of_sessions_all_works_also_when_it_restarts(database_url
 
 
 async def has_its_bounds(url: str) -> None:
-    db = await Database.connect(url, most=1, session=API)
+    db = await Database.connect(url, max_connections=1, session=API)
     assert await db.fetchval("SELECT current_setting('statement_timeout')") == "5s"
     assert await db.fetchval("SELECT current_setting('idle_in_transaction_session_timeout')") == "10s"
     await db.close()
@@ -84,7 +84,7 @@ async def has_its_bounds(url: str) -> None:
 @needs_bouncer
 def test_a_pool_of_sessions_that_is_too_small_is_a_503_within_seconds(database_url: str) -> None:
     async def main(url: str) -> None:
-        db = await Database.connect(url, most=4, session=API)
+        db = await Database.connect(url, max_connections=4, session=API)
         async with AsyncExitStack() as held:
             await held.enter_async_context(db.connection())
             await held.enter_async_context(db.connection())
@@ -112,7 +112,7 @@ def test_an_exhausted_pool_of_ours_is_a_503_within_seconds_and_not_ready(start_s
 
 
 async def hold(service: Service, client: httpx.Client) -> None:
-    db = await Database.connect(service.database_url, most=1)
+    db = await Database.connect(service.database_url, max_connections=1)
     async with db.transaction() as connection:
         await connection.execute("LOCK TABLE generation IN ACCESS EXCLUSIVE MODE")
         asked = [asyncio.create_task(asyncio.to_thread(client.get, "/v1/videos")) for _ in range(6)]

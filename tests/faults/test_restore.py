@@ -114,7 +114,7 @@ def recovered_again(live: Live) -> Recovered:
     """What a second `recover` does."""
 
     async def run() -> Recovered:
-        db = await Database.connect(live.url, most=2)
+        db = await Database.connect(live.url, max_connections=2)
         try:
             return await recover(db, open_store(None, live.service.folder / "data" / "objects"))
         finally:

@@ -8,8 +8,7 @@ from pathlib import Path
 import httpx
 
 from faults.kit import SHORT, completes, do
-from seedance_api.serve import free_port
-from stage import Service, fresh_database
+from stage import Service, free_port, fresh_database
 
 _PAUSE = 0.1
 

@@ -17,7 +17,7 @@ from seedance_api.foundation.idempotency import Kind, claimed
 
 
 async def main(url: str) -> dict[str, object]:
-    db = await Database.connect(url, most=4)
+    db = await Database.connect(url, max_connections=4)
     bank = await Bank.open(db, 1000, f"{time.time()}@example.org")
     await set_limits(db, bank.me.account_id, None, {Period.DAY: 900, Period.MONTH: 950})
     first = await bank.compose(quoted=500, most=600)

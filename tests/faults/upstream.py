@@ -21,8 +21,7 @@ from seedance_api.doctor.examine import examine
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
-from seedance_api.serve import free_port
-from stage import Service, until
+from stage import Service, free_port, until
 
 MAIN = "seedance-2.0-mini"
 DRAFTS = "seedance-2.5"
@@ -182,7 +181,7 @@ class Live:
 
     def _push(self, sql: str, which: object, job: str = "advance") -> None:
         async def run() -> None:
-            db = await Database.connect(self.url, most=1)
+            db = await Database.connect(self.url, max_connections=1)
             try:
                 async with db.transaction() as connection:
                     found = await connection.fetch(sql, list(which) if isinstance(which, tuple) else which)
@@ -254,7 +253,7 @@ class Live:
         email = self.service.account["email"]
 
         async def run() -> None:
-            db = await Database.connect(self.url, most=1)
+            db = await Database.connect(self.url, max_connections=1)
             try:
                 await accounts.set_regions(db, email, regions or None)
             finally:
@@ -275,7 +274,7 @@ class Live:
         """The invariants hold, and nothing has crashed since this was asked last."""
 
         async def run() -> list[str]:
-            db = await Database.connect(self.url, most=2)
+            db = await Database.connect(self.url, max_connections=2)
             try:
                 store = open_store(None, self.service.folder / "data" / "objects")
                 found = await examine(db, store, accepted=self.accepted, tell=lambda _: None)

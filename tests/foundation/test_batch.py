@@ -30,7 +30,7 @@ def test_what_waits_during_a_call_goes_together_and_no_call_is_too_big() -> None
         return items
 
     async def main() -> None:
-        batch: Batch[int, int] = Batch(run, most=8, flights=1)
+        batch: Batch[int, int] = Batch(run, max_items=8, concurrency=1)
         first = asyncio.create_task(batch(0))
         await asyncio.sleep(0.001)
         await asyncio.gather(first, *(batch(n) for n in range(20)))
@@ -87,7 +87,7 @@ def test_a_caller_that_leaves_takes_its_item_along() -> None:
         return items
 
     async def main() -> None:
-        batch: Batch[int, int] = Batch(run, flights=1)
+        batch: Batch[int, int] = Batch(run, concurrency=1)
         first = asyncio.create_task(batch(1))
         await asyncio.sleep(0.001)
         second = asyncio.create_task(batch(2))

@@ -24,7 +24,7 @@ def test_it_is_read_with_each_connection_and_each_sign_of_life(
     monkeypatch.setattr(time, "time", lambda: moment - 600)  # this machine is ten minutes late
 
     async def main() -> None:
-        db = await Database.connect(database_url, most=2)
+        db = await Database.connect(database_url, max_connections=2)
         assert abs(db.clock() - moment) < 30
         db.clock.note(0, time.monotonic(), time.monotonic())  # another server has taken over meanwhile
         assert await db.answers(10)

@@ -8,7 +8,7 @@ import pytest
 
 from seedance_api.foundation.connections import Bounds, Client, Connections, Held, surplus
 
-NOBODY = Bounds(most=1000, of_one=0)
+NOBODY = Bounds(max_connections=1000, of_one=0)
 
 
 def held(address: str, number: int, *, busy: bool = False, served: bool = False, since: float = 0.0) -> list[Held]:
@@ -17,27 +17,27 @@ def held(address: str, number: int, *, busy: bool = False, served: bool = False,
 
 def test_of_one_address_those_that_came_last_go() -> None:
     many, one = held("192.0.2.1", 6), held("192.0.2.2", 1)
-    bounds = Bounds(most=1000, of_one=4)
+    bounds = Bounds(max_connections=1000, of_one=4)
     assert surplus(many + one, bounds, 100) == {("192.0.2.1", 1004): "address", ("192.0.2.1", 1005): "address"}
     assert surplus(many + one, NOBODY, 100) == {}
 
 
 def test_those_that_wait_for_an_answer_stay_before_those_that_do_not() -> None:
     idle, busy = held("192.0.2.1", 4), [Held(("192.0.2.1", 1), True, False, 50.0)]
-    assert surplus(idle + busy, Bounds(most=1000, of_one=4), 100) == {("192.0.2.1", 1003): "address"}
+    assert surplus(idle + busy, Bounds(max_connections=1000, of_one=4), 100) == {("192.0.2.1", 1003): "address"}
 
 
 def test_a_customer_has_many_addresses_of_ipv6_and_a_proxy_many_customers() -> None:
     near = [Held((f"2001:db8::{at:x}", 9), False, False, at) for at in range(1, 4)]
     far = [Held(("2001:db8:0:1::1", 9), False, False, 0.0)]
     mapped = held("::ffff:10.0.0.9", 5)
-    bounds = Bounds(most=1000, of_one=2, proxies=(ip_network("10.0.0.0/8"),))
+    bounds = Bounds(max_connections=1000, of_one=2, proxies=(ip_network("10.0.0.0/8"),))
     assert surplus(near + far + mapped, bounds, 100) == {("2001:db8::3", 9): "address"}
 
 
 def test_when_it_is_crowded_the_idle_ones_go_and_the_busy_stay() -> None:
     """Above three quarters, down to a half; who never asked before who did, the oldest first, none of this moment."""
-    bounds = Bounds(most=100, of_one=0, idle_seconds=1)
+    bounds = Bounds(max_connections=100, of_one=0, idle_seconds=1)
     busy, new = held("192.0.2.1", 40, busy=True), held("192.0.2.2", 10, since=199.5)
     asked, never = held("192.0.2.3", 20, served=True), held("192.0.2.4", 20, since=5)
     assert surplus(busy + new[:1] + asked[:14] + never, bounds, 200) == {}  # 75
@@ -56,7 +56,7 @@ def listener() -> Iterator[socket.socket]:
 
 def test_what_is_too_much_is_closed_and_the_rest_is_not(listener: socket.socket) -> None:
     port: int = listener.getsockname()[1]
-    connections = Connections(port, Bounds(most=1000, of_one=3))
+    connections = Connections(port, Bounds(max_connections=1000, of_one=3))
     outer: list[socket.socket] = []
     inner: dict[Client, socket.socket] = {}
     try:

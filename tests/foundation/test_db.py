@@ -33,7 +33,7 @@ QUICK = Session(name="test", statement_seconds=0.5, lock_seconds=0.3)
 def through_proxy(url: str, verb: Callable[[Database, Proxy], Awaitable[None]], session: Session = QUICK) -> None:
     async def main() -> None:
         with Proxy(url) as proxy:
-            db = await Database.connect(proxy.url, most=4, session=session)
+            db = await Database.connect(proxy.url, max_connections=4, session=session)
             try:
                 async with asyncio.timeout(30):
                     await verb(db, proxy)

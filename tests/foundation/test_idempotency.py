@@ -135,7 +135,7 @@ def test_a_refusal_leaves_the_key_free(database_url: str) -> None:
 def test_many_at_once_over_many_pools_are_done_once_each(database_url: str, schedules: Callable[[int], None]) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db)
-        pools = [await Database.connect(database_url, most=4) for _ in range(4)]
+        pools = [await Database.connect(database_url, max_connections=4) for _ in range(4)]
 
         async def batch(at: int) -> int:
             # each of 64 batches wants the same keys, in an order of its own

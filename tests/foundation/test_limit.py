@@ -9,7 +9,7 @@ from seedance_api.foundation.limit import Limiter, neighbourhood
 
 def test_so_many_and_no_more_for_each_name() -> None:
     async def run() -> None:
-        limiter = Limiter(a_minute=5)
+        limiter = Limiter(per_minute=5)
         asked = await asyncio.gather(*(limiter.take("a") for _ in range(50)))
         assert [one == 0 for one in asked].count(True) == 5
         assert all(11 < one <= 12 for one in asked if one)
@@ -20,7 +20,7 @@ def test_so_many_and_no_more_for_each_name() -> None:
 
 def test_names_are_forgotten_before_they_fill_the_memory() -> None:
     async def run() -> None:
-        limiter = Limiter(a_minute=1)
+        limiter = Limiter(per_minute=1)
         for number in range(20_050):
             await limiter.take(str(number))
         store = limiter._throttled._store

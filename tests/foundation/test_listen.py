@@ -25,7 +25,7 @@ def listening(url: str, verb: Callable[[Database, Proxy, Listener, Authenticator
 
     async def main() -> None:
         with Proxy(url) as proxy:
-            db = await Database.connect(url, most=4)
+            db = await Database.connect(url, max_connections=4)
             await create.create_account(db, "one@example.org")
             made = await create.create_key(db, _PEPPER, email="one@example.org", mode=KeyMode.TEST)
             authenticate = Authenticator(db=db, pepper=_PEPPER, hears=lambda: listener.hears)
@@ -132,7 +132,7 @@ def test_a_price_book_is_asked_for_anew_though_nothing_seems_to_be_missed(
     monkeypatch.setattr("seedance_api.billing.books._LATEST_SECONDS", 0.2)
 
     async def main() -> None:
-        db = await Database.connect(database_url, most=2)
+        db = await Database.connect(database_url, max_connections=2)
         books = Books(db)
         assert (await books.latest()).version == 1
         await load_book(db, f"{STANDARD.read_text()}\n# 2\n", author="me")

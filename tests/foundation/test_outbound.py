@@ -467,6 +467,24 @@ def test_a_zone_is_what_one_owner_has(host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "zone"),
+    [
+        ("a.b.abc.com", "abc.com"),
+        ("b.abc.com.", "abc.com"),
+        ("x.y.eu.org", "eu.org"),
+        ("one.github.io", "github.io"),
+        ("xn--bcher-kva.de", "xn--bcher-kva.de"),
+        ("a.inside", "a.inside"),
+        ("localhost", "localhost"),
+        ("co.uk", "co.uk"),
+        ("", ""),
+    ],
+)
+def test_a_short_name_is_one_owners_too(host: str, zone: str) -> None:
+    assert _zone(host) == zone
+
+
+@pytest.mark.parametrize(
     ("text", "least", "most"),
     [
         ("7", 7, 7),

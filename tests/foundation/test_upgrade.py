@@ -25,7 +25,7 @@ async def what_is_wrong(url: str, data: Data, folder: Path) -> list[str]:
     store = open_store(None, folder)
     for key, content in OBJECTS.items():
         await objects.put_bytes(store, key, content)
-    db = await Database.connect(url, most=3)
+    db = await Database.connect(url, max_connections=3)
     try:
         found = await examine(db, store, accepted=data.videos, tell=lambda _: None)
         wrong += [line for one in found for line in one.violations]

@@ -42,7 +42,7 @@ def with_database(url: str, verb: Callable[[Database], Awaitable[None]]) -> None
     """Run a test's coroutine with a pool."""
 
     async def main() -> None:
-        db = await Database.connect(url, most=8)
+        db = await Database.connect(url, max_connections=8)
         try:
             await verb(db)
         finally:

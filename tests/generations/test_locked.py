@@ -18,7 +18,7 @@ from seedance_api.generations.write import Writer
 
 def with_api_sessions(url: str, verb: Callable[[Database], Awaitable[None]]) -> None:
     async def main() -> None:
-        db = await Database.connect(url, most=8, session=API)
+        db = await Database.connect(url, max_connections=8, session=API)
         try:
             async with asyncio.timeout(60):
                 await verb(db)

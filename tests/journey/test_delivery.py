@@ -12,8 +12,7 @@ from standardwebhooks import Webhook
 
 from security.attack import log, picture, rows
 from seedance_api.foundation import claim
-from seedance_api.serve import free_port
-from stage import Service, finished, until
+from stage import Service, finished, free_port, until
 from webhooks.kit import Came, Receiver, standing_receiver
 
 NEEDLES = ("c4n4ryprompt", "c4n4rylabel", "c4n4rypixel", "c4n4ryname")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedance_api.foundation.money import MICRO, MOST, amount_of_number, format_amount, is_currency, parse_amount
+from seedance_api.foundation.money import MAX_AMOUNT, MICRO, amount_of_number, format_amount, is_currency, parse_amount
 
-MICROS = st.integers(0, MOST) | st.sampled_from([0, 1, MICRO - 1, MICRO, MICRO + 1, MOST - 1, MOST])
+MICROS = st.integers(0, MAX_AMOUNT) | st.sampled_from([0, 1, MICRO - 1, MICRO, MICRO + 1, MAX_AMOUNT - 1, MAX_AMOUNT])
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_more_than_a_million_is_refused(text: str) -> None:
         (0, 0),
         (0.0, 0),
         (3, 3_000_000),
-        (1_000_000, MOST),
-        (1e6, MOST),
+        (1_000_000, MAX_AMOUNT),
+        (1e6, MAX_AMOUNT),
         (1e2, 100_000_000),
         (0.1, 100_000),
         (0.2, 200_000),
@@ -122,7 +122,7 @@ def test_any_text_is_an_amount_in_bounds_or_a_value_error(text: str) -> None:
         micro = parse_amount(text)
     except ValueError:
         return
-    assert 0 <= micro <= MOST
+    assert 0 <= micro <= MAX_AMOUNT
     assert text.isascii()
     assert Decimal(text) * MICRO == micro
 
@@ -133,7 +133,7 @@ def test_any_number_is_an_amount_in_bounds_or_a_value_error(number: float) -> No
         micro = amount_of_number(number)
     except ValueError:
         return
-    assert 0 <= micro <= MOST
+    assert 0 <= micro <= MAX_AMOUNT
     assert Decimal(str(number)) * MICRO == micro
 
 
@@ -146,7 +146,7 @@ def test_any_number_is_an_amount_in_bounds_or_a_value_error(number: float) -> No
         (12_500_000, "12.500000"),
         (-12_500_000, "-12.500000"),
         (-999_999, "-0.999999"),
-        (MOST, "1000000.000000"),
+        (MAX_AMOUNT, "1000000.000000"),
         (2**63 - 1, "9223372036854.775807"),
     ],
 )

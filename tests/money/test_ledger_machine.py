@@ -616,7 +616,7 @@ def test_any_order_of_operations_leaves_every_account_right(
     database_url: str, schedules: Callable[[int], None]
 ) -> None:
     with asyncio.Runner() as runner:
-        db = runner.run(Database.connect(f"{database_url}&synchronous_commit=off", most=8))
+        db = runner.run(Database.connect(f"{database_url}&synchronous_commit=off", max_connections=8))
         try:
             Ledger.runner, Ledger.db, Ledger.books = runner, db, Books(db)
             Ledger.tried, Ledger.seen = 0, Counter()

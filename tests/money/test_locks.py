@@ -36,7 +36,7 @@ def test_creates_sweeps_settles_refunds_and_credits_do_not_deadlock(
         banks = [await Bank.open(db, 1_000_000, f"{at}@example.org") for at in range(_ACCOUNTS)]
         for bank in banks:
             await set_limits(db, bank.me.account_id, None, {Period.DAY: 10**9, Period.TOTAL: 10**9})
-        pools = [await Database.connect(database_url, most=8) for _ in range(3)]
+        pools = [await Database.connect(database_url, max_connections=8) for _ in range(3)]
         writers = [Writer(pool) for pool in pools]
         parts = engine(pools[0])
         settled: list[tuple[Bank, NewGeneration]] = []

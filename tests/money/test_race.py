@@ -26,7 +26,7 @@ _PRICE = 1000
 
 async def everybody(database_url: str, news: list[NewGeneration], processes: int = 4) -> list[Created | AppError]:
     """Write them all at once, through as many pools and writers as there would be processes."""
-    pools = [await Database.connect(database_url, most=4) for _ in range(processes)]
+    pools = [await Database.connect(database_url, max_connections=4) for _ in range(processes)]
     writers = [Writer(pool) for pool in pools]
     try:
         found = await asyncio.gather(

@@ -125,7 +125,7 @@ def spoil(service: Service, video: str) -> None:
 def renderers(service: Service) -> list[psutil.Process]:
     """The processes that render."""
     found = psutil.Process(service.process.pid).children(recursive=True)
-    return [one for one in found if "seedance_api.providers.sandbox.render" in command(one)]
+    return [one for one in found if any("seedance_preview.render" in part for part in command(one))]
 
 
 def worker_of(service: Service) -> psutil.Process:

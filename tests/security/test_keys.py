@@ -70,7 +70,7 @@ def test_a_key_with_one_wrong_letter_costs_no_query(service: Service) -> None:
     """Against a database that is closed, a mistyped key is refused as ever; only a well-formed one asks for it."""
 
     async def story() -> None:
-        db = await Database.connect(service.database_url, most=2)
+        db = await Database.connect(service.database_url, max_connections=2)
         await db.close()
         authenticate = Authenticator(db=db, pepper=bytes.fromhex(PEPPER))
         for at in range(len("sda_test_"), len(service.key)):

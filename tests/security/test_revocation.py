@@ -155,7 +155,7 @@ def make_large(service: Service, video_id: str, size: int) -> Any:
 
 def test_what_stands_is_asked_anew_after_five_seconds_and_lasts_through_an_outage(database_url: str) -> None:
     async def main() -> None:
-        db = await Database.connect(database_url, most=2)
+        db = await Database.connect(database_url, max_connections=2)
         await create.create_account(db, "one@example.org")
         made = await create.create_key(db, bytes.fromhex(PEPPER), email="one@example.org", mode=create.KeyMode.TEST)
         authenticate = Authenticator(db=db, pepper=bytes.fromhex(PEPPER))

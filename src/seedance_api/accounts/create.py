@@ -12,11 +12,10 @@ from seedance_api.catalog.words import got
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.mail import is_address
 from seedance_api.foundation.money import is_currency
 from seedance_api.foundation.secrets import digest
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)*\Z")
-_EMAIL_MOST = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 _REGION = re.compile(r"[^\x00-\x1f\x7f]{1,200}\Z")
 _REGIONS_MOST = 20
 KEEP_SECONDS = (3600, 604_800)
@@ -39,7 +38,7 @@ class NewKey(msgspec.Struct, frozen=True):
 async def create_account(db: Database, email: str, currency: str = "USD") -> Account:
     """Make an account, whose money is in this currency for ever. Raises AppError when anything is wrong."""
     email = email.strip()
-    if len(email) > _EMAIL_MOST or not _EMAIL.match(email):
+    if not is_address(email):
         raise AppError(
             "invalid_request", f"{email[:100]!r} is not an e-mail address, such as you@example.org.", param="email"
         )

@@ -6,14 +6,19 @@ import hashlib
 import re
 import tomllib
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 import msgspec
+import pygments
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup, escape
+from pygments.token import Comment, Keyword, Number, String
 
 from seedance_api.api.openapi import document
 from seedance_api.api.reference import Reference, title
@@ -27,6 +32,10 @@ from seedance_api.providers.sandbox.magic import SPELLS, Spell
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import context_of
 from seedance_api.web.route import Operation
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from pygments.lexer import Lexer
 
 _FOLDER = Path(__file__).with_name("templates")
 _TEMPLATES = jinja2.Environment(
@@ -115,24 +124,38 @@ def spells() -> dict[str, str]:
 
 def inline(text: str) -> Markup:
     """A sentence whose `code` is marked up."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 escaped before
+    return Markup(_markdown().renderInline(text))  # noqa: S704 it escapes the rest
 
 
 def paint(text: str) -> Markup:
     """A program or an answer in colours: comments, strings and numbers."""
-    return Markup(_PIECES.sub(_colour, str(escape(text.strip()))))  # noqa: S704 escaped before
+    text = text.strip()
+    pieces = (
+        # a line that goes on in the next is no string, though the library has it for one
+        (next((name for of, name in _COLOURS if kind in of and kind is not String.Escape), None), piece)
+        for kind, piece in pygments.lex(text, _lexer(text))
+    )
+    runs = ((colour, "".join(piece for _, piece in run)) for colour, run in groupby(pieces, key=itemgetter(0)))
+    return Markup().join(Markup('<i class="{}">{}</i>').format(*run) if run[0] else run[1] for run in runs)
 
 
-# A name before a colon keeps the colour of the text.
-_PIECES = re.compile(
-    r"&#34;[\w.]+&#34;(?=:)"
-    r"|(?P<c>(?<!\S)#[^\n]*)"
-    r"|(?P<s>(?P<quote>&#34;|&#39;).*?(?P=quote))"
-    r"|(?P<n>(?<![\w.-])(?:\d+(?:\.\d+)?|true|false|null)\b)",
-    re.DOTALL,
-)
+@cache
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # noqa: PLC0415 for this page alone
+
+    return MarkdownIt("zero").enable("backticks")
 
 
-def _colour(match: re.Match[str]) -> str:
-    kind = next((name for name in "csn" if match[name]), None)
-    return f'<i class="{kind}">{match[0]}</i>' if kind else match[0]
+def _lexer(text: str) -> "Lexer":
+    """By what the text begins with: an answer in JSON, a program in Python, else commands."""
+    from pygments.lexers.data import JsonLexer  # noqa: PLC0415 for this page alone
+    from pygments.lexers.python import PythonLexer  # noqa: PLC0415
+    from pygments.lexers.shell import BashLexer  # noqa: PLC0415
+
+    if text.startswith(("{", "[")):
+        return JsonLexer(ensurenl=False)
+    return PythonLexer(ensurenl=False) if text.startswith("from ") else BashLexer(ensurenl=False)
+
+
+_COLOURS = ((Comment, "c"), (String, "s"), (Number, "n"), (Keyword.Constant, "n"))
+"""What of a text has which class of the style sheet; all else, such as the keys of an object, has the text's colour."""

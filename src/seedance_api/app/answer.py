@@ -67,7 +67,7 @@ def build_api(settings: Settings) -> ASGIApp:
         logging_config=None,
     )
     bounds = Bounds(
-        most=settings.connections,
+        max_connections=settings.connections,
         of_one=settings.connections_per_address,
         proxies=tuple(map(ip_network, settings.proxy_networks)),
     )
@@ -89,7 +89,9 @@ def collect_less() -> None:
 @asynccontextmanager
 async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
     """What the handlers use, opened and closed."""
-    db = await Database.connect(running_url(settings, "api"), most=settings.database_connections, session=API)
+    db = await Database.connect(
+        running_url(settings, "api"), max_connections=settings.database_connections, session=API
+    )
     pepper = pepper_of(settings)
     await check_pepper(db, pepper)
     store = await open_objects(db, settings)
@@ -146,7 +148,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         verifying=Verifying(
             certificate=certificate_of(settings),
             confine=Confine(slots=CONFINED),
-            limiter=Limiter(a_minute=settings.verify_a_minute),
+            limiter=Limiter(per_minute=settings.verify_a_minute),
             most=settings.verify_megabytes << 20,
         ),
         posting=posting,

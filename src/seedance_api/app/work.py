@@ -32,8 +32,8 @@ from seedance_api.foundation.db import WORKER, Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.rate_slots import RateSlots
 from seedance_api.foundation.scratch import Scratch
-from seedance_api.foundation.turn import Turns
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.desk import Desk
 from seedance_api.generations.record import Recorder
@@ -89,7 +89,9 @@ async def work(settings: Settings) -> None:
 async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenerator[Engine, None]:
     """What the steps of generations need, opened and closed. Raises ValueError for upstreams that cannot be used."""
     upstreams = read_upstreams_of(settings)
-    db = await Database.connect(url or database_url(settings), most=settings.database_connections, session=WORKER)
+    db = await Database.connect(
+        url or database_url(settings), max_connections=settings.database_connections, session=WORKER
+    )
     store = await open_objects(db, settings)
     scratch = Scratch(settings.data_dir / "scratch")
     disk = disk_of(settings, store, scratch)
@@ -164,7 +166,7 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
         result_hosts=upstream.result_hosts,
         list_a_second=upstream.list_a_second,
         check_seconds=_CHECK_SECONDS,
-        turn=Turns(db, f"list {upstream.name}", 1 / upstream.list_a_second).turn,
+        turn=RateSlots(db, f"list {upstream.name}", 1 / upstream.list_a_second).slot,
     )
 
 

@@ -7,7 +7,7 @@ from seedance_api.billing.books import Books
 from seedance_api.billing.prices import cost_of, use_of
 from seedance_api.billing.rows import Hold, HoldState, Sale, Transfer, TransferKind
 from seedance_api.catalog.order import Order
-from seedance_api.foundation import kill
+from seedance_api.foundation import kill_points
 from seedance_api.foundation.db import Connection
 
 _TOKENS_MOST = 1 << 40
@@ -32,7 +32,7 @@ async def settle(connection: Connection, sale: Sale, order: Order, books: Books)
     made = decide.settle(hold, _believed(sale.tokens), rate.price if rate else None)
     if not await queries.to_settled(connection, hold.generation_id, made, sale.resolution):
         raise ResolvedError
-    kill.reach("settle.charged")
+    kill_points.reach("settle.charged")
     await _leave_held(connection, hold, made.charged)
     moves = [
         (TransferKind.CHARGE, made.charged, None),
@@ -43,7 +43,7 @@ async def settle(connection: Connection, sale: Sale, order: Order, books: Books)
         connection, [_transfer(hold, kind, amount, reason) for kind, amount, reason in moves]
     )
     await queries.count_usage(connection, sale, tokens=made.tokens, charged=made.charged, at=moment)
-    kill.reach("settle.settled")
+    kill_points.reach("settle.settled")
 
 
 async def release(connection: Connection, generation_id: str) -> None:

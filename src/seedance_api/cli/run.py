@@ -44,7 +44,7 @@ def in_database(data_dir: Path | None, verb: Callable[[Database, Settings], Awai
     """Run a verb with the database of the installation; an AppError ends the command with exit code 1."""
 
     async def run(settings: Settings) -> Answer:
-        db = await Database.connect(database_url(settings), most=2)
+        db = await Database.connect(database_url(settings), max_connections=2)
         try:
             await installation.check_pepper(db, pepper_of(settings))
             return await verb(db, settings)

@@ -12,10 +12,12 @@ from typing import Literal
 
 import msgspec
 
+from seedance_api.foundation.secrets import derive
+
 SECONDS = (60, 86_400)
 DEFAULT_SECONDS = 900
 
-_PURPOSE = b"seedance link to content, 1"
+_PURPOSE = "seedance link to content, 1"
 _TOKEN = re.compile(r"(vid_[0-9a-z]{26})\.(video|last_frame|thumbnail)\.([1-9][0-9]{0,10})\.([A-Za-z0-9_-]{43})")
 
 
@@ -30,7 +32,7 @@ class Linked(msgspec.Struct, frozen=True):
 
 def link_key(pepper: bytes) -> bytes:
     """The key that links are signed with: of the installation's pepper, and for this purpose only."""
-    return hmac.digest(pepper, _PURPOSE, hashlib.sha256)
+    return derive(pepper, _PURPOSE)
 
 
 def sign(key: bytes, generation_id: str, variant: str, sha256: str, expires_at: int) -> str:

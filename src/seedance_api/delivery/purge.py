@@ -7,7 +7,7 @@ import structlog
 from obstore.store import ObjectStore
 
 from seedance_api.delivery import queries
-from seedance_api.foundation import kill, objects
+from seedance_api.foundation import kill_points, objects
 from seedance_api.foundation.db import Database
 
 BATCH = 500
@@ -26,13 +26,13 @@ async def emptied(db: Database, store: ObjectStore) -> AsyncIterator[list[str]]:
     while await queries.withdraw_due(db, BATCH) == BATCH:
         pass
     while batch := await queries.withdrawn(db, BATCH):
-        kill.reach("purge.withdrawn")
+        kill_points.reach("purge.withdrawn")
         gone = await _delete(db, store, batch)
         if left := [one for one in batch if one not in gone]:
             await queries.clear_later(db, left, _AGAIN_SECONDS)
             _log.error("purge.put_off", count=len(left))
         if gone:
-            kill.reach("purge.deleted")
+            kill_points.reach("purge.deleted")
             yield sorted(gone)
 
 

@@ -1,8 +1,6 @@
 """Receipt: what was deleted of a generation, when, from where; signed, so that it can be shown to others."""
 
 import base64
-import hashlib
-import hmac
 from datetime import datetime
 from typing import Literal
 
@@ -14,8 +12,9 @@ from seedance_api.delivery.queries import Deletion, Kept
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
+from seedance_api.foundation.secrets import derive
 
-_PURPOSE = b"seedance deletion receipts, 1"
+_PURPOSE = "seedance deletion receipts, 1"
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -78,7 +77,7 @@ async def receipt(
 
 def receipt_key(pepper: bytes) -> Ed25519PrivateKey:
     """The key that receipts are signed with: of the installation's pepper, and for this purpose only."""
-    return Ed25519PrivateKey.from_private_bytes(hmac.digest(pepper, _PURPOSE, hashlib.sha256))
+    return Ed25519PrivateKey.from_private_bytes(derive(pepper, _PURPOSE))
 
 
 def _base64(value: bytes) -> str:

@@ -9,7 +9,7 @@ import msgspec
 import ssrfguard
 
 MAX_URL_CHARACTERS = 8192
-_SHOWN_MOST = 80
+_MAX_SHOWN = 80
 UNREACHABLE = "the address could not be reached from here"
 
 # Azure's wire server (learn.microsoft.com, "What is IP address 168.63.129.16?"):
@@ -133,10 +133,10 @@ def shown(text: str) -> str:
         return "JSON in quotes"
     if is_base64(text):
         return "base64"
-    word = re.split("[?#]", text[: _SHOWN_MOST + 1], maxsplit=1)[0]
+    word = re.split("[?#]", text[: _MAX_SHOWN + 1], maxsplit=1)[0]
     if not word.isprintable() or " " in word or "`" in word or "@" in word or "sda_" in text:
         return "a text"
-    return f"`{word}`" if len(word) <= _SHOWN_MOST else f"`{word[:_SHOWN_MOST]}…`"
+    return f"`{word}`" if len(word) <= _MAX_SHOWN else f"`{word[:_MAX_SHOWN]}…`"
 
 
 def _no_url(url: str) -> str:

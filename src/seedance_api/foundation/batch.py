@@ -13,8 +13,8 @@ Answer = TypeVar("Answer")
 class Batch(Generic[Item, Answer]):
     """Gathers the items of one loop tick, and of the time a call is under way, into one call of `run`.
 
-    `run` gets at most `most` items and returns one answer each, in order; an answer that is an exception is raised
-    to its own caller only. At most `flights` calls are under way at once. What waits is bounded by the number of
+    `run` gets at most `max_items` items and returns one answer each, in order; an answer that is an exception is raised
+    to its own caller only. At most `concurrency` calls are under way at once. What waits is bounded by the number of
     callers, which the web server bounds.
     """
 
@@ -22,12 +22,12 @@ class Batch(Generic[Item, Answer]):
         self,
         run: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
         *,
-        most: int = 64,
-        flights: int = 2,
+        max_items: int = 64,
+        concurrency: int = 2,
     ) -> None:
         self._run = run
-        self._most = most
-        self._flights = flights
+        self._max_items = max_items
+        self._concurrency = concurrency
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._flying: set[asyncio.Task[None]] = set()
         self._called = False
@@ -37,15 +37,15 @@ class Batch(Generic[Item, Answer]):
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, answer))
-        if not self._called and len(self._flying) < self._flights:
+        if not self._called and len(self._flying) < self._concurrency:
             self._called = True
             loop.call_soon(self._depart)
         return await answer
 
     def _depart(self) -> None:
         self._called = False
-        while self._waiting and len(self._flying) < self._flights:
-            load = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+        while self._waiting and len(self._flying) < self._concurrency:
+            load = [self._waiting.popleft() for _ in range(min(self._max_items, len(self._waiting)))]
             load = [(item, answer) for item, answer in load if not answer.done()]  # its caller went away
             if load:
                 flight = asyncio.get_running_loop().create_task(self._fly(load))
@@ -80,7 +80,7 @@ class Batch(Generic[Item, Answer]):
 class Batches(Generic[Key, Item, Answer]):
     """A batch for each key, of one call at a time: what waits for one key delays no other.
 
-    At most `flights` calls are under way at once, of all keys. There is a batch only for a key that somebody waits for.
+    At most `concurrency` calls are under way at once, of all keys. There is a batch only for a key that is waited for.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class Batches(Generic[Key, Item, Answer]):
         run: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
         *,
         key: Callable[[Item], Key],
-        most: int = 64,
-        flights: int = 4,
+        max_items: int = 64,
+        concurrency: int = 4,
     ) -> None:
         self._run = run
         self._key = key
-        self._most = most
-        self._room = asyncio.Semaphore(flights)
+        self._max_items = max_items
+        self._room = asyncio.Semaphore(concurrency)
         self._batches: dict[Key, Batch[Item, Answer]] = {}
         self._callers: dict[Key, int] = {}
 
@@ -106,7 +106,7 @@ class Batches(Generic[Key, Item, Answer]):
         key = self._key(item)
         batch = self._batches.get(key)
         if batch is None:
-            batch = self._batches[key] = Batch(self._in_room, most=self._most, flights=1)
+            batch = self._batches[key] = Batch(self._in_room, max_items=self._max_items, concurrency=1)
         self._callers[key] = self._callers.get(key, 0) + 1
         try:
             return await batch(item)

@@ -63,10 +63,10 @@ class Caller:
             raise ValueError("must be http(s)://host[:port][/path] and nothing more")
         self._base = str(base)
         tls = tls or httpx.create_ssl_context(trust_env=False)
-        self._kept = _client(bearer, tls, keep=CONNECTIONS, most=CONNECTIONS)
+        self._kept = _client(bearer, tls, keep=CONNECTIONS, max_connections=CONNECTIONS)
         # The other side may close a kept connection just as a request goes out on it; for one that must not be
         # repeated, that would make "no clear answer" out of nothing. Who calls bounds their number.
-        self._fresh = _client(bearer, tls, keep=0, most=None)
+        self._fresh = _client(bearer, tls, keep=0, max_connections=None)
 
     async def aclose(self) -> None:
         await self._kept.aclose()
@@ -122,7 +122,7 @@ _TIMEOUTS: dict[type[Exception], str] = {
 }
 
 
-def _client(bearer: str, tls: ssl.SSLContext, *, keep: int, most: int | None) -> httpx.AsyncClient:
+def _client(bearer: str, tls: ssl.SSLContext, *, keep: int, max_connections: int | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         verify=tls,
         trust_env=False,
@@ -131,7 +131,9 @@ def _client(bearer: str, tls: ssl.SSLContext, *, keep: int, most: int | None) ->
         http2=False,
         # reading and writing have the deadline of the whole
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
-        limits=httpx.Limits(max_connections=most, max_keepalive_connections=keep, keepalive_expiry=KEEP_SECONDS),
+        limits=httpx.Limits(
+            max_connections=max_connections, max_keepalive_connections=keep, keepalive_expiry=KEEP_SECONDS
+        ),
         headers={
             "authorization": f"Bearer {bearer}",
             "accept": "application/json",

@@ -10,9 +10,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -70,35 +71,50 @@ class Confine:
         bounds = Bounds(
             module=module,
             parent=os.getpid(),
+            nice=10,
             memory_bytes=memory_bytes,
             cpu_seconds=cpu_seconds,
             file_bytes=file_bytes,
-            read=[str(one) for one in read],
-            write=[str(one) for one in write],
+            read=[str(path) for path in read],
+            write=[str(path) for path in write],
             ports=list(ports),
         )
         async with self._slots:
             await asyncio.to_thread(_make, bounds["write"])
-            child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-s", "-m", _CHILD, json.dumps(bounds)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,  # a traceback may quote the content
-                env=_environment(),
-                cwd="/",
-                start_new_session=True,
-            )
             answer = bytearray()
             timed_out = False
-            try:
-                async with asyncio.timeout(seconds):
-                    await asyncio.gather(_send(child, request), _receive(child, answer))
-                    await child.wait()
-            except TimeoutError:
-                timed_out = True
-            finally:
-                await _end(child)
+            async with confined_child(bounds, stdin=asyncio.subprocess.PIPE) as child:
+                try:
+                    async with asyncio.timeout(seconds):
+                        await asyncio.gather(_send(child, request), _receive(child, answer))
+                        await child.wait()
+                except TimeoutError:
+                    timed_out = True
         return _outcome(child.returncode, bytes(answer), timed_out=timed_out)
+
+
+@asynccontextmanager
+async def confined_child(
+    bounds: Bounds,
+    *,
+    stdin: int = asyncio.subprocess.DEVNULL,
+    stderr: int | BinaryIO = asyncio.subprocess.DEVNULL,  # a traceback may quote the content
+    folder: Path = Path("/"),
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A child that runs `main` of a module in a folder, and is dead afterwards; its standard output is a pipe."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-s", "-m", _CHILD, json.dumps(bounds)),
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=stderr,
+        env=_environment(),
+        cwd=folder,
+        start_new_session=True,  # Ctrl-C in a terminal is for the parent, which then decides
+    )
+    try:
+        yield child
+    finally:
+        await _end(child)
 
 
 def _make(files: Sequence[str]) -> None:
@@ -108,9 +124,13 @@ def _make(files: Sequence[str]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """What an interpreter needs to find itself; nothing of ours, for settings hold keys and passwords."""
+    """What an interpreter needs to find itself; nothing of ours, for settings hold keys and passwords.
+
+    One thread for linear algebra, since one that ran before the restriction would be free; few memory arenas, since
+    each takes of the address space.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    return kept | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return kept | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 async def _send(child: asyncio.subprocess.Process, request: bytes) -> None:

@@ -5,23 +5,20 @@ what the module needs of Python is loaded, and compiled, before the files are ou
 """
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
 import resource
-import signal
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import TypedDict
 
+from seedance_api.foundation.process import die_with_parent
 from seedance_api.foundation.restrict import restrict
 
 EXIT_MEMORY, EXIT_NOT_STARTED = 86, 87
 MAX_OPEN_FILES = 64
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Bounds(TypedDict):
@@ -29,9 +26,10 @@ class Bounds(TypedDict):
 
     module: str
     parent: int
+    nice: int
     memory_bytes: int
-    cpu_seconds: int
-    file_bytes: int
+    cpu_seconds: int | None
+    file_bytes: int | None
     read: list[str]
     write: list[str]
     ports: list[int]
@@ -55,20 +53,19 @@ def _start(bounds: Bounds) -> ModuleType:
     _bind(bounds)
     module = importlib.import_module(bounds["module"])
     restrict(read=bounds["read"], write=bounds["write"], ports=bounds["ports"])
-    _limit(resource.RLIMIT_FSIZE, bounds["file_bytes"])
+    if bounds["file_bytes"] is not None:
+        _limit(resource.RLIMIT_FSIZE, bounds["file_bytes"])
     return module
 
 
 def _bind(bounds: Bounds) -> None:
-    os.nice(10)  # the event loops run first
+    os.nice(bounds["nice"])  # the event loops run first
     with contextlib.suppress(OSError):  # and if the machine runs out of memory, this is killed first
         Path("/proc/self/oom_score_adj").write_text("1000")
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != bounds["parent"]:  # it died before we could ask to die with it
-        os._exit(1)
+    die_with_parent(bounds["parent"])
     _limit(resource.RLIMIT_AS, bounds["memory_bytes"])
-    _limit(resource.RLIMIT_CPU, bounds["cpu_seconds"], bounds["cpu_seconds"] + 1)
+    if bounds["cpu_seconds"] is not None:
+        _limit(resource.RLIMIT_CPU, bounds["cpu_seconds"], bounds["cpu_seconds"] + 1)
     _limit(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     _limit(resource.RLIMIT_CORE, 0)
 

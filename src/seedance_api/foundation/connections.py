@@ -43,12 +43,12 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """`most` connections in all, and `of_one` from one address (IPv6: from one /64); 0 for as many as there may be.
+    """`max_connections` in all, and `of_one` from one address (IPv6: from one /64); 0 for as many as there may be.
 
     Those of `proxies` are not counted: they bring many.
     """
 
-    most: int
+    max_connections: int
     of_one: int
     proxies: tuple[Network, ...] = ()
     idle_seconds: float = IDLE_SECONDS
@@ -58,19 +58,24 @@ def surplus(held: list[Held], bounds: Bounds, now: float) -> dict[Client, str]:
     """Which connections are to be closed, and why. Of one address those go that do nothing, and came last."""
     closing: dict[Client, str] = {}
     counted: Counter[str] = Counter()
-    for one in sorted(held, key=lambda one: (not one.busy, one.since)):
-        if bounds.of_one and not _is_proxy(one.client[0], bounds.proxies):
-            name = neighbourhood(one.client[0])
+    for connection in sorted(held, key=lambda connection: (not connection.busy, connection.since)):
+        if bounds.of_one and not _is_proxy(connection.client[0], bounds.proxies):
+            name = neighbourhood(connection.client[0])
             counted[name] += 1
             if counted[name] > bounds.of_one:
-                closing[one.client] = "address"
+                closing[connection.client] = "address"
     left = len(held) - len(closing)
-    if left > bounds.most * CROWDED:
+    if left > bounds.max_connections * CROWDED:
         idle = [
-            one for one in held if not one.busy and now - one.since >= bounds.idle_seconds and one.client not in closing
+            connection
+            for connection in held
+            if not connection.busy
+            and now - connection.since >= bounds.idle_seconds
+            and connection.client not in closing
         ]
-        idle.sort(key=lambda one: (one.served, one.since))
-        closing |= dict.fromkeys((one.client for one in idle[: left - int(bounds.most * ROOMY)]), "crowded")
+        idle.sort(key=lambda connection: (connection.served, connection.since))
+        excess = idle[: left - int(bounds.max_connections * ROOMY)]
+        closing |= dict.fromkeys((connection.client for connection in excess), "crowded")
     return closing
 
 

@@ -110,8 +110,8 @@ class Database:
         self._probe: asyncio.Task[bool] | None = None
 
     @classmethod
-    async def connect(cls, url: str, *, most: int = 10, session: Session = COMMAND) -> "Database":
-        """Open the pool. `most` bounds the connections of this process."""
+    async def connect(cls, url: str, *, max_connections: int = 10, session: Session = COMMAND) -> "Database":
+        """Open the pool. `max_connections` bounds the connections of this process."""
         clock = Clock()
 
         async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -121,7 +121,7 @@ class Database:
         pool = await asyncpg.create_pool(
             url,
             min_size=1,
-            max_size=most,
+            max_size=max_connections,
             init=prepare,
             reset=_keep,
             connect=partial(_open, session=session),

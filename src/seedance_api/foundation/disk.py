@@ -18,7 +18,7 @@ from seedance_api.foundation.errors import AppError
 
 _FRESH_SECONDS = 1.0
 _RETRY_SECONDS = 30
-_RESERVE_MOST = 10 << 30
+_MAX_RESERVE = 10 << 30
 """Bytes that are enough of a reserve on any disk, however small a part of a large one."""
 _SCANT = 16 << 20
 """With less the database can neither make the next file of its log nor delete much."""
@@ -61,7 +61,7 @@ class Disk:
 
     def check_work(self, size: int = 0) -> None:
         """Raises OSError (ENOSPC) when work under way that writes `size` bytes would leave less than the floor."""
-        if any(is_low(folder, self._reserve / _FLOOR, _RESERVE_MOST // _FLOOR, size) for folder in self.folders):
+        if any(is_low(folder, self._reserve / _FLOOR, _MAX_RESERVE // _FLOOR, size) for folder in self.folders):
             raise OSError(errno.ENOSPC, "what is left is the database's")
 
 
@@ -83,12 +83,12 @@ def full() -> AppError:
     return AppError("storage_full", headers={"Retry-After": str(_RETRY_SECONDS)})
 
 
-def is_low(folder: Path, reserve: float, most: int = _RESERVE_MOST, size: int = 0) -> bool:
+def is_low(folder: Path, reserve: float, max_bytes: int = _MAX_RESERVE, size: int = 0) -> bool:
     """Whether less than this share, and less than `most` bytes, would be free of what this user may write where the
     folder is, or would be if it were there, once `size` more bytes are written."""
     found = _statvfs(folder)
     usable = found.f_blocks - found.f_bfree + found.f_bavail
-    return found.f_bavail - size / found.f_frsize < min(usable * reserve, most / found.f_frsize)
+    return found.f_bavail - size / found.f_frsize < min(usable * reserve, max_bytes / found.f_frsize)
 
 
 def _statvfs(folder: Path) -> os.statvfs_result:

@@ -207,19 +207,19 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: tuple[str, ...] = ()
 
 
-_MESSAGE_MOST = 2000
+_MAX_MESSAGE = 2000
 """Characters of a message that is made of several problems: those that go beyond are counted."""
 
 
 def in_one_message(problems: Sequence[Problem]) -> str:
     """Every problem, in order, in one text: most clients show nothing else of a refusal."""
-    said = list(dict.fromkeys(one.message for one in problems))
+    said = list(dict.fromkeys(problem.message for problem in problems))
     told: list[str] = []
-    for one in said:
-        if told and sum(map(len, told)) + len(one) > _MESSAGE_MOST:
+    for message in said:
+        if told and sum(map(len, told)) + len(message) > _MAX_MESSAGE:
             told.append(f"And {len(said) - len(told)} more: see `errors`.")
             break
-        told.append(one)
+        told.append(message)
     return " ".join(told)
 
 

@@ -23,7 +23,7 @@ from seedance_api.foundation.ids import new_id
 KEY_SECONDS = 72 * 3600
 CONTENT_SECONDS = 120
 _LEASE_SECONDS = 10.0
-_PURGE_MOST = 5000
+_MAX_PURGED = 5000
 
 Place = tuple[str, str, str]
 """Account, route and key: what a note stands under."""
@@ -77,7 +77,7 @@ class Finder:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._notes: Batch[Place, _Note | None] = Batch(self._load, most=500)
+        self._notes: Batch[Place, _Note | None] = Batch(self._load, max_items=500)
 
     async def __call__(self, once: Once) -> Done | None:
         """What was done under its key; None for the first. Raises AppError 422 for another body, 409 for unfinished."""
@@ -272,8 +272,8 @@ async def forget_expired(db: Database) -> int:
                 FOR UPDATE SKIP LOCKED
             )
             """,
-            _PURGE_MOST,
+            _MAX_PURGED,
         )
         gone += affected(tag)
-        if affected(tag) < _PURGE_MOST:
+        if affected(tag) < _MAX_PURGED:
             return gone

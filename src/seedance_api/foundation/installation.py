@@ -7,7 +7,7 @@ import msgspec
 from seedance_api.foundation.db import Connection, Database, row
 from seedance_api.foundation.secrets import digest, same
 
-_PREVIOUS_MOST = 20
+_MAX_PREVIOUS = 20
 
 
 class InstallationError(Exception):
@@ -89,7 +89,7 @@ async def note_store(connection: Connection) -> None:
 async def settings(db: "Connection | Database") -> dict[str, Shared]:
     """What every machine must have, by name."""
     found = await db.fetch("SELECT name, value, previous FROM installation_setting")
-    return {one["name"]: Shared(one["value"], tuple(one["previous"])) for one in found}
+    return {record["name"]: Shared(record["value"], tuple(record["previous"])) for record in found}
 
 
 async def record(connection: Connection, values: Mapping[str, str]) -> None:
@@ -101,7 +101,7 @@ async def record(connection: Connection, values: Mapping[str, str]) -> None:
             previous = (array_remove(array_prepend(s.value, s.previous), excluded.value))[:$3]
         WHERE s.value <> excluded.value
         """,
-        [(name, value, _PREVIOUS_MOST) for name, value in values.items()],
+        [(name, value, _MAX_PREVIOUS) for name, value in values.items()],
     )
 
 

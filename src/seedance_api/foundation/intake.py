@@ -104,8 +104,8 @@ class Intake:
         """Count bytes of an upload that was admitted. Raises AppError 429."""
         share = self._shares[account_id]
         if share.size + size > self._max_bytes:
-            most = self._max_bytes >> 20
-            raise _too_many(f"The account's uploads under way would have more than the {most} MiB that are allowed.")
+            max_mib = self._max_bytes >> 20
+            raise _too_many(f"The account's uploads under way would have more than the {max_mib} MiB that are allowed.")
         share.size += size
 
     def dismiss(self, account_id: str, size: int) -> None:

@@ -10,12 +10,12 @@ _IPV6_PREFIX = 64
 
 
 class Limiter:
-    """At most `a_minute`, at once or spread. Of more than 20,000 names, those longest unheard of are forgotten."""
+    """At most `per_minute`, at once or spread. Of more than 20,000 names, those longest unheard of are forgotten."""
 
-    def __init__(self, *, a_minute: int) -> None:
+    def __init__(self, *, per_minute: int) -> None:
         self._throttled = Throttled(
             using="gcra",
-            quota=rate_limiter.per_min(a_minute, burst=a_minute),
+            quota=rate_limiter.per_min(per_minute, burst=per_minute),
             store=MemoryStore(options={"MAX_SIZE": _NAMES}),
         )
 

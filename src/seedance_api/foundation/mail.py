@@ -8,7 +8,6 @@ import asyncio
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-import aiosmtplib
 import msgspec
 
 SECONDS = 20.0
@@ -47,8 +46,22 @@ def open_mailbox(url: str | None, sender: str | None) -> Mailbox | None:
     )
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an e-mail address by its form. Nothing is looked up; one of an own network is fine."""
+    import email_validator  # noqa: PLC0415 slow to load, and wanted by few
+
+    email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # `localhost`, `.local`, `.test`
+    try:
+        email_validator.validate_email(text, strict=True, check_deliverability=False, globally_deliverable=False)
+    except email_validator.EmailNotValidError:
+        return False
+    return True
+
+
 async def send(mailbox: Mailbox, *, to: str, subject: str, text: str, message_id: str) -> bool:
     """Hand a message over; False when the server does not take it now. A repeat has the same id."""
+    import aiosmtplib  # noqa: PLC0415 an installation without a mail server never loads it
+
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = mailbox.sender, to, subject
     message["Message-ID"] = f"<{message_id}@{mailbox.sender.rsplit('@', 1)[-1].strip('<> ')}>"

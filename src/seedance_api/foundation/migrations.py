@@ -25,13 +25,13 @@ from seedance_api.foundation.unreachable import UnreachableError, reason_of
 FOLDER = Path(__file__).with_name("migrations")
 _LOCK = 0x5EEDA9CE
 """Our advisory lock's number. It goes with its session, and so with its process."""
-_TURN_SECONDS = 900
+_LOCK_SECONDS = 900
 """How long one waits for another that migrates."""
 _STATEMENT_SECONDS = 3600
 _TABLE_SECONDS = 5
 """How long a migration waits for a table that is in use; whoever else wants the table waits behind it meanwhile."""
 _TRIES = 12
-_NAMED_MOST = 10
+_MAX_NAMED = 10
 _log = structlog.get_logger()
 
 
@@ -85,7 +85,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def breaks(self) -> str | None:
         """What of the schema is not as the code needs it; None when all is."""
-        found = [str(one) for one in self.differences if one.breaks]
+        found = [str(difference) for difference in self.differences if difference.breaks]
         if not found:
             return None
         return f"The database's schema is not the one of version {_release()}: {_named(found)}. See docs/operate.md."
@@ -93,7 +93,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def remarks(self) -> str | None:
         """What differs and breaks nothing."""
-        found = [str(one) for one in self.differences if not one.breaks]
+        found = [str(difference) for difference in self.differences if not difference.breaks]
         return _named(found) if found else None
 
 
@@ -132,16 +132,16 @@ async def examine(connection: Connection) -> Standing:
 
 def judge(files: Sequence[Migration], applied: Mapping[str, Applied]) -> Standing:
     """What is to be applied, and what does not fit."""
-    known = {one.name for one in files}
+    known = {file.name for file in files}
     last = max(known, default="")
     newer = sorted(name for name in applied if name not in known and name > last)
     return Standing(
-        pending=tuple(one.name for one in files if one.name not in applied),
+        pending=tuple(file.name for file in files if file.name not in applied),
         newer=tuple(newer),
         newer_release=applied[newer[-1]].release if newer else None,
         missing=tuple(sorted(name for name in applied if name not in known and name <= last)),
         changed=tuple(
-            one.name for one in files if one.name in applied and applied[one.name].digest not in {None, one.digest}
+            file.name for file in files if file.name in applied and applied[file.name].digest not in {None, file.digest}
         ),
     )
 
@@ -156,14 +156,14 @@ def shipped() -> tuple[Migration, ...]:
 
 async def _migrate(url: str, table_seconds: float, tries: int) -> list[str]:
     async with _connected(url) as connection:
-        await _take_turn(connection)
+        await _wait_for_lock(connection)
         standing = judge(shipped(), await _applied(connection))
         if standing.conflict:
             raise SchemaError(standing.conflict)
         await _keep_record(connection)
-        for one in shipped():
-            if one.name in standing.pending:
-                await _apply(connection, one, table_seconds, tries)
+        for migration in shipped():
+            if migration.name in standing.pending:
+                await _apply(connection, migration, table_seconds, tries)
         after = await examine(connection)
     if after.breaks:
         raise SchemaError(after.breaks)
@@ -185,25 +185,25 @@ async def _connected(url: str) -> AsyncGenerator[Connection]:
         await connection.close(timeout=CONNECT_SECONDS)
 
 
-async def _take_turn(connection: Connection) -> None:
+async def _wait_for_lock(connection: Connection) -> None:
     await connection.execute(
-        f"SET statement_timeout = '{_STATEMENT_SECONDS}s'; SET lock_timeout = '{_TURN_SECONDS}s';"
+        f"SET statement_timeout = '{_STATEMENT_SECONDS}s'; SET lock_timeout = '{_LOCK_SECONDS}s';"
         "SET idle_in_transaction_session_timeout = 0"
     )
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_TURN_SECONDS + 10)
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_LOCK_SECONDS + 10)
     except asyncpg.LockNotAvailableError:
-        message = f"Another process has been migrating the database for {_TURN_SECONDS} seconds. Look at it, and retry."
+        message = f"Another process has been migrating the database for {_LOCK_SECONDS} seconds. Look at it, and retry."
         raise SchemaError(message) from None
 
 
 async def _applied(connection: Connection) -> dict[str, Applied]:
     if await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
         found = await connection.fetch("SELECT name, digest, release FROM migration")
-        return {one["name"]: Applied(one["name"], one["digest"], one["release"]) for one in found}
+        return {record["name"]: Applied(record["name"], record["digest"], record["release"]) for record in found}
     if await connection.fetchval("SELECT to_regclass('_yoyo_migration') IS NOT NULL"):
         found = await connection.fetch("SELECT migration_id AS name FROM _yoyo_migration")
-        return {one["name"]: Applied(one["name"], None, None) for one in found}
+        return {record["name"]: Applied(record["name"], None, None) for record in found}
     return {}
 
 
@@ -256,8 +256,8 @@ async def _apply(connection: Connection, migration: Migration, table_seconds: fl
 
 
 def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED_MOST} more" if len(names) > _NAMED_MOST else ""
-    return "; ".join(names[:_NAMED_MOST]) + more
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return "; ".join(names[:_MAX_NAMED]) + more
 
 
 def _release() -> str:

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 MICRO = 1_000_000
-MOST = 1_000_000 * MICRO
+MAX_AMOUNT = 1_000_000 * MICRO
 """The most that one amount may be: a million. It bounds what a slip of the finger can do."""
 _FORM = re.compile(r"(\d{1,18})(?:\.(\d{1,6}))?\Z", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
@@ -19,7 +19,7 @@ def parse_amount(text: str) -> int:
     if match is None:
         raise ValueError("must be a decimal number with at most six decimals, such as 12.50")
     micro = int(match[1]) * MICRO + int((match[2] or "").ljust(6, "0"))
-    if micro > MOST:
+    if micro > MAX_AMOUNT:
         raise ValueError("must be at most 1,000,000")
     return micro
 

@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
-from seedance_api.foundation import kill
+from seedance_api.foundation import kill_points
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHUNK = 256 * 1024
 _DELETES = 1000
 """Keys of one call: what S3 takes in one request."""
-_DELETES_AT_ONCE = 16
+_DELETE_CONCURRENCY = 16
 _LISTED = 1000
 """Keys of one page: what S3 lists in one request."""
 _TRIES = 5
@@ -138,7 +138,7 @@ def _put(store: ObjectStore, root: Path, key: str, content: Path | bytes) -> Non
     part = to.with_name(f"{to.name}.part-{secrets.token_hex(4)}")
     try:
         _fill(part, content)
-        kill.reach("object.written")
+        kill_points.reach("object.written")
         check(store)  # it took a while
         part.replace(to)
     except BaseException:
@@ -362,7 +362,7 @@ async def delete(store: ObjectStore, keys: Sequence[str]) -> None:
 
 
 async def _delete_each(store: ObjectStore, keys: Sequence[str]) -> None:
-    gate = asyncio.Semaphore(_DELETES_AT_ONCE)
+    gate = asyncio.Semaphore(_DELETE_CONCURRENCY)
 
     async def delete_one(key: str) -> None:
         async with gate:

@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 import httpx
 import msgspec
@@ -27,6 +28,9 @@ from ssrfguard.httpx import AsyncClient
 
 from seedance_api.foundation.address import UNREACHABLE, Blocked, next_hop, policy, port_of, vet
 from seedance_api.foundation.transfer import Floor, Take, Transfer
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -302,9 +306,20 @@ class _Slots:
 
 
 def _zone(host: str) -> str:
-    """Whose name it is, nearly: two labels, or three where the second is one like `co`."""
-    labels = host.rstrip(".").lower().split(".")
-    return ".".join(labels[-3 if len(labels) > 2 and len(labels[-2]) <= 3 else -2 :])
+    """Whose name it is: what somebody registered, below `com` or `co.uk`."""
+    name = host.rstrip(".").lower()
+    return _suffixes().privatesuffix(name) or name
+
+
+@cache
+def _suffixes() -> "PublicSuffixList":
+    """The suffixes under which registries sell names, as they came with the package.
+
+    Who offers names below his own, as `github.io`, has the name servers for all of them.
+    """
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 slow to load; the first lookup is in a thread
+
+    return PublicSuffixList(only_icann=True)
 
 
 def _client(

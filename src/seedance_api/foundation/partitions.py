@@ -16,7 +16,7 @@ from seedance_api.foundation.ids import id_at
 
 AHEAD = 3
 """Days that are made before they begin: for so long may nothing of this work."""
-_MOST = 5000
+_MAX_ROWS = 5000
 _log = structlog.get_logger()
 
 
@@ -92,13 +92,13 @@ async def _drop(db: Database, parent: Parent, day: date) -> None:
 
 
 async def _delete_from_rest(db: Database, parent: Parent, oldest: date) -> None:
-    gone = _MOST
-    while gone == _MOST:
+    gone = _MAX_ROWS
+    while gone == _MAX_ROWS:
         async with db.connection() as connection:
             tag = await connection.execute(
                 f"""
                 DELETE FROM {parent.table}_rest WHERE ctid IN (
-                    SELECT ctid FROM {parent.table}_rest WHERE {parent.key} < $1 LIMIT {_MOST}
+                    SELECT ctid FROM {parent.table}_rest WHERE {parent.key} < $1 LIMIT {_MAX_ROWS}
                 )
                 """,  # noqa: S608 our own names
                 _first_id(parent, oldest),

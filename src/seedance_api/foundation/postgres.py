@@ -26,7 +26,7 @@ with warnings.catch_warnings():
 _STARTS = 10
 """So many starts in a row that fail, or that last less than `_STEADY_SECONDS`, and it is given up."""
 _STEADY_SECONDS = 30.0
-_BACKOFF_SECONDS, _BACKOFF_MOST_SECONDS = 0.25, 15.0
+_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 0.25, 15.0
 _LOOK_SECONDS = 0.5
 _BALLAST_SECONDS = 10.0
 _log = structlog.get_logger()
@@ -97,19 +97,19 @@ class Embedded:
         )
         self._supervisor.start()
 
-    def _supervise(self, give_up: Callable[[], None], most: int, backoff_seconds: float) -> None:
+    def _supervise(self, give_up: Callable[[], None], max_starts: int, backoff_seconds: float) -> None:
         starts = 0
         while not self._stopping.is_set():
             since = time.monotonic()
             self._wait_for_its_end()
             if time.monotonic() - since >= _STEADY_SECONDS:
                 starts = 0
-            if starts == most:
-                self.failure = f"the embedded PostgreSQL is given up after {most} starts: {self._reason}"
-                _log.error("postgres.given_up", reason=self._reason, starts=most)
+            if starts == max_starts:
+                self.failure = f"the embedded PostgreSQL is given up after {max_starts} starts: {self._reason}"
+                _log.error("postgres.given_up", reason=self._reason, starts=max_starts)
                 give_up()
                 return
-            pause = min(backoff_seconds * 2**starts, _BACKOFF_MOST_SECONDS) if starts else 0.0
+            pause = min(backoff_seconds * 2**starts, _MAX_BACKOFF_SECONDS) if starts else 0.0
             if not self._stopping.wait(pause):
                 starts += 1
                 self._restart(starts)

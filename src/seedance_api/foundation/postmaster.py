@@ -32,7 +32,7 @@ _USER = "pgserver"
 _CONNECTIONS = 500
 """What it takes at most: forty API processes and a worker at the default of ten each, and the commands beside them."""
 _SOCKET = ".s.PGSQL.5432"
-_SOCKET_PATH_MOST = 107  # unix(7)
+_MAX_SOCKET_PATH = 107  # unix(7)
 _READY_SECONDS = 600.0
 """After a crash it replays its log before it answers."""
 _ORPHAN_SECONDS = 10.0
@@ -108,9 +108,9 @@ class Postmaster:
     def _make(self, folder: Path) -> None:
         if self._user is not None:
             ensure_user_exists(self._user)
-            for one in (self._bin, self._bin.parent / "lib"):
-                _let_through(one)
-                ensure_folder_permissions(one, 0o055)
+            for programs in (self._bin, self._bin.parent / "lib"):
+                _let_through(programs)
+                ensure_folder_permissions(programs, 0o055)
             _let_through(folder)
             os.chown(folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
         if not self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(folder)):
@@ -173,7 +173,9 @@ class Postmaster:
         Its children end when they notice; the next server must not begin before, for they share its memory and files.
         """
         deadline = time.monotonic() + _ORPHAN_SECONDS
-        while any(_works_in(int(one.name), self._folder) for one in Path("/proc").iterdir() if one.name.isdigit()):
+        while any(
+            _works_in(int(entry.name), self._folder) for entry in Path("/proc").iterdir() if entry.name.isdigit()
+        ):
             if time.monotonic() > deadline:
                 raise StartError("processes of the server before are still there")
             time.sleep(0.05)
@@ -201,7 +203,7 @@ class Postmaster:
     def _make_socket_folder(self) -> Path:
         """The data folder, or where its path is too long for a socket a folder that nobody else can enter either:
         the server asks nobody for a password."""
-        if len(os.fsencode(self._folder / _SOCKET)) <= _SOCKET_PATH_MOST:
+        if len(os.fsencode(self._folder / _SOCKET)) <= _MAX_SOCKET_PATH:
             return self._folder
         name = hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"seedance-{name}"

@@ -16,7 +16,8 @@ def die_with_parent(parent: int | None = None) -> None:
 
     `parent` is the process id expected; when that one is gone already, this process ends at once.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
     if parent is not None and os.getppid() != parent:
         os._exit(1)
 
@@ -31,8 +32,8 @@ def allow_open_files() -> None:
 
     Many systems begin with 1024, for programs that still use `select`.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def apart(work: Callable[[], int], seconds: float) -> int:

@@ -28,9 +28,9 @@ class Queue(PgQueuer):
         self._bounded.shutdown = self.shutdown
         self.qm = self._bounded
 
-    def serve(self, name: str, handle: Callable[[Job], Awaitable[None]], *, most: int) -> None:
+    def serve(self, name: str, handle: Callable[[Job], Awaitable[None]], *, concurrency: int) -> None:
         """Do these jobs, at most so many at once. One dequeue may take a batch more, of which the ids wait here."""
-        slots = asyncio.Semaphore(most)
+        slots = asyncio.Semaphore(concurrency)
 
         @self.entrypoint(name)
         async def bounded(job: Job) -> None:
@@ -38,24 +38,28 @@ class Queue(PgQueuer):
                 await handle(job)
 
         del bounded
-        self._bounded.most[QueueEntrypoint(name)] = most
+        self._bounded.concurrency[QueueEntrypoint(name)] = concurrency
 
     @property
-    def most(self) -> int:
+    def concurrency(self) -> int:
         """Jobs of all entrypoints together."""
-        return sum(self._bounded.most.values())
+        return sum(self._bounded.concurrency.values())
 
 
 @dataclass
 class _BoundedQueue(QueueManager):
-    """Leaves out of a dequeue what is full. `most` is of each entrypoint; `taken` are the jobs that are not over."""
+    """Leaves out of a dequeue what is full. `concurrency` is of each entrypoint; `taken` are jobs that are not over."""
 
-    most: dict[QueueEntrypoint, int] = field(init=False, default_factory=dict[QueueEntrypoint, int])
+    concurrency: dict[QueueEntrypoint, int] = field(init=False, default_factory=dict[QueueEntrypoint, int])
     taken: dict[JobId, QueueEntrypoint] = field(init=False, default_factory=dict[JobId, QueueEntrypoint])
 
     def entrypoints_below_capacity_limits(self) -> set[QueueEntrypoint]:
         taken = Counter(self.taken.values())
-        return {name for name in self.entrypoint_registry if name not in self.most or taken[name] < self.most[name]}
+        return {
+            name
+            for name in self.entrypoint_registry
+            if name not in self.concurrency or taken[name] < self.concurrency[name]
+        }
 
     async def fetch_jobs(
         self, batch_size: int, global_concurrency_limit: int | None, heartbeat_timeout: timedelta

@@ -15,7 +15,7 @@ import msgspec
 from seedance_api.foundation.db import Connection
 
 LISTING = Path(__file__).with_name("schema.txt")
-_TEXT_MOST = 160
+_MAX_TEXT = 160
 _DEFAULTS = ("intervalstyle=postgres", "datestyle=ISO, MDY", "extra_float_digits=1", "quote_all_identifiers=off")
 """What the printed definitions depend on, besides the schema."""
 _LIST = r"""
@@ -105,7 +105,7 @@ async def list_objects(connection: Connection) -> Listing:
         for option in _DEFAULTS:
             await connection.execute("SELECT set_config($1, $2, true)", *option.split("=", 1))
         found = await connection.fetch(_LIST)
-    return {(one["kind"], one["name"]): one["definition"] for one in found}
+    return {(record["kind"], record["name"]): record["definition"] for record in found}
 
 
 async def differences(connection: Connection) -> list[Difference]:
@@ -127,7 +127,7 @@ def compare(expected: Listing, found: Listing) -> list[Difference]:
         if wanted is None and table not in tables:
             continue
         answer.append(Difference(kind=kind, name=name, expected=wanted, found=there))
-    return sorted(answer, key=lambda one: (not one.breaks, one.kind, one.name))
+    return sorted(answer, key=lambda difference: (not difference.breaks, difference.kind, difference.name))
 
 
 def write(listing: Listing) -> str:
@@ -147,4 +147,4 @@ def _shipped() -> Listing:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _TEXT_MOST else text[: _TEXT_MOST - 1] + "…"
+    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"

@@ -45,9 +45,15 @@ def _make(path: Path) -> None:
         Path(name).unlink()
 
 
-def digest(pepper: bytes, text: str) -> bytes:
-    """HMAC-SHA-256. A key has 190 bits of chance in it, so a slow hash would only help an attacker to keep us busy."""
-    return hmac.digest(pepper, text.encode(), hashlib.sha256)
+def derive(pepper: bytes, purpose: str) -> bytes:
+    """The key of 32 bytes that the installation has for one purpose. Its text is never changed, nor used for another:
+    what was signed with the key would not verify any more."""
+    return digest(pepper, purpose)
+
+
+def digest(key: bytes, text: str) -> bytes:
+    """HMAC-SHA-256. A key has 190 bits of chance in it, so a slow hash would only help an attacker keep us busy."""
+    return hmac.digest(key, text.encode(), hashlib.sha256)
 
 
 def same(one: bytes, other: bytes) -> bool:

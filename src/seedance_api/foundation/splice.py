@@ -18,8 +18,8 @@ class Spliced(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, pieces: Sequence[Piece]) -> None:
         self._file = file
-        self._pieces = [one for one in pieces if len(one)]
-        self._starts = [0, *accumulate(len(one) for one in self._pieces)]
+        self._pieces = [piece for piece in pieces if len(piece)]
+        self._starts = [0, *accumulate(len(piece) for piece in self._pieces)]
         self._at = 0
 
     def readable(self) -> bool:

@@ -54,7 +54,7 @@ def reason_of(error: BaseException) -> str:
 
 def _of_system(error: OSError) -> str:
     # where a name has several addresses, asyncio gives one error with the numbers in its text
-    numbers = [error.errno] if error.errno else [int(one) for one in _NUMBER.findall(str(error))]
+    numbers = [error.errno] if error.errno else [int(number) for number in _NUMBER.findall(str(error))]
     known = [_BY_NUMBER[number] for number in numbers if number in _BY_NUMBER]
     if known:
         return known[0]

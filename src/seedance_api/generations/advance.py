@@ -16,7 +16,7 @@ import structlog
 
 from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage, StoreOutcome, Unstored, discard
-from seedance_api.foundation import kill
+from seedance_api.foundation import kill_points
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.generations import decide, gates, queries
 from seedance_api.generations.desk import Desk, Sending
@@ -75,7 +75,7 @@ async def advance(generation_id: str, engine: Engine) -> None:
     generation = await engine.desk.claim((generation_id, engine.lease_seconds))
     if generation is None:
         return
-    kill.reach("advance.claimed")
+    kill_points.reach("advance.claimed")
     async with _kept(generation, engine):
         step = await _take_step(generation, engine)
     try:
@@ -109,7 +109,7 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
             operation = await queries.last_operation(engine.db, generation.id)
             assert operation is not None, "a generation is not storing before an attempt succeeded"
             outcome = await _store(generation, provider, operation, engine)
-            kill.reach("advance.stored")
+            kill_points.reach("advance.stored")
             return decide.after_storing(generation, outcome)
         case State.QUEUED | State.COMPLETED | State.FAILED | State.CANCELED:
             raise AssertionError("such a generation cannot be claimed")
@@ -140,9 +140,9 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
     )
     if permit.wait_seconds > 0:
         return await _wait(generation, attempt, permit.wait_seconds, engine)
-    kill.reach("advance.sent")
+    kill_points.reach("advance.sent")
     answer = await _start(provider, msgspec.structs.replace(commission, nonce=permit.nonce), latest)
-    kill.reach("advance.started")
+    kill_points.reach("advance.started")
     try:
         elsewhere = await _learn(generation, attempt, provider, permit, answer, engine)
     except (*UNREACHABLE, asyncpg.PostgresError):  # the answer is worth more than what follows from it

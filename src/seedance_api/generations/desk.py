@@ -25,11 +25,11 @@ class Desk:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self.claim: Batch[tuple[str, float], Claimed | None] = Batch(self._claim, most=64, flights=2)
-        self.open: Batch[str, Opened | None] = Batch(self._open, most=64, flights=2)
-        self.inputs: Batch[str, Inputs] = Batch(self._inputs, most=64, flights=2)
+        self.claim: Batch[tuple[str, float], Claimed | None] = Batch(self._claim, max_items=64, concurrency=2)
+        self.open: Batch[str, Opened | None] = Batch(self._open, max_items=64, concurrency=2)
+        self.inputs: Batch[str, Inputs] = Batch(self._inputs, max_items=64, concurrency=2)
         self.send: Batches[tuple[str, str], Sending, Permit] = Batches(
-            self._send, key=lambda one: (one.provider, one.model), most=64, flights=4
+            self._send, key=lambda one: (one.provider, one.model), max_items=64, concurrency=4
         )
 
     async def _claim(self, asked: list[tuple[str, float]]) -> list[Claimed | None]:

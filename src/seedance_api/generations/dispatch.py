@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from seedance_api.catalog.models import MODELS
-from seedance_api.foundation import jobs, kill
+from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations import gates, health, queries
@@ -49,13 +49,13 @@ async def dispatch(name: str, engine: Engine) -> int:
             await queries.plan_attempts(connection, name, [new_id("att") for _ in ids], ids)
             await queries.announce(connection, ids)
             await jobs.enqueue(connection, "advance", ids, group=name)
-            kill.reach("dispatch.planned")
+            kill_points.reach("dispatch.planned")
         shut = [model for model, free in slots.items() if not free and closed(mine, model) > _PATIENCE_SECONDS]
         if len(engine.router.offers) > 1:  # a model that has ended here, or was taken away
             shut += [model.name for model in MODELS if model.name not in slots]
         if shut:
             await _reroute(connection, name, shut, known, engine)
-    kill.reach("dispatch.committed")
+    kill_points.reach("dispatch.committed")
     return len(ids)
 
 

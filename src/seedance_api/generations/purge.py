@@ -7,7 +7,7 @@ from obstore.store import ObjectStore
 
 from seedance_api.delivery import queries as content
 from seedance_api.delivery.purge import BATCH, emptied, empty
-from seedance_api.foundation import jobs, kill
+from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.db import Database
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
@@ -51,4 +51,4 @@ async def _clear(db: Database, ids: Sequence[str]) -> None:
         await announce(connection, "video.purged", cleared)
         await queries.announce(connection, cleared)
         await jobs.enqueue(connection, "tidy", cleared)
-    kill.reach("purge.cleared")
+    kill_points.reach("purge.cleared")

@@ -10,7 +10,7 @@ import msgspec
 from seedance_api.billing.books import Books
 from seedance_api.billing.settle import book_costs, release, settle
 from seedance_api.delivery.queries import insert_content
-from seedance_api.foundation import jobs, kill
+from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Connection, Database, wait_for_locks
 from seedance_api.foundation.ids import new_id
@@ -38,8 +38,8 @@ class Recorder:
 
     def __init__(self, db: Database, books: Books) -> None:
         self._db, self._books = db, books
-        self._starts: Batch[Entry, bool] = Batch(self._write, most=64, flights=2)
-        self._ends: Batch[Entry, bool] = Batch(self._write, most=64, flights=2)
+        self._starts: Batch[Entry, bool] = Batch(self._write, max_items=64, concurrency=2)
+        self._ends: Batch[Entry, bool] = Batch(self._write, max_items=64, concurrency=2)
 
     async def __call__(self, entry: Entry) -> bool:
         """Write the step; False, and nothing written, when the claim was lost."""
@@ -87,13 +87,13 @@ class Recorder:
                 await wait_for_locks(connection, lock_seconds)
             written = await record_alike(connection, entries, self._books)
             if is_end:
-                kill.reach("watch.recorded")
+                kill_points.reach("watch.recorded")
             else:
-                kill.reach("advance.recorded")
+                kill_points.reach("advance.recorded")
         if is_end:
-            kill.reach("watch.committed")
+            kill_points.reach("watch.committed")
         else:
-            kill.reach("advance.committed")
+            kill_points.reach("advance.committed")
         return written
 
 

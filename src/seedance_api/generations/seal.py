@@ -1,10 +1,8 @@
 """Seals: what a provider is told instead of names and addresses, derived from the installation's secret."""
 
-import hmac
-
 import msgspec
 
-from seedance_api.foundation.secrets import digest, same
+from seedance_api.foundation.secrets import derive, digest, same
 
 
 class Seals(msgspec.Struct, frozen=True):
@@ -31,5 +29,4 @@ class Seals(msgspec.Struct, frozen=True):
         return same(self._seal("callback", attempt_id)[:40].encode(), token.encode())
 
     def _seal(self, purpose: str, name: str) -> str:
-        key = hmac.digest(self.pepper, f"seedance {purpose}, 1".encode(), "sha256")
-        return digest(key, name).hex()
+        return digest(derive(self.pepper, f"seedance {purpose}, 1"), name).hex()

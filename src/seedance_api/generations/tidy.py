@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from seedance_api.delivery.queries import insert_deletion
-from seedance_api.foundation import jobs, kill, objects
+from seedance_api.foundation import jobs, kill_points, objects
 from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import drafts, queries
 from seedance_api.generations.advance import Engine
@@ -46,7 +46,7 @@ async def forget(attempt_id: str, engine: Engine) -> None:
     if found is None or provider is None:
         return
     if await provider.forget(found.operation):
-        kill.reach("tidy.forgotten")
+        kill_points.reach("tidy.forgotten")
         async with engine.db.transaction() as connection:
             await insert_deletion(connection, found.generation_id, "upstream_copy", found.provider, attempt_id)
     elif found.seconds < _UPSTREAM_SECONDS:

@@ -5,7 +5,7 @@ from typing import assert_never
 
 import structlog
 
-from seedance_api.foundation import kill
+from seedance_api.foundation import kill_points
 from seedance_api.foundation.db import Database
 from seedance_api.generations import decide, estimate, gates, queries
 from seedance_api.generations.advance import Engine
@@ -62,7 +62,7 @@ async def look(attempt_id: str, engine: Engine) -> None:
 
 async def _check(asked: list[Running], provider: Provider, engine: Engine) -> None:
     checks = await provider.check_many([one.operation for one in asked])
-    kill.reach("watch.checked")
+    kill_points.reach("watch.checked")
     unfinished: list[tuple[Running, Check]] = []
     finished: list[tuple[Running, Done | Failed | Lost]] = []
     for one, check in zip(asked, checks, strict=True):

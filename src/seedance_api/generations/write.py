@@ -12,7 +12,7 @@ from seedance_api.billing.hold import take_holds, write_holds
 from seedance_api.billing.quote import Price
 from seedance_api.catalog import order as catalog
 from seedance_api.catalog.order import Order, Role
-from seedance_api.foundation import jobs, kill
+from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.batch import Batch, Batches
 from seedance_api.foundation.db import UNREACHABLE, Connection, Database, row, wait_for_locks
 from seedance_api.foundation.errors import AppError
@@ -115,9 +115,9 @@ class Writer:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._find = Finder(db)
-        self._together: Batch[NewGeneration, Created] = Batch(self._write_mixed, most=64, flights=2)
+        self._together: Batch[NewGeneration, Created] = Batch(self._write_mixed, max_items=64, concurrency=2)
         self._apart: Batches[str, NewGeneration, Created] = Batches(
-            self._write, key=lambda new: new.account_id, most=64, flights=4
+            self._write, key=lambda new: new.account_id, max_items=64, concurrency=4
         )
 
     async def __call__(self, new: NewGeneration) -> Created:
@@ -187,7 +187,7 @@ class Writer:
         return [Created(new.id, None, False) if new.id in there else error for new in news]
 
     async def _write_together(self, news: list[NewGeneration], lock_seconds: float | None) -> list[Created | Exception]:
-        kill.reach("create.checked")
+        kill_points.reach("create.checked")
         answers: dict[str, Created | Exception] = {}
         async with self._db.transaction() as connection:
             if lock_seconds is not None:
@@ -206,9 +206,9 @@ class Writer:
                     answers[new.id] = AppError("draft_expired", param="draft_id")
             writable = [new for new in news if new.id not in answers]
             fresh = await _take_keys(connection, writable)
-            kill.reach("create.taken")
+            kill_points.reach("create.taken")
             granted = await take_holds(connection, [new.hold for new in fresh if new.hold])
-            kill.reach("create.held")
+            kill_points.reach("create.held")
             answers |= granted.refused
             paid = [new for new in fresh if new.id not in answers]
             await _note_contents(connection, paid)
@@ -220,8 +220,8 @@ class Writer:
             await _give_keys_back(connection, [new for new in fresh if new.id in granted.refused])
             for provider in sorted({new.provider for new in paid}):
                 await jobs.enqueue(connection, "dispatch", [provider], group=provider)
-            kill.reach("create.written")
-        kill.reach("create.committed")
+            kill_points.reach("create.written")
+        kill_points.reach("create.committed")
         twins = {new.once.place: answers[new.id] for new in fresh if new.id in granted.refused}
         for new in writable:
             if new.id not in answers:

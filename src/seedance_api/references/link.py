@@ -12,10 +12,12 @@ import re
 
 import msgspec
 
+from seedance_api.foundation.secrets import derive
+
 LONGEST_SECONDS = 7 * 86_400
 """The longest that a link is good for: no generation lives longer."""
 
-_PURPOSE = b"seedance link to reference media, 1"
+_PURPOSE = "seedance link to reference media, 1"
 _MAC_BYTES = 32
 _TOKEN_MOST = 1000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[a-z0-9]{2,4}")
@@ -54,7 +56,7 @@ class Linked(msgspec.Struct, frozen=True):
 
 def link_key(pepper: bytes) -> bytes:
     """The key that links are signed with: of the installation's pepper, and for this purpose only."""
-    return hmac.digest(pepper, _PURPOSE, hashlib.sha256)
+    return derive(pepper, _PURPOSE)
 
 
 def link(public_url: str, key: bytes, object_key: str, media_type: str, seconds: float, *, now: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from seedance_api.foundation import kill, log
+from seedance_api.foundation import kill_points, log
 from seedance_api.foundation.address import host_of
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Connection, Database
@@ -77,8 +77,8 @@ class Deliverer:
         """Where the sweep is in the round of each lane: the last endpoint."""
         self.late: set[asyncio.Task[None]] = set()
         """Attempts that took so long that their jobs did not wait for them."""
-        self.claim: Batch[Ask, Taken] = Batch(self._claim, most=64, flights=2)
-        self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, most=64, flights=2)
+        self.claim: Batch[Ask, Taken] = Batch(self._claim, max_items=64, concurrency=2)
+        self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, max_items=64, concurrency=2)
 
     async def _claim(self, asked: list[Ask]) -> list[Taken]:
         if self.stopping:
@@ -159,7 +159,7 @@ class Deliverer:
 async def deliver(endpoint_id: str, deliverer: Deliverer, *, slow: bool = False) -> None:
     """Send what is due at an endpoint until nothing is, in one of the two lanes."""
     taken = await _claim(Ask(endpoint_id, AT_ONCE, joins=not slow), deliverer, slow=slow)
-    kill.reach("deliver.claimed")
+    kill_points.reach("deliver.claimed")
     try:
         if taken.crowded:
             await _leave_to(Lane(endpoint_id, slow=True), deliverer)
@@ -265,9 +265,9 @@ async def _try(claimed: Claimed, deliverer: Deliverer, *, slow: bool) -> bool | 
 
 async def _attempt(claimed: Claimed, deliverer: Deliverer) -> bool:
     result = await _send(claimed, deliverer)
-    kill.reach("deliver.sent")
+    kill_points.reach("deliver.sent")
     is_slow = await _record(claimed, result, deliverer)
-    kill.reach("deliver.recorded")
+    kill_points.reach("deliver.recorded")
     return is_slow
 
 

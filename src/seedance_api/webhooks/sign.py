@@ -11,25 +11,26 @@ from typing import Literal, assert_never
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from seedance_api.foundation.secrets import derive, digest
+
 Scheme = Literal["v1", "v1a"]
 """`v1` is HMAC-SHA256 with a shared secret, `v1a` is Ed25519, which a receiver checks with a public key."""
 _HINT_CHARACTERS = 4
 
 
-def derive(pepper: bytes, scheme: Scheme, subject: str, version: int) -> bytes:
+def secret_of(pepper: bytes, scheme: Scheme, subject: str, version: int) -> bytes:
     """The 32 bytes that sign for a subject: an endpoint, or an account with its mode."""
-    purpose = hmac.digest(pepper, f"webhook signatures {scheme}".encode(), hashlib.sha256)
-    return hmac.digest(purpose, f"{subject} {version}".encode(), hashlib.sha256)
+    return digest(derive(pepper, f"webhook signatures {scheme}"), f"{subject} {version}")
 
 
 def shown_secret(pepper: bytes, subject: str, version: int) -> str:
     """The shared secret as receivers' libraries take it: some refuse base64 without its padding, or of the URL kind."""
-    return "whsec_" + base64.b64encode(derive(pepper, "v1", subject, version)).decode()
+    return "whsec_" + base64.b64encode(secret_of(pepper, "v1", subject, version)).decode()
 
 
 def shown_public_key(pepper: bytes, subject: str, version: int) -> str:
     """The public key that checks `v1a`."""
-    key = Ed25519PrivateKey.from_private_bytes(derive(pepper, "v1a", subject, version)).public_key()
+    key = Ed25519PrivateKey.from_private_bytes(secret_of(pepper, "v1a", subject, version)).public_key()
     return "whpk_" + base64.b64encode(key.public_bytes_raw()).decode()
 
 
@@ -53,7 +54,7 @@ def secrets_of(
 ) -> list[tuple[Scheme, bytes]]:
     """What signs for a subject now: during a rotation also so many `earlier` secrets."""
     versions = range(version, max(version - earlier, 1) - 1, -1)
-    return [(scheme, derive(pepper, scheme, subject, one)) for scheme in schemes for one in versions]
+    return [(scheme, secret_of(pepper, scheme, subject, one)) for scheme in schemes for one in versions]
 
 
 def _signature(scheme: Scheme, secret: bytes, content: bytes) -> str:

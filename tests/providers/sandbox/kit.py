@@ -1,7 +1,6 @@
 """What the sandbox's tests share: commissions, input files, renders in this process, and what is in a file."""
 
 import asyncio
-import os
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,9 +12,11 @@ import numpy as np
 from PIL import Image
 
 from seedance_api.catalog.order import Kind, Mode, Order, Role
-from seedance_api.providers.provider import Check, Commission, Input, Operation, Pending, Provider, Search
-from seedance_api.providers.sandbox.child import Job, Result
-from seedance_api.providers.sandbox.produce import produce
+from seedance_api.providers.provider import Check, Commission, Done, Failed, Input, Operation, Pending, Provider, Search
+from seedance_api.providers.sandbox.order import make_job, outcome
+from seedance_preview.job import Result
+from seedance_preview.plan import Plan, make_plan
+from seedance_preview.produce import produce
 
 PROMPT = "A quiet lake under the stars"
 
@@ -77,7 +78,7 @@ def plain(rgb, size=(300, 300)) -> Image.Image:
 class Take:
     """One render: its result and its files."""
 
-    result: Result
+    result: Done | Failed
     folder: Path
 
     @property
@@ -109,11 +110,17 @@ def render(where: Path, files=(), **kwargs) -> Take:
             content.save(folder / names[-1], "PNG")
         else:
             (folder / names[-1]).write_bytes(content.read_bytes())
-    job = Job(commission=commission(**kwargs), files=tuple(names), parent_pid=os.getpid())
+    work = commission(**kwargs)
+    job = make_job(work, names)
     (folder / "job.json").write_bytes(msgspec.json.encode(job))
     produce(folder)
     result = msgspec.json.decode((folder / "result.json").read_bytes(), type=Result)
-    return Take(result, folder)
+    return Take(outcome(work, job, result), folder)
+
+
+def plan(work: Commission) -> Plan:
+    """What the renderer makes of a commission."""
+    return make_plan(make_job(work, [f"input-{i}" for i in range(len(work.inputs))]))
 
 
 def tone(path: Path, hertz: float, seconds=1.0) -> Path:

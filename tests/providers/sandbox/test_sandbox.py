@@ -1,6 +1,7 @@
 """The provider: started once, known everywhere, stopped for certain, and nothing left behind."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -28,7 +29,8 @@ from seedance_api.providers.provider import (
     Started,
     Unfetched,
 )
-from seedance_api.providers.sandbox.child import Job
+from seedance_api.providers.sandbox.child import child_bounds
+from seedance_api.providers.sandbox.order import make_job
 from seedance_api.providers.sandbox.records import Records, State
 from seedance_api.providers.sandbox.sandbox import Sandbox
 
@@ -60,7 +62,7 @@ def children() -> list[psutil.Process]:
     found: list[psutil.Process] = []
     for process in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # it has just ended
-            if any("sandbox.render" in part for part in process.cmdline()):
+            if any("seedance_preview.render" in part for part in process.cmdline()):
                 found.append(process)
     return found
 
@@ -357,13 +359,20 @@ def test_the_work_of_a_killed_process_is_finished_by_another(tmp_path, make):
     assert (tmp_path / "v.mp4").read_bytes() == render(tmp_path).path.read_bytes()
 
 
-def _run_child(folder: Path, work, **job) -> tuple[subprocess.Popen, float]:
+def _run_child(folder: Path, work, **bounds) -> tuple[subprocess.Popen, float]:
     """Run the child as the studio does; returns it, ended, and its largest resident size in MiB."""
     folder.mkdir()
-    job = {"parent_pid": os.getpid()} | job
-    (folder / "job.json").write_bytes(msgspec.json.encode(Job(commission=work, files=(), **job)))
-    command = [sys.executable, "-m", "seedance_api.providers.sandbox.render", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    (folder / "job.json").write_bytes(msgspec.json.encode(make_job(work, [])))
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "seedance_api.foundation.confined",
+        json.dumps(child_bounds(folder) | bounds),
+    ]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, env=environment, **streams) as process:
         peak = 0.0
         while process.poll() is None:
             try:
@@ -385,7 +394,7 @@ def test_a_longer_video_needs_no_more_memory(tmp_path):
 
 
 def test_a_child_whose_parent_is_gone_does_nothing(tmp_path):
-    process, _ = _run_child(tmp_path / "room", commission(), parent_pid=1)
+    process, _ = _run_child(tmp_path / "room", commission(), parent=1)
     assert process.returncode == 1
     assert not (tmp_path / "room" / "video.mp4").exists()
 

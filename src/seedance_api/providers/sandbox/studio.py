@@ -8,7 +8,7 @@ from typing import Literal
 import structlog
 
 from seedance_api.providers.provider import Commission, Done, Failed
-from seedance_api.providers.sandbox.child import ChildDiedError, Result, render_in_child
+from seedance_api.providers.sandbox.child import ChildDiedError, render_in_child
 from seedance_api.providers.sandbox.magic import Magic, Spell, read_magic
 from seedance_api.providers.sandbox.records import Outcome, Records, State, StoreTrouble
 from seedance_api.providers.sandbox.workroom import Workroom
@@ -126,7 +126,7 @@ class Studio:
                 _log.warning("sandbox_child_died", attempt_id=work.commission.attempt_id, final=final, how=str(died))
         return _BROKEN
 
-    async def _render_once(self, work: _Work) -> Result:
+    async def _render_once(self, work: _Work) -> Done | Failed:
         commission = work.commission
         room = await self._workroom.make_room(commission.attempt_id)
         files = [room / f"input-{i}" for i in range(len(commission.inputs))]
