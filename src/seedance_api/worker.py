@@ -32,8 +32,8 @@ from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, forget, tidy
 from seedance_api.generations.watch import look, watch
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
-from seedance_api.webhooks.deliver import LATE_MOST, Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.retain import retain
+from seedance_api.webhooks.schedule import LATE_MOST, Deliverer, deliver, sweep_deliveries
 
 _LANES = 6
 _DISPATCHES, _WATCHES, _LOOKS, _STARTS, _STORES, _MENDS, _FORGETS = 2, 2, 16, 128, 32, 4, 8

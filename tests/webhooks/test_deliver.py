@@ -15,9 +15,9 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound, Post
 from seedance_api.webhooks import endpoints
 from seedance_api.webhooks.decide import SCHEDULE
-from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.replay import replay
 from seedance_api.webhooks.rows import Range
+from seedance_api.webhooks.schedule import Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.sign import shown_secret
 from webhooks.kit import (
     PEPPER,

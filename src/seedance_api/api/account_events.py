@@ -12,7 +12,7 @@ from seedance_api.api.videos import json_response
 from seedance_api.api.webhook_forms import read_list
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import event_queries
 from seedance_api.webhooks.kinds import KINDS
 from seedance_api.webhooks.payload import EventView, event_view
 from seedance_api.webhooks.read import events_after
@@ -57,7 +57,7 @@ async def retrieve_event(request: AnyRequest, event_id: FromPath[str]) -> Respon
     parts, principal = parts_of(request), principal_of(request)
     found = None
     if is_id("evt", event_id):
-        found = await queries.event(parts.db, principal.account_id, principal.livemode, event_id)
+        found = await event_queries.event(parts.db, principal.account_id, principal.livemode, event_id)
     if found is None:
         raise AppError("not_found", "There is no such event in this account.", param="event_id")
     return json_response(event_view(found))

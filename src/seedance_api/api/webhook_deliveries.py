@@ -17,7 +17,7 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Done
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations.accept import refusal
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import replay_queries
 from seedance_api.webhooks.decide import Attempt
 from seedance_api.webhooks.endpoints import find_endpoint
 from seedance_api.webhooks.kinds import Kind
@@ -75,7 +75,7 @@ async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     parts = parts_of(request)
     endpoint = await find_endpoint(parts.db, owner_of(request), endpoint_id)
     asked = read_list(request.query_params, "evt", state=get_args(DeliveryState))
-    found = await queries.deliveries_page(
+    found = await replay_queries.deliveries_page(
         parts.db, endpoint, after=asked.after, state=asked.state, limit=asked.limit + 1
     )
     data = [_view(one) for one in found[: asked.limit]]

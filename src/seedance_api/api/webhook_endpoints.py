@@ -26,8 +26,8 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Once, claimed
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.accept import refusal
+from seedance_api.webhooks import endpoint_queries
 from seedance_api.webhooks import endpoints as verbs
-from seedance_api.webhooks import queries
 from seedance_api.webhooks.endpoints import Owner
 from seedance_api.webhooks.kinds import KINDS, Kind
 from seedance_api.webhooks.probe import try_endpoint
@@ -128,7 +128,7 @@ async def list_endpoints(request: AnyRequest) -> Response[bytes]:
     """A page of the account's endpoints."""
     parts, owner = parts_of(request), owner_of(request)
     asked = read_list(request.query_params, "whe")
-    found = await queries.endpoints_page(
+    found = await endpoint_queries.endpoints_page(
         parts.db, owner.account_id, owner.livemode, after=asked.after, limit=asked.limit + 1
     )
     data = [endpoint_view(one, parts) for one in found[: asked.limit]]

@@ -13,7 +13,7 @@ from seedance_api.api.view import unix
 from seedance_api.api.webhook_endpoints import once_of, rotated
 from seedance_api.api.webhook_forms import RotateSecret
 from seedance_api.generations.accept import refusal
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import endpoint_queries
 from seedance_api.webhooks.rows import account_subject
 from seedance_api.webhooks.sign import hint, shown_secret
 
@@ -64,7 +64,7 @@ async def _look(request: AnyRequest) -> tuple[int, dict[str, Any]]:
     """The version of the account's secret that signs now, and what may be told of it."""
     parts, principal = parts_of(request), principal_of(request)
     subject = account_subject(principal.account_id, livemode=principal.livemode)
-    found = await queries.secret_of(parts.db, subject)
+    found = await endpoint_queries.secret_of(parts.db, subject)
     return found.version, {
         "signing_secret_hint": hint(shown_secret(parts.pepper, subject, found.version)),
         "rotated_at": unix(found.rotated_at) if found.rotated_at else None,

@@ -1,7 +1,7 @@
 """Read: an account's events in the order in which they became visible, so that none is ever passed over."""
 
 from seedance_api.foundation.db import Database
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import event_queries
 from seedance_api.webhooks.rows import Event
 
 
@@ -15,5 +15,5 @@ async def events_after(
     transaction that has written anything waits until that has ended. Asked first, for the second statement must see
     what ended between the two.
     """
-    horizon = await queries.horizon(db)
-    return await queries.events_until(db, account_id, livemode, horizon, after=after, kind=kind, limit=limit)
+    horizon = await event_queries.horizon(db)
+    return await event_queries.events_until(db, account_id, livemode, horizon, after=after, kind=kind, limit=limit)
