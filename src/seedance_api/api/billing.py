@@ -17,7 +17,7 @@ from seedance_api.api.once import once_by_key, seal
 from seedance_api.api.parts import Parts, parts_of, principal_of
 from seedance_api.api.videos import REPLAYED, json_response
 from seedance_api.api.view import NOTHING, unix
-from seedance_api.billing import queries
+from seedance_api.billing import wallet_queries
 from seedance_api.billing.limits import Spending, set_low_balance, spending
 from seedance_api.billing.statement import month_of, statement
 from seedance_api.billing.usage import DIMENSIONS, Position, Totals, UsageRow, today, totals, usage
@@ -135,9 +135,9 @@ def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
 
 
 async def _balance(parts: Parts, principal: Principal) -> Balance:
-    wallet = await queries.wallet_of(parts.db, principal.account_id) if principal.livemode else None
+    wallet = await wallet_queries.wallet_of(parts.db, principal.account_id) if principal.livemode else None
     limits = await spending(parts.db, principal.account_id, principal.key_id) if principal.livemode else []
-    low = await queries.low_balance_of(parts.db, principal.account_id) if principal.livemode else None
+    low = await wallet_queries.low_balance_of(parts.db, principal.account_id) if principal.livemode else None
     return Balance(
         currency=principal.currency,
         available=format_amount(wallet.available) if wallet else NOTHING,

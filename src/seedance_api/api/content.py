@@ -14,7 +14,7 @@ from seedance_api.api.send import Changed, Note, Sendable, send_object
 from seedance_api.delivery import link, queries
 from seedance_api.delivery.check import report_damaged
 from seedance_api.delivery.deliver import note_served
-from seedance_api.delivery.queries import Held
+from seedance_api.delivery.rows import Held
 from seedance_api.foundation import objects
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from seedance_api.billing import queries
+from seedance_api.billing import notice_queries
 from seedance_api.billing.rows import Channel, Notice
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection, Database
@@ -37,19 +37,19 @@ class Notifier(msgspec.Struct, frozen=True):
 async def give_notice(connection: Connection, account_id: str | None, kind: str, detail: dict[str, Any]) -> None:
     """Write a notice, about an account or about the installation, and have it told."""
     notice_id = new_id("ntc")
-    await queries.insert_notices(connection, [(notice_id, account_id, kind, detail)])
+    await notice_queries.insert_notices(connection, [(notice_id, account_id, kind, detail)])
     await jobs.enqueue(connection, "notify", [notice_id])
 
 
 async def give_notice_of_installation(connection: Connection, kind: str, detail: dict[str, Any]) -> None:
     """Write a notice that is about no account, once a day at most for each kind, and have it told."""
-    if not await queries.was_noticed(connection, kind, _HOURS):
+    if not await notice_queries.was_noticed(connection, kind, _HOURS):
         await give_notice(connection, None, kind, detail)
 
 
 async def notify(notice_id: str, notifier: Notifier) -> None:
     """Tell of a notice: at least once in each way, with its id, tried for about a day and a half."""
-    notice = await queries.open_notice(notifier.db, notice_id)
+    notice = await notice_queries.open_notice(notifier.db, notice_id)
     if notice is None:
         return
     if notice.tries == 0:
@@ -58,12 +58,12 @@ async def notify(notice_id: str, notifier: Notifier) -> None:
     for channel in _channels(notice, notifier):
         told.append(await _tell(notice, channel, notifier))
         if told[-1]:
-            await queries.note_told(notifier.db, notice_id, channel)
+            await notice_queries.note_told(notifier.db, notice_id, channel)
     if all(told):
-        await queries.close_notice(notifier.db, notice_id)
+        await notice_queries.close_notice(notifier.db, notice_id)
     elif notice.tries + 1 >= _TRIES:
         _log.error("notice.given_up", account_id=notice.account_id)
-        await queries.close_notice(notifier.db, notice_id)
+        await notice_queries.close_notice(notifier.db, notice_id)
     else:
         await _try_again(notifier.db, notice_id, notice.tries)
 
@@ -136,7 +136,7 @@ _LETTERS = {
 async def sweep_notices(db: Database) -> None:
     """Enqueue a job for each notice whose job was lost."""
     async with db.transaction() as connection:
-        lost = await queries.overdue_notices(connection, _MOST)
+        lost = await notice_queries.overdue_notices(connection, _MOST)
         await jobs.enqueue(
             connection,
             "notify",
@@ -148,7 +148,7 @@ async def sweep_notices(db: Database) -> None:
 async def _try_again(db: Database, notice_id: str, tries: int) -> None:
     seconds = 30.0 * 3**tries  # 30 s, 90 s … 2.3 days at the ninth, which is cut to 12 hours
     async with db.transaction() as connection:
-        if await queries.put_off_notice(connection, notice_id, tries, min(seconds, 43_200.0)):
+        if await notice_queries.put_off_notice(connection, notice_id, tries, min(seconds, 43_200.0)):
             await jobs.enqueue(
                 connection,
                 "notify",

@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from seedance_api.delivery import queries
-from seedance_api.delivery.queries import Deletion, Kept
+from seedance_api.delivery import receipt_queries
+from seedance_api.delivery.rows import Deletion, Kept
 from seedance_api.foundation.db import Database
 
 _PURPOSE = b"seedance deletion receipts, 1"
@@ -46,11 +46,11 @@ class DeletionReceipt(Receipt, frozen=True, kw_only=True):
 
 async def receipt(db: Database, generation_id: str, key: Ed25519PrivateKey) -> DeletionReceipt:
     """The receipt of a generation as it stands now."""
-    kept = await queries.kept_of(db, generation_id)
+    kept = await receipt_queries.kept_of(db, generation_id)
     plain = Receipt(
         video_id=generation_id,
         complete=not kept,
-        deleted=await queries.deletions_of(db, generation_id),
+        deleted=await receipt_queries.deletions_of(db, generation_id),
         kept=kept,
         issued_at=await db.fetchval("SELECT date_trunc('second', now())"),
     )

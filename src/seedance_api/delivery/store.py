@@ -16,7 +16,7 @@ from seedance_api.delivery import certificate, measure
 from seedance_api.delivery.label import Label
 from seedance_api.delivery.label import Question as LabelQuestion
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, content_id, mark
-from seedance_api.delivery.queries import Asset
+from seedance_api.delivery.rows import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine, Failure
 from seedance_api.foundation.disk import Disk

@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 from obstore.store import ObjectStore
 
+from seedance_api.billing.notice_queries import latest_notice
 from seedance_api.billing.notify import give_notice
-from seedance_api.billing.queries import latest_notice
 from seedance_api.foundation import installation, objects
 from seedance_api.foundation.db import Database
 from seedance_api.generations import outages

@@ -11,7 +11,8 @@ import structlog
 from seedance_api.billing.notify import give_notice
 from seedance_api.catalog.order import Mode
 from seedance_api.delivery.check import check
-from seedance_api.delivery.queries import Suspect, note_lost, replace_assets
+from seedance_api.delivery.repair_queries import note_lost, replace_assets
+from seedance_api.delivery.rows import Suspect
 from seedance_api.delivery.store import Unstored, discard
 from seedance_api.foundation import objects
 from seedance_api.generations import queries

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import structlog
 from obstore.store import ObjectStore
 
+from seedance_api.delivery import purge_queries
 from seedance_api.delivery import queries as content
 from seedance_api.delivery.purge import BATCH, emptied, empty
 from seedance_api.foundation import jobs, kill
@@ -47,7 +48,7 @@ async def warn_due(engine: Engine) -> int:
 
 async def _clear(db: Database, ids: Sequence[str]) -> None:
     async with db.transaction() as connection:
-        cleared = await content.clear(connection, ids)
+        cleared = await purge_queries.clear(connection, ids)
         await announce(connection, "video.purged", cleared)
         await queries.announce(connection, cleared)
         await jobs.enqueue(connection, "tidy", cleared)

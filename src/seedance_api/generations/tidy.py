@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from seedance_api.delivery.queries import insert_deletion
+from seedance_api.delivery.receipt_queries import insert_deletion
 from seedance_api.foundation import jobs, kill, objects
 from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import drafts, queries

@@ -1,0 +1,66 @@
+"""Rows of delivered content."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored file of a generation: `video`, `last_frame` or `thumbnail`. `sha256` is in hexadecimal."""
+
+    variant: str
+    object_key: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+class Held(Asset, frozen=True, kw_only=True):
+    """An asset with whom it belongs to and how long it stays."""
+
+    account_id: str
+    livemode: bool
+    finished_at: datetime
+    purge_at: datetime
+    delivered: bool
+    damaged: bool
+    """Its object is known not to be what was put there."""
+    lost: bool
+    """It is damaged, and nobody has another copy."""
+
+
+class Suspect(msgspec.Struct, frozen=True, kw_only=True):
+    """An object that is to be compared with its digest."""
+
+    generation_id: str
+    object_key: str
+    bytes: int
+    sha256: str
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was deleted of a generation: what, which, from where, why, when. A row of `deletion`."""
+
+    what: str
+    place: str
+    name: str
+    reason: str
+    digest: str | None
+    bytes: int | None
+    deleted_at: datetime
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing of a generation that is still there, and when it goes; None where that is not known yet."""
+
+    what: str
+    place: str
+    name: str
+    goes_at: datetime | None
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose work a file is that we delivered; its content may be purged since."""
+
+    model: str
+    sandbox: bool
