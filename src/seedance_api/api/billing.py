@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from seedance_api.accounts.authenticate import Principal
+from seedance_api.accounts.queries import low_balance_of
 from seedance_api.api.body import AnyRequest, read_json
 from seedance_api.api.decode import decode, decode_query
 from seedance_api.api.once import once_by_key, seal
@@ -137,7 +138,7 @@ def _read_low(body: dict[str, Any], principal: Principal) -> int | None:
 async def _balance(parts: Parts, principal: Principal) -> Balance:
     wallet = await wallet_queries.wallet_of(parts.db, principal.account_id) if principal.livemode else None
     limits = await spending(parts.db, principal.account_id, principal.key_id) if principal.livemode else []
-    low = await wallet_queries.low_balance_of(parts.db, principal.account_id) if principal.livemode else None
+    low = await low_balance_of(parts.db, principal.account_id) if principal.livemode else None
     return Balance(
         currency=principal.currency,
         available=format_amount(wallet.available) if wallet else NOTHING,

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from seedance_api.accounts import queries as accounts
 from seedance_api.billing import decide, limit_queries, wallet_queries
 from seedance_api.billing.rows import Limit, Period
 from seedance_api.foundation.db import Database
@@ -56,7 +57,7 @@ async def set_low_balance(db: Database, account_id: str, low: int | None, *, onc
     """Say below what balance the owner wants to hear of it; None for never. Its key makes it happen once."""
     async with db.transaction() as connection:
         if once is None or await take(connection, [once], [account_id]) == [True]:
-            await wallet_queries.set_low_balance(connection, account_id, low)
+            await accounts.set_low_balance(connection, account_id, low)
 
 
 async def spending(db: Database, account_id: str, key_id: str | None = None) -> list[Spending]:

@@ -49,16 +49,6 @@ async def wallet_of(db: Database, account_id: str) -> Wallet | None:
     return row(Wallet, found) if found else None
 
 
-async def low_balance_of(db: Database, account_id: str) -> int | None:
-    """Below what balance the account's owner wants to hear of it."""
-    return await db.fetchval("SELECT low_balance FROM account WHERE id = $1", account_id)
-
-
-async def set_low_balance(connection: Connection, account_id: str, low: int | None) -> None:
-    """Note it; the next hold goes by it."""
-    await connection.execute("UPDATE account SET low_balance = $2 WHERE id = $1", account_id, low)
-
-
 async def move_to_held(connection: Connection, amounts: Mapping[str, int], limits: Sequence[Limit]) -> tuple[int, int]:
     """available → held, where there is enough, and what is spent of limits now, unless it is more than they allow.
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from seedance_api.foundation.db import Connection, Database, affected
+from seedance_api.delivery.rows import Cleared
+from seedance_api.foundation.db import Connection, Database, affected, rows
 
 
 async def withdraw(db: Database, generation_id: str) -> None:
@@ -52,7 +53,7 @@ async def objects_of(db: Database, ids: Sequence[str]) -> list[str]:
     return [record["object_key"] for record in found]
 
 
-async def clear(connection: Connection, ids: Sequence[str]) -> list[str]:
+async def clear(connection: Connection, ids: Sequence[str]) -> list[Cleared]:
     """Forget withdrawn content whose objects are gone, and write its receipt; returns those cleared now."""
     found = await connection.fetch(
         """
@@ -69,20 +70,14 @@ async def clear(connection: Connection, ids: Sequence[str]) -> list[str]:
             RETURNING c.generation_id, CASE
                 WHEN g.deleted_at IS NOT NULL THEN 'requested' WHEN c.delivered_at IS NOT NULL THEN 'delivered'
                 ELSE 'expired' END AS reason
-        ), labels AS (
-            UPDATE generation g SET metadata = '{}' FROM mine
-            WHERE g.id = mine.generation_id AND g.metadata <> '{}' RETURNING g.id AS generation_id
         ), receipt AS (
             INSERT INTO deletion (generation_id, what, place, reason, digest, bytes)
             SELECT gone.generation_id, gone.variant, 'object_store', cleared.reason, gone.sha256, gone.bytes
             FROM gone JOIN cleared USING (generation_id)
-            UNION ALL
-            SELECT generation_id, 'metadata', 'database', cleared.reason, NULL, NULL
-            FROM labels JOIN cleared USING (generation_id)
             ON CONFLICT DO NOTHING
         )
-        SELECT generation_id FROM cleared ORDER BY generation_id
+        SELECT generation_id, reason FROM cleared ORDER BY generation_id
         """,
         ids,
     )
-    return [record["generation_id"] for record in found]
+    return rows(Cleared, found)

@@ -1,7 +1,29 @@
 """SQL of receipts: what was deleted of a generation, and what is still kept."""
 
-from seedance_api.delivery.rows import Deletion, Kept
+from collections.abc import Sequence
+
+from seedance_api.delivery.rows import Deletion, Kept, Line
 from seedance_api.foundation.db import Connection, Database, rows
+
+
+async def insert_deletions(connection: Connection, lines: Sequence[Line]) -> None:
+    """Write lines of receipts. One that is there stays as it is."""
+    if not lines:
+        return
+    await connection.execute(
+        """
+        INSERT INTO deletion (generation_id, what, place, name, reason, digest, bytes)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+        ON CONFLICT DO NOTHING
+        """,
+        [one.generation_id for one in lines],
+        [one.what for one in lines],
+        [one.place for one in lines],
+        [one.name for one in lines],
+        [one.reason for one in lines],
+        [one.digest for one in lines],
+        [one.bytes for one in lines],
+    )
 
 
 async def insert_deletion(connection: Connection, generation_id: str, what: str, place: str, name: str) -> None:

@@ -50,6 +50,25 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: datetime
 
 
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that is to be written on the receipt of a generation; its time is that of the transaction."""
+
+    generation_id: str
+    what: str
+    place: str
+    reason: str
+    name: str = ""
+    digest: str | None = None
+    bytes: int | None = None
+
+
+class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+    """A generation whose content has gone, and why."""
+
+    generation_id: str
+    reason: str
+
+
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """One thing of a generation that is still there, and when it goes; None where that is not known yet."""
 

@@ -12,6 +12,7 @@ from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.db import Database
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.erase import delete_metadata
 from seedance_api.webhooks.announce import announce
 
 _log = structlog.get_logger()
@@ -48,7 +49,9 @@ async def warn_due(engine: Engine) -> int:
 
 async def _clear(db: Database, ids: Sequence[str]) -> None:
     async with db.transaction() as connection:
-        cleared = await purge_queries.clear(connection, ids)
+        gone = await purge_queries.clear(connection, ids)
+        await delete_metadata(connection, gone)
+        cleared = [one.generation_id for one in gone]
         await announce(connection, "video.purged", cleared)
         await queries.announce(connection, cleared)
         await jobs.enqueue(connection, "tidy", cleared)
