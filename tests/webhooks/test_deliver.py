@@ -10,7 +10,6 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from generations.kit import owner, with_database
-from seedance_api.billing.notify import give_notice
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound, Post
 from seedance_api.webhooks import endpoints
@@ -392,7 +391,7 @@ def test_a_bug_is_a_failed_try_and_ends_neither_others_nor_the_job(
         me = await owner(db)
         async with receiver() as there:
             door = Broken(allow_http=True, extra_ports=frozenset({there.port}), allow_networks=("127.0.0.2/32",))
-            told = Deliverer(db=db, outbound=door, pepper=PEPPER, tell=give_notice)
+            told = Deliverer(db=db, outbound=door, pepper=PEPPER)
             mine = await endpoint(db, me, there.url + "&broken")
             await happen(db, me, 2)
             for _ in SCHEDULE:

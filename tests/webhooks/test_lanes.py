@@ -11,8 +11,8 @@ from pgqueuer import PgQueuer
 from pgqueuer.models import Job
 
 from generations.kit import engine, owner, with_database
-from seedance_api.billing.notify import Notifier
 from seedance_api.foundation.db import Database
+from seedance_api.notifications.send import Notifier
 from seedance_api.webhooks.announce import nudge
 from seedance_api.webhooks.endpoints import endpoints_for
 from seedance_api.webhooks.rows import Lane

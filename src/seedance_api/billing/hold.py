@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from seedance_api.billing import decide, ledger_queries, limit_queries, notice_queries, wallet_queries
+from seedance_api.billing import decide, ledger_queries, limit_queries, wallet_queries
 from seedance_api.billing.decide import NewHold, Shortfall, Warned
 from seedance_api.billing.expire import end_grants
 from seedance_api.billing.news import News, low_balance
 from seedance_api.billing.rows import Limit, Wallet
-from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.money import format_amount, format_price
+from seedance_api.notifications.outbox import put
+from seedance_api.notifications.rows import Message
 
 
 class Granted(msgspec.Struct, frozen=True):
@@ -114,16 +114,12 @@ def _scope(limit: Limit) -> str:
 
 
 async def _announce(connection: Connection, warned: Sequence[Warned]) -> None:
-    if not warned:
-        return
-    notices = [
-        (
-            new_id("ntc"),
-            one.limit.account_id,
-            "limit_reached" if one.reached else "limit_near",
-            _state_of(one.limit),
+    messages = [
+        Message(
+            kind="limit_reached" if one.reached else "limit_near",
+            account_id=one.limit.account_id,
+            detail=_state_of(one.limit),
         )
         for one in warned
     ]
-    await notice_queries.insert_notices(connection, notices)
-    await jobs.enqueue(connection, "notify", [notice[0] for notice in notices])
+    await put(connection, messages)

@@ -14,7 +14,7 @@ from seedance_api.webhooks import delivery_queries, standing_queries
 from seedance_api.webhooks.announce import nudge
 from seedance_api.webhooks.decide import AT_ONCE, OPENS_AT, SLOW_SECONDS
 from seedance_api.webhooks.rows import Claimed, Free, Lane
-from seedance_api.webhooks.send import TOTAL_SECONDS, Sender, Tell, log_bug, send
+from seedance_api.webhooks.send import TOTAL_SECONDS, Sender, log_bug, send
 
 _SWEEP_MOST, _SWEEP_STEPS = 1000, 5
 _LET_GO_MOST = 64
@@ -48,10 +48,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class Deliverer(Sender):
     """What delivering needs: a sender, and the lanes. Claims that come together share a transaction."""
 
-    def __init__(
-        self, *, db: Database, outbound: Outbound, pepper: bytes, tell: Tell, lease_seconds: float = 30.0
-    ) -> None:
-        super().__init__(db=db, outbound=outbound, pepper=pepper, tell=tell)
+    def __init__(self, *, db: Database, outbound: Outbound, pepper: bytes, lease_seconds: float = 30.0) -> None:
+        super().__init__(db=db, outbound=outbound, pepper=pepper)
         self._lease_seconds = TOTAL_SECONDS + lease_seconds
         self.stopping = False
         self.fast: Counter[str] = Counter()

@@ -6,7 +6,6 @@ Sign and send (no transaction open) → record. A crash after the send sends the
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -16,6 +15,8 @@ from seedance_api.foundation.address import host_of
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.notifications.outbox import put
+from seedance_api.notifications.rows import Message
 from seedance_api.webhooks import delivery_queries, standing_queries
 from seedance_api.webhooks.decide import SLOW_SECONDS, Attempt, Result, Verdict, decide, read
 from seedance_api.webhooks.payload import payload
@@ -27,15 +28,12 @@ _DROP_MOST = 1000
 _ASIDE = 3
 _log = structlog.get_logger()
 
-Tell = Callable[[Connection, str, str, dict[str, Any]], Awaitable[None]]
-"""Writes a notice: to which account, of what kind, with what detail."""
-
 
 class Sender:
     """What an attempt needs. Arrivals that come together share a statement."""
 
-    def __init__(self, *, db: Database, outbound: Outbound, pepper: bytes, tell: Tell) -> None:
-        self.db, self.outbound, self.pepper, self.tell = db, outbound, pepper, tell
+    def __init__(self, *, db: Database, outbound: Outbound, pepper: bytes) -> None:
+        self.db, self.outbound, self.pepper = db, outbound, pepper
         self.aside = asyncio.Semaphore(_ASIDE)
         """Failures come in crowds, when many that hang time out: they leave connections for what goes well."""
         self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, most=64, flights=2)
@@ -104,7 +102,8 @@ async def _record(claimed: Claimed, result: Result, sender: Sender) -> bool:
         # of the `webhook_url` of a request nobody is told: there may be one for each video
         if not claimed.hidden and (disabled or (verdict.warned and not standing.warned)):
             kind = "endpoint_disabled" if disabled else "endpoint_failing"
-            await sender.tell(connection, claimed.account_id, kind, _detail(claimed, result))
+            message = Message(kind=kind, account_id=claimed.account_id, detail=_detail(claimed, result))
+            await put(connection, [message])
     if not verdict.delivered:
         _log.info("webhook.failed", endpoint_id=claimed.endpoint_id, reason=result.how, status=result.status)
     return verdict.slow

@@ -1,17 +1,29 @@
-"""SQL of notices."""
+"""SQL of the outbox."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from seedance_api.billing.rows import Channel, Notice
 from seedance_api.foundation.db import Connection, Database, affected, row
+from seedance_api.notifications.rows import Channel, Message, Notice
 
 
-async def insert_notices(
-    connection: Connection, notices: Sequence[tuple[str, str | None, str, dict[str, Any]]]
-) -> None:
-    """Write notices: id, account, kind, detail. One about the installation has no account."""
-    await connection.executemany("INSERT INTO notice (id, account_id, kind, detail) VALUES ($1, $2, $3, $4)", notices)
+async def insert_notices(connection: Connection, ids: Sequence[str], messages: Sequence[Message]) -> list[str]:
+    """Write messages under these ids; returns those written: one whose `dedupe_key` is taken is not."""
+    found = await connection.fetch(
+        """
+        INSERT INTO notice (id, account_id, kind, detail, recipient, subject, dedupe_key)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::text[])
+        ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
+        """,
+        ids,
+        [one.account_id for one in messages],
+        [one.kind for one in messages],
+        [one.detail for one in messages],
+        [one.recipient for one in messages],
+        [one.subject for one in messages],
+        [one.dedupe_key for one in messages],
+    )
+    return [record["id"] for record in found]
 
 
 async def was_noticed(connection: Connection, kind: str, hours: int) -> bool:
@@ -42,7 +54,7 @@ async def open_notice(db: Database, notice_id: str) -> Notice | None:
     """A notice that is still to be delivered, or given up."""
     found = await db.fetchrow(
         """
-        SELECT n.*, a.email FROM notice n LEFT JOIN account a ON a.id = n.account_id
+        SELECT n.*, coalesce(n.recipient, a.email) AS email FROM notice n LEFT JOIN account a ON a.id = n.account_id
         WHERE n.id = $1 AND n.closed_at IS NULL
         """,
         notice_id,
@@ -50,9 +62,11 @@ async def open_notice(db: Database, notice_id: str) -> Notice | None:
     return row(Notice, found) if found else None
 
 
-async def close_notice(db: Database, notice_id: str) -> None:
-    """It is delivered, or given up."""
-    await db.execute("UPDATE notice SET closed_at = now() WHERE id = $1 AND closed_at IS NULL", notice_id)
+async def close_notice(db: Database, notice_id: str, *, given_up: bool = False) -> None:
+    """pending → sent, or failed when it is given up."""
+    await db.execute(
+        "UPDATE notice SET closed_at = now(), given_up = $2 WHERE id = $1 AND closed_at IS NULL", notice_id, given_up
+    )
 
 
 async def note_told(db: Database, notice_id: str, channel: Channel) -> None:
