@@ -12,9 +12,8 @@ from pathlib import Path
 from bench.figures import Figure, ratios, take_turns
 from bench.memory import Watch, api_process, resident
 from bench.seed import write_completed, write_file
-from bench.stage import Ground, Server, Stage, clean_environment, tool
+from bench.stage import Ground, Server, Stage, clean_environment, free_port, tool
 from seedance_api.foundation.db import Database
-from seedance_api.serve import free_port
 
 _LARGE, _SMALL = 50_000_000, 10_000_000
 _PARALLEL = 8
@@ -69,7 +68,7 @@ def _start_nginx(stage: Stage, nginx: str, root: Path) -> str:
     """The address of an nginx with one worker process and a configuration of its own."""
     folder = stage.folder / "nginx"
     folder.mkdir()
-    port = free_port("127.0.0.1")
+    port = free_port()
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, port=port, root=root, user=user))

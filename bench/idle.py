@@ -10,8 +10,7 @@ import psutil
 
 from bench.figures import Figure
 from bench.memory import api_process, resident
-from bench.stage import PEPPER, Server, Stage, clean_environment
-from seedance_api.serve import free_port
+from bench.stage import PEPPER, Server, Stage, clean_environment, free_port
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -35,7 +34,7 @@ def measure(stage: Stage) -> list[Figure]:
 
 
 def _start(stage: Stage, environment: dict[str, str]) -> Start:
-    port = free_port("127.0.0.1")
+    port = free_port()
     command = [sys.executable, "-m", "seedance_api", "serve", "--port", str(port), "--json"]
     started = time.monotonic()
     server = Server(command, environment, stage.folder, "start")

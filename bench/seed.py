@@ -13,7 +13,8 @@ from seedance_api.billing.quote import price
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog import tokens
 from seedance_api.catalog.request import Request
-from seedance_api.delivery.queries import Asset, insert_content
+from seedance_api.delivery.queries import insert_content
+from seedance_api.delivery.rows import Asset
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id

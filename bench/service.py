@@ -10,8 +10,7 @@ from typing import Any
 
 import psutil
 
-from bench.stage import PEPPER, Server, Stage, clean_environment
-from seedance_api.serve import free_port
+from bench.stage import PEPPER, Server, Stage, clean_environment, free_port
 
 
 class Service:
@@ -21,7 +20,7 @@ class Service:
         url, data = stage.database()
         self.database_url = url
         self.data = data
-        self.url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self.log = stage.folder / "serve.log"
         self._folder = stage.folder
         self._workers = workers

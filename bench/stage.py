@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,13 @@ PEPPER = "5e" * 32
 _START_SECONDS = 60
 _MONEY = 1_000_000_000 * MICRO
 _SCRIPT = Path(__file__).with_name("load.lua")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -3,12 +3,12 @@
 Starts a service of its own with two API processes, creates short videos with a live key as a good client does (an
 idempotency key each, tried again until there is an answer), and meanwhile kills API processes, the worker, now and then
 the whole `serve`, and whoever comes by at one of the places between two steps (`foundation/kill_points.py`). With
-`--freezes` it stops processes beside that for 2 to 60 s (SIGSTOP, as a host that swaps or migrates does), ends backends of
-PostgreSQL, and lets every connection to PostgreSQL fall silent while new ones pass. With `--stops` PostgreSQL itself
-is stopped at once every 5 to 20 s, as by `pg_ctl stop -m immediate`, and is back after 0 to 5 s; `--light` adds clients
-whose orders cost no render, so that thousands meet it. A second account has money for a few videos only, so most of its
-creates are refused. In the end everything must become final, and
-`doctor --invariants` is asked with every id that was ever answered. Exit codes: 0 all is well, 1 something is lost or
+`--freezes` it stops processes beside that for 2 to 60 s (SIGSTOP, as a host that swaps or migrates does), ends
+backends of PostgreSQL, and lets every connection to PostgreSQL fall silent while new ones pass. With `--stops`
+PostgreSQL itself is stopped at once every 5 to 20 s, as by `pg_ctl stop -m immediate`, and is back after 0 to 5 s;
+`--light` adds clients whose orders cost no render, so that thousands meet it. A second account has money for a few
+videos only, so most of its creates are refused. In the end everything must become final, and `doctor --invariants` is
+asked with every id that was ever answered. Exit codes: 0 all is well, 1 something is lost or
 wrong, 2 the time was over before all of it was done.
 """
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench.figures import Figure
-from bench.stage import ROOT, Ground, Stage
+from bench.stage import ROOT, Ground, Stage, free_port
 from seedance_api.accounts.create import create_account
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.ids import new_id
@@ -43,7 +42,7 @@ def _count(stage: Stage) -> int:
 
 
 def _play(stage: Stage, hanging: int) -> Round:
-    ground, port, count = stage.ground(), _free_port(), _count(stage)
+    ground, port, count = stage.ground(), free_port(), _count(stage)
     heard = stage.folder / f"heard-{hanging}"
     receiver = _start(stage, heard, ["-m", "bench.receiver", str(port), str(hanging)])
     _wait_for(heard, "ready")
@@ -146,12 +145,6 @@ async def _arrivals(heard: Path, wanted: set[int]) -> dict[int, float]:
             return found
         if time.monotonic() > deadline:
             raise RuntimeError(f"{len(wanted - found.keys())} of {len(wanted)} deliveries did not arrive")
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def _start(

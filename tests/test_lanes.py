@@ -16,7 +16,6 @@ import pytest
 from delivery.kit import made_certificate
 from generations.kit import engine, new, owner, with_database
 from seedance_api import worker
-from seedance_api.billing.notify import Notifier
 from seedance_api.delivery.mark import Marking
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
@@ -24,6 +23,7 @@ from seedance_api.generations.advance import Engine
 from seedance_api.generations.hear import hear
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.write import Writer
+from seedance_api.notifications.send import Notifier
 from seedance_api.providers.provider import (
     Capabilities,
     Capacity,

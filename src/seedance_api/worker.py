@@ -14,7 +14,6 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job, Schedule
 
 from seedance_api.billing.expire import expire_grants
-from seedance_api.billing.notify import Notifier, notify, sweep_notices
 from seedance_api.foundation import log
 from seedance_api.foundation.db import LANE, UNREACHABLE, Database, open_connection
 from seedance_api.foundation.jobs import entrypoint, prune, release_schedules
@@ -31,9 +30,10 @@ from seedance_api.generations.scrub import scrub
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, forget, tidy
 from seedance_api.generations.watch import look, watch
+from seedance_api.notifications.send import Notifier, notify, sweep_notices
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
-from seedance_api.webhooks.deliver import LATE_MOST, Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.retain import retain
+from seedance_api.webhooks.schedule import LATE_MOST, Deliverer, deliver, sweep_deliveries
 
 _LANES = 6
 _DISPATCHES, _WATCHES, _LOOKS, _STARTS, _STORES, _MENDS, _FORGETS = 2, 2, 16, 128, 32, 4, 8

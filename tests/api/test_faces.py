@@ -15,6 +15,7 @@ _SQL = re.compile(
     r"\bSELECT\b.*\b(FROM|EXISTS)\b|\bINSERT INTO\b|\bUPDATE\b.*\bSET\b|\bDELETE FROM\b|\bFOR (UPDATE|SHARE)\b",
     re.DOTALL,
 )
+_QUERIES = re.compile(r"(\w+_)?queries")
 _ONCE = frozenset({"Finder", "claimed", "done_before", "is_first", "take", "untake"})
 """What decides whether a request is the first of its key: the verb does, beside the work."""
 
@@ -46,7 +47,8 @@ def _faults(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def _is_of_tables(module: str, name: str) -> bool:
     """Whether it is the driver, or the SQL of a slice; of that a face may know the types of rows, which it encodes."""
     return module.partition(".")[0] == "asyncpg" or (
-        "queries" in [*module.split("."), name] and not re.fullmatch(r"[A-Z]\w*[a-z]\w*", name)
+        any(_QUERIES.fullmatch(one) for one in [*module.split("."), name])
+        and not re.fullmatch(r"[A-Z]\w*[a-z]\w*", name)
     )
 
 
@@ -74,6 +76,8 @@ def test_a_face_only_translates(face: str) -> None:
         "from seedance_api.billing import queries",
         "from seedance_api.billing.queries import wallet_of",
         "from seedance_api.webhooks.queries.events import event",
+        "from seedance_api.webhooks import event_queries",
+        "from seedance_api.webhooks.event_queries import event",
         "from seedance_api.foundation.idempotency import Once, take",
     ],
 )
@@ -84,7 +88,7 @@ def test_what_a_face_may_not_do_is_seen(text: str) -> None:
 
 def test_what_a_face_needs_is_allowed() -> None:
     text = '''"""Select a video from the list, or update it; `SELECT` is no word of ours."""
-from seedance_api.delivery.queries import Held
+from seedance_api.delivery.rows import Held
 from seedance_api.foundation.idempotency import Once
 from seedance_api.generations.read import Reader
 '''

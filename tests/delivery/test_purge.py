@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from generations.kit import Owner, engine, new, owner, with_database
 from seedance_api.delivery import queries
-from seedance_api.delivery.queries import Asset
 from seedance_api.delivery.receipt import receipt, receipt_key
+from seedance_api.delivery.rows import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.generations.advance import Engine

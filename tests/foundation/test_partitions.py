@@ -7,7 +7,7 @@ from generations.kit import with_database
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import id_at
 from seedance_api.foundation.partitions import AHEAD, keep_partitions
-from seedance_api.webhooks.queries import PARTITIONED
+from seedance_api.webhooks.delivery_queries import PARTITIONED
 
 _INSERT = """
     INSERT INTO event (id, account_id, livemode, type, data, created_at)

@@ -10,12 +10,12 @@ import structlog.testing
 from delivery.test_waits import Stage, outage
 from generations.kit import claimed, with_database
 from money.test_notices import Receiver, deliver, notifier
-from seedance_api.billing.notify import Notifier
 from seedance_api.doctor.installation import _waiting
 from seedance_api.foundation import claim, installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
 from seedance_api.generations.alarm import alarm, is_news
+from seedance_api.notifications.send import Notifier
 
 
 @pytest.fixture

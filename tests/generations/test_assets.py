@@ -28,12 +28,14 @@ from seedance_api.generations.advance import advance
 from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.dispatch import dispatch
+from seedance_api.generations.drafts import delete_files
+from seedance_api.generations.erase import delete_old_prompts, delete_prompt
 from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.rows import Medium
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.references import assets
 from seedance_api.references.admit import References
-from seedance_api.references.queries import NewFile, delete_files
+from seedance_api.references.queries import NewFile
 from seedance_api.web.body import Body
 from stage import Service
 
@@ -131,9 +133,9 @@ def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path)
             ids[0],
         )
         assert [len(await media_of(db, one)) for one in ids] == [3, 3, 3]
-        await queries.delete_prompt(db, ids[1])
+        await delete_prompt(db, ids[1])
         assert [len(await media_of(db, one)) for one in ids] == [3, 0, 3]
-        assert await queries.delete_old_prompts(db, 10) == 1
+        assert await delete_old_prompts(db, 10) == 1
         assert [len(await media_of(db, one)) for one in ids] == [3, 0, 0]
         assert [(await queries.inputs_of(db, [one]))[one].prompt is None for one in ids] == [False, True, True]
 

@@ -15,7 +15,8 @@ from seedance_api.accounts.keys import KeyMode
 from seedance_api.billing.credit import credit
 from seedance_api.catalog.order import Kind, Mode, Role
 from seedance_api.catalog.request import Facts, Request
-from seedance_api.delivery.queries import insert_content, kept_of
+from seedance_api.delivery.queries import insert_content
+from seedance_api.delivery.receipt_queries import kept_of
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id

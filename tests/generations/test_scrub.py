@@ -10,7 +10,7 @@ from obstore.store import S3Store
 from generations.kit import Owner, engine, new, owner, with_database
 from seedance_api.delivery import queries
 from seedance_api.delivery.deliver import note_served
-from seedance_api.delivery.queries import Asset, Held
+from seedance_api.delivery.rows import Asset, Held
 from seedance_api.foundation.db import Database
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.mend import mend

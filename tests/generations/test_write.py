@@ -9,8 +9,9 @@ from seedance_api.catalog.request import Facts
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
+from seedance_api.generations.drafts import delete_files
 from seedance_api.generations.write import NewMedium, Writer
-from seedance_api.references.queries import NewFile, delete_files
+from seedance_api.references.queries import NewFile
 
 
 def test_a_key_makes_one_generation_however_often_and_wherever_it_is_used(database_url: str) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from generations.kit import Owner, new, owner
 from money.kit import finish
 from seedance_api.accounts.keys import KeyMode
-from seedance_api.billing import credit, queries
+from seedance_api.billing import credit, wallet_queries
 from seedance_api.billing.books import Books, load_book
 from seedance_api.billing.prices import use_of
 from seedance_api.billing.quote import Price
@@ -88,7 +88,7 @@ class Bank:
 
     async def wallet(self) -> Wallet:
         """The money as it is."""
-        found = await queries.wallet_of(self.db, self.me.account_id)
+        found = await wallet_queries.wallet_of(self.db, self.me.account_id)
         assert found is not None
         return found
 

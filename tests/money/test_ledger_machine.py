@@ -28,7 +28,7 @@ from generations.kit import Owner, owner, with_database
 from money.kit import finish, paid, sale
 from seedance_api.accounts import create
 from seedance_api.accounts.keys import KeyMode
-from seedance_api.billing import credit, limits, queries, usage
+from seedance_api.billing import credit, limits, usage, wallet_queries
 from seedance_api.billing.books import Books
 from seedance_api.billing.expire import expire_grants
 from seedance_api.billing.rows import TRANSFERS, Period, TransferKind
@@ -575,7 +575,7 @@ class Ledger(RuleBasedStateMachine):
 
     async def compare(self) -> None:
         model = self.model
-        wallet = await queries.wallet_of(self.db, self.account_id)
+        wallet = await wallet_queries.wallet_of(self.db, self.account_id)
         money = (wallet.available, wallet.held, wallet.granted) if wallet else (0, 0, 0)
         assert money == (model.available, model.held, model.granted)
         grants = await self.db.fetch("SELECT remaining FROM credit_grant ORDER BY expires_at, id")
@@ -691,7 +691,7 @@ def test_a_charge_that_takes_all_the_money_there_is_spends_the_grants(database_u
         async with db.transaction() as connection:
             await settle(connection, sale(new, 50_000), new.order, books)
             await finish(connection, new.id, "completed")
-        wallet = await queries.wallet_of(db, me.account_id)
+        wallet = await wallet_queries.wallet_of(db, me.account_id)
         assert wallet is not None
         assert (wallet.available, wallet.held, wallet.granted) == (0, 0, 0)
         assert await db.fetchval("SELECT remaining FROM credit_grant") == 0
@@ -709,7 +709,7 @@ def test_a_grant_may_follow_one_that_has_ended(database_url: str, amount: int) -
         moved = await credit.grant(
             db, me.account_id, amount, days=5, reason="gift", author="me", announce=announce_news
         )
-        wallet = await queries.wallet_of(db, me.account_id)
+        wallet = await wallet_queries.wallet_of(db, me.account_id)
         assert wallet is not None
         assert (wallet.available, wallet.granted, moved.available) == (amount, amount, amount)
         assert await db.fetch(DOCTOR) == []
@@ -745,7 +745,7 @@ def test_refunds_and_settlements_of_one_account_do_not_stand_in_each_others_way(
                 )
             )
         )
-        wallet = await queries.wallet_of(db, me.account_id)
+        wallet = await wallet_queries.wallet_of(db, me.account_id)
         assert wallet is not None
         assert (wallet.available, wallet.held) == (40 * UNIT, 0)
         assert await db.fetch(DOCTOR) == []

@@ -33,30 +33,33 @@ MUTANTS = {
         "billing/decide.py", "if one.amount > free:", "if one.amount < 0:", RACE
     ),
     "the wallet is not locked": Mutant(
-        "billing/queries.py", "ORDER BY account_id FOR NO KEY UPDATE", "ORDER BY account_id", LIMITS
+        "billing/wallet_queries.py", "ORDER BY account_id FOR NO KEY UPDATE", "ORDER BY account_id", LIMITS
     ),
     "the decision does not look at limits": Mutant(
         "billing/decide.py", "if one.amount and limit.spent + one.amount > limit.most", "if one.amount < 0", LIMITS
     ),
     "a refusal keeps its key": Mutant("generations/write.py", "    if named:\n", "    if not named:\n", RACE),
     "a hold is settled twice": Mutant(
-        "billing/queries.py",
+        "billing/ledger_queries.py",
         "resolution = $7, resolved_at = now()\n        WHERE generation_id = $1 AND state = 'held'",
         "resolution = $7, resolved_at = now()\n        WHERE generation_id = $1",
         HOLD,
     ),
     "a hold is released twice": Mutant(
-        "billing/queries.py",
+        "billing/ledger_queries.py",
         "SET state = 'released', resolved_at = now() WHERE generation_id = $1 AND state = 'held'",
         "SET state = 'released', charged = NULL, resolved_at = now() WHERE generation_id = $1",
         HOLD,
     ),
     "a charge goes above the hold": Mutant("billing/decide.py", "min(price, hold.amount)", "price", HOLD),
     "a release gives nothing back": Mutant(
-        "billing/queries.py", "available = available + $2 - $3,", "available = available + $2 - $2 - $3 + $3,", HOLD
+        "billing/wallet_queries.py",
+        "available = available + $2 - $3,",
+        "available = available + $2 - $2 - $3 + $3,",
+        HOLD,
     ),
     "a limit forgets what was given back": Mutant(
-        "billing/queries.py", "SET spent = spent - $3", "SET spent = spent - $3 + $3", HOLD
+        "billing/limit_queries.py", "SET spent = spent - $3", "SET spent = spent - $3 + $3", HOLD
     ),
     "a failure releases nothing": Mutant(
         "generations/record.py", "            await release(connection, generation_id)\n", "            pass\n", HOLD

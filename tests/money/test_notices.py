@@ -13,11 +13,13 @@ from generations.kit import with_database
 from money.bank import Bank
 from seedance_api.app.open import open_notifying
 from seedance_api.billing.limits import set_limits
-from seedance_api.billing.notify import Notifier, give_notice, notify, sweep_notices
 from seedance_api.billing.rows import Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.notifications.outbox import put
+from seedance_api.notifications.rows import Message
+from seedance_api.notifications.send import Notifier, notify, sweep_notices
 from seedance_api.settings import read
 
 
@@ -176,7 +178,7 @@ def test_the_operators_own_address_may_have_any_port_and_a_failure_is_logged(dat
 
     async def verb(db: Database) -> None:
         async with db.transaction() as connection:
-            await give_notice(connection, None, "outage", {"waits_for": "x"})
+            await put(connection, [Message(kind="outage", detail={"waits_for": "x"})])
         notice_id = await db.fetchval("SELECT id FROM notice")
         with structlog.testing.capture_logs() as logged:
             await notify(notice_id, Notifier(db=db, outbound=Outbound(), url="https://127.0.0.1:9/x"))

@@ -13,7 +13,7 @@ from money.bank import Bank
 from money.kit import finish, paid, sale
 from seedance_api.accounts import create
 from seedance_api.accounts.keys import KeyMode
-from seedance_api.billing import credit, queries
+from seedance_api.billing import credit, wallet_queries
 from seedance_api.billing.books import Books
 from seedance_api.billing.rows import TRANSFERS, TransferKind
 from seedance_api.billing.settle import book_cost, release, settle
@@ -111,7 +111,7 @@ def test_the_last_line_is_the_wallet(database_url: str) -> None:
         await credit.adjust(db, me.account_id, MICRO, reason="mistake", author="me", announce=announce_news)
 
         told = await lines(db, me.account_id)
-        wallet = await queries.wallet_of(db, me.account_id)
+        wallet = await wallet_queries.wallet_of(db, me.account_id)
         assert wallet is not None
         assert (signed(told[-1]["available_after"]), signed(told[-1]["held_after"])) == (wallet.available, wallet.held)
         assert (wallet.available, wallet.held) == (12 * MICRO - 513_600 - 642_000 - 642_000 + 100_000 - MICRO, 642_000)

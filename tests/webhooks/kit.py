@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 
 from generations.kit import Owner
-from seedance_api.billing.notify import give_notice
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.webhooks.announce import News, announce_to_accounts
-from seedance_api.webhooks.deliver import Deliverer, deliver
+from seedance_api.webhooks.schedule import Deliverer, deliver
 
 PEPPER = b"p" * 32
 
@@ -126,7 +125,7 @@ async def deliverer(db: Database, *receivers: Receiver, **changes: Any) -> Async
     """What delivers to these receivers."""
     door = outbound(*(one.port for one in receivers), **changes)
     try:
-        yield (told := Deliverer(db=db, outbound=door, pepper=PEPPER, tell=give_notice))
+        yield (told := Deliverer(db=db, outbound=door, pepper=PEPPER))
         await told.drain(1)
     finally:
         await door.aclose()

@@ -10,15 +10,14 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from generations.kit import owner, with_database
-from seedance_api.billing.notify import give_notice
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound, Post
 from seedance_api.webhooks import endpoints
 from seedance_api.webhooks.decide import SCHEDULE
-from seedance_api.webhooks.deliver import Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.replay import replay
 from seedance_api.webhooks.rotate import rotate_secret
 from seedance_api.webhooks.rows import Range
+from seedance_api.webhooks.schedule import Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.sign import shown_secret
 from webhooks.kit import (
     PEPPER,
@@ -393,7 +392,7 @@ def test_a_bug_is_a_failed_try_and_ends_neither_others_nor_the_job(
         me = await owner(db)
         async with receiver() as there:
             door = Broken(allow_http=True, extra_ports=frozenset({there.port}), allow_networks=("127.0.0.2/32",))
-            told = Deliverer(db=db, outbound=door, pepper=PEPPER, tell=give_notice)
+            told = Deliverer(db=db, outbound=door, pepper=PEPPER)
             mine = await endpoint(db, me, there.url + "&broken")
             await happen(db, me, 2)
             for _ in SCHEDULE:
@@ -411,13 +410,17 @@ def test_a_bug_is_a_failed_try_and_ends_neither_others_nor_the_job(
     with_database(database_url, verb)
 
 
-def test_of_several_under_way_one_that_cannot_be_noted_cancels_no_other(database_url: str) -> None:
+def test_of_several_under_way_one_that_cannot_be_noted_cancels_no_other(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db)
         calls: list[int] = []
 
-        async def tell(*_: Any) -> None:
+        async def put(*_: Any) -> None:
             raise RuntimeError
+
+        monkeypatch.setattr("seedance_api.webhooks.send.put", put)
 
         async def answer(came: Came, writer: asyncio.StreamWriter) -> None:
             calls.append(1)
@@ -428,7 +431,6 @@ def test_of_several_under_way_one_that_cannot_be_noted_cancels_no_other(database
                 await status(200)(came, writer)
 
         async with receiver() as there, deliverer(db, there) as told:
-            told.tell = tell
             there.answer = answer
             mine = await endpoint(db, me, there.url)
             await happen(db, me, 4)

@@ -8,8 +8,8 @@ import asyncpg
 
 from generations.kit import Owner, owner, with_database
 from seedance_api.foundation.db import Database
-from seedance_api.webhooks import endpoints, queries
-from seedance_api.webhooks.deliver import deliver, sweep_deliveries
+from seedance_api.webhooks import endpoints, standing_queries
+from seedance_api.webhooks.schedule import deliver, sweep_deliveries
 from webhooks.kit import age, deliverer, endpoint, happen, receiver, run_jobs, status
 
 
@@ -45,7 +45,7 @@ def test_one_that_is_locked_delays_no_other_and_loses_nothing(database_url: str)
             await db.execute("DELETE FROM pgqueuer")
             other = await asyncpg.connect(database_url)
             async with other.transaction():
-                await queries.lock_endpoints(other, [locked])  # type: ignore[arg-type]
+                await standing_queries.lock_endpoints(other, [locked])  # type: ignore[arg-type]
                 both = [asyncio.create_task(deliver(one, told)) for one in (locked, free)]
                 await until(lambda: len(there.came) == 1)
                 await asyncio.wait_for(asyncio.gather(*both), 20)
@@ -114,7 +114,7 @@ def test_deleting_and_noting_an_answer_do_not_wait_for_each_other(database_url: 
         await fill(db, mine, me, 2500)
         noting = await asyncpg.connect(database_url)
         async with noting.transaction():
-            await queries.lock_endpoints(noting, [mine])  # type: ignore[arg-type]
+            await standing_queries.lock_endpoints(noting, [mine])  # type: ignore[arg-type]
             whose = endpoints.Owner(me.account_id, livemode=True)
             deleting = asyncio.create_task(endpoints.delete_endpoint(db, whose, mine))
             while not await db.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):

@@ -11,11 +11,13 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from generations.kit import owner, with_database
-from seedance_api.billing.notify import Notifier, give_notice, notify
 from seedance_api.foundation import mail
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.mail import open_mailbox, send
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.notifications import rows
+from seedance_api.notifications.outbox import put
+from seedance_api.notifications.send import Notifier, notify
 from stage import free_port
 
 
@@ -44,6 +46,10 @@ def letters() -> Iterator[tuple[Letters, int]]:
     server.stop()
 
 
+def message(kind: str, account_id: str, detail: dict[str, Any]) -> rows.Message:
+    return rows.Message(kind=kind, account_id=account_id, detail=detail)
+
+
 def test_what_is_mailed_names_the_endpoint_and_its_host_and_no_more(
     database_url: str, letters: tuple[Letters, int]
 ) -> None:
@@ -55,9 +61,11 @@ def test_what_is_mailed_names_the_endpoint_and_its_host_and_no_more(
         told = Notifier(db=db, outbound=outbound, url=None, mailbox=mailbox)
         async with db.transaction() as connection:
             detail = {"endpoint_id": "whe_1", "host": "hook.example", "outcome": "timeout", "status": None}
-            await give_notice(connection, me.account_id, "endpoint_failing", detail)
-            await give_notice(connection, me.account_id, "endpoint_disabled", detail)
-            await give_notice(connection, me.account_id, "limit_near", {"period": "day"})  # for the operator only
+            await put(connection, [message("endpoint_failing", me.account_id, detail)])
+            await put(connection, [message("endpoint_disabled", me.account_id, detail)])
+            await put(
+                connection, [rows.Message(kind="limit_near", account_id=me.account_id, detail={"period": "day"})]
+            )  # for the operator only
         ids = [one["id"] for one in await db.fetch("SELECT id FROM notice ORDER BY id")]
         taken.refuses = True  # tried again
         for notice_id in ids:
@@ -88,7 +96,14 @@ def test_a_mail_server_that_is_down_is_tried_again(database_url: str) -> None:
         mailbox = open_mailbox(f"smtp://127.0.0.1:{free_port('127.0.0.1')}", None)
         outbound = Outbound()
         async with db.transaction() as connection:
-            await give_notice(connection, me.account_id, "endpoint_disabled", {"endpoint_id": "w", "host": "h"})
+            await put(
+                connection,
+                [
+                    rows.Message(
+                        kind="endpoint_disabled", account_id=me.account_id, detail={"endpoint_id": "w", "host": "h"}
+                    )
+                ],
+            )
         notice_id = await db.fetchval("SELECT id FROM notice")
         await notify(notice_id, Notifier(db=db, outbound=outbound, url=None, mailbox=mailbox))
         seen = await db.fetchrow("SELECT tries, due_at > now() AS later, closed_at FROM notice")
@@ -152,3 +167,39 @@ def test_a_password_is_not_shown_to_another_machine_without_encryption(letters: 
     elsewhere = replace(mailbox, host="0.0.0.0")  # reaches this machine, and is not its name
     sent = asyncio.run(send(elsewhere, to="a@example.org", subject="s", text="t", message_id="m"))
     assert (sent, taken.came) == (False, [])
+
+
+def test_what_has_a_recipient_is_mailed_there_alone_and_once_for_its_key(
+    database_url: str, letters: tuple[Letters, int]
+) -> None:
+    async def verb(db: Database) -> None:
+        taken, port = letters
+        outbound = Outbound()
+        mailbox = open_mailbox(f"smtp://127.0.0.1:{port}", "hello@seedance.example")
+        told = Notifier(db=db, outbound=outbound, url="https://operator.example/", mailbox=mailbox)
+        wanted = rows.Message(
+            kind="endpoint_disabled",
+            detail={"endpoint_id": "w", "host": "h"},
+            recipient="somebody@example.org",
+            subject="Another subject",
+            dedupe_key="w disabled",
+        )
+        for _ in range(2):  # the second finds its key taken, in one transaction with others or in another
+            async with db.transaction() as connection:
+                await put(connection, [wanted, wanted])
+        (notice_id,) = [one["id"] for one in await db.fetch("SELECT id FROM notice")]
+        assert await db.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'notify'") == 1
+        assert await db.fetchval("SELECT state FROM notice") == "pending"
+        await notify(notice_id, told)
+        await notify(notice_id, told)
+        assert await db.fetchval("SELECT state FROM notice") == "sent"
+        assert (taken.to, [one["Subject"] for one in taken.came]) == (["somebody@example.org"], ["Another subject"])
+        taken.refuses = True
+        async with db.transaction() as connection:
+            await put(connection, [rows.Message(kind="endpoint_failing", recipient="other@example.org")])
+        await db.execute("UPDATE notice SET tries = 9 WHERE closed_at IS NULL")
+        await notify(await db.fetchval("SELECT id FROM notice WHERE closed_at IS NULL"), told)
+        assert await db.fetchval("SELECT state FROM notice WHERE recipient = 'other@example.org'") == "failed"
+        await outbound.aclose()
+
+    with_database(database_url, verb)

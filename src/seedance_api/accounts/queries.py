@@ -85,6 +85,16 @@ async def set_retention(
     await connection.execute("SELECT pg_notify('key_revoked', id) FROM api_key WHERE account_id = $1", account_id)
 
 
+async def low_balance_of(db: Database, account_id: str) -> int | None:
+    """Below what balance the account's owner wants to hear of it."""
+    return await db.fetchval("SELECT low_balance FROM account WHERE id = $1", account_id)
+
+
+async def set_low_balance(connection: Connection, account_id: str, low: int | None) -> None:
+    """Note it; the next hold goes by it."""
+    await connection.execute("UPDATE account SET low_balance = $2 WHERE id = $1", account_id, low)
+
+
 async def insert_key(
     db: Database, key_id: str, account_id: str, handle: str, mode: KeyMode, name: str | None, digest: bytes
 ) -> None:

@@ -10,7 +10,7 @@ from seedance_api.delivery.check import report_damaged
 from seedance_api.delivery.deliver import note_served
 from seedance_api.delivery.find import find, find_linked, whole
 from seedance_api.delivery.link import link_key
-from seedance_api.delivery.queries import Held
+from seedance_api.delivery.rows import Held
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import Context, context_of, principal_of

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-import re
 import tomllib
 from datetime import date
 from functools import cache, lru_cache
@@ -17,7 +16,7 @@ import msgspec
 import pygments
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from pygments.token import Comment, Keyword, Number, String
 
 from seedance_api.api.openapi import document

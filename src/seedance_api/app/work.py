@@ -22,7 +22,6 @@ from seedance_api.app.open import (
 )
 from seedance_api.app.read import database_url, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books, Costs
-from seedance_api.billing.notify import Notifier, give_notice
 from seedance_api.billing.prices import Use
 from seedance_api.delivery.store import Storage
 from seedance_api.foundation.call import Caller
@@ -38,13 +37,14 @@ from seedance_api.generations.advance import Engine
 from seedance_api.generations.desk import Desk
 from seedance_api.generations.record import Recorder
 from seedance_api.generations.seal import Seals
+from seedance_api.notifications.send import Notifier
 from seedance_api.providers.ark.ark import Ark
 from seedance_api.providers.provider import Input
 from seedance_api.providers.sandbox.sandbox import Sandbox
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings
-from seedance_api.webhooks.deliver import Deliverer
+from seedance_api.webhooks.schedule import Deliverer
 
 _LINK_SECONDS = 6 * 3600.0
 """An upstream fetches the inputs while it takes the work."""
@@ -65,7 +65,6 @@ async def work(settings: Settings) -> None:
             db=engine.db,
             outbound=posting,
             pepper=pepper_of(settings),
-            tell=give_notice,
             lease_seconds=settings.lease_seconds,
         )
         _log.info("worker.ready", providers=sorted(engine.providers))

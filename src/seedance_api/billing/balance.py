@@ -2,7 +2,8 @@
 
 import msgspec
 
-from seedance_api.billing import queries
+from seedance_api.accounts import queries as accounts
+from seedance_api.billing import wallet_queries
 from seedance_api.billing.limits import Spending, spending
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Once, done_before, is_first
@@ -22,12 +23,12 @@ async def balance(db: Database, account_id: str, livemode: bool, key_id: str) ->
     """The balance, with the limits of the account and of this key. In test mode everything is free, and it is empty."""
     if not livemode:
         return Balance()
-    wallet = await queries.wallet_of(db, account_id)
+    wallet = await wallet_queries.wallet_of(db, account_id)
     return Balance(
         available=wallet.available if wallet else 0,
         held=wallet.held if wallet else 0,
         granted=wallet.granted if wallet else 0,
-        low=await queries.low_balance_of(db, account_id),
+        low=await accounts.low_balance_of(db, account_id),
         limits=tuple(await spending(db, account_id, key_id)),
     )
 
@@ -39,7 +40,7 @@ async def set_low_balance(db: Database, account_id: str, low: int | None, *, onc
     """
     async with db.transaction() as connection:
         if await is_first(connection, once, account_id):
-            await queries.set_low_balance(connection, account_id, low)
+            await accounts.set_low_balance(connection, account_id, low)
             return True
     await done_before(db, once)
     return False

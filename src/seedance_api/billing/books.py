@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from seedance_api.billing import queries
+from seedance_api.billing import book_queries
 from seedance_api.billing.prices import Book, Rate, Use, decode_book, every_rate, read_book
 from seedance_api.foundation.db import Connection, Database
 
@@ -62,9 +62,9 @@ class Books:
             return self._latest
         async with self._reading:
             epoch, asked = self._epoch, time.monotonic()
-            version = await queries.latest_version(self._db)
+            version = await book_queries.latest_version(self._db)
             if version is None:
-                await queries.insert_book(self._db, STANDARD.read_text(), author="system", first=True)
+                await book_queries.insert_book(self._db, STANDARD.read_text(), author="system", first=True)
                 version = 1
             latest = await self.at(version)
             if epoch == self._epoch:  # no other was loaded while this one was on its way
@@ -77,7 +77,7 @@ class Books:
         A second connection, asked for while the first is held, may never come: all may be held by others that ask.
         """
         if version not in self._known:
-            book = decode_book(await queries.book_text(connection or self._db, version))
+            book = decode_book(await book_queries.book_text(connection or self._db, version))
             self._known[version] = PriceBook(version, book, every_rate(book))
         return self._known[version]
 
@@ -93,6 +93,6 @@ async def load_book(db: Database, text: str, *, author: str) -> tuple[int, bool]
     """
     read_book(text)
     latest = await Books(db).latest()
-    if await queries.book_text(db, latest.version) == text:
+    if await book_queries.book_text(db, latest.version) == text:
         return latest.version, False
-    return await queries.insert_book(db, text, author=author), True
+    return await book_queries.insert_book(db, text, author=author), True

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from seedance_api.billing import decide, queries
+from seedance_api.billing import decide, ledger_queries, usage_queries, wallet_queries
 from seedance_api.billing.expire import end_grants
 from seedance_api.billing.news import Announce, low_balance
 from seedance_api.billing.rows import Hold, HoldState, Transfer, TransferKind, Wallet
@@ -78,9 +78,9 @@ async def grant(
         if done := await _repeated(connection, wallet, move):
             return done
         grant_id = new_id("grt")
-        await queries.insert_grant(connection, grant_id, account_id, amount, days)
+        await wallet_queries.insert_grant(connection, grant_id, account_id, amount, days)
         moved = await _move(connection, wallet, move, amount, grant_id=grant_id)
-        await queries.note_grants(connection, account_id)
+        await wallet_queries.note_grants(connection, account_id)
         return moved
 
 
@@ -114,7 +114,7 @@ async def refund(
     """Give back what a video cost, or a part of it; None gives back what is left. Raises AppError."""
     _check(1 if amount is None else amount, reason, reference)
     async with db.transaction() as connection:
-        hold = await queries.lock_hold(connection, generation_id)
+        hold = await ledger_queries.lock_hold(connection, generation_id)
         if hold is None or hold.state is not HoldState.SETTLED:
             raise AppError("not_found", "There is no such video that was charged.", param="video")
         async with _open(connection, hold.account_id, announce) as wallet:
@@ -140,22 +140,22 @@ async def _refund(
         message = f"Of this video's charge {format_price(left, hold.currency)} can still be refunded."
         raise AppError("invalid_request", message, param="amount")
     moved = await _move(connection, wallet, move, move.amount, generation_id=video)
-    if not await queries.note_refund(connection, video, move.amount):
+    if not await ledger_queries.note_refund(connection, video, move.amount):
         raise AssertionError("a locked hold has what was read of it")
-    model = await queries.model_of(connection, video)
-    await queries.count_refund(connection, hold, model, move.amount, at=moved.at)
+    model = await usage_queries.model_of(connection, video)
+    await usage_queries.count_refund(connection, hold, model, move.amount, at=moved.at)
     return moved
 
 
 @asynccontextmanager
 async def _open(connection: Connection, account_id: str, announce: Announce) -> AsyncGenerator[Wallet, None]:
     """The locked wallet, without the grants that have ended. A fall of the balance is announced, whatever made it."""
-    before = wallet = await queries.open_wallet(connection, account_id)
+    before = wallet = await wallet_queries.open_wallet(connection, account_id)
     if wallet.grants_expired:
         await end_grants(connection, wallet)
-        wallet = await queries.open_wallet(connection, account_id)
+        wallet = await wallet_queries.open_wallet(connection, account_id)
     yield wallet
-    after = await queries.open_wallet(connection, account_id)
+    after = await wallet_queries.open_wallet(connection, account_id)
     if low := decide.fallen(before, after.available):
         await announce(connection, [low_balance(low)])
 
@@ -170,7 +170,7 @@ async def _repeated(
 ) -> Moved | None:
     if move.reference is None:
         return None
-    there = await queries.moved_under(connection, wallet.account_id, move.kind, move.reference)
+    there = await ledger_queries.moved_under(connection, wallet.account_id, move.kind, move.reference)
     if there is None:
         return None
     amount, video, at = there
@@ -201,9 +201,9 @@ async def _move(
         reason=move.reason,
         author=move.author,
     )
-    at = await queries.insert_transfers(connection, [transfer])
+    at = await ledger_queries.insert_transfers(connection, [transfer])
     assert at is not None, "it moves something, and its reference is new"
-    if not await queries.move_available(connection, wallet.account_id, change):
+    if not await wallet_queries.move_available(connection, wallet.account_id, change):
         free = format_price(max(0, wallet.available + min(0, wallet.held - wallet.granted)), wallet.currency)
         message = f"The account has {free} of paid money that is not on hold."
         raise AppError("invalid_request", message, param="amount")

@@ -2,7 +2,7 @@
 
 import structlog
 
-from seedance_api.billing import decide, queries
+from seedance_api.billing import decide, ledger_queries, wallet_queries
 from seedance_api.billing.news import Announce, low_balance
 from seedance_api.billing.rows import Transfer, TransferKind, Wallet
 from seedance_api.foundation.db import Connection, Database
@@ -13,14 +13,14 @@ _log = structlog.get_logger()
 
 async def end_grants(connection: Connection, wallet: Wallet) -> int:
     """End the expired grants of a locked wallet; returns what was taken. What is on hold stays until it is resolved."""
-    grants = await queries.open_grants(connection, wallet.account_id)
+    grants = await wallet_queries.open_grants(connection, wallet.account_id)
     ended = decide.expire_grants(grants, wallet.available)
     if not ended:
         return 0
-    await queries.take_from_grants(connection, wallet.account_id, ended)
-    if not await queries.move_available(connection, wallet.account_id, -sum(ended.values())):
+    await wallet_queries.take_from_grants(connection, wallet.account_id, ended)
+    if not await wallet_queries.move_available(connection, wallet.account_id, -sum(ended.values())):
         raise AssertionError("what is left of a grant is in the wallet")
-    await queries.insert_transfers(
+    await ledger_queries.insert_transfers(
         connection,
         [
             Transfer(
@@ -39,11 +39,11 @@ async def end_grants(connection: Connection, wallet: Wallet) -> int:
 
 async def expire_grants(db: Database, *, announce: Announce) -> int:
     """End every grant whose time has come, an account at a time; returns of how many accounts."""
-    accounts = await queries.accounts_with_expired_grants(db, _MOST)
+    accounts = await wallet_queries.accounts_with_expired_grants(db, _MOST)
     for account_id in accounts:
         try:
             async with db.transaction() as connection:
-                wallet = await queries.open_wallet(connection, account_id)
+                wallet = await wallet_queries.open_wallet(connection, account_id)
                 taken = await end_grants(connection, wallet)
                 if low := decide.fallen(wallet, wallet.available - taken):
                     await announce(connection, [low_balance(low)])

@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from seedance_api.billing import decide, queries
+from seedance_api.billing import decide, ledger_queries, limit_queries, wallet_queries
 from seedance_api.billing.decide import NewHold, Shortfall, Warned
 from seedance_api.billing.expire import end_grants
 from seedance_api.billing.news import News, low_balance
 from seedance_api.billing.rows import Limit, Wallet
-from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.money import format_amount, format_price
+from seedance_api.notifications.outbox import put
+from seedance_api.notifications.rows import Message
 
 
 class Granted(msgspec.Struct, frozen=True):
@@ -33,16 +33,16 @@ async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Grant
     if not wanted:
         return Granted([], {}, {}, [])
     accounts = sorted({one.account_id for one in wanted})
-    before = wallets = await queries.lock_wallets(connection, accounts)
+    before = wallets = await wallet_queries.lock_wallets(connection, accounts)
     for wallet in wallets.values():
         if wallet.grants_expired:
             await end_grants(connection, wallet)
     if any(wallet.grants_expired for wallet in wallets.values()):
-        wallets = await queries.lock_wallets(connection, accounts)
-    limits, today = await queries.limits_of(connection, accounts)
+        wallets = await wallet_queries.lock_wallets(connection, accounts)
+    limits, today = await limit_queries.limits_of(connection, accounts)
     verdict = decide.grant_holds(wanted, wallets, limits, today)
     moved = {account_id: amount for account_id, amount in verdict.moved.items() if amount}
-    if (moved or verdict.limits) and await queries.move_to_held(connection, moved, verdict.limits) != (
+    if (moved or verdict.limits) and await wallet_queries.move_to_held(connection, moved, verdict.limits) != (
         len(moved),
         len(verdict.limits),
     ):
@@ -59,7 +59,7 @@ async def take_holds(connection: Connection, wanted: Sequence[NewHold]) -> Grant
 async def write_holds(connection: Connection, granted: Granted) -> None:
     """Write the holds, and their transfers, of generations that are written by now."""
     if granted.holds:
-        await queries.insert_holds(connection, granted.holds, granted.days)
+        await ledger_queries.insert_holds(connection, granted.holds, granted.days)
 
 
 def refusal(short: Sequence[Shortfall]) -> AppError:
@@ -114,16 +114,12 @@ def _scope(limit: Limit) -> str:
 
 
 async def _announce(connection: Connection, warned: Sequence[Warned]) -> None:
-    if not warned:
-        return
-    notices = [
-        (
-            new_id("ntc"),
-            one.limit.account_id,
-            "limit_reached" if one.reached else "limit_near",
-            _state_of(one.limit),
+    messages = [
+        Message(
+            kind="limit_reached" if one.reached else "limit_near",
+            account_id=one.limit.account_id,
+            detail=_state_of(one.limit),
         )
         for one in warned
     ]
-    await queries.insert_notices(connection, notices)
-    await jobs.enqueue(connection, "notify", [notice[0] for notice in notices])
+    await put(connection, messages)

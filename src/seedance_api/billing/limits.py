@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from seedance_api.billing import decide, queries
+from seedance_api.billing import decide, limit_queries, wallet_queries
 from seedance_api.billing.rows import Limit, Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
@@ -28,14 +28,14 @@ async def set_limits(db: Database, account_id: str, key_id: str | None, most: Ma
     The wallet's lock keeps every create out meanwhile. Raises AppError 404 for another account's key.
     """
     async with db.transaction() as connection:
-        await queries.open_wallet(connection, account_id)
-        if key_id is not None and await queries.account_of_key(connection, key_id) != account_id:
+        await wallet_queries.open_wallet(connection, account_id)
+        if key_id is not None and await limit_queries.account_of_key(connection, key_id) != account_id:
             raise AppError("not_found", "The account has no such key.", param="key")
-        _, today = await queries.limits_of(connection, [account_id])
+        _, today = await limit_queries.limits_of(connection, [account_id])
         for period, amount in most.items():
             subject = key_id or account_id
             if amount is None:
-                await queries.delete_limit(connection, subject, period.value)
+                await limit_queries.delete_limit(connection, subject, period.value)
                 continue
             since = decide.window_of(period, today)
             limit = Limit(
@@ -48,12 +48,12 @@ async def set_limits(db: Database, account_id: str, key_id: str | None, most: Ma
                 warned=0,
                 refused=False,
             )
-            await queries.put_limit(connection, limit)
+            await limit_queries.put_limit(connection, limit)
 
 
 async def spending(db: Database, account_id: str, key_id: str | None = None) -> list[Spending]:
     """The limits of an account, and of this key, or of every key of it when none is named."""
-    limits, today = await queries.limits_of_account(db, account_id)
+    limits, today = await limit_queries.limits_of_account(db, account_id)
     mine = [one for one in limits if key_id is None or one.subject in (account_id, key_id)]
     order = list(Period)
     mine.sort(key=lambda one: (one.subject != account_id, one.subject, order.index(one.period)))

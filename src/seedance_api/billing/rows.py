@@ -2,7 +2,6 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Literal
 
 import msgspec
 
@@ -125,23 +124,6 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None = None
     reason: str | None = None
     author: str = "system"
-
-
-Channel = Literal["url", "mail"]
-"""A way to tell of a notice: the operator's address, or mail to the account."""
-
-
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `notice`: what the operator should hear of an account, or of the installation."""
-
-    id: str
-    account_id: str | None
-    kind: str
-    detail: dict[str, Any]
-    tries: int
-    told: tuple[Channel, ...]
-    email: str | None
-    created_at: datetime
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):

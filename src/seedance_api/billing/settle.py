@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seedance_api.billing import decide, queries
+from seedance_api.billing import decide, ledger_queries, limit_queries, usage_queries, wallet_queries
 from seedance_api.billing.books import Books
 from seedance_api.billing.prices import cost_of, use_of
 from seedance_api.billing.rows import Hold, HoldState, Sale, Transfer, TransferKind
@@ -23,14 +23,14 @@ async def settle(connection: Connection, sale: Sale, order: Order, books: Books)
 
     Raises ResolvedError, so that the transaction ends with nothing written.
     """
-    hold = await queries.lock_hold(connection, sale.generation_id)
+    hold = await ledger_queries.lock_hold(connection, sale.generation_id)
     if hold is None:
         tokens = _believed(sale.tokens) or sale.quoted_tokens
-        await queries.count_usage(connection, sale, tokens=tokens, charged=0, at=None)
+        await usage_queries.count_usage(connection, sale, tokens=tokens, charged=0, at=None)
         return
     rate = (await books.at(hold.price_version, connection)).rate(hold.currency, use_of(order, sale.resolution))
     made = decide.settle(hold, _believed(sale.tokens), rate.price if rate else None)
-    if not await queries.to_settled(connection, hold.generation_id, made, sale.resolution):
+    if not await ledger_queries.to_settled(connection, hold.generation_id, made, sale.resolution):
         raise ResolvedError
     kill_points.reach("settle.charged")
     await _leave_held(connection, hold, made.charged)
@@ -39,10 +39,10 @@ async def settle(connection: Connection, sale: Sale, order: Order, books: Books)
         (TransferKind.RELEASE, hold.amount - made.charged, None),
         (TransferKind.WAIVER, made.waived, made.reason),
     ]
-    moment = await queries.insert_transfers(
+    moment = await ledger_queries.insert_transfers(
         connection, [_transfer(hold, kind, amount, reason) for kind, amount, reason in moves]
     )
-    await queries.count_usage(connection, sale, tokens=made.tokens, charged=made.charged, at=moment)
+    await usage_queries.count_usage(connection, sale, tokens=made.tokens, charged=made.charged, at=moment)
     kill_points.reach("settle.settled")
 
 
@@ -51,13 +51,13 @@ async def release(connection: Connection, generation_id: str) -> None:
 
     Raises ResolvedError, so that the transaction ends with nothing written.
     """
-    hold = await queries.lock_hold(connection, generation_id)
+    hold = await ledger_queries.lock_hold(connection, generation_id)
     if hold is None:
         return
-    if not await queries.to_released(connection, generation_id):
+    if not await ledger_queries.to_released(connection, generation_id):
         raise ResolvedError
     await _leave_held(connection, hold, 0)
-    await queries.insert_transfers(connection, [_transfer(hold, TransferKind.RELEASE, hold.amount, None)])
+    await ledger_queries.insert_transfers(connection, [_transfer(hold, TransferKind.RELEASE, hold.amount, None)])
 
 
 async def book_cost(connection: Connection, sale: Sale, order: Order, attempt_id: str, books: Books) -> None:
@@ -67,13 +67,13 @@ async def book_cost(connection: Connection, sale: Sale, order: Order, attempt_id
 
 async def book_costs(connection: Connection, made: Sequence[tuple[Sale, Order, str]], books: Books) -> None:
     """The same for several attempts, each of another generation."""
-    holds = await queries.lock_holds(connection, [sale.generation_id for sale, _, _ in made])
+    holds = await ledger_queries.lock_holds(connection, [sale.generation_id for sale, _, _ in made])
     transfers = [
         await _bill(connection, sale, order, attempt_id, holds[sale.generation_id], books)
         for sale, order, attempt_id in made
         if sale.generation_id in holds
     ]
-    await queries.insert_transfers(connection, transfers)
+    await ledger_queries.insert_transfers(connection, transfers)
 
 
 async def _bill(
@@ -98,15 +98,15 @@ async def _bill(
 async def _leave_held(connection: Connection, hold: Hold, charged: int) -> None:
     assert hold.state is HoldState.HELD, "its compare-and-set has just succeeded"
     if hold.amount:
-        before = (await queries.lock_wallets(connection, [hold.account_id]))[hold.account_id]
-        if not await queries.leave_held(connection, hold.account_id, hold.amount, charged):
+        before = (await wallet_queries.lock_wallets(connection, [hold.account_id]))[hold.account_id]
+        if not await wallet_queries.leave_held(connection, hold.account_id, hold.amount, charged):
             raise AssertionError("what is on hold is in the wallet")
         if charged and before.granted:
-            grants = await queries.open_grants(connection, hold.account_id)
+            grants = await wallet_queries.open_grants(connection, hold.account_id)
             lasting = [grant for grant in grants if grant.expires_at > hold.created_at]
-            await queries.take_from_grants(connection, hold.account_id, decide.spend_grants(lasting, charged))
+            await wallet_queries.take_from_grants(connection, hold.account_id, decide.spend_grants(lasting, charged))
     if hold.amount > charged:
-        await queries.give_back_to_limits(connection, hold, hold.amount - charged)
+        await limit_queries.give_back_to_limits(connection, hold, hold.amount - charged)
 
 
 def _transfer(hold: Hold, kind: TransferKind, amount: int, reason: str | None) -> Transfer:

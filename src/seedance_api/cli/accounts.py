@@ -9,7 +9,7 @@ import typer
 from seedance_api.accounts import create
 from seedance_api.accounts.queries import Account
 from seedance_api.billing import credit as money
-from seedance_api.billing import limits, queries
+from seedance_api.billing import limits, wallet_queries
 from seedance_api.billing.books import Books
 from seedance_api.billing.credit import Moved
 from seedance_api.billing.limits import Spending
@@ -170,7 +170,7 @@ def account_balance(email: Email, data_dir: DataDir = None, as_json: AsJson = Fa
 
     async def verb(db: Database, _: Settings) -> tuple[dict[str, Any], list[Spending]]:
         account = await account_of(db, email)
-        wallet = await queries.wallet_of(db, account.id)
+        wallet = await wallet_queries.wallet_of(db, account.id)
         kinds = ("available", "held", "granted")
         fields: dict[str, Any] = {kind: format_amount(getattr(wallet, kind) if wallet else 0) for kind in kinds}
         return {"currency": account.currency} | fields, await limits.spending(db, account.id)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seedance_api.billing import queries
+from seedance_api.billing import book_queries
 from seedance_api.billing.books import Books, PriceBook, load_book
 from seedance_api.cli.run import AsJson, Author, DataDir, author_of, fail, in_database, show
 from seedance_api.foundation.db import Database
@@ -23,8 +23,8 @@ def prices_show(version: Version = None, data_dir: DataDir = None) -> None:
 
     async def verb(db: Database, _: Settings) -> str | None:
         wanted = version or (await Books(db).latest()).version
-        known = {number for number, _, _ in await queries.books(db)}
-        return await queries.book_text(db, wanted) if wanted in known else None
+        known = {number for number, _, _ in await book_queries.books(db)}
+        return await book_queries.book_text(db, wanted) if wanted in known else None
 
     text = in_database(data_dir, verb)
     if text is None:
@@ -71,7 +71,9 @@ def prices_list(version: Version = None, data_dir: DataDir = None, as_json: AsJs
     async def verb(db: Database, _: Settings) -> tuple[PriceBook | None, list[tuple[int, str, str]]]:
         books = Books(db)
         latest = await books.latest()
-        known = [(number, author, at.isoformat(timespec="seconds")) for number, author, at in await queries.books(db)]
+        known = [
+            (number, author, at.isoformat(timespec="seconds")) for number, author, at in await book_queries.books(db)
+        ]
         wanted = version or latest.version
         return (await books.at(wanted) if wanted in {one[0] for one in known} else None), known
 

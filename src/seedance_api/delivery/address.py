@@ -6,7 +6,7 @@ import msgspec
 from obstore.store import ObjectStore
 
 from seedance_api.delivery import link
-from seedance_api.delivery.queries import Held
+from seedance_api.delivery.rows import Held
 from seedance_api.foundation import objects
 
 

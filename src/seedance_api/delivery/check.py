@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import structlog
 from obstore.store import ObjectStore
 
-from seedance_api.delivery import queries
-from seedance_api.delivery.queries import Suspect
+from seedance_api.delivery import repair_queries
+from seedance_api.delivery.rows import Suspect
 from seedance_api.foundation import jobs, objects
 from seedance_api.foundation.db import Connection, Database
 
@@ -20,7 +20,7 @@ async def check(suspect: Suspect, db: Database, store: ObjectStore) -> bool:
     """
     key, generation_id = suspect.object_key, suspect.generation_id
     if await objects.is_intact(store, key, suspect.bytes, suspect.sha256):
-        await queries.note_verified(db, key, generation_id)
+        await repair_queries.note_verified(db, key, generation_id)
         return True
     await report_damaged(db, key, generation_id)
     return False
@@ -30,12 +30,12 @@ async def report_damaged(db: Database, object_key: str, generation_id: str) -> N
     """Stop serving an object that is not what was put there, have it fetched again, and alarm. Again, it only asks for
     the mending."""
     async with db.transaction() as connection:
-        if await queries.note_damaged(connection, object_key, generation_id):
+        if await repair_queries.note_damaged(connection, object_key, generation_id):
             _log.error("content.damaged", generation_id=generation_id)
         await ask_to_mend(connection, [generation_id])
 
 
 async def ask_to_mend(connection: Connection, ids: Sequence[str]) -> None:
     """Have these videos fetched again, each with its provider's own jobs."""
-    for provider, some in (await queries.providers_of(connection, ids)).items():
+    for provider, some in (await repair_queries.providers_of(connection, ids)).items():
         await jobs.enqueue(connection, "mend", some, keys=[f"mend {one}" for one in some], group=provider)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from seedance_api.delivery import link, queries
 from seedance_api.delivery.check import report_damaged
-from seedance_api.delivery.queries import Held
+from seedance_api.delivery.rows import Held
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import structlog
 from obstore.store import ObjectStore
 
-from seedance_api.delivery import queries
+from seedance_api.delivery import purge_queries
 from seedance_api.foundation import kill_points, objects
 from seedance_api.foundation.db import Database
 
@@ -23,13 +23,13 @@ async def emptied(db: Database, store: ObjectStore) -> AsyncIterator[list[str]]:
     The rows are the caller's to clear before it asks for more. Objects that cannot be deleted now are left for the
     next time and keep nobody else's.
     """
-    while await queries.withdraw_due(db, BATCH) == BATCH:
+    while await purge_queries.withdraw_due(db, BATCH) == BATCH:
         pass
-    while batch := await queries.withdrawn(db, BATCH):
+    while batch := await purge_queries.withdrawn(db, BATCH):
         kill_points.reach("purge.withdrawn")
         gone = await _delete(db, store, batch)
         if left := [one for one in batch if one not in gone]:
-            await queries.clear_later(db, left, _AGAIN_SECONDS)
+            await purge_queries.clear_later(db, left, _AGAIN_SECONDS)
             _log.error("purge.put_off", count=len(left))
         if gone:
             kill_points.reach("purge.deleted")
@@ -41,8 +41,8 @@ async def empty(db: Database, store: ObjectStore, generation_id: str) -> None:
 
     What a killed worker left beside them goes as well.
     """
-    await queries.withdraw(db, generation_id)
-    keys = set(await queries.objects_of(db, [generation_id]))
+    await purge_queries.withdraw(db, generation_id)
+    keys = set(await purge_queries.objects_of(db, [generation_id]))
     async for page in objects.keys_before(store, f"content/{generation_id}/", datetime.max.replace(tzinfo=UTC)):
         keys |= set(page)
     await objects.delete(store, sorted(keys))
@@ -51,7 +51,7 @@ async def empty(db: Database, store: ObjectStore, generation_id: str) -> None:
 async def _delete(db: Database, store: ObjectStore, ids: Sequence[str]) -> set[str]:
     """Those of these generations whose objects are all gone: together, or one by one where one makes trouble."""
     try:
-        await objects.delete(store, await queries.objects_of(db, ids))
+        await objects.delete(store, await purge_queries.objects_of(db, ids))
     except Exception:  # noqa: BLE001 a store says in many ways that it cannot
         if len(ids) == 1:
             _log.warning("purge.failed", generation_id=ids[0], exc_info=True)

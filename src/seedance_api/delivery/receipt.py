@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from seedance_api.delivery import queries
-from seedance_api.delivery.queries import Deletion, Kept
+from seedance_api.delivery import queries, receipt_queries
+from seedance_api.delivery.rows import Deletion, Kept
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
@@ -62,11 +62,11 @@ async def receipt(
     owner = await queries.owner_of(db, generation_id) if is_id("vid", generation_id) else None
     if owner != (account_id, livemode):
         raise AppError("not_found", "There is no such video in this account.", param="video_id")
-    kept = await queries.kept_of(db, generation_id)
+    kept = await receipt_queries.kept_of(db, generation_id)
     plain = Receipt(
         video_id=generation_id,
         complete=not kept,
-        deleted=await queries.deletions_of(db, generation_id),
+        deleted=await receipt_queries.deletions_of(db, generation_id),
         kept=kept,
         issued_at=await db.fetchval("SELECT date_trunc('second', now())"),
     )

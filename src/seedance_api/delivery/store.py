@@ -15,7 +15,7 @@ from seedance_api.catalog.order import Order
 from seedance_api.delivery import certificate
 from seedance_api.delivery.confined import Label, LabelQuestion, Measured, MeasureQuestion
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, content_id, mark
-from seedance_api.delivery.queries import Asset
+from seedance_api.delivery.rows import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine, Failure
 from seedance_api.foundation.disk import Disk

@@ -9,7 +9,7 @@ import msgspec
 
 from seedance_api.delivery import queries
 from seedance_api.delivery.certificate import Certificate, Recognised, recognised
-from seedance_api.delivery.queries import Delivered
+from seedance_api.delivery.rows import Delivered
 from seedance_api.foundation.confine import Confine, Failure
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError

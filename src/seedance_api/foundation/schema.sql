@@ -491,8 +491,16 @@ CREATE TABLE public.notice (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     closed_at timestamp with time zone,
     told text[] DEFAULT '{}'::text[] NOT NULL,
-    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['limit_near'::text, 'limit_reached'::text, 'endpoint_failing'::text, 'endpoint_disabled'::text, 'content_lost'::text, 'collect_stopped'::text, 'outage'::text, 'outage_over'::text]))),
-    CONSTRAINT whom_a_notice_is_about CHECK (((account_id IS NULL) = (kind = ANY (ARRAY['collect_stopped'::text, 'outage'::text, 'outage_over'::text]))))
+    recipient text,
+    subject text,
+    dedupe_key text,
+    given_up boolean DEFAULT false NOT NULL,
+    state text GENERATED ALWAYS AS (
+CASE
+    WHEN (closed_at IS NULL) THEN 'pending'::text
+    WHEN given_up THEN 'failed'::text
+    ELSE 'sent'::text
+END) STORED
 );
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
@@ -786,6 +794,7 @@ CREATE INDEX generation_queue ON public.generation USING btree (provider, accoun
 CREATE INDEX generation_waiting ON public.generation USING btree (waiting_since) WHERE (waiting_since IS NOT NULL);
 CREATE INDEX hold_counted ON public.hold USING btree (account_id, counted_on);
 CREATE INDEX idempotency_expiry ON public.idempotency USING btree (expires_at);
+CREATE UNIQUE INDEX notice_dedupe ON public.notice USING btree (dedupe_key);
 CREATE INDEX notice_of_installation ON public.notice USING btree (created_at) WHERE (account_id IS NULL);
 CREATE INDEX notice_open ON public.notice USING btree (due_at) WHERE (closed_at IS NULL);
 CREATE INDEX pgqueuer_ep_ea_idx ON public.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::public.pgqueuer_status);

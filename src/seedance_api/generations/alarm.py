@@ -10,12 +10,13 @@ from typing import Any
 import structlog
 from obstore.store import ObjectStore
 
-from seedance_api.billing.notify import give_notice
-from seedance_api.billing.queries import latest_notice
 from seedance_api.foundation import installation, objects
 from seedance_api.foundation.db import Database
 from seedance_api.generations import outages
 from seedance_api.generations.outages import Waiting
+from seedance_api.notifications.outbox import put
+from seedance_api.notifications.queries import latest_notice
+from seedance_api.notifications.rows import Message
 
 BEGUN, OVER = "outage", "outage_over"
 _PATIENCE_SECONDS = 60.0
@@ -42,12 +43,11 @@ async def alarm(db: Database, store: ObjectStore, *, patience_seconds: float = _
         if reasons and is_news(reasons, told, began[2] if began else None):
             since = min([one.since for one in waiting], default=await outages.now(connection))
             detail = {"reasons": reasons[:_REASONS_MOST], "since": told["since"] if told else since.isoformat()}
-            await give_notice(connection, None, BEGUN, detail)
+            await put(connection, [Message(kind=BEGUN, detail=detail)])
         elif not reasons and told is not None and not await outages.waiting(connection):
             completed, failed = await outages.ended(connection, datetime.fromisoformat(told["since"]))
-            await give_notice(
-                connection, None, OVER, {"since": told["since"], "completed": completed, "failed": failed}
-            )
+            detail = {"since": told["since"], "completed": completed, "failed": failed}
+            await put(connection, [Message(kind=OVER, detail=detail)])
 
 
 def _reasons(waiting: Sequence[Waiting], unusable: str | None) -> list[dict[str, Any]]:

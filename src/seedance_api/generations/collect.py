@@ -13,10 +13,11 @@ import msgspec
 import structlog
 from obstore.store import ObjectStore
 
-from seedance_api.billing.notify import give_notice_of_installation
 from seedance_api.foundation import claim, objects
 from seedance_api.foundation.db import Database
 from seedance_api.generations import unowned
+from seedance_api.notifications.outbox import put_daily
+from seedance_api.notifications.rows import Message
 
 TRASH = "trash/"
 PREFIXES = ("content/", "files/", "sandbox/", TRASH)
@@ -138,4 +139,4 @@ async def _alarm(db: Database, reason: str, due: int, seen: int) -> None:
     _log.error("collect.stopped", reason=reason, count=due)
     async with db.transaction() as connection:
         detail = {"reason": reason, "objects": due, "of": seen}
-        await give_notice_of_installation(connection, "collect_stopped", detail)
+        await put_daily(connection, Message(kind="collect_stopped", detail=detail))

@@ -13,6 +13,7 @@ from seedance_api.foundation import jobs, objects
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.generations import queries
+from seedance_api.generations.erase import end_drafts_of, end_uses
 from seedance_api.references import queries as references
 from seedance_api.references.queries import Removed
 from seedance_api.references.upload import find_file
@@ -55,8 +56,11 @@ async def delete_files(connection: Connection, ids: list[str]) -> Removed:
 
     Their objects are the caller's to delete.
     """
-    removed = await references.delete_files(connection, ids)
-    await queries.shorten_drafts(connection, removed.drafts)
+    free = await references.lock_unneeded(connection, ids)
+    ended = await end_drafts_of(connection, free)
+    await end_uses(connection, free)
+    removed = await references.delete_files(connection, free)
+    await queries.shorten_drafts(connection, ended)
     return removed
 
 

@@ -8,15 +8,17 @@ import time
 
 import structlog
 
-from seedance_api.billing.notify import give_notice
 from seedance_api.catalog.order import Mode
 from seedance_api.delivery.check import check
-from seedance_api.delivery.queries import Suspect, note_lost, replace_assets
+from seedance_api.delivery.repair_queries import note_lost, replace_assets
+from seedance_api.delivery.rows import Suspect
 from seedance_api.delivery.store import Unstored, discard
 from seedance_api.foundation import objects
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.rows import Mendable
+from seedance_api.notifications.outbox import put
+from seedance_api.notifications.rows import Message
 
 LOST_SECONDS = 86_400.0
 """What nobody has any more is looked for again after a day: a disk may be back, or an upstream."""
@@ -74,4 +76,4 @@ async def _note_lost(found: Mendable, engine: Engine) -> None:
         if await note_lost(connection, found.id, LOST_SECONDS):
             _log.error("content.lost", generation_id=found.id, provider=found.provider)
             detail = {"video_id": found.id, "provider": found.provider, "delivered": found.delivered}
-            await give_notice(connection, found.account_id, "content_lost", detail)
+            await put(connection, [Message(kind="content_lost", account_id=found.account_id, detail=detail)])

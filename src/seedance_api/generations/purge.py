@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import structlog
 from obstore.store import ObjectStore
 
+from seedance_api.delivery import purge_queries
 from seedance_api.delivery import queries as content
 from seedance_api.delivery.purge import BATCH, emptied, empty
 from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.db import Database
 from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.erase import delete_metadata
 from seedance_api.webhooks.announce import announce
 
 _log = structlog.get_logger()
@@ -47,7 +49,9 @@ async def warn_due(engine: Engine) -> int:
 
 async def _clear(db: Database, ids: Sequence[str]) -> None:
     async with db.transaction() as connection:
-        cleared = await content.clear(connection, ids)
+        gone = await purge_queries.clear(connection, ids)
+        await delete_metadata(connection, gone)
+        cleared = [one.generation_id for one in gone]
         await announce(connection, "video.purged", cleared)
         await queries.announce(connection, cleared)
         await jobs.enqueue(connection, "tidy", cleared)

@@ -897,68 +897,6 @@ async def mendable(db: Database, generation_id: str) -> Mendable | None:
     return row(Mendable, found) if found else None
 
 
-async def delete_prompt(db: Database, generation_id: str) -> None:
-    """Forget the prompt and the metadata of a generation, the assets it names, and what its upstream said of them."""
-    await db.execute(
-        """
-        WITH prompts AS (DELETE FROM generation_input WHERE generation_id = $1 RETURNING generation_id),
-            labels AS (
-                UPDATE generation SET metadata = '{}' WHERE id = $1 AND metadata <> '{}' RETURNING id
-            ),
-            receipt AS (
-                INSERT INTO deletion (generation_id, what, place, reason)
-                SELECT generation_id, 'prompt', 'database', 'requested' FROM prompts
-                UNION ALL SELECT id, 'metadata', 'database', 'requested' FROM labels
-                ON CONFLICT DO NOTHING
-            ),
-            words AS (UPDATE attempt SET original = NULL WHERE generation_id = $1 AND original IS NOT NULL)
-        DELETE FROM generation_media WHERE generation_id = $1 AND asset IS NOT NULL
-        """,
-        generation_id,
-    )
-
-
-async def shorten_inline_files(connection: Connection, generation_id: str) -> None:
-    """Let the files that came inside this request go a day after its end."""
-    await connection.execute(
-        """
-        UPDATE file SET expires_at = least(expires_at, now() + interval '24 hours')
-        WHERE inline AND id IN (SELECT file_id FROM generation_media WHERE generation_id = $1)
-        """,
-        generation_id,
-    )
-
-
-async def delete_old_prompts(db: Database, limit: int) -> int:
-    """Forget the prompts of generations that have been finished for a day, as `delete_prompt`; returns how many."""
-    return await db.fetchval(
-        """
-        WITH prompts AS (
-            DELETE FROM generation_input WHERE generation_id IN (
-                SELECT i.generation_id FROM generation_input i JOIN generation g ON g.id = i.generation_id
-                WHERE g.finished_at < now() - interval '24 hours' LIMIT $1
-            ) RETURNING generation_id
-        ), labels AS (  -- a completed one keeps them as long as its content
-            UPDATE generation g SET metadata = '{}' FROM prompts p
-            WHERE g.id = p.generation_id AND g.state <> 'completed' AND g.metadata <> '{}' RETURNING g.id
-        ), receipt AS (
-            INSERT INTO deletion (generation_id, what, place, reason)
-            SELECT generation_id, 'prompt', 'database', 'retention' FROM prompts
-            UNION ALL SELECT id, 'metadata', 'database', 'retention' FROM labels
-            ON CONFLICT DO NOTHING
-        ), assets AS (
-            DELETE FROM generation_media m USING prompts p
-            WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL
-        ), words AS (
-            UPDATE attempt a SET original = NULL FROM prompts p
-            WHERE a.generation_id = p.generation_id AND a.original IS NOT NULL
-        )
-        SELECT count(*) FROM prompts
-        """,
-        limit,
-    )
-
-
 async def uncovered_steps(connection: Connection, limit: int) -> list[Step]:
     """Unfinished generations whose step is due and that nobody owns."""
     return rows(Step, await connection.fetch(

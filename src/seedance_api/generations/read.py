@@ -22,7 +22,7 @@ class Reader:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._places = Places(db)
-        self._by_id: Batch[str, Seen | None] = Batch(self._load, most=500)
+        self._by_id: Batch[str, Seen | None] = Batch(self._load, max_items=500)
 
     async def find(self, account_id: str, livemode: bool, generation_id: str) -> Seen:
         """One of the account and mode. Raises AppError 404: another's is as if it were not there."""

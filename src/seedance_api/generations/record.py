@@ -17,6 +17,7 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.generations import decide, gates, queries
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Original
+from seedance_api.references.queries import shorten_inline_files
 from seedance_api.webhooks.announce import announce
 
 _DISPATCH_TICK = 0.1
@@ -212,13 +213,13 @@ async def _follow(connection: Connection, step: decide.Step, generation_id: str,
             pass
         case decide.Complete(stored, keep_seconds):
             await insert_content(connection, generation_id, keep_seconds, stored.assets)
-            await queries.shorten_inline_files(connection, generation_id)
+            await shorten_inline_files(connection, generation_id)
             await jobs.enqueue(connection, "tidy", [generation_id])
         case decide.Fail() | decide.Cancel():
             reason, original = (step.code, step.original) if isinstance(step, decide.Fail) else ("canceled", None)
             await close_attempt(connection, step.attempt_id, step.attempt_state, reason, original)
             await dispatch_soon(connection, provider)
-            await queries.shorten_inline_files(connection, generation_id)
+            await shorten_inline_files(connection, generation_id)
             await jobs.enqueue(connection, "tidy", [generation_id])
         case _:
             assert_never(step)

@@ -11,7 +11,7 @@ import structlog
 from obstore.store import ObjectStore
 
 from seedance_api.billing.books import Books
-from seedance_api.delivery.queries import videos_behind
+from seedance_api.delivery.repair_queries import videos_behind
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.generations import decide, queries

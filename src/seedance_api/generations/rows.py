@@ -6,7 +6,7 @@ import msgspec
 
 from seedance_api.billing.rows import Hold
 from seedance_api.catalog.order import Kind, Order, Role
-from seedance_api.delivery.queries import Asset
+from seedance_api.delivery.rows import Asset
 from seedance_api.generations.estimate import Course
 from seedance_api.generations.states import AttemptState, State
 from seedance_api.providers.provider import Operation, Output

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import structlog
 
-from seedance_api.delivery import queries as content
+from seedance_api.delivery import repair_queries
 from seedance_api.delivery.check import ask_to_mend, check
-from seedance_api.delivery.queries import Suspect
+from seedance_api.delivery.rows import Suspect
 from seedance_api.foundation import objects
 from seedance_api.generations.advance import Engine
 from seedance_api.references import queries as references
@@ -41,7 +41,7 @@ async def scrub(engine: Engine, *, run_bytes: int = _RUN_BYTES, age_hours: float
     try:
         async with asyncio.timeout(_RUN_SECONDS):
             bad += await _compare(
-                lambda: content.unverified(db, _PAGE, age_hours), lambda one: check(one, db, store), run_bytes
+                lambda: repair_queries.unverified(db, _PAGE, age_hours), lambda one: check(one, db, store), run_bytes
             )
             bad += await _compare(
                 lambda: references.unverified(db, _PAGE, age_hours), lambda one: check_file(one, db, store), run_bytes
@@ -49,7 +49,7 @@ async def scrub(engine: Engine, *, run_bytes: int = _RUN_BYTES, age_hours: float
     except TimeoutError:
         _log.warning("scrub.slow")
     async with db.transaction() as connection:
-        await ask_to_mend(connection, await content.take_damaged(connection, _MEND_MOST, _MEND_SECONDS))
+        await ask_to_mend(connection, await repair_queries.take_damaged(connection, _MEND_MOST, _MEND_SECONDS))
     return bad
 
 

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from seedance_api.delivery.queries import insert_deletion
+from seedance_api.delivery.receipt_queries import insert_deletion
 from seedance_api.foundation import jobs, kill_points, objects
 from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import drafts, queries
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.erase import delete_old_prompts, delete_prompt
 from seedance_api.generations.purge import purge
 from seedance_api.references.queries import expired_files, inline_files_of
 
@@ -34,7 +35,7 @@ async def tidy(generation_id: str, engine: Engine) -> None:
             if provider is not None and (may_go or not provider.capabilities.keeps):
                 await jobs.enqueue(connection, "forget", [attempt_id], keys=[f"forget {attempt_id}"], group=name)
     if found.deleted:
-        await queries.delete_prompt(engine.db, generation_id)
+        await delete_prompt(engine.db, generation_id)
         await remove_files(await inline_files_of(engine.db, generation_id), engine)
         await purge(engine.db, engine.storage.objects, generation_id)
 
@@ -64,7 +65,7 @@ async def forget(attempt_id: str, engine: Engine) -> None:
 async def expire(engine: Engine) -> None:
     """End what is past its time: drafts, prompts and inline inputs of finished generations, and uploaded files."""
     ended = await _until_none(lambda: drafts.end_over(engine.db, _MOST))
-    prompts = await _until_none(lambda: queries.delete_old_prompts(engine.db, _MOST))
+    prompts = await _until_none(lambda: delete_old_prompts(engine.db, _MOST))
     files = await _until_none(lambda: _expire_files(engine))
     count = ended + prompts + files + await forget_expired(engine.db)
     if count:

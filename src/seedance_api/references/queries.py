@@ -54,14 +54,10 @@ class NewFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """The files whose rows are gone, and the objects that no other file shares: these go after the commit.
-
-    `drafts` have lost an input: of those no final take may be made any more.
-    """
+    """The files whose rows are gone, and the objects that no other file shares: these go after the commit."""
 
     ids: set[str]
     object_keys: list[str]
-    drafts: list[str]
 
 
 class ObjectGoneError(Exception):
@@ -180,8 +176,8 @@ async def hold_files(connection: Connection, ids: Collection[str]) -> set[str]:
     return {record["id"] for record in found}
 
 
-async def delete_files(connection: Connection, ids: list[str]) -> Removed:
-    """Delete those of these files that no unfinished generation needs. Their objects are the caller's to delete."""
+async def lock_unneeded(connection: Connection, ids: list[str]) -> list[str]:
+    """Lock these files until the transaction ends; returns those that no unfinished generation needs."""
     # of files that share an object only one transaction at a time: else each would leave it to the other
     await connection.execute(
         """
@@ -192,17 +188,6 @@ async def delete_files(connection: Connection, ids: list[str]) -> Removed:
         ids,
     )
     await connection.execute("SELECT 1 FROM file WHERE id = ANY ($1) ORDER BY id FOR UPDATE", ids)
-    free = await _unneeded(connection, ids)
-    drafts = await _end_drafts(connection, free)
-    await _end_uses(connection, free)
-    gone = await connection.fetch("DELETE FROM file WHERE id = ANY ($1) RETURNING id, object_key", free)
-    keys = {record["object_key"] for record in gone}
-    shared = await connection.fetch("SELECT object_key FROM file WHERE object_key = ANY ($1)", list(keys))
-    object_keys = sorted(keys - {record["object_key"] for record in shared})
-    return Removed({record["id"] for record in gone}, object_keys, drafts)
-
-
-async def _unneeded(connection: Connection, ids: list[str]) -> list[str]:
     found = await connection.fetch(
         """
         SELECT id FROM unnest($1::text[]) AS f (id) WHERE NOT EXISTS (
@@ -215,48 +200,22 @@ async def _unneeded(connection: Connection, ids: list[str]) -> list[str]:
     return [record["id"] for record in found]
 
 
-async def _end_drafts(connection: Connection, ids: list[str]) -> list[str]:
-    """A draft without all its inputs is no draft any more: its prompt goes. Returns those that lose one."""
-    found = await connection.fetch(
-        """
-        WITH drafts AS MATERIALIZED (
-            SELECT g.id, bool_or(f.expires_at > now()) AS requested
-            FROM generation_media m JOIN file f ON f.id = m.file_id JOIN generation g ON g.id = m.generation_id
-            WHERE m.file_id = ANY ($1) AND (g.params ->> 'draft')::bool GROUP BY g.id
-        ), prompts AS (
-            DELETE FROM generation_input i USING drafts d WHERE i.generation_id = d.id RETURNING i.generation_id
-        ), receipt AS (
-            INSERT INTO deletion (generation_id, what, place, reason)
-            SELECT d.id, 'prompt', 'database', CASE WHEN d.requested THEN 'requested' ELSE 'retention' END
-            FROM drafts d JOIN prompts p ON p.generation_id = d.id
-            ON CONFLICT DO NOTHING
-        ), assets AS (
-            DELETE FROM generation_media m USING prompts p
-            WHERE m.generation_id = p.generation_id AND m.asset IS NOT NULL
-        )
-        SELECT id FROM drafts ORDER BY id
-        """,
-        ids,
-    )
-    return [record["id"] for record in found]
+async def delete_files(connection: Connection, ids: list[str]) -> Removed:
+    """Delete files that are locked and that no generation names any more. Their objects are the caller's to delete."""
+    gone = await connection.fetch("DELETE FROM file WHERE id = ANY ($1) RETURNING id, object_key", ids)
+    keys = {record["object_key"] for record in gone}
+    shared = await connection.fetch("SELECT object_key FROM file WHERE object_key = ANY ($1)", list(keys))
+    return Removed({record["id"] for record in gone}, sorted(keys - {record["object_key"] for record in shared}))
 
 
-async def _end_uses(connection: Connection, ids: list[str]) -> None:
-    """No generation names these files any more; the receipt of each says so."""
+async def shorten_inline_files(connection: Connection, generation_id: str) -> None:
+    """Let the files that came inside this request go a day after its end."""
     await connection.execute(
         """
-        WITH uses AS (DELETE FROM generation_media WHERE file_id = ANY ($1) RETURNING generation_id, file_id)
-        INSERT INTO deletion (generation_id, what, place, name, reason, digest, bytes)
-        -- where another file of the account has the same object, only the name of it goes
-        SELECT DISTINCT u.generation_id, 'input', CASE WHEN s.shared THEN 'database' ELSE 'object_store' END, f.id,
-               CASE WHEN f.expires_at > now() THEN 'requested' ELSE 'retention' END,
-               CASE WHEN NOT s.shared THEN f.sha256 END, CASE WHEN NOT s.shared THEN (f.facts ->> 'bytes')::bigint END
-        FROM uses u JOIN file f ON f.id = u.file_id CROSS JOIN LATERAL (
-            SELECT EXISTS (SELECT 1 FROM file o WHERE o.object_key = f.object_key AND o.id <> ALL ($1)) AS shared
-        ) s
-        ON CONFLICT DO NOTHING
+        UPDATE file SET expires_at = least(expires_at, now() + interval '24 hours')
+        WHERE inline AND id IN (SELECT file_id FROM generation_media WHERE generation_id = $1)
         """,
-        ids,
+        generation_id,
     )
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import event_queries
 from seedance_api.webhooks.kinds import FINAL, Kind
 from seedance_api.webhooks.rows import Lane
 
@@ -23,14 +23,14 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 async def announce(connection: Connection, kind: Kind, generation_ids: Sequence[str]) -> None:
     """Tell that this happened to these generations. Only after the statement that made it so."""
     if generation_ids:
-        lanes = await queries.insert_events(connection, kind, generation_ids, is_final=kind in FINAL)
+        lanes = await event_queries.insert_events(connection, kind, generation_ids, is_final=kind in FINAL)
         await nudge(connection, lanes)
 
 
 async def announce_to_accounts(connection: Connection, news: Sequence[News]) -> None:
     """Tell accounts what happened to their money. Only after the statement that made it so."""
     if news:
-        lanes = await queries.insert_account_events(
+        lanes = await event_queries.insert_account_events(
             connection, [one.kind for one in news], [one.account_id for one in news], [one.data for one in news]
         )
         await nudge(connection, lanes)

@@ -9,7 +9,7 @@ from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Once, done_before, is_first
 from seedance_api.foundation.ids import is_id, new_id
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import delivery_queries, endpoint_queries, hidden_queries, standing_queries
 from seedance_api.webhooks.kinds import Kind
 from seedance_api.webhooks.rows import Endpoint
 from seedance_api.webhooks.sign import Scheme
@@ -50,9 +50,9 @@ async def create_endpoint(db: Database, owner: Owner, wanted: Wanted, once: Once
     endpoint_id = new_id("whe")
     async with db.transaction() as connection:
         if first := await is_first(connection, once, endpoint_id):
-            if await queries.count_endpoints(connection, owner.account_id, owner.livemode) >= MOST:
+            if await endpoint_queries.count_endpoints(connection, owner.account_id, owner.livemode) >= MOST:
                 raise AppError("too_many_endpoints", f"An account has at most {MOST} endpoints; delete one.")
-            await queries.insert_endpoint(
+            await endpoint_queries.insert_endpoint(
                 connection, endpoint_id, owner.account_id, owner.livemode, msgspec.structs.asdict(wanted)
             )
     if first:
@@ -80,13 +80,13 @@ async def update_endpoint(db: Database, owner: Owner, endpoint_id: str, wanted: 
 
 
 async def _update(connection: Connection, endpoint_id: str, wanted: Wanted) -> None:
-    await queries.lock_endpoints(connection, [endpoint_id])
-    await queries.update_endpoint(connection, endpoint_id, msgspec.structs.asdict(wanted))
+    await standing_queries.lock_endpoints(connection, [endpoint_id])
+    await endpoint_queries.update_endpoint(connection, endpoint_id, msgspec.structs.asdict(wanted))
     if wanted.enabled is False:
-        await queries.disable(connection, endpoint_id, "owner")
-        await queries.drop_waiting(connection, endpoint_id, _DROP_MOST)  # the sweep drops the rest
+        await standing_queries.disable(connection, endpoint_id, "owner")
+        await delivery_queries.drop_waiting(connection, endpoint_id, _DROP_MOST)  # the sweep drops the rest
     elif wanted.enabled:
-        await queries.enable(connection, endpoint_id)
+        await standing_queries.enable(connection, endpoint_id)
 
 
 async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
@@ -97,15 +97,15 @@ async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
     """
     await find_endpoint(db, owner, endpoint_id)
     async with db.transaction() as connection:
-        await queries.lock_endpoints(connection, [endpoint_id])
-        await queries.delete_endpoints(connection, [endpoint_id])
-    while await queries.delete_deliveries(db, endpoint_id, _DROP_MOST) == _DROP_MOST:
+        await standing_queries.lock_endpoints(connection, [endpoint_id])
+        await endpoint_queries.delete_endpoints(connection, [endpoint_id])
+    while await delivery_queries.delete_deliveries(db, endpoint_id, _DROP_MOST) == _DROP_MOST:
         pass
 
 
 async def find_endpoint(db: Database, owner: Owner, endpoint_id: str) -> Endpoint:
     """An endpoint of the owner. Raises AppError 404: another's is as if it were not there."""
-    found = await queries.endpoint(db, endpoint_id) if is_id("whe", endpoint_id) else None
+    found = await endpoint_queries.endpoint(db, endpoint_id) if is_id("whe", endpoint_id) else None
     if found is None or found.hidden or (found.account_id, found.livemode) != (owner.account_id, owner.livemode):
         raise AppError("not_found", "There is no such webhook endpoint in this account.", param="webhook_endpoint_id")
     return found
@@ -113,7 +113,7 @@ async def find_endpoint(db: Database, owner: Owner, endpoint_id: str) -> Endpoin
 
 async def list_endpoints(db: Database, owner: Owner, *, after: str | None, limit: int) -> list[Endpoint]:
     """A page of the owner's endpoints, newest first. The hidden ones are not his to change."""
-    return await queries.endpoints_page(db, owner.account_id, owner.livemode, after=after, limit=limit)
+    return await endpoint_queries.endpoints_page(db, owner.account_id, owner.livemode, after=after, limit=limit)
 
 
 async def endpoints_for(
@@ -126,12 +126,12 @@ async def endpoints_for(
     if not wanted:
         return {}
     keys = sorted(set(wanted))
-    found = await queries.hidden_endpoints(connection, keys)
+    found = await hidden_queries.hidden_endpoints(connection, keys)
     missing = [key for key in keys if key not in found]
     if missing:
-        await queries.insert_hidden_endpoints(connection, [new_id("whe") for _ in missing], missing)
-        found |= await queries.hidden_endpoints(connection, missing)
-    await queries.enable_hidden(connection, list(found.values()))
+        await hidden_queries.insert_hidden_endpoints(connection, [new_id("whe") for _ in missing], missing)
+        found |= await hidden_queries.hidden_endpoints(connection, missing)
+    await hidden_queries.enable_hidden(connection, list(found.values()))
     return found
 
 
@@ -140,9 +140,9 @@ async def forget_hidden(db: Database, keep_days: int) -> int:
     gone, seen = 0, [(datetime.min.replace(tzinfo=UTC), "")]
     while seen:
         async with db.transaction() as connection:
-            seen = await queries.lock_unused_hidden(connection, keep_days, seen[-1], _FORGET_MOST)
+            seen = await hidden_queries.lock_unused_hidden(connection, keep_days, seen[-1], _FORGET_MOST)
             # a statement of its own: who has used one meanwhile has locked it, and is skipped, or is seen here
-            unused = await queries.still_unused(connection, [endpoint_id for _, endpoint_id in seen])
-            await queries.delete_endpoints(connection, unused)
+            unused = await hidden_queries.still_unused(connection, [endpoint_id for _, endpoint_id in seen])
+            await endpoint_queries.delete_endpoints(connection, unused)
         gone += len(unused)
     return gone

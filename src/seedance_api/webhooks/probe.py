@@ -40,7 +40,7 @@ class Prober:
         self._db = db
         self._outbound = outbound
         self._pepper = pepper
-        self._limiter = Limiter(a_minute=_A_MINUTE)
+        self._limiter = Limiter(per_minute=_A_MINUTE)
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def __call__(self, endpoint: Endpoint, kind: Kind, once: Once | None) -> tuple[Probed, bool]:

@@ -4,13 +4,13 @@ became of them."""
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import event_queries, replay_queries
 from seedance_api.webhooks.rows import Delivery, Endpoint, Event
 
 
 async def find_event(db: Database, account_id: str, livemode: bool, event_id: str) -> Event:
     """An event of the account and mode. Raises AppError 404."""
-    found = await queries.event(db, account_id, livemode, event_id) if is_id("evt", event_id) else None
+    found = await event_queries.event(db, account_id, livemode, event_id) if is_id("evt", event_id) else None
     if found is None:
         raise AppError("not_found", "There is no such event in this account.", param="event_id")
     return found
@@ -20,7 +20,7 @@ async def deliveries_of(
     db: Database, endpoint: Endpoint, *, after: str | None, state: str | None, limit: int
 ) -> list[Delivery]:
     """What was sent to an endpoint and is to be, newest first, in one state or in all."""
-    return await queries.deliveries_page(db, endpoint, after=after, state=state, limit=limit)
+    return await replay_queries.deliveries_page(db, endpoint, after=after, state=state, limit=limit)
 
 
 async def events_after(
@@ -33,5 +33,5 @@ async def events_after(
     transaction that has written anything waits until that has ended. Asked first, for the second statement must see
     what ended between the two.
     """
-    horizon = await queries.horizon(db)
-    return await queries.events_until(db, account_id, livemode, horizon, after=after, kind=kind, limit=limit)
+    horizon = await event_queries.horizon(db)
+    return await event_queries.events_until(db, account_id, livemode, horizon, after=after, kind=kind, limit=limit)

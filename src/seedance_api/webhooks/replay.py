@@ -5,7 +5,7 @@ import msgspec
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Once, done_before, is_first
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import replay_queries
 from seedance_api.webhooks.announce import nudge
 from seedance_api.webhooks.rows import Endpoint, Lane, Range
 
@@ -32,13 +32,13 @@ async def replay(db: Database, endpoint: Endpoint, wanted: Range, once: Once | N
     if endpoint.disabled_at is not None:
         raise AppError("endpoint_disabled", "The endpoint is disabled; enable it first.")
     async with db.transaction() as connection:
-        found = await queries.replayable(connection, endpoint, wanted, MOST + 1)
+        found = await replay_queries.replayable(connection, endpoint, wanted, MOST + 1)
         if wanted.event_id is not None and not found:
             raise AppError("not_found", "There is no such event in this account.", param="event_id")
         ids = found[:MOST]
         answer = Replayed(count=len(ids), last_id=ids[-1] if ids else None, has_more=len(found) > MOST)
         if await is_first(connection, once, msgspec.to_builtins(answer)):
-            await queries.put_in_line(connection, endpoint, ids)
+            await replay_queries.put_in_line(connection, endpoint, ids)
             await nudge(connection, [Lane(endpoint.id, endpoint.slow)] if ids else [])
             return answer, False
     return _earlier(await done_before(db, once)), True

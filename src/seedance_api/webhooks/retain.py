@@ -4,8 +4,8 @@ import structlog
 
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.partitions import keep_partitions
+from seedance_api.webhooks.delivery_queries import PARTITIONED
 from seedance_api.webhooks.endpoints import forget_hidden
-from seedance_api.webhooks.queries import PARTITIONED
 
 _log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ import msgspec
 
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Done, Once, done_before, is_first
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import endpoint_queries
 from seedance_api.webhooks.rows import Secret, account_subject
 
 ROTATION_SECONDS = 86_400
@@ -26,7 +26,7 @@ async def rotate_secret(db: Database, subject: str, once: Once | None, *, keep_o
         return _earlier(done)
     try:
         async with db.transaction() as connection:
-            version = await queries.rotate_secret(connection, subject, ROTATION_SECONDS if keep_old else 0)
+            version = await endpoint_queries.rotate_secret(connection, subject, ROTATION_SECONDS if keep_old else 0)
             if not await is_first(connection, once, {"version": version}):
                 raise _RepeatError  # noqa: TRY301 it rolls the transaction back
     except _RepeatError:
@@ -36,7 +36,7 @@ async def rotate_secret(db: Database, subject: str, once: Once | None, *, keep_o
 
 async def account_secret(db: Database, account_id: str, livemode: bool) -> Secret:
     """What signs for the `webhook_url` of an account's requests. There is one from the first day."""
-    return await queries.secret_of(db, account_subject(account_id, livemode=livemode))
+    return await endpoint_queries.secret_of(db, account_subject(account_id, livemode=livemode))
 
 
 class _RepeatError(Exception):

@@ -1,46 +1,31 @@
-"""Deliver: what is due at one endpoint goes out, signed; what its answers mean is recorded.
-
-Claim → sign and send (no transaction open) → record. A crash after the send sends the same again, with the same id.
-"""
+"""Schedule: what is due at an endpoint is claimed and sent, in the lane that it belongs to; a sweep finds the rest."""
 
 import asyncio
-import random
-import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import msgspec
-import structlog
 
-from seedance_api.foundation import kill_points, log
-from seedance_api.foundation.address import host_of
+from seedance_api.foundation import kill_points
 from seedance_api.foundation.batch import Batch
-from seedance_api.foundation.db import Connection, Database
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound
-from seedance_api.webhooks import queries
+from seedance_api.webhooks import delivery_queries, standing_queries
 from seedance_api.webhooks.announce import nudge
-from seedance_api.webhooks.decide import AT_ONCE, OPENS_AT, SLOW_SECONDS, Attempt, Result, Verdict, decide, read
-from seedance_api.webhooks.payload import payload
+from seedance_api.webhooks.decide import AT_ONCE, OPENS_AT, SLOW_SECONDS
 from seedance_api.webhooks.rows import Claimed, Free, Lane
-from seedance_api.webhooks.sign import secrets_of, sign
+from seedance_api.webhooks.send import TOTAL_SECONDS, Sender, log_bug, send
 
-TOTAL_SECONDS = 15.0
 _SWEEP_MOST, _SWEEP_STEPS = 1000, 5
 _LET_GO_MOST = 64
 """Deliveries that become due with one claim at an endpoint that has reopened."""
 _DROP_MOST, _DROP_STEPS = 1000, 20
 _LOCKED_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 """When a claim looks again whether an endpoint is free: who locks one does so for milliseconds."""
-_ASIDE = 3
 FAST_SHARE = 96
 """Jobs of one account at a time in the fast lane: a quarter of it. What is more waits among the slow ones."""
 LATE_MOST = 512
 """Attempts that have left the fast lane."""
-_log = structlog.get_logger()
-
-Tell = Callable[[Connection, str, str, dict[str, Any]], Awaitable[None]]
-"""Writes a notice: to which account, of what kind, with what detail."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -60,16 +45,12 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     joined: str | None = None
 
 
-class Deliverer:
-    """What delivering needs. Claims that come together share a transaction, and so do arrivals."""
+class Deliverer(Sender):
+    """What delivering needs: a sender, and the lanes. Claims that come together share a transaction."""
 
-    def __init__(
-        self, *, db: Database, outbound: Outbound, pepper: bytes, tell: Tell, lease_seconds: float = 30.0
-    ) -> None:
-        self.db, self.outbound, self.pepper, self.tell = db, outbound, pepper, tell
+    def __init__(self, *, db: Database, outbound: Outbound, pepper: bytes, lease_seconds: float = 30.0) -> None:
+        super().__init__(db=db, outbound=outbound, pepper=pepper)
         self._lease_seconds = TOTAL_SECONDS + lease_seconds
-        self.aside = asyncio.Semaphore(_ASIDE)
-        """Failures come in crowds, when many that hang time out: they leave connections for what goes well."""
         self.stopping = False
         self.fast: Counter[str] = Counter()
         """Jobs of each account in the fast lane."""
@@ -78,21 +59,22 @@ class Deliverer:
         self.late: set[asyncio.Task[None]] = set()
         """Attempts that took so long that their jobs did not wait for them."""
         self.claim: Batch[Ask, Taken] = Batch(self._claim, max_items=64, concurrency=2)
-        self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, max_items=64, concurrency=2)
 
     async def _claim(self, asked: list[Ask]) -> list[Taken]:
         if self.stopping:
             return [Taken() for _ in asked]
         ids = sorted({one.endpoint_id for one in asked})
         async with self.db.transaction() as connection:
-            ours = await queries.lock_free(connection, ids)
-            locked = await queries.existing(connection, ids) - ours.keys() if len(ours) < len(ids) else set[str]()
+            ours = await standing_queries.lock_free(connection, ids)
+            locked = (
+                await standing_queries.existing(connection, ids) - ours.keys() if len(ours) < len(ids) else set[str]()
+            )
             reopened = [one.id for one in ours.values() if one.reopened]
             if reopened:
-                await queries.let_go(connection, reopened, _LET_GO_MOST)
+                await delivery_queries.let_go(connection, reopened, _LET_GO_MOST)
             asked_of = [ours.get(one.endpoint_id) for one in asked]
             crowded = self._crowded(asked, asked_of)
-            found = await queries.claim(
+            found = await delivery_queries.claim(
                 connection,
                 _wanted(one for one, of, full in zip(asked, asked_of, crowded, strict=True) if of and not full),
                 at_once=AT_ONCE,
@@ -151,10 +133,6 @@ class Deliverer:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _arrived(self, ended: list[tuple[Claimed, Attempt]]) -> list[None]:
-        await queries.deliveries_arrived(self.db, [one for one, _ in ended], [attempt for _, attempt in ended])
-        return [None] * len(ended)
-
 
 async def deliver(endpoint_id: str, deliverer: Deliverer, *, slow: bool = False) -> None:
     """Send what is due at an endpoint until nothing is, in one of the two lanes."""
@@ -198,7 +176,7 @@ async def _walk(deliverer: Deliverer, *, slow: bool) -> tuple[list[Lane], list[s
     """Those of one lane, and those that are no more, until there are enough, or no others behind them."""
     lanes, ended = list[Lane](), list[str]()
     for _ in range(_SWEEP_STEPS):
-        found = await queries.waiting(deliverer.db, deliverer.swept[slow], _SWEEP_MOST)
+        found = await delivery_queries.waiting(deliverer.db, deliverer.swept[slow], _SWEEP_MOST)
         deliverer.swept[slow] = found[-1].endpoint_id if len(found) == _SWEEP_MOST else ""
         lanes += [Lane(one.endpoint_id, slow) for one in found if one.due and not one.ended and one.slow == slow]
         ended += [one.endpoint_id for one in found if one.ended and not slow]
@@ -211,9 +189,9 @@ async def _drop(endpoint_id: str, db: Database) -> None:
     """End what waits for an endpoint that is disabled or gone, in short steps; the next sweep goes on."""
     for _ in range(_DROP_STEPS):
         async with db.transaction() as connection:
-            if not await queries.lock_ended(connection, endpoint_id):
+            if not await standing_queries.lock_ended(connection, endpoint_id):
                 return
-            if await queries.drop_waiting(connection, endpoint_id, _DROP_MOST) < _DROP_MOST:
+            if await delivery_queries.drop_waiting(connection, endpoint_id, _DROP_MOST) < _DROP_MOST:
                 return
 
 
@@ -249,12 +227,12 @@ async def _one_after_another(first: Claimed, deliverer: Deliverer, *, slow: bool
 
 async def _try(claimed: Claimed, deliverer: Deliverer, *, slow: bool) -> bool | None:
     """Whether the endpoint is slow now; None when it takes so long that it ends elsewhere, out of the fast lane."""
-    attempt = asyncio.create_task(_attempt(claimed, deliverer))
+    attempt = asyncio.create_task(send(claimed, deliverer))
     try:
         await asyncio.wait([attempt], timeout=SLOW_SECONDS)
         if not attempt.done() and not claimed.slow:  # at once, so that what comes meanwhile takes the other lane
             async with deliverer.aside:
-                await queries.mark_slow(deliverer.db, claimed)
+                await standing_queries.mark_slow(deliverer.db, claimed)
         if not attempt.done() and not slow and deliverer.let_finish(attempt, claimed):
             return None
         return await attempt
@@ -263,19 +241,11 @@ async def _try(claimed: Claimed, deliverer: Deliverer, *, slow: bool) -> bool | 
         raise
 
 
-async def _attempt(claimed: Claimed, deliverer: Deliverer) -> bool:
-    result = await _send(claimed, deliverer)
-    kill_points.reach("deliver.sent")
-    is_slow = await _record(claimed, result, deliverer)
-    kill_points.reach("deliver.recorded")
-    return is_slow
-
-
 async def _finish(attempt: asyncio.Task[bool], claimed: Claimed, deliverer: Deliverer) -> None:
     try:
         await _leave_to(Lane(claimed.endpoint_id, await attempt), deliverer)
     except Exception as error:  # noqa: BLE001 no job is there to note it; the claim runs out, and it is tried again
-        _log_bug(claimed, error)
+        log_bug(claimed, error)
     finally:
         attempt.cancel()
 
@@ -285,80 +255,3 @@ def _wanted(asked: Iterable[Ask]) -> Counter[str]:
     for one in asked:
         wanted[one.endpoint_id] = min(wanted[one.endpoint_id] + one.number, AT_ONCE)
     return wanted
-
-
-def _log_bug(claimed: Claimed, error: Exception) -> None:
-    """Without its text, which may hold an address."""
-    frames = log.frames(error.__traceback__)
-    _log.error("webhook.bug", endpoint_id=claimed.endpoint_id, error=type(error).__name__, frames=frames)
-
-
-async def _send(claimed: Claimed, deliverer: Deliverer) -> Result:
-    """Send it. A bug of ours is a failed try as well: one that is not counted would be sent for ever."""
-    started = time.perf_counter()
-    try:
-        return await _signed_and_sent(claimed, deliverer)
-    except Exception as error:  # noqa: BLE001 any bug
-        _log_bug(claimed, error)
-        return Result(how="unreachable", seconds=time.perf_counter() - started)
-
-
-async def _signed_and_sent(claimed: Claimed, deliverer: Deliverer) -> Result:
-    body = payload(claimed.event)
-    secrets = secrets_of(deliverer.pepper, claimed.signs, claimed.subject, claimed.version, earlier=claimed.earlier)
-    headers = sign(claimed.event_id, int(deliverer.db.clock()), body, secrets)
-    started = time.perf_counter()
-    post = await deliverer.outbound.post(claimed.url, body, total_seconds=TOTAL_SECONDS, headers=headers)
-    return read(post, time.perf_counter() - started)
-
-
-async def _record(claimed: Claimed, result: Result, deliverer: Deliverer) -> bool:
-    """Note how it went; returns whether the endpoint is slow."""
-    attempt = result.attempt(int(deliverer.db.clock()))
-    if result.how == "delivered" and not claimed.failures and not claimed.slow and result.seconds < SLOW_SECONDS:
-        await deliverer.arrived((claimed, attempt))
-        return False
-    async with deliverer.aside, deliverer.db.transaction() as connection:
-        await queries.lock_endpoints(connection, [claimed.endpoint_id])
-        standing = await queries.standing(connection, claimed)
-        if standing is None:  # deleted meanwhile
-            return claimed.slow
-        if standing.moved:
-            await _end_at_old_address(connection, claimed, attempt)
-            return standing.slow
-        verdict = decide(result, claimed.tries + 1, standing, random.random())  # noqa: S311 only to spread the tries
-        if not await _end_try(connection, claimed, attempt, verdict):
-            return standing.slow
-        await queries.set_standing(connection, claimed.endpoint_id, verdict)
-        disabled = verdict.disabled and await queries.disable(connection, claimed.endpoint_id, verdict.disabled)
-        if disabled:
-            await queries.drop_waiting(connection, claimed.endpoint_id, _DROP_MOST)
-        # of the `webhook_url` of a request nobody is told: there may be one for each video
-        if not claimed.hidden and (disabled or (verdict.warned and not standing.warned)):
-            kind = "endpoint_disabled" if disabled else "endpoint_failing"
-            await deliverer.tell(connection, claimed.account_id, kind, _detail(claimed, result))
-    if not verdict.delivered:
-        _log.info("webhook.failed", endpoint_id=claimed.endpoint_id, reason=result.how, status=result.status)
-    return verdict.slow
-
-
-async def _end_at_old_address(connection: Connection, claimed: Claimed, attempt: Attempt) -> None:
-    """What an address answered that is not the endpoint's any more is not held against the new one."""
-    if attempt.outcome == "delivered":
-        await queries.end_try(connection, claimed, attempt, "delivered", 0.0)
-    else:
-        await queries.give_back(connection, claimed)
-
-
-async def _end_try(connection: Connection, claimed: Claimed, attempt: Attempt, verdict: Verdict) -> bool:
-    if verdict.delivered:
-        return await queries.end_try(connection, claimed, attempt, "delivered", 0.0)
-    if verdict.again_seconds is None:
-        return await queries.end_try(connection, claimed, attempt, "failed", 0.0)
-    return await queries.end_try(connection, claimed, attempt, "pending", verdict.again_seconds)
-
-
-def _detail(claimed: Claimed, result: Result) -> dict[str, Any]:
-    """What the owner is told of an endpoint: its host, for the rest of an address may hold a secret."""
-    detail: dict[str, Any] = {"endpoint_id": claimed.endpoint_id, "host": host_of(claimed.url)}
-    return detail | {"outcome": result.how, "status": result.status}

@@ -1,27 +1,26 @@
-"""Notify: tell of a limit that is near or reached, of a webhook endpoint that fails, of an outage of the installation.
+"""Send: what is in the outbox is told, in each way that there is for it, until it is told or given up.
 
-The operator's address is told of everything, so that chat can be hung there; the account's owner is mailed what he must
-mend himself.
+The operator's address is told of everything, so that chat can be hung there, and the account's owner is mailed what he
+must mend himself. What has a recipient is mailed to him alone.
 """
-
-from typing import Any
 
 import msgspec
 import structlog
 
-from seedance_api.billing import queries
-from seedance_api.billing.rows import Channel, Notice
 from seedance_api.foundation import jobs
-from seedance_api.foundation.db import Connection, Database
-from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.mail import Mailbox, send
 from seedance_api.foundation.outbound import Outbound, Posted
+from seedance_api.foundation.rate_slots import RateSlots
+from seedance_api.notifications import queries
+from seedance_api.notifications.letters import LETTERS
+from seedance_api.notifications.rows import Channel, Notice
 
 _TRIES = 10
 _SECONDS = 15.0
 _MOST = 200
-_HOURS = 24
-"""For how long what lasts is not told again."""
+_PER_SECOND = 20.0
+"""Messages that leave in one way, of the whole installation: neither a mail server nor a chat is flooded."""
 _log = structlog.get_logger()
 
 
@@ -34,19 +33,6 @@ class Notifier(msgspec.Struct, frozen=True):
     mailbox: Mailbox | None = None
 
 
-async def give_notice(connection: Connection, account_id: str | None, kind: str, detail: dict[str, Any]) -> None:
-    """Write a notice, about an account or about the installation, and have it told."""
-    notice_id = new_id("ntc")
-    await queries.insert_notices(connection, [(notice_id, account_id, kind, detail)])
-    await jobs.enqueue(connection, "notify", [notice_id])
-
-
-async def give_notice_of_installation(connection: Connection, kind: str, detail: dict[str, Any]) -> None:
-    """Write a notice that is about no account, once a day at most for each kind, and have it told."""
-    if not await queries.was_noticed(connection, kind, _HOURS):
-        await give_notice(connection, None, kind, detail)
-
-
 async def notify(notice_id: str, notifier: Notifier) -> None:
     """Tell of a notice: at least once in each way, with its id, tried for about a day and a half."""
     notice = await queries.open_notice(notifier.db, notice_id)
@@ -56,14 +42,15 @@ async def notify(notice_id: str, notifier: Notifier) -> None:
         _log.warning(f"notice.{notice.kind}", account_id=notice.account_id, reason=notice.detail.get("period"))
     told: list[bool] = []
     for channel in _channels(notice, notifier):
-        told.append(await _tell(notice, channel, notifier))
+        async with RateSlots(notifier.db, f"notify {channel}", 1 / _PER_SECOND).slot():
+            told.append(await _tell(notice, channel, notifier))
         if told[-1]:
             await queries.note_told(notifier.db, notice_id, channel)
     if all(told):
         await queries.close_notice(notifier.db, notice_id)
     elif notice.tries + 1 >= _TRIES:
         _log.error("notice.given_up", account_id=notice.account_id)
-        await queries.close_notice(notifier.db, notice_id)
+        await queries.close_notice(notifier.db, notice_id, given_up=True)
     else:
         await _try_again(notifier.db, notice_id, notice.tries)
 
@@ -71,9 +58,9 @@ async def notify(notice_id: str, notifier: Notifier) -> None:
 def _channels(notice: Notice, notifier: Notifier) -> list[Channel]:
     """The ways that are left."""
     found: list[Channel] = []
-    if notifier.url is not None:
+    if notifier.url is not None and notice.recipient is None:
         found.append("url")
-    if notifier.mailbox is not None and notice.email is not None and notice.kind in _LETTERS:
+    if notifier.mailbox is not None and notice.email is not None and notice.kind in LETTERS:
         found.append("mail")
     return [one for one in found if one not in notice.told]
 
@@ -82,12 +69,12 @@ async def _tell(notice: Notice, channel: Channel, notifier: Notifier) -> bool:
     if channel == "mail":
         assert notifier.mailbox is not None, "there is a way to mail it"
         assert notice.email is not None, "there is somebody to mail it to"
-        subject, text = _LETTERS[notice.kind]
+        subject, text = LETTERS[notice.kind]
         host, endpoint = notice.detail.get("host", ""), notice.detail.get("endpoint_id", "")
         return await send(
             notifier.mailbox,
             to=notice.email,
-            subject=subject,
+            subject=notice.subject or subject,
             text=text.format(host=host, endpoint=endpoint),
             message_id=notice.id,
         )
@@ -107,30 +94,6 @@ async def _tell(notice: Notice, channel: Channel, notifier: Notifier) -> bool:
         return True
     _log.warning("notice.not_told", kind=notice.kind, tries=notice.tries + 1, reason=reason)
     return False
-
-
-_FAILING = """\
-Hello,
-
-for a day nothing that we sent to your webhook endpoint {endpoint} at {host} has arrived.
-We go on trying. After five days of nothing but failures it is disabled.
-
-GET /v1/webhook_endpoints/{endpoint}/deliveries shows what came back at each try.
-"""
-_DISABLED = """\
-Hello,
-
-your webhook endpoint {endpoint} at {host} is disabled: it answered 410, or nothing has arrived there for five days.
-Nothing is sent to it any more. GET /v1/events has everything that happened.
-
-To enable it again:            POST /v1/webhook_endpoints/{endpoint}  {{"enabled": true}}
-To have sent what was missed:  POST /v1/webhook_endpoints/{endpoint}/replay
-"""
-_LETTERS = {
-    "endpoint_failing": ("Your webhook endpoint has been failing for a day", _FAILING),
-    "endpoint_disabled": ("Your webhook endpoint is disabled", _DISABLED),
-}
-"""Subject and text of what is mailed, by kind."""
 
 
 async def sweep_notices(db: Database) -> None:
