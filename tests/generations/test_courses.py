@@ -12,7 +12,8 @@ from generations.test_plans import plan
 from seedance_api.api.view import Video, video
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import courses, queries
+from seedance_api.generations import courses
+from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Writer
 
@@ -29,7 +30,7 @@ DURATION = "INSERT INTO duration VALUES ('up', 'seedance-2.0-mini', '480p', 4, 1
 
 async def read(db: Database, generation_id: str) -> Seen:
     """As a GET and a list do."""
-    (seen,) = await courses.mark(db, await queries.seen_by_ids(db, [generation_id]))
+    (seen,) = await courses.mark(db, await reads.seen_by_ids(db, [generation_id]))
     return seen
 
 

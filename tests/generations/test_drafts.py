@@ -19,10 +19,11 @@ from seedance_api.delivery.queries import insert_content, kept_of
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import cancel, drafts, queries
+from seedance_api.generations import cancel, drafts
 from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.purge import purge
+from seedance_api.generations.queries import moves, reads
 from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.tidy import expire, forget, remove_files, tidy
 from seedance_api.generations.write import NewMedium, Writer
@@ -49,7 +50,7 @@ class Studio:
         await Writer(self.db)(made)
         await self.db.execute("UPDATE generation SET state = 'storing', version = 1 WHERE id = $1", made.id)
         async with self.db.transaction() as connection:
-            assert await queries.to_completed(connection, made.id, 1, Output(tokens=1))
+            assert await moves.to_completed(connection, made.id, 1, Output(tokens=1))
             await insert_content(connection, made.id, 3600, [])
             await connection.execute(
                 """
@@ -223,7 +224,7 @@ def test_a_final_take_between_the_check_and_the_write_is_refused_before_the_hold
 
     async def verb(it: Studio) -> None:
         draft = await it.draft()
-        (seen,) = await queries.seen_by_ids(it.db, [draft])
+        (seen,) = await reads.seen_by_ids(it.db, [draft])
         take = new(
             it.me, livemode=True, provider="up", draft_id=draft,
             order=msgspec.structs.replace(seen.params, mode=Mode.FINAL, draft=False),
@@ -277,7 +278,7 @@ def test_a_draft_ends_with_the_first_of_its_files_and_says_so(database_url: str,
         brief, inline = picture(it.me, inline=False, hours=2), picture(it.me, inline=True, hours=48)
         media = [NewMedium(role=Role.REFERENCE, file_id=one.id) for one in (brief, inline)]
         draft = await it.draft(*media, files=(brief, inline))
-        (seen,) = await queries.seen_by_ids(it.db, [draft])
+        (seen,) = await reads.seen_by_ids(it.db, [draft])
         assert seen.draft_until == await it.db.fetchval("SELECT expires_at FROM file WHERE id = $1", brief.id)
         await it.purged(draft)
         assert not await it.copy_is_gone(draft)

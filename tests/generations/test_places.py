@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from generations.kit import Owner, new, owner, with_database
 from seedance_api.foundation.db import Database
-from seedance_api.generations import places, queries
+from seedance_api.generations import places
 from seedance_api.generations.places import MOST, Places
+from seedance_api.generations.queries import queue, reads
 from seedance_api.generations.write import Writer
 
 FILL = """
@@ -18,7 +19,7 @@ FROM generate_series(1, $4) AS n
 
 async def standing(db: Database, ids: Sequence[str], line: Places | None = None) -> list[int | None]:
     """Where these generations stand."""
-    found = {seen.id: seen for seen in await queries.seen_by_ids(db, list(ids))}
+    found = {seen.id: seen for seen in await reads.seen_by_ids(db, list(ids))}
     return [seen.queue_position for seen in await (line or Places(db)).mark([found[one] for one in ids])]
 
 
@@ -49,7 +50,7 @@ def test_accounts_take_turns_and_the_place_is_the_order_of_the_dispatch(database
         ids = [*many, *two, *one]
         told = dict(zip(await standing(db, ids), ids, strict=True))
         async with db.transaction() as connection:
-            order = await queries.next_in_queue(connection, "sandbox", {new(people[0]).order.model: 50}, 50, 50)
+            order = await queue.next_in_queue(connection, "sandbox", {new(people[0]).order.model: 50}, 50, 50)
         assert [told[place] for place in sorted(told)] == order
 
     with_database(database_url, verb)

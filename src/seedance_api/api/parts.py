@@ -21,9 +21,10 @@ from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
-from seedance_api.generations import courses, queries
+from seedance_api.generations import courses
 from seedance_api.generations.create import Creating
 from seedance_api.generations.places import Places
+from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
@@ -163,7 +164,7 @@ class Parts:
         return await self.places.mark(await courses.mark(self.db, found))
 
     async def _load(self, ids: list[str]) -> list[Seen | None | Exception]:
-        rows = await self.estimated(await queries.seen_by_ids(self.db, list(set(ids))))
+        rows = await self.estimated(await reads.seen_by_ids(self.db, list(set(ids))))
         found = {seen.id: seen for seen in rows}
         return [found.get(one) for one in ids]
 

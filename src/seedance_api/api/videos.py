@@ -25,9 +25,9 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.idempotency import Done, Kind, Once, take
 from seedance_api.foundation.ids import is_id
 from seedance_api.generations import cancel as verbs
-from seedance_api.generations import queries
 from seedance_api.generations.accept import refusal
 from seedance_api.generations.create import create, quote
+from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
 from seedance_api.generations.write import Created
@@ -123,7 +123,7 @@ async def list_videos(request: AnyRequest) -> Response[bytes]:
     parts, principal = parts_of(request), principal_of(request)
     asked = read_page(request.query_params)
     states = [state.value for state, word in PUBLIC.items() if word == asked.status] if asked.status else None
-    found = await queries.page(
+    found = await reads.page(
         parts.db,
         principal.account_id,
         principal.livemode,

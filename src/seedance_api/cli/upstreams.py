@@ -13,7 +13,7 @@ from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.foundation.db import Database
 from seedance_api.generations import discrepancies, gates
 from seedance_api.generations.discrepancies import Discrepancy
-from seedance_api.generations.queries import attempts_of
+from seedance_api.generations.queries import attempts
 from seedance_api.generations.reconcile import Reconciled, reconcile
 from seedance_api.generations.rows import Gate, Tried
 from seedance_api.providers.provider import Readiness
@@ -68,7 +68,7 @@ def upstream_attempts(
     """Show every attempt at a video: where, what became of it, and what the upstream itself said."""
 
     async def verb(db: Database, _: Settings) -> list[Tried]:
-        return await attempts_of(db, video)
+        return await attempts.of_generation(db, video)
 
     found = in_database(data_dir, verb)
     if not found:

@@ -13,7 +13,7 @@ from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database, rows
 from seedance_api.generations import unowned
 from seedance_api.generations.collect import OVERDUE
-from seedance_api.generations.queries import keys_with_rows
+from seedance_api.generations.queries import reads
 
 _AGE = timedelta(hours=2, minutes=15)
 """`collect` runs hourly and notes what is an hour old: older than this, an object without a row was overlooked."""
@@ -86,7 +86,7 @@ async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta, *, co
     before = datetime.now(UTC) - age
     for prefix in ("content/", "files/"):
         async for page in objects.keys_before(store, prefix, before):
-            named = await keys_with_rows(db, page)
+            named = await reads.keys_with_rows(db, page)
             watched = await unowned.watched(db, [key for key in page if key not in named], OVERDUE)
             for key in page:
                 if key not in named and key not in watched:

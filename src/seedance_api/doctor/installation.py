@@ -18,8 +18,9 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
-from seedance_api.generations import discrepancies, gates, outages, queries, unowned
+from seedance_api.generations import discrepancies, gates, outages, unowned
 from seedance_api.generations.collect import OVERDUE
+from seedance_api.generations.queries import queue
 
 _SECONDS = 10.0
 _HOURS_MOST = 24
@@ -183,7 +184,7 @@ def _marking(certificate: Certificate) -> Remark:
 async def _upstream(db: Database, live: LiveSide) -> Remark:
     if live.problem is not None:
         return Remark(name="upstream", status="error", message=live.problem)
-    unserved = await queries.count_unserved(db, [*live.upstreams, "sandbox"])
+    unserved = await queue.count_unserved(db, [*live.upstreams, "sandbox"])
     if unserved:
         said = ", ".join(f"{number} videos are in progress at {name}" for name, number in unserved.items())
         message = f"{said}, which is not configured here: give its table back to the file of upstreams"

@@ -18,9 +18,10 @@ from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage, StoreOutcome, Unstored, discard
 from seedance_api.foundation import kill
 from seedance_api.foundation.db import UNREACHABLE, Database
-from seedance_api.generations import decide, gates, queries
+from seedance_api.generations import decide, gates
 from seedance_api.generations.desk import Desk, Sending
 from seedance_api.generations.permit import Permit, learn, rest
+from seedance_api.generations.queries import attempts, inputs, queue
 from seedance_api.generations.record import Entry, Recorder
 from seedance_api.generations.route import Router, allowed
 from seedance_api.generations.rows import Claimed, Opened
@@ -106,7 +107,7 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
         case State.RUNNING:
             return await _stop(generation, provider, engine)
         case State.STORING:
-            operation = await queries.last_operation(engine.db, generation.id)
+            operation = await attempts.last_operation(engine.db, generation.id)
             assert operation is not None, "a generation is not storing before an attempt succeeded"
             outcome = await _store(generation, provider, operation, engine)
             kill.reach("advance.stored")
@@ -200,10 +201,10 @@ async def _look_for(generation: Claimed, attempt: Opened, provider: Provider, en
         seconds_since=attempt.seconds_since or 0.0,
         seconds_left=attempt.seconds_left or 0.0,
         nonce=attempt.nonce,
-        draft=await queries.draft_operation(engine.db, generation.id) if generation.draft_id else None,
+        draft=await attempts.draft_operation(engine.db, generation.id) if generation.draft_id else None,
         told=attempt.told,
-        others=await queries.other_operations(engine.db, attempt),
-        rival=await queries.has_rival(engine.db, attempt),
+        others=await attempts.other_operations(engine.db, attempt),
+        rival=await attempts.has_rival(engine.db, attempt),
     )
     try:
         async with asyncio.timeout(_CALL_SECONDS):
@@ -251,7 +252,7 @@ async def _store(generation: Claimed, provider: Provider, operation: Operation, 
         generation.output,
         provider,
         operation,
-        composite=await queries.is_composite(engine.db, generation.id),
+        composite=await inputs.is_composite(engine.db, generation.id),
     )
     if isinstance(outcome, Unstored) and outcome.ours is not None:  # what is made and paid for waits for the operator
         _log.error(
@@ -265,11 +266,11 @@ async def _store(generation: Claimed, provider: Provider, operation: Operation, 
 
 
 async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> Commission:
-    inputs = await engine.desk.inputs(generation.id)
+    made_from = await engine.desk.inputs(generation.id)
     return Commission(
         attempt_id=attempt.id,
         order=generation.params,
-        prompt=inputs.prompt or "",
+        prompt=made_from.prompt or "",
         inputs=tuple(
             Input(
                 kind=medium.kind,
@@ -281,10 +282,10 @@ async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> C
                 height=medium.height,
                 seconds=medium.seconds,
             )
-            for medium in inputs.media
+            for medium in made_from.media
         ),
         customer=engine.seals.customer(generation.account_id),
-        draft=await queries.draft_operation(engine.db, generation.id) if generation.draft_id else None,
+        draft=await attempts.draft_operation(engine.db, generation.id) if generation.draft_id else None,
         callback_url=engine.seals.callback_url(attempt.id),
         deadline_at=generation.deadline_at,
         seconds_left=generation.seconds_left,
@@ -298,7 +299,7 @@ async def _kept(generation: Claimed, engine: Engine) -> AsyncGenerator[None, Non
         while kept:
             await asyncio.sleep(engine.lease_seconds / 3)
             try:
-                kept = await queries.keep_claim(engine.db, generation.id, generation.version, engine.lease_seconds)
+                kept = await queue.keep_claim(engine.db, generation.id, generation.version, engine.lease_seconds)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 # the database may be back before the lease is over
                 _log.warning("advance.keep_failed", generation_id=generation.id, exc_info=True)

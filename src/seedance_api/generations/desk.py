@@ -4,8 +4,8 @@ import msgspec
 
 from seedance_api.foundation.batch import Batch, Batches
 from seedance_api.foundation.db import Database
-from seedance_api.generations import queries
 from seedance_api.generations.permit import Permit, permits
+from seedance_api.generations.queries import attempts, inputs, queue
 from seedance_api.generations.rows import Claimed, Inputs, Opened
 from seedance_api.providers.provider import Capacity
 
@@ -35,15 +35,15 @@ class Desk:
     async def _claim(self, asked: list[tuple[str, float]]) -> list[Claimed | None]:
         """`claim` takes the id of a generation and the seconds for which to own its step."""
         lease_seconds = min(seconds for _, seconds in asked)
-        claimed = await queries.claim(self._db, list({own_id for own_id, _ in asked}), lease_seconds)
+        claimed = await queue.claim(self._db, list({own_id for own_id, _ in asked}), lease_seconds)
         return [claimed.pop(own_id, None) for own_id, _ in asked]  # of two that ask for one, one has it
 
     async def _open(self, ids: list[str]) -> list[Opened | None]:
-        found = await queries.attempts_under_way(self._db, ids)
+        found = await attempts.under_way(self._db, ids)
         return [found.get(own_id) for own_id in ids]
 
     async def _inputs(self, ids: list[str]) -> list[Inputs]:
-        found = await queries.inputs_of(self._db, ids)
+        found = await inputs.inputs_of(self._db, ids)
         return [found[own_id] for own_id in ids]
 
     async def _send(self, same: list[Sending]) -> list[Permit]:
@@ -56,7 +56,7 @@ class Desk:
             given = await permits(connection, first.provider, first.model, first.capacity, len(same))
             found = {one.attempt_id: permit for one, permit in zip(same, given, strict=True)}
             allowed = [one for one in same if found[one.attempt_id].wait_seconds == 0]
-            sent = await queries.attempts_sent(
+            sent = await attempts.to_sent(
                 connection, first.provider, [one.attempt_id for one in allowed], [one.seconds_left for one in allowed]
             )
         for one in allowed:

@@ -6,8 +6,9 @@ from seedance_api.catalog.models import MODELS
 from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import gates, health, queries
+from seedance_api.generations import gates, health
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.queries import attempts, moves, queue
 from seedance_api.generations.record import dispatch_soon
 from seedance_api.generations.rows import Gate
 from seedance_api.providers.provider import Capabilities
@@ -26,16 +27,16 @@ async def dispatch(name: str, engine: Engine) -> int:
         return 0
     capabilities = provider.capabilities
     async with engine.db.transaction() as connection:
-        if not await queries.lock_dispatch(connection, name):
+        if not await queue.lock_dispatch(connection, name):
             # it may not see what we were called for. Waiting would cost a connection, if its host is frozen for long
             await dispatch_soon(connection, name)
             return 0
         known = await gates.of_providers(connection, list(engine.router.offers) or [name])
         mine = [gate for gate in known if gate.provider == name]
         slots = slots_of(capabilities, mine)
-        moved = await queries.to_submitting(
+        moved = await moves.to_submitting(
             connection,
-            await queries.next_in_queue(
+            await queue.next_in_queue(
                 connection,
                 name,
                 slots,
@@ -46,8 +47,8 @@ async def dispatch(name: str, engine: Engine) -> int:
         ids = list(moved)
         if ids:
             await announce(connection, "video.in_progress", [one for one, first in moved.items() if first])
-            await queries.plan_attempts(connection, name, [new_id("att") for _ in ids], ids)
-            await queries.announce(connection, ids)
+            await attempts.plan(connection, name, [new_id("att") for _ in ids], ids)
+            await moves.notify(connection, ids)
             await jobs.enqueue(connection, "advance", ids, group=name)
             kill.reach("dispatch.planned")
         shut = [model for model, free in slots.items() if not free and closed(mine, model) > _PATIENCE_SECONDS]
@@ -84,5 +85,5 @@ async def _reroute(
             for model in models
             if model in offer.models and not closed([gate for gate in known if gate.provider == other], model)
         ]
-        if other != name and open_there and await queries.reroute(connection, name, other, open_there, offer.region):
+        if other != name and open_there and await queue.reroute(connection, name, other, open_there, offer.region):
             await dispatch_soon(connection, other)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection, Database
-from seedance_api.generations import queries
+from seedance_api.generations.queries import moves
 from seedance_api.references import queries as references
 from seedance_api.references.queries import Removed
 
@@ -52,7 +52,7 @@ async def delete_files(connection: Connection, ids: list[str]) -> Removed:
     Their objects are the caller's to delete.
     """
     removed = await references.delete_files(connection, ids)
-    await queries.shorten_drafts(connection, removed.drafts)
+    await moves.shorten_drafts(connection, removed.drafts)
     return removed
 
 
@@ -73,6 +73,6 @@ async def end_over(db: Database, limit: int, draft_id: str | None = None) -> int
             draft_id,
         )
         # a statement of its own: it sees what was committed before the lock was had
-        ended = await queries.end_drafts(connection, [record["id"] for record in over])
+        ended = await moves.end_drafts(connection, [record["id"] for record in over])
         await jobs.enqueue(connection, "tidy", ended)
     return len(ended)

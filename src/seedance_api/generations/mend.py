@@ -14,8 +14,8 @@ from seedance_api.delivery.check import check
 from seedance_api.delivery.queries import Suspect, note_lost, replace_assets
 from seedance_api.delivery.store import Unstored, discard
 from seedance_api.foundation import objects
-from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Mendable
 
 LOST_SECONDS = 86_400.0
@@ -25,7 +25,7 @@ _log = structlog.get_logger()
 
 async def mend(generation_id: str, engine: Engine) -> bool:
     """Fetch a completed video anew if an object of it is damaged; True when it is whole now."""
-    found = await queries.mendable(engine.db, generation_id)
+    found = await reads.mendable(engine.db, generation_id)
     if found is None or await _is_whole(found, engine):
         return found is not None
     provider = engine.providers.get(found.provider)

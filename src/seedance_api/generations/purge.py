@@ -9,8 +9,8 @@ from seedance_api.delivery import queries as content
 from seedance_api.delivery.purge import BATCH, emptied, empty
 from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.db import Database
-from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.queries import moves
 from seedance_api.webhooks.announce import announce
 
 _log = structlog.get_logger()
@@ -49,6 +49,6 @@ async def _clear(db: Database, ids: Sequence[str]) -> None:
     async with db.transaction() as connection:
         cleared = await content.clear(connection, ids)
         await announce(connection, "video.purged", cleared)
-        await queries.announce(connection, cleared)
+        await moves.notify(connection, cleared)
         await jobs.enqueue(connection, "tidy", cleared)
     kill.reach("purge.cleared")

@@ -14,7 +14,8 @@ from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Connection, Database, wait_for_locks
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import decide, gates, queries
+from seedance_api.generations import decide, gates
+from seedance_api.generations.queries import attempts, inputs, moves, reads
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Original
 from seedance_api.webhooks.announce import announce
@@ -119,26 +120,26 @@ async def record_alike(connection: Connection, entries: Sequence[Entry], books: 
 
 async def _record_starts(connection: Connection, entries: Sequence[Entry]) -> set[str]:
     ids = [one.generation_id for one in entries]
-    await queries.lock_generations(connection, ids)
-    moved = await queries.to_running(connection, ids, [one.version for one in entries])
+    await moves.lock(connection, ids)
+    moved = await moves.to_running(connection, ids, [one.version for one in entries])
     steps = [one.step for one in entries if one.generation_id in moved and isinstance(one.step, decide.Acknowledge)]
-    await queries.attempts_acknowledged(connection, [one.attempt_id for one in steps], [one.operation for one in steps])
+    await attempts.to_acknowledged(connection, [one.attempt_id for one in steps], [one.operation for one in steps])
     for provider in sorted({one.provider for one in entries if one.generation_id in moved}):
         await watch_soon(connection, provider)
-    await queries.announce(connection, sorted(moved))
+    await moves.notify(connection, sorted(moved))
     return moved
 
 
 async def _record_ends(connection: Connection, entries: Sequence[Entry], books: Books) -> set[str]:
     entries = list({one.generation_id: one for one in entries}.values())  # a lap and a callback bring the same news
     steps = {one.generation_id: one.step for one in entries if isinstance(one.step, decide.Store)}
-    await queries.lock_generations(connection, list(steps))
-    moved = await queries.to_storing(
+    await moves.lock(connection, list(steps))
+    moved = await moves.to_storing(
         connection, list(steps), [one.version for one in entries], [step.output for step in steps.values()]
     )
     ended = [one for one in entries if one.generation_id in moved]
-    attempts = {one.generation_id: steps[one.generation_id].attempt_id for one in ended}
-    await queries.attempts_succeeded(connection, list(attempts.values()))
+    attempt_ids = {one.generation_id: steps[one.generation_id].attempt_id for one in ended}
+    await attempts.to_succeeded(connection, list(attempt_ids.values()))
     for provider in sorted({one.provider for one in ended}):
         theirs = [one for one in ended if one.provider == provider]
         await jobs.enqueue(
@@ -149,10 +150,12 @@ async def _record_ends(connection: Connection, entries: Sequence[Entry], books: 
             group=provider,
         )
         await dispatch_soon(connection, provider)
-    sales = await queries.sales_of(connection, list(attempts))
-    await book_costs(connection, [(*sales[own_id], attempts[own_id]) for own_id in attempts], books)
-    await queries.announce(connection, list(attempts))
-    await gates.learn_durations(connection, [(attempts[own_id], sales[own_id][1]) for own_id in attempts])
+    sales = await reads.sales_of(connection, list(attempt_ids))
+    await book_costs(connection, [(*sales[own_id], attempt_id) for own_id, attempt_id in attempt_ids.items()], books)
+    await moves.notify(connection, list(attempt_ids))
+    await gates.learn_durations(
+        connection, [(attempt_id, sales[own_id][1]) for own_id, attempt_id in attempt_ids.items()]
+    )
     return moved
 
 
@@ -164,7 +167,7 @@ async def _record_other(connection: Connection, entry: Entry, books: Books) -> s
     await _account(connection, step, generation_id, books)
     await _announce(connection, step, generation_id)
     if not isinstance(step, decide.PutOff | decide.StayUnknown | decide.TryAgain | decide.LeaveRunning):
-        await queries.announce(connection, [generation_id])
+        await moves.notify(connection, [generation_id])
     return {generation_id}
 
 
@@ -173,19 +176,19 @@ async def _move(connection: Connection, step: decide.Step, generation_id: str, v
         case decide.Acknowledge() | decide.Store():
             raise AssertionError("these are recorded together")
         case decide.StayUnknown(seconds=seconds) | decide.TryAgain(seconds=seconds):
-            return await queries.put_off(connection, generation_id, version, seconds)
+            return await moves.put_off(connection, generation_id, version, seconds)
         case decide.PutOff(seconds=seconds, wrong=wrong, waits_for=waits_for):
-            return await queries.put_off(connection, generation_id, version, seconds, wrong=wrong, waits_for=waits_for)
+            return await moves.put_off(connection, generation_id, version, seconds, wrong=wrong, waits_for=waits_for)
         case decide.Requeue(provider=provider):
-            return await queries.to_queued(connection, generation_id, version, provider)
+            return await moves.to_queued(connection, generation_id, version, provider)
         case decide.LeaveRunning():
-            return await queries.wait_for_watch(connection, generation_id, version)
+            return await moves.wait_for_watch(connection, generation_id, version)
         case decide.Complete(stored):
-            return await queries.to_completed(connection, generation_id, version, stored.output)
+            return await moves.to_completed(connection, generation_id, version, stored.output)
         case decide.Fail(code, message):
-            return await queries.to_failed(connection, generation_id, version, code, message)
+            return await moves.to_failed(connection, generation_id, version, code, message)
         case decide.Cancel():
-            return await queries.to_canceled(connection, generation_id, version)
+            return await moves.to_canceled(connection, generation_id, version)
         case _:
             assert_never(step)
 
@@ -195,11 +198,11 @@ async def _follow(connection: Connection, step: decide.Step, generation_id: str,
         case decide.Acknowledge() | decide.Store():
             raise AssertionError("these are recorded together")
         case decide.StayUnknown(attempt_id, reason, seconds):
-            await queries.attempt_unknown(connection, attempt_id, reason)
+            await attempts.to_unknown(connection, attempt_id, reason)
             await advance_later(connection, generation_id, version, seconds, provider)
         case decide.TryAgain(attempt_id, state, reason, seconds, original):
             await close_attempt(connection, attempt_id, state, reason, original)
-            await queries.plan_attempts(connection, provider, [new_id("att")], [generation_id])
+            await attempts.plan(connection, provider, [new_id("att")], [generation_id])
             await advance_later(connection, generation_id, version, seconds, provider)
         case decide.Requeue(attempt_id, state, reason, other, original):
             await close_attempt(connection, attempt_id, state, reason, original)
@@ -212,13 +215,13 @@ async def _follow(connection: Connection, step: decide.Step, generation_id: str,
             pass
         case decide.Complete(stored, keep_seconds):
             await insert_content(connection, generation_id, keep_seconds, stored.assets)
-            await queries.shorten_inline_files(connection, generation_id)
+            await inputs.shorten_inline_files(connection, generation_id)
             await jobs.enqueue(connection, "tidy", [generation_id])
         case decide.Fail() | decide.Cancel():
             reason, original = (step.code, step.original) if isinstance(step, decide.Fail) else ("canceled", None)
             await close_attempt(connection, step.attempt_id, step.attempt_state, reason, original)
             await dispatch_soon(connection, provider)
-            await queries.shorten_inline_files(connection, generation_id)
+            await inputs.shorten_inline_files(connection, generation_id)
             await jobs.enqueue(connection, "tidy", [generation_id])
         case _:
             assert_never(step)
@@ -228,7 +231,7 @@ async def _account(connection: Connection, step: decide.Step, generation_id: str
     """What the step means in money."""
     match step:
         case decide.Complete():
-            sale, order = await queries.sale_of(connection, generation_id)
+            sale, order = await reads.sale_of(connection, generation_id)
             await settle(connection, sale, order, books)
         case decide.Fail() | decide.Cancel():
             await release(connection, generation_id)
@@ -277,11 +280,11 @@ async def close_attempt(
         return
     match state:
         case AttemptState.REJECTED:
-            await queries.attempt_rejected(connection, attempt_id, reason, original)
+            await attempts.to_rejected(connection, attempt_id, reason, original)
         case AttemptState.FAILED:
-            await queries.attempt_failed(connection, attempt_id, reason, original)
+            await attempts.to_failed(connection, attempt_id, reason, original)
         case AttemptState.LOST:
-            await queries.attempt_lost(connection, attempt_id, reason)
+            await attempts.to_lost(connection, attempt_id, reason)
         case _:
             raise ValueError(f"an attempt does not end as {state}")
 

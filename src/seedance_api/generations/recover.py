@@ -14,8 +14,9 @@ from seedance_api.billing.books import Books
 from seedance_api.delivery.queries import videos_behind
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide, queries
+from seedance_api.generations import decide
 from seedance_api.generations.purge import purge
+from seedance_api.generations.queries import queue
 from seedance_api.generations.record import record
 from seedance_api.generations.states import FAILURES, AttemptState
 
@@ -47,7 +48,7 @@ async def recover(db: Database, store: ObjectStore, *, dry_run: bool = False) ->
 
 async def _fail_unsent(db: Database, *, dry_run: bool) -> int:
     books, count, behind = Books(db), 0, ""
-    while page := await queries.unsent_behind(db, behind, _MAX_BATCH):
+    while page := await queue.unsent_behind(db, behind, _MAX_BATCH):
         behind = page[-1].id
         for one in page:
             if dry_run:

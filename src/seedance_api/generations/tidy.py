@@ -7,9 +7,10 @@ import structlog
 from seedance_api.delivery.queries import insert_deletion
 from seedance_api.foundation import jobs, kill, objects
 from seedance_api.foundation.idempotency import forget_expired
-from seedance_api.generations import drafts, queries
+from seedance_api.generations import drafts
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.purge import purge
+from seedance_api.generations.queries import inputs, reads
 from seedance_api.references.queries import expired_files, inline_files_of
 
 _MOST = 500
@@ -21,9 +22,9 @@ _log = structlog.get_logger()
 
 async def tidy(generation_id: str, engine: Engine) -> None:
     """Have the providers delete their copies; of a deleted generation also delete what is ours."""
-    found = await queries.leftovers(engine.db, generation_id)
+    found = await reads.leftovers(engine.db, generation_id)
     if found is not None and found.drafting and await drafts.end_over(engine.db, 1, generation_id):
-        found = await queries.leftovers(engine.db, generation_id)
+        found = await reads.leftovers(engine.db, generation_id)
     if found is None:
         return
     async with engine.db.transaction() as connection:  # before what may fail here, for nobody sweeps for it
@@ -34,14 +35,14 @@ async def tidy(generation_id: str, engine: Engine) -> None:
             if provider is not None and (may_go or not provider.capabilities.keeps):
                 await jobs.enqueue(connection, "forget", [attempt_id], keys=[f"forget {attempt_id}"], group=name)
     if found.deleted:
-        await queries.delete_prompt(engine.db, generation_id)
+        await inputs.delete_prompt(engine.db, generation_id)
         await remove_files(await inline_files_of(engine.db, generation_id), engine)
         await purge(engine.db, engine.storage.objects, generation_id)
 
 
 async def forget(attempt_id: str, engine: Engine) -> None:
     """Have a provider delete its copy, and note it for the receipt; again in a while if it is not certainly gone."""
-    found = await queries.leftover(engine.db, attempt_id)
+    found = await reads.leftover(engine.db, attempt_id)
     provider = engine.providers.get(found.provider) if found is not None else None
     if found is None or provider is None:
         return
@@ -64,7 +65,7 @@ async def forget(attempt_id: str, engine: Engine) -> None:
 async def expire(engine: Engine) -> None:
     """End what is past its time: drafts, prompts and inline inputs of finished generations, and uploaded files."""
     ended = await _until_none(lambda: drafts.end_over(engine.db, _MOST))
-    prompts = await _until_none(lambda: queries.delete_old_prompts(engine.db, _MOST))
+    prompts = await _until_none(lambda: inputs.delete_old_prompts(engine.db, _MOST))
     files = await _until_none(lambda: _expire_files(engine))
     count = ended + prompts + files + await forget_expired(engine.db)
     if count:

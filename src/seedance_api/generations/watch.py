@@ -7,9 +7,10 @@ import structlog
 
 from seedance_api.foundation import kill
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide, estimate, gates, queries
+from seedance_api.generations import decide, estimate, gates
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.estimate import Course
+from seedance_api.generations.queries import checks, moves
 from seedance_api.generations.record import Entry, watch_soon
 from seedance_api.generations.rows import Pace, Running
 from seedance_api.providers.provider import Check, Done, Failed, Lost, Pending, Provider, Unseen
@@ -35,19 +36,19 @@ async def watch(name: str, engine: Engine) -> None:
         return
     engine.laps.add(name)
     try:
-        due = await queries.claim_checks(engine.db, name, provider.capabilities.checks, _LEASE_SECONDS)
+        due = await checks.claim_checks(engine.db, name, provider.capabilities.checks, _LEASE_SECONDS)
         if due:
             await _check(due, provider, engine)
     finally:
         engine.laps.discard(name)
-    seconds = await queries.seconds_to_check(engine.db, name)
+    seconds = await checks.seconds_to_check(engine.db, name)
     if seconds is not None:
         await _come_back(name, engine.db, seconds)
 
 
 async def look(attempt_id: str, engine: Engine) -> None:
     """Ask about one operation now, because its provider called. In a rush the next lap does, for many in one call."""
-    found = await queries.running_attempt(engine.db, attempt_id)
+    found = await checks.running_attempt(engine.db, attempt_id)
     if found is None or found[0] not in engine.providers:
         return
     name, running = found
@@ -61,11 +62,11 @@ async def look(attempt_id: str, engine: Engine) -> None:
 
 
 async def _check(asked: list[Running], provider: Provider, engine: Engine) -> None:
-    checks = await provider.check_many([one.operation for one in asked])
+    answers = await provider.check_many([one.operation for one in asked])
     kill.reach("watch.checked")
     unfinished: list[tuple[Running, Check]] = []
     finished: list[tuple[Running, Done | Failed | Lost]] = []
-    for one, check in zip(asked, checks, strict=True):
+    for one, check in zip(asked, answers, strict=True):
         match check:
             case Pending() | Unseen():
                 unfinished.append((one, check))
@@ -95,8 +96,8 @@ async def _put_off(unfinished: list[tuple[Running, Check]], provider: Provider, 
         if isinstance(check, Pending) and (told := _progress(one, check, _pace(one, paces))) > one.progress
     }
     if progress:
-        await queries.set_progress(db, list(progress), list(progress.values()))
-    await queries.put_off_checks(
+        await moves.set_progress(db, list(progress), list(progress.values()))
+    await checks.put_off_checks(
         db,
         [one.attempt_id for one, _ in unfinished],
         [next_check(one, check, _pace(one, paces), provider.capabilities.check_seconds) for one, check in unfinished],
