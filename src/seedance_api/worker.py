@@ -22,15 +22,15 @@ from seedance_api.foundation.queue import Queue
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.alarm import alarm
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.collect import collect
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.mend import mend
 from seedance_api.generations.purge import purge_due, warn_due
-from seedance_api.generations.reconcile import reconcile
 from seedance_api.generations.scrub import scrub
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.tidy import expire, forget, tidy
 from seedance_api.generations.watch import look, watch
+from seedance_api.reconciliation.collect_orphans import collect
+from seedance_api.reconciliation.reconcile import reconcile
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
 from seedance_api.webhooks.deliver import LATE_MOST, Deliverer, deliver, sweep_deliveries
 from seedance_api.webhooks.retain import retain

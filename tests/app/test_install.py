@@ -18,8 +18,8 @@ from seedance_api.foundation import claim, installation, objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.objects import open_store
-from seedance_api.generations.collect import Limits, collect
 from seedance_api.generations.write import Writer
+from seedance_api.reconciliation.collect_orphans import Limits, collect
 from seedance_api.settings import Settings, read
 from stage import PEPPER, fresh_database
 

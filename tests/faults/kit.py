@@ -16,7 +16,7 @@ import psutil
 from security.attack import rows
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
-from seedance_api.generations.collect import Limits, collect
+from seedance_api.reconciliation.collect_orphans import Limits, collect
 from stage import Service, until
 
 SHORT = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", "seed": 3}

@@ -24,11 +24,11 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.desk import Desk
 from seedance_api.generations.record import Recorder
-from seedance_api.generations.route import Router
 from seedance_api.generations.seal import Seals
 from seedance_api.generations.write import NewGeneration
 from seedance_api.providers.provider import Provider
 from seedance_api.providers.sandbox.sandbox import Sandbox
+from seedance_api.routing.router import Router
 
 
 class Owner(msgspec.Struct, frozen=True):

@@ -29,12 +29,12 @@ from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.queries import inputs
-from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.rows import Medium
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.references import assets
 from seedance_api.references.admit import References
 from seedance_api.references.queries import NewFile, delete_files
+from seedance_api.routing.router import Offer, Router
 from stage import Service
 
 EVERY = {model.name: None for model in MODELS}

@@ -24,11 +24,11 @@ from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.purge import purge
 from seedance_api.generations.queries import moves, reads
-from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.tidy import expire, forget, remove_files, tidy
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.providers.provider import Output
 from seedance_api.references.queries import NewFile
+from seedance_api.routing.router import Offer, Router
 
 ROUTER = Router(offers={"up": Offer(models=EVERY)})
 DRAFT = Request(model="seedance-2.5", prompt="A fox", resolution="480p", duration=5, draft=True)

@@ -24,10 +24,10 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.collect import Limits, collect
 from seedance_api.generations.scrub import scrub
 from seedance_api.generations.tidy import expire, remove_files
 from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.reconciliation.collect_orphans import Limits, collect
 from seedance_api.references.admit import Admitted, References
 from seedance_api.references.inspect import Inspected
 from seedance_api.references.queries import NewFile, ObjectGoneError, delete_files, hold_files, insert_files

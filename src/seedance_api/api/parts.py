@@ -21,9 +21,8 @@ from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
-from seedance_api.generations import courses
 from seedance_api.generations.create import Creating
-from seedance_api.generations.places import Places
+from seedance_api.generations.estimates import Estimates
 from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.seal import Seals
@@ -145,7 +144,7 @@ class Parts:
         self.budget = Budget()
         self.find = Finder(db)
         self.changes = Changes()
-        self.places = Places(db)
+        self.estimates = Estimates(db)
         self._seen: Batch[str, Seen | None] = Batch(self._load, most=500)
 
     def is_sandbox(self, principal: Principal) -> bool:
@@ -161,7 +160,7 @@ class Parts:
 
     async def estimated(self, found: Sequence[Seen]) -> list[Seen]:
         """The same generations, unfinished ones with what can be said of their end."""
-        return await self.places.mark(await courses.mark(self.db, found))
+        return await self.estimates.add(found)
 
     async def _load(self, ids: list[str]) -> list[Seen | None | Exception]:
         rows = await self.estimated(await reads.seen_by_ids(self.db, list(set(ids))))

@@ -11,13 +11,15 @@ from seedance_api.app.read import read_upstreams_of
 from seedance_api.app.work import open_ark, open_engine
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.foundation.db import Database
-from seedance_api.generations import discrepancies, gates
-from seedance_api.generations.discrepancies import Discrepancy
 from seedance_api.generations.queries import attempts
-from seedance_api.generations.reconcile import Reconciled, reconcile
-from seedance_api.generations.rows import Gate, Tried
+from seedance_api.generations.rows import Tried
 from seedance_api.providers.provider import Readiness
 from seedance_api.providers.upstreams import Upstream
+from seedance_api.reconciliation import discrepancies
+from seedance_api.reconciliation.discrepancies import Discrepancy
+from seedance_api.reconciliation.reconcile import Reconciled, reconcile
+from seedance_api.routing import circuit_breaker
+from seedance_api.routing.health import Gate
 from seedance_api.settings import Settings
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="The upstreams of live keys.")
@@ -48,7 +50,7 @@ def upstream_list(
 
     async def verb(db: Database, settings: Settings) -> list[Standing]:
         found = read_upstreams_of(settings, keys=check)
-        known = await gates.of_providers(db, [one.name for one in found])
+        known = await circuit_breaker.of_providers(db, [one.name for one in found])
         return [await _stand(one, known, db, settings, check=check) for one in found]
 
     try:

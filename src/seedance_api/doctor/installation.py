@@ -18,9 +18,11 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
-from seedance_api.generations import discrepancies, gates, outages, unowned
-from seedance_api.generations.collect import OVERDUE
+from seedance_api.generations import outages
 from seedance_api.generations.queries import queue
+from seedance_api.reconciliation import discrepancies, orphans
+from seedance_api.reconciliation.collect_orphans import OVERDUE
+from seedance_api.routing import circuit_breaker
 
 _SECONDS = 10.0
 _HOURS_MOST = 24
@@ -105,7 +107,7 @@ async def _store(store: ObjectStore) -> Remark:
 
 
 async def _unowned(db: Database) -> Remark:
-    noted, overdue, trashed = await unowned.counts(db, OVERDUE)
+    noted, overdue, trashed = await orphans.counts(db, OVERDUE)
     if overdue:
         return Remark(
             name="orphans",
@@ -202,7 +204,7 @@ async def _upstream(db: Database, live: LiveSide) -> Remark:
 
 
 async def _gates(db: Database, upstreams: tuple[str, ...]) -> Remark:
-    shut = [gate for gate in await gates.of_providers(db, upstreams) if gate.closed_seconds > 0]
+    shut = [gate for gate in await circuit_breaker.of_providers(db, upstreams) if gate.closed_seconds > 0]
     if not shut:
         return Remark(name="gates", status="ok", message="every upstream takes work")
     said = "; ".join(f"{one.provider} {one.model}: {one.reason}" for one in shut)

@@ -18,12 +18,10 @@ from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage, StoreOutcome, Unstored, discard
 from seedance_api.foundation import kill
 from seedance_api.foundation.db import UNREACHABLE, Database
-from seedance_api.generations import decide, gates
+from seedance_api.generations import decide
 from seedance_api.generations.desk import Desk, Sending
-from seedance_api.generations.permit import Permit, learn, rest
 from seedance_api.generations.queries import attempts, inputs, queue
 from seedance_api.generations.record import Entry, Recorder
-from seedance_api.generations.route import Router, allowed
 from seedance_api.generations.rows import Claimed, Opened
 from seedance_api.generations.seal import Seals
 from seedance_api.generations.states import AttemptState, State
@@ -44,6 +42,9 @@ from seedance_api.providers.provider import (
     Unclear,
 )
 from seedance_api.references import assets
+from seedance_api.routing import circuit_breaker
+from seedance_api.routing.admission import Permit, learn, rest
+from seedance_api.routing.router import Router, allowed
 
 _CALL_SECONDS = 60.0
 _PATIENCE_SECONDS = 5.0
@@ -222,7 +223,7 @@ async def _elsewhere(generation: Claimed, engine: Engine) -> str | None:
     able = [name for name in engine.router.able(generation.params, generation.regions) if name != generation.provider]
     if not able or not generation.livemode:
         return None
-    known = await gates.of_providers(engine.db, able)
+    known = await circuit_breaker.of_providers(engine.db, able)
     shut = {gate.provider for gate in known if gate.closed_seconds > 0 and gate.model in ("", generation.model)}
     return next((name for name in able if name not in shut), None)
 

@@ -4,10 +4,10 @@ import msgspec
 
 from seedance_api.foundation.batch import Batch, Batches
 from seedance_api.foundation.db import Database
-from seedance_api.generations.permit import Permit, permits
 from seedance_api.generations.queries import attempts, inputs, queue
 from seedance_api.generations.rows import Claimed, Inputs, Opened
 from seedance_api.providers.provider import Capacity
+from seedance_api.routing.admission import Permit, permits
 
 
 class Sending(msgspec.Struct, frozen=True):

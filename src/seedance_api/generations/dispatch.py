@@ -6,12 +6,12 @@ from seedance_api.catalog.models import MODELS
 from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import gates, health
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.queries import attempts, moves, queue
 from seedance_api.generations.record import dispatch_soon
-from seedance_api.generations.rows import Gate
 from seedance_api.providers.provider import Capabilities
+from seedance_api.routing import circuit_breaker, health
+from seedance_api.routing.health import Gate
 from seedance_api.webhooks.announce import announce
 
 _PATIENCE_SECONDS = 5.0
@@ -31,7 +31,7 @@ async def dispatch(name: str, engine: Engine) -> int:
             # it may not see what we were called for. Waiting would cost a connection, if its host is frozen for long
             await dispatch_soon(connection, name)
             return 0
-        known = await gates.of_providers(connection, list(engine.router.offers) or [name])
+        known = await circuit_breaker.of_providers(connection, list(engine.router.offers) or [name])
         mine = [gate for gate in known if gate.provider == name]
         slots = slots_of(capabilities, mine)
         moved = await moves.to_submitting(

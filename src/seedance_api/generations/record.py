@@ -14,10 +14,11 @@ from seedance_api.foundation import jobs, kill
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Connection, Database, wait_for_locks
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import decide, gates
+from seedance_api.generations import decide
 from seedance_api.generations.queries import attempts, inputs, moves, reads
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Original
+from seedance_api.routing import durations
 from seedance_api.webhooks.announce import announce
 
 _DISPATCH_TICK = 0.1
@@ -153,7 +154,7 @@ async def _record_ends(connection: Connection, entries: Sequence[Entry], books: 
     sales = await reads.sales_of(connection, list(attempt_ids))
     await book_costs(connection, [(*sales[own_id], attempt_id) for own_id, attempt_id in attempt_ids.items()], books)
     await moves.notify(connection, list(attempt_ids))
-    await gates.learn_durations(
+    await durations.learn_durations(
         connection, [(attempt_id, sales[own_id][1]) for own_id, attempt_id in attempt_ids.items()]
     )
     return moved

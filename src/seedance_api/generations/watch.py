@@ -7,13 +7,15 @@ import structlog
 
 from seedance_api.foundation import kill
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide, estimate, gates
+from seedance_api.generations import decide
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.estimate import Course
 from seedance_api.generations.queries import checks, moves
 from seedance_api.generations.record import Entry, watch_soon
-from seedance_api.generations.rows import Pace, Running
+from seedance_api.generations.rows import Running
 from seedance_api.providers.provider import Check, Done, Failed, Lost, Pending, Provider, Unseen
+from seedance_api.routing import durations
+from seedance_api.routing.durations import Pace
+from seedance_api.routing.progress import Timing, progress
 
 _LEASE_SECONDS = 15.0
 """How long the operations of one lap are left to it; a lap that died is taken up then."""
@@ -89,14 +91,14 @@ async def _put_off(unfinished: list[tuple[Running, Check]], provider: Provider, 
     """Note the progress, and when to ask again: often when it is about to be finished, seldom before."""
     if not unfinished:
         return
-    paces = await gates.paces_of(db, provider.name)
-    progress = {
+    paces = await durations.paces_of(db, provider.name)
+    raised = {
         one.id: told
         for one, check in unfinished
         if isinstance(check, Pending) and (told := _progress(one, check, _pace(one, paces))) > one.progress
     }
-    if progress:
-        await moves.set_progress(db, list(progress), list(progress.values()))
+    if raised:
+        await moves.set_progress(db, list(raised), list(raised.values()))
     await checks.put_off_checks(
         db,
         [one.attempt_id for one, _ in unfinished],
@@ -116,8 +118,8 @@ def _progress(one: Running, check: Pending, pace: Pace | None) -> int:
         return told
     if pace is None or not check.begun:
         return one.progress
-    course = Course(since=0.0, elapsed=one.seconds, p50=pace.p50, p90=pace.p90)
-    return estimate.progress(course, one.progress)
+    timing = Timing(since=0.0, elapsed=one.seconds, p50=pace.p50, p90=pace.p90)
+    return progress(timing, one.progress)
 
 
 def next_check(one: Running, check: Check, pace: Pace | None, least: float) -> float:

@@ -3,11 +3,7 @@
 from collections.abc import Sequence
 
 from seedance_api.foundation.db import Connection, Database, row, rows
-from seedance_api.generations.rows import (
-    Called,
-    Opened,
-    Tried,
-)
+from seedance_api.generations.rows import Called, Opened, Tried
 from seedance_api.providers.provider import Operation, Original
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 
 from seedance_api.foundation.db import Database, row, rows
-from seedance_api.generations.rows import (
-    Running,
-)
+from seedance_api.generations.rows import Running
 
 
 async def claim_checks(db: Database, provider: str, limit: int, seconds: float) -> list[Running]:

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 
 from seedance_api.foundation.db import Connection, Database, rows
-from seedance_api.generations.rows import (
-    Inputs,
-)
+from seedance_api.generations.rows import Inputs
 
 
 async def inputs_of(db: Database, ids: Sequence[str]) -> dict[str, Inputs]:

@@ -7,9 +7,7 @@ caller then writes nothing at all.
 from collections.abc import Sequence
 
 from seedance_api.foundation.db import Connection, Database, affected, row
-from seedance_api.generations.rows import (
-    Generation,
-)
+from seedance_api.generations.rows import Generation
 from seedance_api.providers.provider import Output
 
 DRAFT_SECONDS = 86_400

@@ -3,11 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from seedance_api.foundation.db import Connection, Database, affected, rows
-from seedance_api.generations.rows import (
-    Claimed,
-    Step,
-    Unsent,
-)
+from seedance_api.generations.rows import Claimed, Step, Unsent
 
 
 async def lock_dispatch(connection: Connection, provider: str) -> bool:

@@ -7,13 +7,7 @@ from seedance_api.billing.rows import Sale
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.tokens import nominal_seconds
 from seedance_api.foundation.db import Connection, Database, row, rows
-from seedance_api.generations.rows import (
-    Generation,
-    Leftover,
-    Leftovers,
-    Mendable,
-    Seen,
-)
+from seedance_api.generations.rows import Generation, Leftover, Leftovers, Mendable, Seen
 from seedance_api.providers.provider import Output
 
 
@@ -182,15 +176,3 @@ async def mendable(db: Database, generation_id: str) -> Mendable | None:
         generation_id,
     )
     return row(Mendable, found) if found else None
-
-
-async def keys_with_rows(db: Database, keys: list[str]) -> set[str]:
-    """Those of the object keys that a row names."""
-    found = await db.fetch(
-        """
-        SELECT object_key FROM asset WHERE object_key = ANY ($1)
-        UNION ALL SELECT object_key FROM file WHERE object_key = ANY ($1)
-        """,
-        keys,
-    )
-    return {record["object_key"] for record in found}

@@ -6,12 +6,12 @@ import pytest
 
 from generations.kit import engine, new, owner, sandbox, with_database
 from seedance_api.foundation.db import Database
-from seedance_api.generations import gates
 from seedance_api.generations.dispatch import dispatch
-from seedance_api.generations.permit import learn, permit, permits
-from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Busy, Capacity, Started
+from seedance_api.routing import circuit_breaker, durations
+from seedance_api.routing.admission import learn, permit, permits
+from seedance_api.routing.router import Offer, Router
 
 
 async def ask(db: Database, model: str = "m", capacity: Capacity | None = None) -> float:
@@ -47,7 +47,7 @@ def test_after_trouble_one_probe_goes_and_its_success_opens_the_gate(database_ur
         assert sum(wait == 0 for wait in waits) == 1
         assert await learn(db, "ark", "m", Started({"id": "1"})) is None
         assert await asyncio.gather(*(ask(db) for _ in range(20))) == [0.0] * 20
-        (gate,) = await gates.of_providers(db, ["ark"])
+        (gate,) = await circuit_breaker.of_providers(db, ["ark"])
         assert (gate.failures, gate.reason) == (0, None)
         assert 0.5 < gate.share < 1
 
@@ -166,8 +166,8 @@ def test_durations_are_learnt(database_url: str) -> None:
                 await connection.execute(
                     "UPDATE attempt SET sent_at = now() - $1 * interval '1 second'", float(100 + at * 37 % 100)
                 )
-                await gates.learn_durations(connection, [("att_1", made.order)])
-        pace = await gates.pace_of(db, "one", made.order)
+                await durations.learn_durations(connection, [("att_1", made.order)])
+        pace = await durations.pace_of(db, "one", made.order)
         assert pace is not None
         assert 100 < pace.p10 < 130, pace
         assert 130 < pace.p50 < 170, pace

@@ -7,8 +7,8 @@ import msgspec
 from seedance_api.catalog.check import Accepted, check
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.request import Request
-from seedance_api.generations.route import Offer, Router, allowed
 from seedance_api.generations.seal import Seals
+from seedance_api.routing.router import Offer, Router, allowed
 
 NOW = datetime(2026, 11, 24, 5, 59, 59, tzinfo=UTC)
 END = datetime(2026, 11, 24, 6, tzinfo=UTC)

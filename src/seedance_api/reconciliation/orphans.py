@@ -180,3 +180,15 @@ async def due_examples(db: Database, watched: timedelta, most: int) -> list[str]
         most,
     )
     return [record["key"] for record in found]
+
+
+async def keys_with_rows(db: Database, keys: list[str]) -> set[str]:
+    """Those of the object keys that a row names."""
+    found = await db.fetch(
+        """
+        SELECT object_key FROM asset WHERE object_key = ANY ($1)
+        UNION ALL SELECT object_key FROM file WHERE object_key = ANY ($1)
+        """,
+        keys,
+    )
+    return {record["object_key"] for record in found}

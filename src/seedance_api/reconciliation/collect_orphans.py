@@ -16,7 +16,7 @@ from obstore.store import ObjectStore
 from seedance_api.billing.notify import give_notice_of_installation
 from seedance_api.foundation import claim, objects
 from seedance_api.foundation.db import Database
-from seedance_api.generations import unowned
+from seedance_api.reconciliation import orphans
 
 TRASH = "trash/"
 PREFIXES = ("content/", "files/", "sandbox/", TRASH)
@@ -64,15 +64,15 @@ async def collect(db: Database, store: ObjectStore, limits: Limits = LIMITS, *, 
     if not await claim.agrees(db, store):
         await _alarm(db, "foreign_store", 0, 0)
         return Collected(stopped="foreign_store")
-    run = await unowned.begin(db)
+    run = await orphans.begin(db)
     seen, deleted = 0, 0
     for prefix in _LOOKED_AT:
         async for page in objects.listed(store, prefix):
             seen += len(page)
             deleted += await _look(db, store, [key for key, at in page if at < run - limits.age], run)
     restored = await _look_into_trash(db, store, run)
-    await unowned.forget_unseen(db, run)
-    due = await unowned.count_due(db, run, limits.watched)
+    await orphans.forget_unseen(db, run)
+    due = await orphans.count_due(db, run, limits.watched)
     stopped = due > limits.count and due > limits.share * seen and not confirmed
     if stopped:
         await _alarm(db, "too_many", due, seen)
@@ -92,20 +92,20 @@ async def collect(db: Database, store: ObjectStore, limits: Limits = LIMITS, *, 
 
 async def _look(db: Database, store: ObjectStore, keys: Sequence[str], run: datetime) -> int:
     """Delete what is known to be over, and note what nobody names; returns how many were deleted."""
-    over, nobodys = await unowned.judge(db, keys)
+    over, nobodys = await orphans.judge(db, keys)
     await objects.delete(store, over)
-    await unowned.note(db, nobodys, run)
+    await orphans.note(db, nobodys, run)
     return len(over)
 
 
 async def _throw_away(db: Database, store: ObjectStore, run: datetime, watched: timedelta) -> int:
     """Move what is due to the trash: what nobody names even now. A kill in between leaves it in either place."""
     count = 0
-    while keys := await unowned.due(db, run, watched, _PAGE):
-        _, nobodys = await unowned.judge(db, keys)
+    while keys := await orphans.due(db, run, watched, _PAGE):
+        _, nobodys = await orphans.judge(db, keys)
         for key in nobodys:
             count += await objects.move(store, key, TRASH + key)
-        await unowned.replace(db, keys, [TRASH + key for key in nobodys], run)
+        await orphans.replace(db, keys, [TRASH + key for key in nobodys], run)
     return count
 
 
@@ -114,11 +114,11 @@ async def _look_into_trash(db: Database, store: ObjectStore, run: datetime) -> i
     count = 0
     async for page in objects.listed(store, TRASH):
         keys = [key.removeprefix(TRASH) for key, _ in page]
-        named = await unowned.named(db, keys)
+        named = await orphans.named(db, keys)
         for key in named:
             if not await objects.exists(store, key):
                 count += await objects.move(store, TRASH + key, key)
-        await unowned.note(db, [TRASH + key for key in keys if key not in named], run)
+        await orphans.note(db, [TRASH + key for key in keys if key not in named], run)
     if count:
         _log.warning("collect.restored", count=count)
     return count
@@ -126,9 +126,9 @@ async def _look_into_trash(db: Database, store: ObjectStore, run: datetime) -> i
 
 async def _empty_trash(db: Database, store: ObjectStore, run: datetime, trashed: timedelta) -> int:
     count = 0
-    while keys := await unowned.due(db, run, trashed, _PAGE, trash=True):
+    while keys := await orphans.due(db, run, trashed, _PAGE, trash=True):
         await objects.delete(store, keys)
-        await unowned.replace(db, keys, [], run)
+        await orphans.replace(db, keys, [], run)
         count += len(keys)
     return count
 

@@ -8,7 +8,6 @@ from typing import assert_never
 
 import msgspec
 
-from seedance_api.generations.rows import Gate
 from seedance_api.providers.provider import Busy, NotSent, Refused, Started, StartOutcome, Unclear
 
 PATIENCE = 3
@@ -17,6 +16,22 @@ _LONGEST = 60.0
 _OPERATOR_SECONDS = 300.0
 _WAIT_MOST = 3600.0
 _LEAST_SHARE = 0.05
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of `gate`, or what one that is not there would say. `closed_seconds` until starts are allowed again.
+
+    `open_seconds` since its last trouble is over.
+    """
+
+    provider: str
+    model: str
+    failures: int = 0
+    share: float = 1.0
+    closed_seconds: float = 0.0
+    was_closed: bool = False
+    open_seconds: float = 0.0
+    reason: str | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True):

@@ -14,8 +14,8 @@ from seedance_api.catalog.request import Facts
 from seedance_api.doctor.examine import examine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.collect import LIMITS, Collected, Limits, collect
 from seedance_api.generations.write import Writer
+from seedance_api.reconciliation.collect_orphans import LIMITS, Collected, Limits, collect
 from seedance_api.references.queries import NewFile
 
 OLD = Limits(age=timedelta(seconds=-60))

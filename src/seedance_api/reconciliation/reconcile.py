@@ -16,13 +16,13 @@ import structlog
 from seedance_api.billing.settle import book_cost
 from seedance_api.foundation import jobs
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import discrepancies
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.discrepancies import Discrepancy, Ours
-from seedance_api.generations.discrepancies import Lost as LostAttempt
 from seedance_api.generations.queries import reads
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Check, Done, Failed, Known, Lost, Operation, Pending, Provider, Unseen
+from seedance_api.reconciliation import discrepancies
+from seedance_api.reconciliation.discrepancies import Discrepancy, Ours
+from seedance_api.reconciliation.discrepancies import Lost as LostAttempt
 
 _SETTLED = timedelta(minutes=5)
 """Younger tasks and attempts may still be on their way into the other's books."""

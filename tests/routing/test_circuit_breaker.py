@@ -2,10 +2,7 @@
 
 import pytest
 
-from seedance_api.generations import health
 from seedance_api.generations.dispatch import closed, slots_of
-from seedance_api.generations.health import Trouble, after_start
-from seedance_api.generations.rows import Gate
 from seedance_api.providers.provider import (
     Busy,
     Capabilities,
@@ -16,6 +13,8 @@ from seedance_api.providers.provider import (
     StartOutcome,
     Unclear,
 )
+from seedance_api.routing import health
+from seedance_api.routing.health import Gate, Trouble, after_start
 
 
 def gate(**said: object) -> Gate:
