@@ -21,10 +21,10 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations import cancel, drafts
 from seedance_api.generations.announce import announce_news
+from seedance_api.generations.clean_up import clean_up, expire, forget, remove_files
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.purge import purge
 from seedance_api.generations.queries import moves, reads
-from seedance_api.generations.tidy import expire, forget, remove_files, tidy
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.providers.provider import Output
 from seedance_api.references.queries import NewFile
@@ -85,7 +85,7 @@ class Studio:
     async def purged(self, draft: str) -> None:
         """Its content goes, and what follows from that is done."""
         await purge(self.db, self.engine.storage.objects, draft)
-        await tidy(draft, self.engine)
+        await clean_up(draft, self.engine)
         await self.forgotten()
 
     async def forgotten(self) -> None:
@@ -108,7 +108,7 @@ class Studio:
         """The schedule and the jobs that it enqueues."""
         await expire(self.engine)
         for job in await self.db.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = 'tidy'"):
-            await tidy(job["payload"].decode(), self.engine)
+            await clean_up(job["payload"].decode(), self.engine)
         await self.forgotten()
 
     async def copy_is_gone(self, draft: str) -> bool:
@@ -188,7 +188,7 @@ def test_a_draft_that_its_owner_deletes_goes_at_once(database_url: str, tmp_path
     async def verb(it: Studio) -> None:
         draft = await it.draft()
         await cancel.delete(it.db, it.engine.storage.objects, draft)
-        await tidy(draft, it.engine)
+        await clean_up(draft, it.engine)
         await it.forgotten()
         assert await it.copy_is_gone(draft)
         with pytest.raises(AppError) as error:
@@ -206,7 +206,7 @@ def test_a_draft_deleted_while_its_final_take_is_made_keeps_the_upstream_s_copy_
         draft = await it.draft()
         final = await it.final(draft)
         await cancel.delete(it.db, it.engine.storage.objects, draft)
-        await tidy(draft, it.engine)
+        await clean_up(draft, it.engine)
         await it.forgotten()
         assert not await it.copy_is_gone(draft)
         assert await it.db.fetchval("SELECT count(*) FROM generation_input WHERE generation_id = $1", draft) == 0

@@ -10,9 +10,9 @@ from generations.kit import new, owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import shipped
-from seedance_api.generations.desk import Desk, Sending
 from seedance_api.generations.queries import attempts
 from seedance_api.generations.rows import Opened
+from seedance_api.generations.step_batches import Sending, StepBatches
 from seedance_api.generations.write import Writer
 from seedance_api.providers.ark.write import expires_after
 from seedance_api.providers.provider import NONCES
@@ -43,7 +43,7 @@ async def opened(db: Database, attempt_id: str) -> Opened:
 def test_attempts_that_are_sent_at_once_by_several_processes_differ(database_url: str) -> None:
     async def verb(db: Database) -> None:
         ids = await planned(db, 240)
-        desks = [Desk(db), Desk(db)]
+        desks = [StepBatches(db), StepBatches(db)]
         permits = await asyncio.gather(
             *(desks[at % 2].send(Sending(own_id, 21_600.0, "up", "m", None)) for at, own_id in enumerate(ids))
         )

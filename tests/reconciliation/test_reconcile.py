@@ -135,7 +135,7 @@ def test_what_was_made_too_late_is_booked_once_as_the_operators(
         await db.execute("UPDATE generation SET provider = 'byteplus' WHERE id = $1", made.id)
         async with provider(fake) as ark:
             parts = engine(db, providers={"byteplus": ark})
-            body = {"safety_identifier": parts.seals.customer(bank.me.account_id)}
+            body = {"safety_identifier": parts.pseudonyms.customer(bank.me.account_id)}
             (late,) = fake.make(1, age=600, status="succeeded", body=body)
             await db.execute(
                 """

@@ -23,9 +23,9 @@ from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.create import Creating
 from seedance_api.generations.estimates import Estimates
+from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Seen
-from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
 
 _STREAM_RETRY_SECONDS = 5
@@ -140,7 +140,7 @@ class Parts:
         self.posting = posting
         self.testing = Limiter(a_minute=_TESTS_A_MINUTE)
         self.testing_at_once = asyncio.Semaphore(_TESTS_AT_ONCE)
-        self.seals = Seals(pepper, public_url)
+        self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()
         self.find = Finder(db)
         self.changes = Changes()

@@ -8,7 +8,7 @@ from seedance_api.app.open import open_objects
 from seedance_api.cli.run import AsJson, DataDir, in_database, show
 from seedance_api.foundation.db import Database
 from seedance_api.reconciliation import orphans
-from seedance_api.reconciliation.collect_orphans import LIMITS, OVERDUE, Collected, collect
+from seedance_api.reconciliation.collect_orphans import LIMITS, OVERDUE, Collected, collect_orphans
 from seedance_api.settings import Settings
 
 _SHOWN = 20
@@ -41,4 +41,4 @@ def collect_now(
 
 
 async def _collect(db: Database, settings: Settings) -> Collected:
-    return await collect(db, await open_objects(db, settings), confirmed=True)
+    return await collect_orphans(db, await open_objects(db, settings), confirmed=True)

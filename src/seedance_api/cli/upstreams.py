@@ -19,7 +19,7 @@ from seedance_api.reconciliation import discrepancies
 from seedance_api.reconciliation.discrepancies import Discrepancy
 from seedance_api.reconciliation.reconcile import Reconciled, reconcile
 from seedance_api.routing import circuit_breaker
-from seedance_api.routing.health import Gate
+from seedance_api.routing.circuit_breaker import CircuitBreaker
 from seedance_api.settings import Settings
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="The upstreams of live keys.")
@@ -34,7 +34,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     data_region: str
     legal_entity: str
     models: dict[str, dict[str, Any]]
-    gates: list[Gate]
+    gates: list[CircuitBreaker]
     checks: dict[str, Readiness] | None
 
 
@@ -117,7 +117,9 @@ def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Settings, *, check: bool) -> Standing:
+async def _stand(
+    one: Upstream, known: list[CircuitBreaker], db: Database, settings: Settings, *, check: bool
+) -> Standing:
     checks: dict[str, Readiness] | None = None
     if check:
         ark = open_ark(one, db, await open_objects(db, settings), settings)
@@ -139,7 +141,9 @@ async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Setti
             }
             for name, served in one.models.items()
         },
-        gates=[gate for gate in known if gate.provider == one.name and (gate.failures or gate.share < 1)],
+        gates=[
+            breaker for breaker in known if breaker.provider == one.name and (breaker.failures or breaker.share < 1)
+        ],
         checks=checks,
     )
 
@@ -153,7 +157,7 @@ def _text(one: Standing) -> str:
         said = f": {state.message}" if state and state.status != "ready" else ""
         lines.append(f"  {mark}{name:<22}{facts['at_once']} at once, {facts['a_minute']} a minute{ends}{said}")
     for gate in one.gates:
-        closed = f"closed for {gate.closed_seconds:.0f} s" if gate.closed_seconds else "open again"
+        closed = f"closed for {gate.wait_seconds:.0f} s" if gate.wait_seconds else "open again"
         lines.append(f"  trouble  {gate.model or 'all models'}: {gate.reason} ({gate.failures} times; {closed})")
     return "\n".join(lines)
 

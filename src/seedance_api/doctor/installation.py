@@ -72,10 +72,10 @@ async def inspect(
 
     `differences` are those of this machine from the others; `disk` has the folders in which files must be possible.
     """
-    remarks = [await _database(db), await _store(store), await _unowned(db), await _prices(db), _marking(certificate)]
+    remarks = [await _database(db), await _store(store), await _orphans(db), await _prices(db), _marking(certificate)]
     remarks += [await _waiting(db), _machines(differences), await _upstream(db, live), await _disk(disk)]
     if live.upstreams:
-        remarks += [await _gates(db, live.upstreams), await _books(db)]
+        remarks += [await _circuit_breakers(db, live.upstreams), await _books(db)]
     return remarks
 
 
@@ -106,7 +106,7 @@ async def _store(store: ObjectStore) -> Remark:
     return Remark(name="objects", status="ok", message="written, found and deleted")
 
 
-async def _unowned(db: Database) -> Remark:
+async def _orphans(db: Database) -> Remark:
     noted, overdue, trashed = await orphans.counts(db, OVERDUE)
     if overdue:
         return Remark(
@@ -203,8 +203,8 @@ async def _upstream(db: Database, live: LiveSide) -> Remark:
     return Remark(name="upstream", status="ok", message=f"{names}; ask them with: seedance-api upstream list --check")
 
 
-async def _gates(db: Database, upstreams: tuple[str, ...]) -> Remark:
-    shut = [gate for gate in await circuit_breaker.of_providers(db, upstreams) if gate.closed_seconds > 0]
+async def _circuit_breakers(db: Database, upstreams: tuple[str, ...]) -> Remark:
+    shut = [one for one in await circuit_breaker.of_providers(db, upstreams) if one.wait_seconds > 0]
     if not shut:
         return Remark(name="gates", status="ok", message="every upstream takes work")
     said = "; ".join(f"{one.provider} {one.model}: {one.reason}" for one in shut)

@@ -190,7 +190,7 @@ class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class Mendable(msgspec.Struct, frozen=True, kw_only=True):
+class Repairable(msgspec.Struct, frozen=True, kw_only=True):
     """A completed generation whose content is kept, with the operation that made it."""
 
     id: str

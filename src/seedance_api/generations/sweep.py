@@ -12,14 +12,14 @@ from seedance_api.generations.record import dispatch_soon, record, watch_soon
 from seedance_api.generations.rows import Step
 from seedance_api.generations.states import FAILURES, State
 
-_MOST = 500
+_MAX_BATCH = 500
 _log = structlog.get_logger()
 
 
 async def sweep(engine: Engine) -> None:
     """Enqueue a job for each due step, each provider with a queue and each with something running."""
     async with engine.db.transaction() as connection:
-        steps = await queue.uncovered_steps(connection, _MOST)
+        steps = await queue.uncovered_steps(connection, _MAX_BATCH)
         for (job, group), due in _alike(steps).items():
             keys = [f"advance {one.id} {one.version}" for one in due]
             await jobs.enqueue(connection, job, [one.id for one in due], keys=keys, group=group)
@@ -45,7 +45,7 @@ def _alike(steps: Sequence[Step]) -> dict[tuple[str, str], list[Step]]:
 async def _fail_overdue(engine: Engine) -> None:
     # only queued ones: of the others the provider is asked first. Each by itself: together they would lock wallets
     # in another order than creates do
-    for one in await queue.overdue_in_queue(engine.db, _MOST):
+    for one in await queue.overdue_in_queue(engine.db, _MAX_BATCH):
         step = decide.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
         async with engine.db.transaction() as connection:
             await record(

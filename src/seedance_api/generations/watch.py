@@ -19,7 +19,7 @@ from seedance_api.routing.progress import Timing, progress
 
 _LEASE_SECONDS = 15.0
 """How long the operations of one lap are left to it; a lap that died is taken up then."""
-_LOOKS_MOST = 8
+_MAX_LOOKS = 8
 """How many of a provider are asked about singly at once."""
 _LONGEST_PAUSE = 30.0
 _log = structlog.get_logger()
@@ -54,7 +54,7 @@ async def look(attempt_id: str, engine: Engine) -> None:
     if found is None or found[0] not in engine.providers:
         return
     name, running = found
-    if engine.looks[name] >= _LOOKS_MOST:
+    if engine.looks[name] >= _MAX_LOOKS:
         return
     engine.looks[name] += 1
     try:
@@ -122,15 +122,15 @@ def _progress(one: Running, check: Pending, pace: Pace | None) -> int:
     return progress(timing, one.progress)
 
 
-def next_check(one: Running, check: Check, pace: Pace | None, least: float) -> float:
+def next_check(one: Running, check: Check, pace: Pace | None, min_seconds: float) -> float:
     """Seconds until it is worth while to ask again. A provider that tells progress is asked as often as it likes."""
     if isinstance(check, Pending) and check.progress is not None:
-        return least
+        return min_seconds
     if pace is None:
-        return max(least, min(5.0, one.seconds / 4))
+        return max(min_seconds, min(5.0, one.seconds / 4))
     if one.seconds < pace.p10 and isinstance(check, Pending) and check.begun:
-        return max(least, min(_LONGEST_PAUSE, pace.p10 - one.seconds))
-    return max(least, min(10.0, (pace.p90 - pace.p10) / 20))
+        return max(min_seconds, min(_LONGEST_PAUSE, pace.p10 - one.seconds))
+    return max(min_seconds, min(10.0, (pace.p90 - pace.p10) / 20))
 
 
 async def _finish(one: Running, check: Done | Failed | Lost, provider: Provider, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Collect: what lies in the object store and no row names goes, slowly, for a row may be missing by mistake.
+"""Collect orphans: what lies in the object store and no row names goes, slowly, for a row may be missing by mistake.
 
 What the database knows to be over (the content of a purged generation, the sandbox's copy of a finished attempt) is
 deleted at once. Of what it merely does not name, deletion is by absence: such an object is noted, and only when run
@@ -56,7 +56,9 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str | None = None
 
 
-async def collect(db: Database, store: ObjectStore, limits: Limits = LIMITS, *, confirmed: bool = False) -> Collected:
+async def collect_orphans(
+    db: Database, store: ObjectStore, limits: Limits = LIMITS, *, confirmed: bool = False
+) -> Collected:
     """One run. With `confirmed` an operator has looked at what would go, and however much it is, it does.
 
     Nothing is deleted from a store that carries another installation's id.

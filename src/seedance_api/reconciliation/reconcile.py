@@ -71,7 +71,7 @@ async def _reconcile(provider: Provider, engine: Engine, hours: float) -> Reconc
             operator_must_act=True,
         )
     ours = await discrepancies.ours_since(engine.db, name, since, [_id(task.operation) for task in known])
-    ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.seals.customer)
+    ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.pseudonyms.customer)
     found = compare(name, known, ours, since=since, now=now)
     await discrepancies.store(engine.db, found, [_id(task.operation) for task in known], name)
     await _write_off(found, engine)

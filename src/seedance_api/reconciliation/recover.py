@@ -22,7 +22,7 @@ from seedance_api.generations.states import FAILURES, AttemptState
 
 _MAX_BATCH = 500
 """Rows that are in memory at once."""
-_LOOKS_AT_ONCE = 16
+_CONCURRENCY = 16
 _CODE = "service_restored"
 _log = structlog.get_logger()
 
@@ -63,10 +63,10 @@ async def _fail_unsent(db: Database, *, dry_run: bool) -> int:
 
 
 async def _purge_gone(db: Database, store: ObjectStore, *, dry_run: bool) -> int:
-    count, behind, gate = 0, "", asyncio.Semaphore(_LOOKS_AT_ONCE)
+    count, behind, room = 0, "", asyncio.Semaphore(_CONCURRENCY)
 
     async def is_there(key: str) -> bool:
-        async with gate:
+        async with room:
             return await objects.exists(store, key)
 
     while page := await videos_behind(db, behind, _MAX_BATCH):

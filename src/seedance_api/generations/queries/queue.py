@@ -14,11 +14,11 @@ async def lock_dispatch(connection: Connection, provider: str) -> bool:
 
 
 async def next_in_queue(
-    connection: Connection, provider: str, slots: Mapping[str, int], at_once: int, an_account: int
+    connection: Connection, provider: str, slots: Mapping[str, int], concurrency: int, account_concurrency: int
 ) -> list[str]:
     """The queued generations to start now: fair among accounts, oldest first within one.
 
-    `slots` by model, `at_once` of all models, and `an_account` bound what is under way at the provider.
+    `slots` by model, `concurrency` of all models, and `account_concurrency` bound what is under way at the provider.
     """
     found = await connection.fetch(
         """
@@ -58,8 +58,8 @@ async def next_in_queue(
         provider,
         list(slots),
         list(slots.values()),
-        at_once,
-        an_account,
+        concurrency,
+        account_concurrency,
     )
     return [record["id"] for record in found]
 

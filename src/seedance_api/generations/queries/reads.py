@@ -7,7 +7,7 @@ from seedance_api.billing.rows import Sale
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.tokens import nominal_seconds
 from seedance_api.foundation.db import Connection, Database, row, rows
-from seedance_api.generations.rows import Generation, Leftover, Leftovers, Mendable, Seen
+from seedance_api.generations.rows import Generation, Leftover, Leftovers, Repairable, Seen
 from seedance_api.providers.provider import Output
 
 
@@ -161,7 +161,7 @@ async def leftover(db: Database, attempt_id: str) -> Leftover | None:
     return row(Leftover, found) if found else None
 
 
-async def mendable(db: Database, generation_id: str) -> Mendable | None:
+async def repairable(db: Database, generation_id: str) -> Repairable | None:
     """A completed generation whose content is kept; None for any other."""
     found = await db.fetchrow(
         """
@@ -175,4 +175,4 @@ async def mendable(db: Database, generation_id: str) -> Mendable | None:
         """,
         generation_id,
     )
-    return row(Mendable, found) if found else None
+    return row(Repairable, found) if found else None

@@ -1,4 +1,4 @@
-"""Tidy: what is left to delete once a generation is finished, and again once its owner deletes it."""
+"""Clean up: what is left to delete once a generation is finished, and again once its owner deletes it."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,14 +13,14 @@ from seedance_api.generations.purge import purge
 from seedance_api.generations.queries import inputs, reads
 from seedance_api.references.queries import expired_files, inline_files_of
 
-_MOST = 500
+_MAX_BATCH = 500
 _AGAIN_SECONDS = 600.0
 _UPSTREAM_SECONDS = 86_400.0
 """What an upstream will not delete is left to its own end after a day."""
 _log = structlog.get_logger()
 
 
-async def tidy(generation_id: str, engine: Engine) -> None:
+async def clean_up(generation_id: str, engine: Engine) -> None:
     """Have the providers delete their copies; of a deleted generation also delete what is ours."""
     found = await reads.leftovers(engine.db, generation_id)
     if found is not None and found.drafting and await drafts.end_over(engine.db, 1, generation_id):
@@ -64,8 +64,8 @@ async def forget(attempt_id: str, engine: Engine) -> None:
 
 async def expire(engine: Engine) -> None:
     """End what is past its time: drafts, prompts and inline inputs of finished generations, and uploaded files."""
-    ended = await _until_none(lambda: drafts.end_over(engine.db, _MOST))
-    prompts = await _until_none(lambda: inputs.delete_old_prompts(engine.db, _MOST))
+    ended = await _until_none(lambda: drafts.end_over(engine.db, _MAX_BATCH))
+    prompts = await _until_none(lambda: inputs.delete_old_prompts(engine.db, _MAX_BATCH))
     files = await _until_none(lambda: _expire_files(engine))
     count = ended + prompts + files + await forget_expired(engine.db)
     if count:
@@ -81,7 +81,7 @@ async def _until_none(some: Callable[[], Awaitable[int]]) -> int:
 
 
 async def _expire_files(engine: Engine) -> int:
-    return await remove_files(await expired_files(engine.db, _MOST), engine)
+    return await remove_files(await expired_files(engine.db, _MAX_BATCH), engine)
 
 
 async def remove_files(ids: list[str], engine: Engine) -> int:

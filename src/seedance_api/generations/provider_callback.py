@@ -1,4 +1,4 @@
-"""Hear: a provider called back. What it says is a hint to ask about that attempt now, and nothing else."""
+"""Provider callback: What it says is a hint to ask about that attempt now, and nothing else."""
 
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
@@ -6,7 +6,7 @@ from seedance_api.generations.queries import attempts
 from seedance_api.generations.record import watch_soon
 
 
-async def hear(db: Database, attempt_id: str, told: str | None, *, goes_on: bool = False) -> None:
+async def receive_callback(db: Database, attempt_id: str, told: str | None, *, goes_on: bool = False) -> None:
     """Have the attempt looked at. `told` is the operation's id, for an attempt that we know none of.
 
     Of one that we know, that it `goes_on` is no news: half of the callbacks or more say no more than that.
