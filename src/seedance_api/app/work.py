@@ -36,7 +36,7 @@ from seedance_api.foundation.scratch import Scratch
 from seedance_api.foundation.turn import Turns
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
-from seedance_api.generations.record import Recorder
+from seedance_api.generations.recorder import Recorder
 from seedance_api.generations.step_batches import StepBatches
 from seedance_api.providers.ark.ark import Ark
 from seedance_api.providers.provider import Input

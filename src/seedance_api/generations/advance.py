@@ -21,7 +21,8 @@ from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.generations import decide
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.queries import attempts, inputs, queue
-from seedance_api.generations.record import Entry, Recorder
+from seedance_api.generations.record import Entry
+from seedance_api.generations.recorder import Recorder
 from seedance_api.generations.rows import Claimed, Opened
 from seedance_api.generations.states import AttemptState, State
 from seedance_api.generations.step_batches import Sending, StepBatches
