@@ -12,7 +12,7 @@ from bench.seed import compose, renew, write_completed
 from bench.stage import Ground, Stage
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database
-from seedance_api.generations import queries
+from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Writer
 
@@ -63,7 +63,7 @@ async def count(calls: list[Call], seconds: float) -> int:
 
 def _readers(db: Database, ids: list[str], *, shared: bool) -> list[Call]:
     async def load(wanted: list[str]) -> list[Seen | None | Exception]:
-        found = {seen.id: seen for seen in await queries.seen_by_ids(db, list(set(wanted)))}
+        found = {seen.id: seen for seen in await reads.seen_by_ids(db, list(set(wanted)))}
         return [found.get(one) for one in wanted]
 
     def caller(at: int, batch: Batch[str, Seen | None]) -> Call:

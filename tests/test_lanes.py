@@ -20,7 +20,7 @@ from seedance_api.delivery.mark import Marking
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.hear import hear
+from seedance_api.generations.provider_callback import receive_callback
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.write import Writer
 from seedance_api.notifications.send import Notifier
@@ -57,7 +57,7 @@ class Upstream:
         self.asked: dict[str, int] = {}
         self.released = asyncio.Event()
         self.capabilities = Capabilities(
-            models={"seedance-2.0-mini": Capacity(at_once=10_000)}, check_seconds=0.1, region="ap"
+            models={"seedance-2.0-mini": Capacity(concurrency=10_000)}, check_seconds=0.1, region="ap"
         )
 
     async def _called(self, call: str) -> None:
@@ -131,7 +131,7 @@ async def until(met: Callable[[], Awaitable[bool]], seconds: float, what: str) -
 def two(db: Database, tmp_path: Path, hangs: str, **slow: Any) -> tuple[Upstream, Upstream, Engine]:
     """An upstream one call of which hangs, and another."""
     hung, good = Upstream("hung", hangs=hangs, **slow), Upstream("good")
-    parts = engine(db, providers={"hung": hung, "good": good}, an_account=10_000)
+    parts = engine(db, providers={"hung": hung, "good": good}, account_concurrency=10_000)
     parts.storage._scratch = tmp_path
     parts.storage._marking = Marking(operator="Acme Video", certificate=made_certificate(tmp_path / "marking"))
     return hung, good, msgspec.structs.replace(parts, lease_seconds=60)
@@ -211,13 +211,13 @@ def test_an_upstream_that_does_not_answer_about_its_callbacks_leaves_others_thei
             await until(lambda: db.fetchval(running), 30, "all run")
             ids = [one["id"] for one in await db.fetch("SELECT id FROM attempt WHERE provider = 'hung'")]
             for one in ids:
-                await hear(db, one, None)
+                await receive_callback(db, one, None)
             await until(lambda: _is(hung.asked.get("check", 0) >= 8), 20, "some are asked about")
             await asyncio.sleep(0.3)
             assert hung.asked["check"] <= 9, "a lap, and no more than eight singly"
             parts.laps.add("good")  # nobody but the callback's own question
             good.done, before = True, good.asked.get("check", 0)
-            await hear(db, await db.fetchval("SELECT id FROM attempt WHERE provider = 'good'"), None)
+            await receive_callback(db, await db.fetchval("SELECT id FROM attempt WHERE provider = 'good'"), None)
             await until(lambda: is_over(db, mine), SOON, "nobody asked")
             assert good.asked["check"] > before
 

@@ -21,31 +21,31 @@ from seedance_api.foundation.queue import Queue
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.alarm import alarm
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.collect import collect
+from seedance_api.generations.clean_up import clean_up, expire, forget
 from seedance_api.generations.dispatch import dispatch
-from seedance_api.generations.mend import mend
 from seedance_api.generations.purge import purge_due, warn_due
-from seedance_api.generations.reconcile import reconcile
+from seedance_api.generations.repair import repair
 from seedance_api.generations.scrub import scrub
 from seedance_api.generations.sweep import sweep
-from seedance_api.generations.tidy import expire, forget, tidy
 from seedance_api.generations.watch import look, watch
 from seedance_api.notifications.send import Notifier, notify, sweep_notices
+from seedance_api.reconciliation.collect_orphans import collect_orphans
+from seedance_api.reconciliation.reconcile import reconcile
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
 from seedance_api.webhooks.retain import retain
 from seedance_api.webhooks.schedule import LATE_MOST, Deliverer, deliver, sweep_deliveries
 
 _LANES = 6
-_DISPATCHES, _WATCHES, _LOOKS, _STARTS, _STORES, _MENDS, _FORGETS = 2, 2, 16, 128, 32, 4, 8
+_DISPATCHES, _WATCHES, _LOOKS, _STARTS, _STORES, _REPAIRS, _FORGETS = 2, 2, 16, 128, 32, 4, 8
 """Jobs of a kind that a process has under way for each provider: what is slow at one takes no other's places."""
-_TIDIES, _NOTICES = 8, 16
+_CLEANUPS, _NOTICES = 8, 16
 HEARTBEAT_SECONDS = 1.0
 SILENT_SECONDS = 4.0
 """A lane whose connection has not answered for so long is dead."""
 AGAIN_SECONDS = 0.5
 _LOST_DRAIN_SECONDS = 1.0
 _END_SECONDS = 1.0
-_TIDY_SECONDS = 60.0
+_CLEANUP_SECONDS = 60.0
 """What is to be deleted stands in no row that a sweep looks at: the job stays until it is done."""
 _log = structlog.get_logger()
 
@@ -82,21 +82,21 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _for_each(providers, queue, "look", lambda attempt_id: look(attempt_id, engine), most=_LOOKS)
     _for_each(providers, starting, "advance", lambda generation_id: advance(generation_id, engine), most=_STARTS)
     _for_each(providers, storing, "store", lambda generation_id: advance(generation_id, engine), most=_STORES)
-    _for_each(providers, storing, "mend", lambda generation_id: mend(generation_id, engine), most=_MENDS)
+    _for_each(providers, storing, "mend", lambda generation_id: repair(generation_id, engine), most=_REPAIRS)
     _for_each(
         providers,
         queue,
         "forget",
         lambda attempt_id: forget(attempt_id, engine),
         most=_FORGETS,
-        again_seconds=_TIDY_SECONDS,
+        again_seconds=_CLEANUP_SECONDS,
     )
     _job(
         queue,
         "tidy",
-        lambda generation_id: tidy(generation_id, engine),
-        most=_TIDIES,
-        again_seconds=_TIDY_SECONDS,
+        lambda generation_id: clean_up(generation_id, engine),
+        most=_CLEANUPS,
+        again_seconds=_CLEANUP_SECONDS,
     )
     fast = DELIVERING - LATE_MOST // AT_ONCE
     _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer), most=fast)
@@ -117,7 +117,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "sweep_notices", "* * * * *", lambda: sweep_notices(engine.db))
     _schedule(queue, "alarm", "* * * * *", lambda: alarm(engine.db, engine.storage.objects))
     _schedule(queue, "prune", "23 * * * *", lambda: prune(engine.db))
-    _schedule(queue, "collect", "17 * * * *", lambda: collect(engine.db, engine.storage.objects))
+    _schedule(queue, "collect", "17 * * * *", lambda: collect_orphans(engine.db, engine.storage.objects))
     _schedule(queue, "scrub", "* * * * *", lambda: scrub(engine))
     _schedule(queue, "reconcile", "37 * * * *", lambda: reconcile(engine, 3))
     _schedule(queue, "reconcile_day", "47 3 * * *", lambda: reconcile(engine, 72))

@@ -18,8 +18,8 @@ from seedance_api.foundation import claim, installation, objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.objects import open_store
-from seedance_api.generations.collect import Limits, collect
 from seedance_api.generations.write import Writer
+from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
 from seedance_api.settings import Settings, read
 from stage import PEPPER, fresh_database
 
@@ -105,7 +105,7 @@ def test_nothing_is_collected_from_a_store_of_another(databases: tuple[str, str]
         await installation.make(db, bytes.fromhex(PEPPER))
         try:
             for _ in range(3):
-                assert (await collect(db, store, AT_ONCE)).stopped == "foreign_store"
+                assert (await collect_orphans(db, store, AT_ONCE)).stopped == "foreign_store"
             kinds = await db.fetch("SELECT kind, account_id FROM notice")
             assert [tuple(one) for one in kinds] == [("collect_stopped", None)], "told once, not at every run"
         finally:

@@ -8,7 +8,7 @@ from catalog.asking import M15, M25, MINI, PRO, PRO_FAST, accepted, ask, only, t
 from seedance_api.catalog.check import Accepted
 from seedance_api.catalog.models import MODELS, find
 from seedance_api.catalog.retirement import retirement
-from seedance_api.generations.route import Offer, Router
+from seedance_api.routing.router import Offer, Router
 
 SECOND = timedelta(seconds=1)
 ENDS = [

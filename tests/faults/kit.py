@@ -16,7 +16,7 @@ import psutil
 from security.attack import rows
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
-from seedance_api.generations.collect import Limits, collect
+from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
 from stage import Service, until
 
 SHORT = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", "seed": 3}
@@ -250,7 +250,7 @@ def collected(service: Service) -> None:
         store = open_store(None, service.folder / "data" / "objects")
         limits = Limits(age=timedelta(0), watched=timedelta(0), trashed=timedelta(0), share=1.0)
         for _ in range(2):  # the first notes what the second throws away
-            assert (await collect(db, store, limits)).stopped is None
+            assert (await collect_orphans(db, store, limits)).stopped is None
         await db.close()
 
     asyncio.run(run())

@@ -21,7 +21,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.migrations import migrate
 from seedance_api.foundation.objects import open_store
 from seedance_api.foundation.postgres import Embedded
-from seedance_api.generations.recover import Recovered, recover
+from seedance_api.reconciliation.recover import Recovered, recover
 from stage import until
 
 

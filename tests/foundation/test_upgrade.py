@@ -13,7 +13,7 @@ from seedance_api.doctor.examine import examine
 from seedance_api.foundation import migrations, objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
-from seedance_api.generations import queries
+from seedance_api.generations.queries import reads
 from stage import PEPPER
 
 _AT_ONCE = 8
@@ -32,7 +32,7 @@ async def what_is_wrong(url: str, data: Data, folder: Path) -> list[str]:
         principal = await Authenticator(db=db, pepper=bytes.fromhex(PEPPER))(f"Bearer {data.key.text}")
         if principal.account_id != data.account_id:
             wrong.append("the key is another account's")
-        seen = {one.id: one for one in await queries.seen_by_ids(db, list(data.videos))}
+        seen = {one.id: one for one in await reads.seen_by_ids(db, list(data.videos))}
         if [seen[one].state for one in data.videos] != ["completed", "completed", "queued"]:
             wrong.append("the videos are not as they were")
         wrong += [f"{row['id']} is not cleared" for row in await db.fetch(

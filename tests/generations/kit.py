@@ -22,13 +22,13 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.desk import Desk
-from seedance_api.generations.record import Recorder
-from seedance_api.generations.route import Router
-from seedance_api.generations.seal import Seals
+from seedance_api.generations.pseudonym import Pseudonyms
+from seedance_api.generations.recorder import Recorder
+from seedance_api.generations.step_batches import StepBatches
 from seedance_api.generations.write import NewGeneration
 from seedance_api.providers.provider import Provider
 from seedance_api.providers.sandbox.sandbox import Sandbox
+from seedance_api.routing.router import Router
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -76,20 +76,20 @@ def engine(db: Database, *, providers: Mapping[str, Provider] | None = None, **c
         db=db,
         providers=dict(providers or {"sandbox": sandbox("sandbox", 8)}),
         router=Router(),
-        seals=Seals(b"p" * 32, None),
+        pseudonyms=Pseudonyms(b"p" * 32, None),
         storage=Storage(store=store, scratch=nowhere, confine=Confine(slots=1), marking=NO_MARKING),
         books=Books(db),
-        desk=Desk(db),
+        batches=StepBatches(db),
         record=Recorder(db, Books(db)),
         lease_seconds=5,
-        an_account=100,
+        account_concurrency=100,
     )
     return msgspec.structs.replace(made, **changes)
 
 
-def sandbox(name: str, at_once: int, **capabilities: Any) -> Sandbox:
+def sandbox(name: str, concurrency: int, **capabilities: Any) -> Sandbox:
     """A sandbox under some name that takes so much at once. It renders nothing before it is started."""
-    made = Sandbox(store=MemoryStore(), scratch=Path("/nonexistent"), renderers=1, at_once=at_once)
+    made = Sandbox(store=MemoryStore(), scratch=Path("/nonexistent"), renderers=1, concurrency=concurrency)
     made.name = name
     made.capabilities = msgspec.structs.replace(made.capabilities, **capabilities)
     return made

@@ -23,19 +23,19 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
-from seedance_api.generations import queries
 from seedance_api.generations.advance import advance
 from seedance_api.generations.announce import announce_news
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.drafts import delete_files
 from seedance_api.generations.erase import delete_old_prompts, delete_prompt
-from seedance_api.generations.route import Offer, Router
+from seedance_api.generations.queries import inputs
 from seedance_api.generations.rows import Medium
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.references import assets
 from seedance_api.references.admit import References
 from seedance_api.references.queries import NewFile
+from seedance_api.routing.router import Offer, Router
 from seedance_api.web.body import Body
 from stage import Service
 
@@ -54,7 +54,7 @@ WISH: dict[str, Any] = {
 
 
 async def media_of(db: Database, generation_id: str) -> list[Medium]:
-    return list((await queries.inputs_of(db, [generation_id]))[generation_id].media)
+    return list((await inputs.inputs_of(db, [generation_id]))[generation_id].media)
 
 
 def parts_of(db: Database, router: Router) -> Creating:
@@ -137,7 +137,7 @@ def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path)
         assert [len(await media_of(db, one)) for one in ids] == [3, 0, 3]
         assert await delete_old_prompts(db, 10) == 1
         assert [len(await media_of(db, one)) for one in ids] == [3, 0, 0]
-        assert [(await queries.inputs_of(db, [one]))[one].prompt is None for one in ids] == [False, True, True]
+        assert [(await inputs.inputs_of(db, [one]))[one].prompt is None for one in ids] == [False, True, True]
 
     with_database(database_url, verb)
 

@@ -7,7 +7,7 @@ from seedance_api.catalog.order import Kind, Mode, Role
 from seedance_api.catalog.request import Facts
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import queries
+from seedance_api.generations.queries import inputs
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.references.queries import NewFile
 
@@ -35,11 +35,11 @@ def test_what_goes_into_a_video(database_url: str) -> None:
         text = await made(Mode.TEXT)
         first = await made(Mode.FIRST_FRAME)
         await db.execute("UPDATE generation SET draft_until = now() + interval '1 hour'")  # as if both were drafts
-        assert await queries.is_composite(db, text) is False
-        assert await queries.is_composite(db, first) is True
-        assert await queries.is_composite(db, await made(Mode.REFERENCE, file(Kind.AUDIO))) is False
-        assert await queries.is_composite(db, await made(Mode.REFERENCE, file(Kind.AUDIO), file(Kind.VIDEO))) is True
-        assert await queries.is_composite(db, await made(Mode.FINAL, draft=text)) is False
-        assert await queries.is_composite(db, await made(Mode.FINAL, draft=first)) is True
+        assert await inputs.is_composite(db, text) is False
+        assert await inputs.is_composite(db, first) is True
+        assert await inputs.is_composite(db, await made(Mode.REFERENCE, file(Kind.AUDIO))) is False
+        assert await inputs.is_composite(db, await made(Mode.REFERENCE, file(Kind.AUDIO), file(Kind.VIDEO))) is True
+        assert await inputs.is_composite(db, await made(Mode.FINAL, draft=text)) is False
+        assert await inputs.is_composite(db, await made(Mode.FINAL, draft=first)) is True
 
     with_database(database_url, verb)

@@ -20,15 +20,16 @@ from seedance_api.delivery.receipt_queries import kept_of
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import cancel, drafts, queries
+from seedance_api.generations import cancel, drafts
 from seedance_api.generations.announce import announce_news
+from seedance_api.generations.clean_up import clean_up, expire, forget, remove_files
 from seedance_api.generations.create import CreateGeneration, Creating, create, quote
 from seedance_api.generations.purge import purge
-from seedance_api.generations.route import Offer, Router
-from seedance_api.generations.tidy import expire, forget, remove_files, tidy
+from seedance_api.generations.queries import moves, reads
 from seedance_api.generations.write import NewMedium, Writer
 from seedance_api.providers.provider import Output
 from seedance_api.references.queries import NewFile
+from seedance_api.routing.router import Offer, Router
 
 ROUTER = Router(offers={"up": Offer(models=EVERY)})
 DRAFT = Request(model="seedance-2.5", prompt="A fox", resolution="480p", duration=5, draft=True)
@@ -50,7 +51,7 @@ class Studio:
         await Writer(self.db)(made)
         await self.db.execute("UPDATE generation SET state = 'storing', version = 1 WHERE id = $1", made.id)
         async with self.db.transaction() as connection:
-            assert await queries.to_completed(connection, made.id, 1, Output(tokens=1))
+            assert await moves.to_completed(connection, made.id, 1, Output(tokens=1))
             await insert_content(connection, made.id, 3600, [])
             await connection.execute(
                 """
@@ -85,7 +86,7 @@ class Studio:
     async def purged(self, draft: str) -> None:
         """Its content goes, and what follows from that is done."""
         await purge(self.db, self.engine.storage.objects, draft)
-        await tidy(draft, self.engine)
+        await clean_up(draft, self.engine)
         await self.forgotten()
 
     async def forgotten(self) -> None:
@@ -108,7 +109,7 @@ class Studio:
         """The schedule and the jobs that it enqueues."""
         await expire(self.engine)
         for job in await self.db.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = 'tidy'"):
-            await tidy(job["payload"].decode(), self.engine)
+            await clean_up(job["payload"].decode(), self.engine)
         await self.forgotten()
 
     async def copy_is_gone(self, draft: str) -> bool:
@@ -188,7 +189,7 @@ def test_a_draft_that_its_owner_deletes_goes_at_once(database_url: str, tmp_path
     async def verb(it: Studio) -> None:
         draft = await it.draft()
         await cancel.delete(it.db, it.engine.storage.objects, draft)
-        await tidy(draft, it.engine)
+        await clean_up(draft, it.engine)
         await it.forgotten()
         assert await it.copy_is_gone(draft)
         with pytest.raises(AppError) as error:
@@ -206,7 +207,7 @@ def test_a_draft_deleted_while_its_final_take_is_made_keeps_the_upstream_s_copy_
         draft = await it.draft()
         final = await it.final(draft)
         await cancel.delete(it.db, it.engine.storage.objects, draft)
-        await tidy(draft, it.engine)
+        await clean_up(draft, it.engine)
         await it.forgotten()
         assert not await it.copy_is_gone(draft)
         assert await it.db.fetchval("SELECT count(*) FROM generation_input WHERE generation_id = $1", draft) == 0
@@ -224,7 +225,7 @@ def test_a_final_take_between_the_check_and_the_write_is_refused_before_the_hold
 
     async def verb(it: Studio) -> None:
         draft = await it.draft()
-        (seen,) = await queries.seen_by_ids(it.db, [draft])
+        (seen,) = await reads.seen_by_ids(it.db, [draft])
         take = new(
             it.me, livemode=True, provider="up", draft_id=draft,
             order=msgspec.structs.replace(seen.params, mode=Mode.FINAL, draft=False),
@@ -278,7 +279,7 @@ def test_a_draft_ends_with_the_first_of_its_files_and_says_so(database_url: str,
         brief, inline = picture(it.me, inline=False, hours=2), picture(it.me, inline=True, hours=48)
         media = [NewMedium(role=Role.REFERENCE, file_id=one.id) for one in (brief, inline)]
         draft = await it.draft(*media, files=(brief, inline))
-        (seen,) = await queries.seen_by_ids(it.db, [draft])
+        (seen,) = await reads.seen_by_ids(it.db, [draft])
         assert seen.draft_until == await it.db.fetchval("SELECT expires_at FROM file WHERE id = $1", brief.id)
         await it.purged(draft)
         assert not await it.copy_is_gone(draft)

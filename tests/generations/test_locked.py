@@ -156,10 +156,10 @@ def test_a_locked_generation_holds_up_no_other_claim(database_url: str) -> None:
         made = await asyncio.gather(*(writer(new(me)) for _ in range(2)))
         ids = sorted(one.generation_id for one in made)
         await db.execute("UPDATE generation SET state = 'submitting', due_at = now()")
-        desk = engine(db).desk
+        batches = engine(db).batches
         async with locked(database_url, "SELECT 1 FROM generation WHERE id = $1 FOR UPDATE", ids[0]):
             began = time.monotonic()
-            first, second = await asyncio.gather(*(desk.claim((own_id, 30.0)) for own_id in ids))
+            first, second = await asyncio.gather(*(batches.claim((own_id, 30.0)) for own_id in ids))
             assert time.monotonic() - began < 1.9
             assert first is None
             assert second is not None

@@ -7,7 +7,7 @@ from generations.kit import owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.generations import queries
 
-SQL = Path(queries.__file__).read_text()
+SQL = "\n".join(path.read_text() for path in sorted(Path(queries.__file__).parent.glob("*.py")))
 FILL = """
 INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
                         quoted_tokens, deadline_at, state, finished_at)

@@ -17,9 +17,9 @@ from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.create import CreateGeneration, Creating, Quote
 from seedance_api.generations.quote import quote
-from seedance_api.generations.route import Router
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
+from seedance_api.routing.router import Router
 
 WISH = CreateGeneration(request=Request(prompt="x", resolution="480p", duration=4))
 

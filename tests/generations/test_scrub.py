@@ -13,7 +13,7 @@ from seedance_api.delivery.deliver import note_served
 from seedance_api.delivery.rows import Asset, Held
 from seedance_api.foundation.db import Database
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.mend import mend
+from seedance_api.generations.repair import repair
 from seedance_api.generations.scrub import scrub
 from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Output
@@ -132,11 +132,11 @@ def test_what_nobody_has_any_more_is_told_once_and_is_whole_again_when_the_disk_
         (video,) = await completed(db, await owner(db), one)
         await obstore.delete_async(one.storage.objects, place(video))
         for _ in range(2):
-            assert await mend(video, one) is False
+            assert await repair(video, one) is False
         assert (await held(db, video)).lost
         assert await notices(db) == [("content_lost", {"video_id": video, "provider": "sandbox", "delivered": False})]
         await obstore.put_async(one.storage.objects, place(video), content(video))
-        assert await mend(video, one) is True
+        assert await repair(video, one) is True
         seen = await held(db, video)
         assert (seen.lost, seen.damaged) == (False, False)
         assert await db.fetchval("SELECT count(*) FROM content WHERE mend_at IS NOT NULL") == 0

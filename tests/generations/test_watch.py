@@ -1,9 +1,10 @@
 """When to ask a provider again, and what is told meanwhile: pure."""
 
 from generations.test_decide import generation
-from seedance_api.generations.rows import Pace, Running
+from seedance_api.generations.rows import Running
 from seedance_api.generations.watch import _progress, next_check
 from seedance_api.providers.provider import Pending, Unseen
+from seedance_api.routing.durations import Pace
 
 PACE = Pace(p10=60, p50=100, p90=160)
 

@@ -62,7 +62,7 @@ MUTANTS = {
         "billing/limit_queries.py", "SET spent = spent - $3", "SET spent = spent - $3 + $3", HOLD
     ),
     "a failure releases nothing": Mutant(
-        "generations/record.py", "            await release(connection, generation_id)\n", "            pass\n", HOLD
+        "generations/record.py", "    await release(connection, entry.generation_id)\n", "", HOLD
     ),
     "a key counts only until the next request": Mutant(
         "foundation/idempotency.py",

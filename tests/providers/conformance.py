@@ -112,7 +112,7 @@ async def it_says_what_it_is(stand: Stand) -> None:
     capabilities = stand.provider.capabilities
     assert stand.provider.name
     assert stand.commission("att_1").order.model in capabilities.models
-    assert all(capacity.at_once >= 1 for capacity in capabilities.models.values())
+    assert all(capacity.concurrency >= 1 for capacity in capabilities.models.values())
     assert capabilities.checks >= 1
     assert capabilities.check_seconds > 0
 

@@ -24,11 +24,11 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.collect import Limits, collect
+from seedance_api.generations.clean_up import expire, remove_files
 from seedance_api.generations.drafts import delete_files
 from seedance_api.generations.scrub import scrub
-from seedance_api.generations.tidy import expire, remove_files
 from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
 from seedance_api.references.admit import Admitted, References
 from seedance_api.references.inspect import Inspected
 from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files, insert_files
@@ -263,7 +263,7 @@ def test_collection_spares_an_old_object_that_is_about_to_be_shared(database_url
 
         async def collecting() -> None:
             while not over.is_set():
-                await collect(db, bench.store, Limits(age=timedelta(seconds=-60)))  # every object is old enough
+                await collect_orphans(db, bench.store, Limits(age=timedelta(seconds=-60)))  # every object is old enough
                 assert await db.fetchval("SELECT count(*) FROM unowned_object") == 0
 
         await asyncio.gather(hand_on(), collecting())

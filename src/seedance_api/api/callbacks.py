@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
-from seedance_api.generations.hear import hear
+from seedance_api.generations import provider_callback
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import context_of
 from seedance_api.web.route import Operation
@@ -42,11 +42,11 @@ class _Said(msgspec.Struct, frozen=True):
 async def receive_callback(request: AnyRequest, attempt: FromPath[str], token: FromPath[str]) -> dict[str, bool]:
     """Have the attempt looked at. Raises AppError 404 for an address that we gave nobody."""
     context = context_of(request)
-    if not is_id("att", attempt) or not context.seals.is_callback(attempt, token):
+    if not is_id("att", attempt) or not context.pseudonyms.is_callback(attempt, token):
         _log.warning("security.forged_callback")
         raise AppError("not_found", "There is nothing at this address.")
     said = _said(await _read(request))
-    await hear(context.db, attempt, said.told, goes_on=said.status in _GOES_ON)
+    await provider_callback.receive_callback(context.db, attempt, said.told, goes_on=said.status in _GOES_ON)
     return {"received": True}
 
 

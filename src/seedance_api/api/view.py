@@ -10,9 +10,9 @@ from seedance_api.catalog.models import today_utc
 from seedance_api.catalog.retirement import Notice, retirement
 from seedance_api.catalog.tokens import nominal_seconds
 from seedance_api.foundation.money import format_amount
-from seedance_api.generations.estimate import eta, progress
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import FAILURES, PUBLIC, State
+from seedance_api.routing.progress import eta, progress
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -206,7 +206,7 @@ def video(seen: Seen, base: str, currency: str) -> Video:
         status=PUBLIC[seen.state],
         progress=_progress(seen),
         queue_position=seen.queue_position,
-        eta=eta(seen.course),
+        eta=eta(seen.timing),
         created_at=unix(seen.created_at),
         started_at=unix(seen.started_at) if seen.started_at else None,
         completed_at=unix(seen.finished_at) if seen.finished_at and done else None,
@@ -240,7 +240,7 @@ def video(seen: Seen, base: str, currency: str) -> Video:
 def _progress(seen: Seen) -> int:
     """The sandbox tells its own progress; what upstreams do not tell is estimated."""
     estimated = seen.state is State.RUNNING and seen.provider != "sandbox"
-    return progress(seen.course, seen.progress) if estimated else seen.progress
+    return progress(seen.timing, seen.progress) if estimated else seen.progress
 
 
 def warnings(model: str) -> list[Notice]:

@@ -26,8 +26,8 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.installation import Installation, InstallationError, Shared
 from seedance_api.foundation.objects import open_store
 from seedance_api.foundation.secrets import digest, load_pepper
-from seedance_api.generations import unowned
-from seedance_api.generations.collect import PREFIXES
+from seedance_api.reconciliation import orphans
+from seedance_api.reconciliation.collect_orphans import PREFIXES
 from seedance_api.settings import TABLE, Settings
 
 _LOCK = 0x5EEDA9CF
@@ -246,7 +246,7 @@ async def _knows(connection: Connection, store: ObjectStore) -> bool:
         async for page in objects.listed(store, prefix):
             keys = [key for key, _ in page]
             seen += len(keys)
-            known += len(await unowned.known(connection, keys))
+            known += len(await orphans.known(connection, keys))
             if seen >= _LOOKED_AT:
                 break
     return known * 2 >= seen

@@ -16,8 +16,8 @@ from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
-from seedance_api.generations.route import Offer, Router
 from seedance_api.providers.upstreams import Upstream
+from seedance_api.routing.router import Offer, Router
 from seedance_api.settings import Settings
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
 

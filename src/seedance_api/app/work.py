@@ -34,9 +34,9 @@ from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.rate_slots import RateSlots
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.desk import Desk
-from seedance_api.generations.record import Recorder
-from seedance_api.generations.seal import Seals
+from seedance_api.generations.pseudonym import Pseudonyms
+from seedance_api.generations.recorder import Recorder
+from seedance_api.generations.step_batches import StepBatches
 from seedance_api.notifications.send import Notifier
 from seedance_api.providers.ark.ark import Ark
 from seedance_api.providers.provider import Input
@@ -98,7 +98,7 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
         store=store,
         scratch=scratch.path,
         renderers=settings.sandbox_renderers,
-        at_once=settings.sandbox_slots,
+        concurrency=settings.sandbox_slots,
         clock=db.clock,
         disk=disk,
     )
@@ -110,7 +110,7 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
             db=db,
             providers={one.name: one for one in (sandbox, *arks)},
             router=router_of(settings, upstreams),
-            seals=Seals(pepper_of(settings), settings.public_url),
+            pseudonyms=Pseudonyms(pepper_of(settings), settings.public_url),
             storage=Storage(
                 store=store,
                 scratch=scratch.path,
@@ -120,10 +120,10 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
                 disk=disk,
             ),
             books=books,
-            desk=Desk(db),
+            batches=StepBatches(db),
             record=Recorder(db, books),
             lease_seconds=settings.lease_seconds,
-            an_account=settings.account_at_once,
+            account_concurrency=settings.account_at_once,
         )
     finally:
         keeping.cancel()

@@ -7,8 +7,8 @@ import typer
 from seedance_api.app.open import open_objects
 from seedance_api.cli.run import AsJson, DataDir, in_database, show
 from seedance_api.foundation.db import Database
-from seedance_api.generations import unowned
-from seedance_api.generations.collect import LIMITS, OVERDUE, Collected, collect
+from seedance_api.reconciliation import orphans
+from seedance_api.reconciliation.collect_orphans import LIMITS, OVERDUE, Collected, collect_orphans
 from seedance_api.settings import Settings
 
 _SHOWN = 20
@@ -32,7 +32,7 @@ def collect_now(
         return
 
     async def look(db: Database, _: Settings) -> tuple[tuple[int, int, int], list[str]]:
-        return await unowned.counts(db, OVERDUE), await unowned.due_examples(db, LIMITS.watched, _SHOWN)
+        return await orphans.counts(db, OVERDUE), await orphans.due_examples(db, LIMITS.watched, _SHOWN)
 
     (noted, overdue, trashed), keys = in_database(data_dir, look)
     said = f"{noted} objects without a row are watched, {overdue} of them overdue; {trashed} are in trash/."
@@ -41,4 +41,4 @@ def collect_now(
 
 
 async def _collect(db: Database, settings: Settings) -> Collected:
-    return await collect(db, await open_objects(db, settings), confirmed=True)
+    return await collect_orphans(db, await open_objects(db, settings), confirmed=True)

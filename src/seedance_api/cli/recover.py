@@ -7,8 +7,8 @@ import typer
 from seedance_api.app.open import open_objects
 from seedance_api.cli.run import AsJson, DataDir, in_database, show
 from seedance_api.foundation.db import Database
-from seedance_api.generations import recover as generations
-from seedance_api.generations.recover import Recovered
+from seedance_api.reconciliation import recover as generations
+from seedance_api.reconciliation.recover import Recovered
 from seedance_api.settings import Settings
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)

@@ -11,13 +11,15 @@ from seedance_api.app.read import read_upstreams_of
 from seedance_api.app.work import open_ark, open_engine
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.foundation.db import Database
-from seedance_api.generations import discrepancies, gates
-from seedance_api.generations.discrepancies import Discrepancy
-from seedance_api.generations.queries import attempts_of
-from seedance_api.generations.reconcile import Reconciled, reconcile
-from seedance_api.generations.rows import Gate, Tried
+from seedance_api.generations.queries import attempts
+from seedance_api.generations.rows import Tried
 from seedance_api.providers.provider import Readiness
 from seedance_api.providers.upstreams import Upstream
+from seedance_api.reconciliation import discrepancies
+from seedance_api.reconciliation.discrepancies import Discrepancy
+from seedance_api.reconciliation.reconcile import Reconciled, reconcile
+from seedance_api.routing import circuit_breaker
+from seedance_api.routing.circuit_breaker import CircuitBreaker
 from seedance_api.settings import Settings
 
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="The upstreams of live keys.")
@@ -32,7 +34,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     data_region: str
     legal_entity: str
     models: dict[str, dict[str, Any]]
-    gates: list[Gate]
+    gates: list[CircuitBreaker]
     checks: dict[str, Readiness] | None
 
 
@@ -48,7 +50,7 @@ def upstream_list(
 
     async def verb(db: Database, settings: Settings) -> list[Standing]:
         found = read_upstreams_of(settings, keys=check)
-        known = await gates.of_providers(db, [one.name for one in found])
+        known = await circuit_breaker.of_providers(db, [one.name for one in found])
         return [await _stand(one, known, db, settings, check=check) for one in found]
 
     try:
@@ -68,7 +70,7 @@ def upstream_attempts(
     """Show every attempt at a video: where, what became of it, and what the upstream itself said."""
 
     async def verb(db: Database, _: Settings) -> list[Tried]:
-        return await attempts_of(db, video)
+        return await attempts.of_generation(db, video)
 
     found = in_database(data_dir, verb)
     if not found:
@@ -115,7 +117,9 @@ def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Settings, *, check: bool) -> Standing:
+async def _stand(
+    one: Upstream, known: list[CircuitBreaker], db: Database, settings: Settings, *, check: bool
+) -> Standing:
     checks: dict[str, Readiness] | None = None
     if check:
         ark = open_ark(one, db, await open_objects(db, settings), settings)
@@ -137,7 +141,9 @@ async def _stand(one: Upstream, known: list[Gate], db: Database, settings: Setti
             }
             for name, served in one.models.items()
         },
-        gates=[gate for gate in known if gate.provider == one.name and (gate.failures or gate.share < 1)],
+        gates=[
+            breaker for breaker in known if breaker.provider == one.name and (breaker.failures or breaker.share < 1)
+        ],
         checks=checks,
     )
 
@@ -151,7 +157,7 @@ def _text(one: Standing) -> str:
         said = f": {state.message}" if state and state.status != "ready" else ""
         lines.append(f"  {mark}{name:<22}{facts['at_once']} at once, {facts['a_minute']} a minute{ends}{said}")
     for gate in one.gates:
-        closed = f"closed for {gate.closed_seconds:.0f} s" if gate.closed_seconds else "open again"
+        closed = f"closed for {gate.wait_seconds:.0f} s" if gate.wait_seconds else "open again"
         lines.append(f"  trouble  {gate.model or 'all models'}: {gate.reason} ({gate.failures} times; {closed})")
     return "\n".join(lines)
 

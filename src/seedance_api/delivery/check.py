@@ -32,10 +32,10 @@ async def report_damaged(db: Database, object_key: str, generation_id: str) -> N
     async with db.transaction() as connection:
         if await repair_queries.note_damaged(connection, object_key, generation_id):
             _log.error("content.damaged", generation_id=generation_id)
-        await ask_to_mend(connection, [generation_id])
+        await ask_to_repair(connection, [generation_id])
 
 
-async def ask_to_mend(connection: Connection, ids: Sequence[str]) -> None:
+async def ask_to_repair(connection: Connection, ids: Sequence[str]) -> None:
     """Have these videos fetched again, each with its provider's own jobs."""
     for provider, some in (await repair_queries.providers_of(connection, ids)).items():
         await jobs.enqueue(connection, "mend", some, keys=[f"mend {one}" for one in some], group=provider)

@@ -11,9 +11,8 @@ from obstore.store import ObjectStore
 from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database, rows
-from seedance_api.generations import unowned
-from seedance_api.generations.collect import OVERDUE
-from seedance_api.generations.queries import keys_with_rows
+from seedance_api.reconciliation import orphans
+from seedance_api.reconciliation.collect_orphans import OVERDUE
 
 _AGE = timedelta(hours=2, minutes=15)
 """`collect` runs hourly and notes what is an hour old: older than this, an object without a row was overlooked."""
@@ -86,8 +85,8 @@ async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta, *, co
     before = datetime.now(UTC) - age
     for prefix in ("content/", "files/"):
         async for page in objects.keys_before(store, prefix, before):
-            named = await keys_with_rows(db, page)
-            watched = await unowned.watched(db, [key for key in page if key not in named], OVERDUE)
+            named = await orphans.keys_with_rows(db, page)
+            watched = await orphans.watched(db, [key for key in page if key not in named], OVERDUE)
             for key in page:
                 if key not in named and key not in watched:
                     yield f"object {key}: no row names it"

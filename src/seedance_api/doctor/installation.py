@@ -18,8 +18,11 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
-from seedance_api.generations import discrepancies, gates, outages, queries, unowned
-from seedance_api.generations.collect import OVERDUE
+from seedance_api.generations import outages
+from seedance_api.generations.queries import queue
+from seedance_api.reconciliation import discrepancies, orphans
+from seedance_api.reconciliation.collect_orphans import OVERDUE
+from seedance_api.routing import circuit_breaker
 
 _SECONDS = 10.0
 _HOURS_MOST = 24
@@ -69,10 +72,10 @@ async def inspect(
 
     `differences` are those of this machine from the others; `disk` has the folders in which files must be possible.
     """
-    remarks = [await _database(db), await _store(store), await _unowned(db), await _prices(db), _marking(certificate)]
+    remarks = [await _database(db), await _store(store), await _orphans(db), await _prices(db), _marking(certificate)]
     remarks += [await _waiting(db), _machines(differences), await _upstream(db, live), await _disk(disk)]
     if live.upstreams:
-        remarks += [await _gates(db, live.upstreams), await _books(db)]
+        remarks += [await _circuit_breakers(db, live.upstreams), await _books(db)]
     return remarks
 
 
@@ -103,8 +106,8 @@ async def _store(store: ObjectStore) -> Remark:
     return Remark(name="objects", status="ok", message="written, found and deleted")
 
 
-async def _unowned(db: Database) -> Remark:
-    noted, overdue, trashed = await unowned.counts(db, OVERDUE)
+async def _orphans(db: Database) -> Remark:
+    noted, overdue, trashed = await orphans.counts(db, OVERDUE)
     if overdue:
         return Remark(
             name="orphans",
@@ -183,7 +186,7 @@ def _marking(certificate: Certificate) -> Remark:
 async def _upstream(db: Database, live: LiveSide) -> Remark:
     if live.problem is not None:
         return Remark(name="upstream", status="error", message=live.problem)
-    unserved = await queries.count_unserved(db, [*live.upstreams, "sandbox"])
+    unserved = await queue.count_unserved(db, [*live.upstreams, "sandbox"])
     if unserved:
         said = ", ".join(
             f"{number} {'video is' if number == 1 else 'videos are'} in progress at {name}"
@@ -203,8 +206,8 @@ async def _upstream(db: Database, live: LiveSide) -> Remark:
     return Remark(name="upstream", status="ok", message=f"{names}; ask them with: seedance-api upstream list --check")
 
 
-async def _gates(db: Database, upstreams: tuple[str, ...]) -> Remark:
-    shut = [gate for gate in await gates.of_providers(db, upstreams) if gate.closed_seconds > 0]
+async def _circuit_breakers(db: Database, upstreams: tuple[str, ...]) -> Remark:
+    shut = [one for one in await circuit_breaker.of_providers(db, upstreams) if one.wait_seconds > 0]
     if not shut:
         return Remark(name="gates", status="ok", message="every upstream takes work")
     said = "; ".join(f"{one.provider} {one.model}: {one.reason}" for one in shut)

@@ -12,7 +12,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.intake import Folder
-from seedance_api.generations import drafts, queries
+from seedance_api.generations import drafts
+from seedance_api.generations.queries import inputs, reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
 from seedance_api.references import assets
@@ -75,7 +76,7 @@ def _public(problem: catalog.Problem) -> Problem:
 
 
 async def _find_draft(draft_id: str, principal: Principal, db: Database) -> Seen:
-    found = await queries.seen_by_ids(db, [draft_id]) if is_id("vid", draft_id) else []
+    found = await reads.seen_by_ids(db, [draft_id]) if is_id("vid", draft_id) else []
     draft = found[0] if found else None
     mine = draft and draft.account_id == principal.account_id and draft.livemode == principal.livemode
     reason = None
@@ -113,7 +114,7 @@ def _refuse_assets(sources: Sequence[Source]) -> None:
 async def _check_assets(sources: Sequence[Source], draft: Seen | None, principal: Principal, db: Database) -> None:
     """An asset is used by those whom the operator allows it. Whether there is another one is not told to anybody."""
     named = {one.path: one.asset for one in sources if one.asset is not None}
-    inherited = await queries.assets_of(db, draft.id) if draft is not None else []
+    inherited = await inputs.assets_of(db, draft.id) if draft is not None else []
     refused = await assets.refused(db, principal.account_id, {*named.values(), *inherited})
     message = "This account has no such asset. Ask the operator of the service to allow it."
     paths = [path for path, asset in named.items() if asset in refused]

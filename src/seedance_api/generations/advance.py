@@ -18,14 +18,14 @@ from seedance_api.billing.books import Books
 from seedance_api.delivery.store import Storage, StoreOutcome, Unstored, discard
 from seedance_api.foundation import kill_points
 from seedance_api.foundation.db import UNREACHABLE, Database
-from seedance_api.generations import decide, gates, queries
-from seedance_api.generations.desk import Desk, Sending
-from seedance_api.generations.permit import Permit, learn, rest
-from seedance_api.generations.record import Entry, Recorder
-from seedance_api.generations.route import Router, allowed
+from seedance_api.generations import decide
+from seedance_api.generations.pseudonym import Pseudonyms
+from seedance_api.generations.queries import attempts, inputs, queue
+from seedance_api.generations.record import Entry
+from seedance_api.generations.recorder import Recorder
 from seedance_api.generations.rows import Claimed, Opened
-from seedance_api.generations.seal import Seals
 from seedance_api.generations.states import AttemptState, State
+from seedance_api.generations.step_batches import Sending, StepBatches
 from seedance_api.providers.provider import (
     Busy,
     Commission,
@@ -43,6 +43,9 @@ from seedance_api.providers.provider import (
     Unclear,
 )
 from seedance_api.references import assets
+from seedance_api.routing import circuit_breaker
+from seedance_api.routing.admission import Admission, learn, rest_seconds
+from seedance_api.routing.router import Router, allowed
 
 _CALL_SECONDS = 60.0
 _PATIENCE_SECONDS = 5.0
@@ -51,7 +54,7 @@ _log = structlog.get_logger()
 
 
 class Engine(msgspec.Struct, frozen=True):
-    """What the steps of a generation need. `an_account` bounds what one account has under way at a provider.
+    """What the steps of a generation need. `account_concurrency` bounds what one account has under way at a provider.
 
     `laps` are the providers that this process is asking, `looks` how many attempts it asks each about singly.
     """
@@ -59,20 +62,20 @@ class Engine(msgspec.Struct, frozen=True):
     db: Database
     providers: dict[str, Provider]
     router: Router
-    seals: Seals
+    pseudonyms: Pseudonyms
     storage: Storage
     books: Books
-    desk: Desk
+    batches: StepBatches
     record: Recorder
     lease_seconds: float
-    an_account: int
+    account_concurrency: int
     laps: set[str] = msgspec.field(default_factory=set[str])
     looks: Counter[str] = msgspec.field(default_factory=Counter[str])
 
 
 async def advance(generation_id: str, engine: Engine) -> None:
     """Take the step that is due, if any. Safe to call at any time, any number of times, from anywhere."""
-    generation = await engine.desk.claim((generation_id, engine.lease_seconds))
+    generation = await engine.batches.claim((generation_id, engine.lease_seconds))
     if generation is None:
         return
     kill_points.reach("advance.claimed")
@@ -98,7 +101,7 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
     if provider is None:
         _log.error("provider.gone", provider=generation.provider, generation_id=generation.id)
         return decide.without_provider(
-            generation, await engine.desk.open(generation.id), await _elsewhere(generation, engine)
+            generation, await engine.batches.open(generation.id), await _elsewhere(generation, engine)
         )
     match generation.state:
         case State.SUBMITTING:
@@ -106,7 +109,7 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
         case State.RUNNING:
             return await _stop(generation, provider, engine)
         case State.STORING:
-            operation = await queries.last_operation(engine.db, generation.id)
+            operation = await attempts.last_operation(engine.db, generation.id)
             assert operation is not None, "a generation is not storing before an attempt succeeded"
             outcome = await _store(generation, provider, operation, engine)
             kill_points.reach("advance.stored")
@@ -118,7 +121,7 @@ async def _take_step(generation: Claimed, engine: Engine) -> decide.Step:
 
 
 async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> decide.Step:
-    attempt = await engine.desk.open(generation.id)
+    attempt = await engine.batches.open(generation.id)
     assert attempt is not None, "submitting generations have an open attempt"
     if attempt.state is not AttemptState.PLANNED:
         return await _look_for(generation, attempt, provider, engine)
@@ -127,7 +130,7 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
         return refusal
     if generation.livemode and not allowed(provider.capabilities.region, generation.regions):
         return decide.out_of_region(attempt, await _elsewhere(generation, engine))
-    if attempt.number > 1 and (seconds := await rest(engine.db, provider.name, generation.model)) > 0:
+    if attempt.number > 1 and (seconds := await rest_seconds(engine.db, provider.name, generation.model)) > 0:
         return await _wait(generation, attempt, seconds, engine)
     commission = await _commission(generation, attempt, engine)
     named = [one.asset for one in commission.inputs if one.asset is not None]
@@ -135,16 +138,16 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
         return decide.without_asset(attempt)
     capacity = provider.capabilities.models.get(generation.model)
     latest = asyncio.get_running_loop().time() + _CALL_SECONDS
-    permit = await engine.desk.send(
+    admission = await engine.batches.send(
         Sending(attempt.id, generation.seconds_left, provider.name, generation.model, capacity)
     )
-    if permit.wait_seconds > 0:
-        return await _wait(generation, attempt, permit.wait_seconds, engine)
+    if admission.wait_seconds > 0:
+        return await _wait(generation, attempt, admission.wait_seconds, engine)
     kill_points.reach("advance.sent")
-    answer = await _start(provider, msgspec.structs.replace(commission, nonce=permit.nonce), latest)
+    answer = await _start(provider, msgspec.structs.replace(commission, nonce=admission.nonce), latest)
     kill_points.reach("advance.started")
     try:
-        elsewhere = await _learn(generation, attempt, provider, permit, answer, engine)
+        elsewhere = await _learn(generation, attempt, provider, admission, answer, engine)
     except (*UNREACHABLE, asyncpg.PostgresError):  # the answer is worth more than what follows from it
         _log.warning("advance.learn_failed", generation_id=generation.id, exc_info=True)
         elsewhere = None
@@ -152,13 +155,13 @@ async def _submit(generation: Claimed, provider: Provider, engine: Engine) -> de
 
 
 async def _learn(
-    generation: Claimed, attempt: Opened, provider: Provider, permit: Permit, answer: StartOutcome, engine: Engine
+    generation: Claimed, attempt: Opened, provider: Provider, admission: Admission, answer: StartOutcome, engine: Engine
 ) -> str | None:
     """Note what the answer says about the provider's health; returns another provider where one is wanted."""
-    fine = permit.healthy and isinstance(answer, Started | Refused)  # then there is nothing to learn
+    fine = admission.healthy and isinstance(answer, Started | Refused)  # then there is nothing to learn
     # what stays on this machine is not shut for all by the test value of one
     if not fine and provider.capabilities.region is not None:
-        trouble = await learn(engine.db, provider.name, generation.model, answer, permit.failures)
+        trouble = await learn(engine.db, provider.name, generation.model, answer, admission.failures)
         if trouble is not None:
             _log.warning(
                 "provider.trouble",
@@ -166,7 +169,7 @@ async def _learn(
                 model=generation.model,
                 attempt_id=attempt.id,
                 reason=trouble.reason,
-                closed_seconds=trouble.closed_seconds,
+                closed_seconds=trouble.wait_seconds,
                 operator_must_act=isinstance(answer, Busy) and answer.operator,
             )
     return await _elsewhere(generation, engine) if isinstance(answer, Busy | NotSent) else None
@@ -174,7 +177,7 @@ async def _learn(
 
 async def _wait(generation: Claimed, attempt: Opened, seconds: float, engine: Engine) -> decide.Step:
     if seconds > _PATIENCE_SECONDS and (elsewhere := await _elsewhere(generation, engine)):
-        return decide.Requeue(attempt.id, AttemptState.REJECTED, "the provider's gate is closed", elsewhere)
+        return decide.Requeue(attempt.id, AttemptState.REJECTED, "the provider's circuit breaker is open", elsewhere)
     return decide.PutOff(min(seconds, 60.0) + random.uniform(0, 0.2))  # noqa: S311 it only spreads them
 
 
@@ -195,15 +198,15 @@ async def _look_for(generation: Claimed, attempt: Opened, provider: Provider, en
     search = Search(
         attempt_id=attempt.id,
         order=generation.params,
-        customer=engine.seals.customer(generation.account_id),
+        customer=engine.pseudonyms.customer(generation.account_id),
         sent_at=attempt.sent_at,
         seconds_since=attempt.seconds_since or 0.0,
         seconds_left=attempt.seconds_left or 0.0,
         nonce=attempt.nonce,
-        draft=await queries.draft_operation(engine.db, generation.id) if generation.draft_id else None,
+        draft=await attempts.draft_operation(engine.db, generation.id) if generation.draft_id else None,
         told=attempt.told,
-        others=await queries.other_operations(engine.db, attempt),
-        rival=await queries.has_rival(engine.db, attempt),
+        others=await attempts.other_operations(engine.db, attempt),
+        rival=await attempts.has_rival(engine.db, attempt),
     )
     try:
         async with asyncio.timeout(_CALL_SECONDS):
@@ -221,13 +224,13 @@ async def _elsewhere(generation: Claimed, engine: Engine) -> str | None:
     able = [name for name in engine.router.able(generation.params, generation.regions) if name != generation.provider]
     if not able or not generation.livemode:
         return None
-    known = await gates.of_providers(engine.db, able)
-    shut = {gate.provider for gate in known if gate.closed_seconds > 0 and gate.model in ("", generation.model)}
+    known = await circuit_breaker.of_providers(engine.db, able)
+    shut = {one.provider for one in known if one.wait_seconds > 0 and one.model in ("", generation.model)}
     return next((name for name in able if name not in shut), None)
 
 
 async def _stop(generation: Claimed, provider: Provider, engine: Engine) -> decide.Step:
-    attempt = await engine.desk.open(generation.id)
+    attempt = await engine.batches.open(generation.id)
     assert attempt is not None, "running generations have an acknowledged attempt"
     assert attempt.operation is not None, "running generations have an acknowledged attempt"
     try:
@@ -251,7 +254,7 @@ async def _store(generation: Claimed, provider: Provider, operation: Operation, 
         generation.output,
         provider,
         operation,
-        composite=await queries.is_composite(engine.db, generation.id),
+        composite=await inputs.is_composite(engine.db, generation.id),
     )
     if isinstance(outcome, Unstored) and outcome.ours is not None:  # what is made and paid for waits for the operator
         _log.error(
@@ -265,11 +268,11 @@ async def _store(generation: Claimed, provider: Provider, operation: Operation, 
 
 
 async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> Commission:
-    inputs = await engine.desk.inputs(generation.id)
+    made_from = await engine.batches.inputs(generation.id)
     return Commission(
         attempt_id=attempt.id,
         order=generation.params,
-        prompt=inputs.prompt or "",
+        prompt=made_from.prompt or "",
         inputs=tuple(
             Input(
                 kind=medium.kind,
@@ -281,11 +284,11 @@ async def _commission(generation: Claimed, attempt: Opened, engine: Engine) -> C
                 height=medium.height,
                 seconds=medium.seconds,
             )
-            for medium in inputs.media
+            for medium in made_from.media
         ),
-        customer=engine.seals.customer(generation.account_id),
-        draft=await queries.draft_operation(engine.db, generation.id) if generation.draft_id else None,
-        callback_url=engine.seals.callback_url(attempt.id),
+        customer=engine.pseudonyms.customer(generation.account_id),
+        draft=await attempts.draft_operation(engine.db, generation.id) if generation.draft_id else None,
+        callback_url=engine.pseudonyms.callback_url(attempt.id),
         deadline_at=generation.deadline_at,
         seconds_left=generation.seconds_left,
     )
@@ -298,7 +301,7 @@ async def _kept(generation: Claimed, engine: Engine) -> AsyncGenerator[None, Non
         while kept:
             await asyncio.sleep(engine.lease_seconds / 3)
             try:
-                kept = await queries.keep_claim(engine.db, generation.id, generation.version, engine.lease_seconds)
+                kept = await queue.keep_claim(engine.db, generation.id, generation.version, engine.lease_seconds)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 # the database may be back before the lease is over
                 _log.warning("advance.keep_failed", generation_id=generation.id, exc_info=True)

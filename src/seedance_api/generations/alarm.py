@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 3600.0
 """Between two notices that something is down: so many may come as there are hours, however it comes and goes."""
 _AGAIN_SECONDS = 86_400.0
-_REASONS_MOST = 10
+_MAX_REASONS = 10
 _log = structlog.get_logger()
 
 
@@ -42,7 +42,7 @@ async def alarm(db: Database, store: ObjectStore, *, patience_seconds: float = _
         told = last[1] if last is not None and last[0] == BEGUN else None
         if reasons and is_news(reasons, told, began[2] if began else None):
             since = min([one.since for one in waiting], default=await outages.now(connection))
-            detail = {"reasons": reasons[:_REASONS_MOST], "since": told["since"] if told else since.isoformat()}
+            detail = {"reasons": reasons[:_MAX_REASONS], "since": told["since"] if told else since.isoformat()}
             await put(connection, [Message(kind=BEGUN, detail=detail)])
         elif not reasons and told is not None and not await outages.waiting(connection):
             completed, failed = await outages.ended(connection, datetime.fromisoformat(told["since"]))

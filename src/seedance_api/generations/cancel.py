@@ -8,8 +8,9 @@ from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Once, done_before, is_first
-from seedance_api.generations import decide, queries
+from seedance_api.generations import decide
 from seedance_api.generations.purge import purge
+from seedance_api.generations.queries import moves
 from seedance_api.generations.record import record
 from seedance_api.generations.states import State
 
@@ -31,7 +32,7 @@ async def cancel(db: Database, generation_id: str, *, once: Once | None, books: 
 
 
 async def _cancel(connection: Connection, generation_id: str, books: Books) -> None:
-    generation = await queries.request_cancel(connection, generation_id)
+    generation = await moves.request_cancel(connection, generation_id)
     if generation is None:
         raise AppError("not_cancelable")
     if generation.state is State.QUEUED:
@@ -53,7 +54,7 @@ async def delete(db: Database, store: ObjectStore, generation_id: str) -> None:
     Raises AppError 409 while it is unfinished.
     """
     async with db.transaction() as connection:
-        if not await queries.mark_deleted(connection, generation_id):
+        if not await moves.mark_deleted(connection, generation_id):
             raise AppError("not_finished")
         await jobs.enqueue(connection, "tidy", [generation_id])
     try:

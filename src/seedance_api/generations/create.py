@@ -17,11 +17,11 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.money import format_amount, format_price
 from seedance_api.generations.accept import Understood, accept
-from seedance_api.generations.route import Router
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Created, NewGeneration, NewMedium, Writer
 from seedance_api.references.admit import References, Source
 from seedance_api.references.queries import NewFile
+from seedance_api.routing.router import Router
 
 _INLINE_SECONDS = 86_400
 """What came inside a request stays this long behind its end."""

@@ -241,15 +241,15 @@ def after_storing(generation: Claimed, outcome: StoreOutcome) -> Step:
                 return _fail(code)
             if wrong:
                 return PutOff(backoff(generation.wrong_tries), storing=True, wrong=True)
-            most = _FETCHED_PAUSE if ours is not None and fetched else _PAUSE
-            return PutOff(backoff(generation.tries, most), storing=True, waits_for=ours)
+            max_seconds = _FETCHED_PAUSE if ours is not None and fetched else _PAUSE
+            return PutOff(backoff(generation.tries, max_seconds), storing=True, waits_for=ours)
         case _:
             assert_never(outcome)
 
 
-def backoff(tries: int, most: float = _PAUSE) -> float:
-    """Seconds before the next try: 0.5, 1, 2 … `most`."""
-    return min(most, 0.5 * 2 ** min(tries, 12))
+def backoff(tries: int, max_seconds: float = _PAUSE) -> float:
+    """Seconds before the next try: 0.5, 1, 2 … `max_seconds`."""
+    return min(max_seconds, 0.5 * 2 ** min(tries, 12))
 
 
 def pending_progress(check: Pending) -> int | None:

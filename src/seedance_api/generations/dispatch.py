@@ -6,15 +6,16 @@ from seedance_api.catalog.models import MODELS
 from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import gates, health, queries
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.queries import attempts, moves, queue
 from seedance_api.generations.record import dispatch_soon
-from seedance_api.generations.rows import Gate
-from seedance_api.providers.provider import Capabilities
+from seedance_api.routing import circuit_breaker
+from seedance_api.routing.admission import slots_of
+from seedance_api.routing.circuit_breaker import CircuitBreaker, wait_seconds
 from seedance_api.webhooks.announce import announce
 
 _PATIENCE_SECONDS = 5.0
-_ALL = 1_000_000
+_UNBOUNDED = 1_000_000
 
 
 async def dispatch(name: str, engine: Engine) -> int:
@@ -26,31 +27,31 @@ async def dispatch(name: str, engine: Engine) -> int:
         return 0
     capabilities = provider.capabilities
     async with engine.db.transaction() as connection:
-        if not await queries.lock_dispatch(connection, name):
+        if not await queue.lock_dispatch(connection, name):
             # it may not see what we were called for. Waiting would cost a connection, if its host is frozen for long
             await dispatch_soon(connection, name)
             return 0
-        known = await gates.of_providers(connection, list(engine.router.offers) or [name])
-        mine = [gate for gate in known if gate.provider == name]
+        known = await circuit_breaker.of_providers(connection, list(engine.router.offers) or [name])
+        mine = [one for one in known if one.provider == name]
         slots = slots_of(capabilities, mine)
-        moved = await queries.to_submitting(
+        moved = await moves.to_submitting(
             connection,
-            await queries.next_in_queue(
+            await queue.next_in_queue(
                 connection,
                 name,
                 slots,
-                capabilities.at_once or _ALL,
-                engine.an_account if capabilities.region else _ALL,
+                capabilities.concurrency or _UNBOUNDED,
+                engine.account_concurrency if capabilities.region else _UNBOUNDED,
             ),
         )
         ids = list(moved)
         if ids:
             await announce(connection, "video.in_progress", [one for one, first in moved.items() if first])
-            await queries.plan_attempts(connection, name, [new_id("att") for _ in ids], ids)
-            await queries.announce(connection, ids)
+            await attempts.plan(connection, name, [new_id("att") for _ in ids], ids)
+            await moves.notify(connection, ids)
             await jobs.enqueue(connection, "advance", ids, group=name)
             kill_points.reach("dispatch.planned")
-        shut = [model for model, free in slots.items() if not free and closed(mine, model) > _PATIENCE_SECONDS]
+        shut = [model for model, free in slots.items() if not free and wait_seconds(mine, model) > _PATIENCE_SECONDS]
         if len(engine.router.offers) > 1:  # a model that has ended here, or was taken away
             shut += [model.name for model in MODELS if model.name not in slots]
         if shut:
@@ -59,30 +60,15 @@ async def dispatch(name: str, engine: Engine) -> int:
     return len(ids)
 
 
-def slots_of(capabilities: Capabilities, known: Sequence[Gate]) -> dict[str, int]:
-    """How many operations of each model the provider may have at once, as it is now; none behind a closed gate."""
-    return {
-        model: 0
-        if closed(known, model) > 0
-        else health.room(capacity.at_once, min((gate.share for gate in known if gate.model in ("", model)), default=1))
-        for model, capacity in capabilities.models.items()
-    }
-
-
-def closed(known: Sequence[Gate], model: str) -> float:
-    """Seconds for which nothing of a model may be started."""
-    return max((gate.closed_seconds for gate in known if gate.model in ("", model)), default=0.0)
-
-
 async def _reroute(
-    connection: Connection, name: str, models: Sequence[str], known: Sequence[Gate], engine: Engine
+    connection: Connection, name: str, models: Sequence[str], known: Sequence[CircuitBreaker], engine: Engine
 ) -> None:
     """Hand the queue of models that this provider does not take now to others that do, where the data may go."""
     for other, offer in engine.router.offers.items():
         open_there = [
             model
             for model in models
-            if model in offer.models and not closed([gate for gate in known if gate.provider == other], model)
+            if model in offer.models and not wait_seconds([one for one in known if one.provider == other], model)
         ]
-        if other != name and open_there and await queries.reroute(connection, name, other, open_there, offer.region):
+        if other != name and open_there and await queue.reroute(connection, name, other, open_there, offer.region):
             await dispatch_soon(connection, other)

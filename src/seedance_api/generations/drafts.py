@@ -12,8 +12,8 @@ from obstore.store import ObjectStore
 from seedance_api.foundation import jobs, objects
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.generations import queries
 from seedance_api.generations.erase import end_drafts_of, end_uses
+from seedance_api.generations.queries import moves
 from seedance_api.references import queries as references
 from seedance_api.references.queries import Removed
 from seedance_api.references.upload import find_file
@@ -60,7 +60,7 @@ async def delete_files(connection: Connection, ids: list[str]) -> Removed:
     ended = await end_drafts_of(connection, free)
     await end_uses(connection, free)
     removed = await references.delete_files(connection, free)
-    await queries.shorten_drafts(connection, ended)
+    await moves.shorten_drafts(connection, ended)
     return removed
 
 
@@ -91,6 +91,6 @@ async def end_over(db: Database, limit: int, draft_id: str | None = None) -> int
             draft_id,
         )
         # a statement of its own: it sees what was committed before the lock was had
-        ended = await queries.end_drafts(connection, [record["id"] for record in over])
+        ended = await moves.end_drafts(connection, [record["id"] for record in over])
         await jobs.enqueue(connection, "tidy", ended)
     return len(ended)

@@ -1,6 +1,5 @@
 """Read: generations as their owners see them, unfinished ones with what can be said of their end."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,8 +8,8 @@ from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import is_id
-from seedance_api.generations import courses, queries
-from seedance_api.generations.places import Places
+from seedance_api.generations.estimates import Estimates
+from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
 from seedance_api.generations.write import Created
@@ -21,7 +20,7 @@ class Reader:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._places = Places(db)
+        self._estimates = Estimates(db)
         self._by_id: Batch[str, Seen | None] = Batch(self._load, max_items=500)
 
     async def find(self, account_id: str, livemode: bool, generation_id: str) -> Seen:
@@ -45,7 +44,7 @@ class Reader:
         before: datetime | None,
     ) -> list[Seen]:
         """A page of an account's generations, newest first unless `ascending`, starting behind `after`."""
-        found = await queries.page(
+        found = await reads.page(
             self._db,
             account_id,
             livemode,
@@ -57,7 +56,7 @@ class Reader:
             since=since,
             before=before,
         )
-        return await self._estimated(found)
+        return await self._estimates.add(found)
 
     async def created(self, account_id: str, livemode: bool, created: Created) -> Seen:
         """What a create has made, or an earlier one with its key. Raises AppError 422 when that is deleted."""
@@ -70,12 +69,9 @@ class Reader:
             raise AppError("idempotency_mismatch", message, param="Idempotency-Key") from None
 
     async def _load(self, ids: list[str]) -> list[Seen | None | Exception]:
-        rows = await self._estimated(await queries.seen_by_ids(self._db, list(set(ids))))
+        rows = await self._estimates.add(await reads.seen_by_ids(self._db, list(set(ids))))
         found = {seen.id: seen for seen in rows}
         return [found.get(generation_id) for generation_id in ids]
-
-    async def _estimated(self, found: Sequence[Seen]) -> list[Seen]:
-        return await self._places.mark(await courses.mark(self._db, found))
 
 
 def _fresh(created: Created) -> Seen:

@@ -7,9 +7,9 @@ import msgspec
 from seedance_api.billing.rows import Hold
 from seedance_api.catalog.order import Kind, Order, Role
 from seedance_api.delivery.rows import Asset
-from seedance_api.generations.estimate import Course
 from seedance_api.generations.states import AttemptState, State
 from seedance_api.providers.provider import Operation, Output
+from seedance_api.routing.progress import Timing
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     draft_until: datetime | None = None
     """Until when a final take can be made of it, unless that has ended sooner; None for what is no finished draft."""
     draft_ended_at: datetime | None = None
-    course: Course | None = None
+    timing: Timing | None = None
     """None for one that is not under way, or like none that was made before."""
     queue_position: int | None = None
 
@@ -149,30 +149,6 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `gate`, or what one that is not there would say. `closed_seconds` until starts are allowed again.
-
-    `open_seconds` since its last trouble is over.
-    """
-
-    provider: str
-    model: str
-    failures: int = 0
-    share: float = 1.0
-    closed_seconds: float = 0.0
-    was_closed: bool = False
-    open_seconds: float = 0.0
-    reason: str | None = None
-
-
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a kind of order takes at a provider: seconds that a tenth, half and nine tenths of them stay below."""
-
-    p10: float
-    p50: float
-    p90: float
-
-
 class Medium(msgspec.Struct, frozen=True, kw_only=True):
     """One input of a generation, with the facts of its file; of a provider's own asset nothing is known."""
 
@@ -214,7 +190,7 @@ class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class Mendable(msgspec.Struct, frozen=True, kw_only=True):
+class Repairable(msgspec.Struct, frozen=True, kw_only=True):
     """A completed generation whose content is kept, with the operation that made it."""
 
     id: str

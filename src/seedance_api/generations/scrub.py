@@ -11,7 +11,7 @@ from typing import TypeVar
 import structlog
 
 from seedance_api.delivery import repair_queries
-from seedance_api.delivery.check import ask_to_mend, check
+from seedance_api.delivery.check import ask_to_repair, check
 from seedance_api.delivery.rows import Suspect
 from seedance_api.foundation import objects
 from seedance_api.generations.advance import Engine
@@ -24,14 +24,14 @@ _RUN_BYTES = 128 << 20
 _RUN_SECONDS = 40.0
 _AGE_HOURS = 24.0
 _PAGE = 20
-_MEND_MOST, _MEND_SECONDS = 100, 600.0
+_MAX_REPAIRS, _REPAIR_SECONDS = 100, 600.0
 T = TypeVar("T", Suspect, Kept)
 _log = structlog.get_logger()
 
 
 async def scrub(engine: Engine, *, run_bytes: int = _RUN_BYTES, age_hours: float = _AGE_HOURS) -> int:
     """Compare what was not compared for so long, up to `run_bytes` of each kind and one object more; returns how many
-    are damaged. Damaged content that is not mended yet is tried again.
+    are damaged. Damaged content that is not repaired yet is tried again.
     """
     db, store = engine.db, engine.storage.objects
     if (reason := await objects.is_silent(store)) is not None:  # `alarm` tells the operator
@@ -49,7 +49,7 @@ async def scrub(engine: Engine, *, run_bytes: int = _RUN_BYTES, age_hours: float
     except TimeoutError:
         _log.warning("scrub.slow")
     async with db.transaction() as connection:
-        await ask_to_mend(connection, await repair_queries.take_damaged(connection, _MEND_MOST, _MEND_SECONDS))
+        await ask_to_repair(connection, await repair_queries.take_damaged(connection, _MAX_REPAIRS, _REPAIR_SECONDS))
     return bad
 
 

@@ -1,6 +1,6 @@
 """The life of a generation and of an attempt: the states and the only moves between them.
 
-The same fact stands in four places: here as enums and tables, in `queries.py` as guarded updates, in the schema as
+The same fact stands in four places: here as enums and tables, in `queries/` as guarded updates, in the schema as
 CHECKs. One test compares them.
 """
 

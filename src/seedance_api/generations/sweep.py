@@ -5,26 +5,27 @@ from collections.abc import Sequence
 import structlog
 
 from seedance_api.foundation import jobs
-from seedance_api.generations import decide, queries
+from seedance_api.generations import decide
 from seedance_api.generations.advance import Engine
+from seedance_api.generations.queries import queue
 from seedance_api.generations.record import dispatch_soon, record, watch_soon
 from seedance_api.generations.rows import Step
 from seedance_api.generations.states import FAILURES, State
 
-_MOST = 500
+_MAX_BATCH = 500
 _log = structlog.get_logger()
 
 
 async def sweep(engine: Engine) -> None:
     """Enqueue a job for each due step, each provider with a queue and each with something running."""
     async with engine.db.transaction() as connection:
-        steps = await queries.uncovered_steps(connection, _MOST)
+        steps = await queue.uncovered_steps(connection, _MAX_BATCH)
         for (job, group), due in _alike(steps).items():
             keys = [f"advance {one.id} {one.version}" for one in due]
             await jobs.enqueue(connection, job, [one.id for one in due], keys=keys, group=group)
-        for provider in await queries.providers_with_queue(connection):
+        for provider in await queue.providers_with_queue(connection):
             await dispatch_soon(connection, provider)
-        for provider in await queries.providers_at_work(connection):
+        for provider in await queue.providers_at_work(connection):
             await watch_soon(connection, provider)
         await jobs.release_unserved(connection, engine.providers)
     await _fail_overdue(engine)
@@ -44,7 +45,7 @@ def _alike(steps: Sequence[Step]) -> dict[tuple[str, str], list[Step]]:
 async def _fail_overdue(engine: Engine) -> None:
     # only queued ones: of the others the provider is asked first. Each by itself: together they would lock wallets
     # in another order than creates do
-    for one in await queries.overdue_in_queue(engine.db, _MOST):
+    for one in await queue.overdue_in_queue(engine.db, _MAX_BATCH):
         step = decide.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
         async with engine.db.transaction() as connection:
             await record(

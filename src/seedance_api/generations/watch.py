@@ -7,16 +7,19 @@ import structlog
 
 from seedance_api.foundation import kill_points
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide, estimate, gates, queries
+from seedance_api.generations import decide
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.estimate import Course
+from seedance_api.generations.queries import checks, moves
 from seedance_api.generations.record import Entry, watch_soon
-from seedance_api.generations.rows import Pace, Running
+from seedance_api.generations.rows import Running
 from seedance_api.providers.provider import Check, Done, Failed, Lost, Pending, Provider, Unseen
+from seedance_api.routing import durations
+from seedance_api.routing.durations import Pace
+from seedance_api.routing.progress import Timing, progress
 
 _LEASE_SECONDS = 15.0
 """How long the operations of one lap are left to it; a lap that died is taken up then."""
-_LOOKS_MOST = 8
+_MAX_LOOKS = 8
 """How many of a provider are asked about singly at once."""
 _LONGEST_PAUSE = 30.0
 _log = structlog.get_logger()
@@ -35,23 +38,23 @@ async def watch(name: str, engine: Engine) -> None:
         return
     engine.laps.add(name)
     try:
-        due = await queries.claim_checks(engine.db, name, provider.capabilities.checks, _LEASE_SECONDS)
+        due = await checks.claim_checks(engine.db, name, provider.capabilities.checks, _LEASE_SECONDS)
         if due:
             await _check(due, provider, engine)
     finally:
         engine.laps.discard(name)
-    seconds = await queries.seconds_to_check(engine.db, name)
+    seconds = await checks.seconds_to_check(engine.db, name)
     if seconds is not None:
         await _come_back(name, engine.db, seconds)
 
 
 async def look(attempt_id: str, engine: Engine) -> None:
     """Ask about one operation now, because its provider called. In a rush the next lap does, for many in one call."""
-    found = await queries.running_attempt(engine.db, attempt_id)
+    found = await checks.running_attempt(engine.db, attempt_id)
     if found is None or found[0] not in engine.providers:
         return
     name, running = found
-    if engine.looks[name] >= _LOOKS_MOST:
+    if engine.looks[name] >= _MAX_LOOKS:
         return
     engine.looks[name] += 1
     try:
@@ -61,11 +64,11 @@ async def look(attempt_id: str, engine: Engine) -> None:
 
 
 async def _check(asked: list[Running], provider: Provider, engine: Engine) -> None:
-    checks = await provider.check_many([one.operation for one in asked])
+    answers = await provider.check_many([one.operation for one in asked])
     kill_points.reach("watch.checked")
     unfinished: list[tuple[Running, Check]] = []
     finished: list[tuple[Running, Done | Failed | Lost]] = []
-    for one, check in zip(asked, checks, strict=True):
+    for one, check in zip(asked, answers, strict=True):
         match check:
             case Pending() | Unseen():
                 unfinished.append((one, check))
@@ -88,15 +91,15 @@ async def _put_off(unfinished: list[tuple[Running, Check]], provider: Provider, 
     """Note the progress, and when to ask again: often when it is about to be finished, seldom before."""
     if not unfinished:
         return
-    paces = await gates.paces_of(db, provider.name)
-    progress = {
+    paces = await durations.paces_of(db, provider.name)
+    raised = {
         one.id: told
         for one, check in unfinished
         if isinstance(check, Pending) and (told := _progress(one, check, _pace(one, paces))) > one.progress
     }
-    if progress:
-        await queries.set_progress(db, list(progress), list(progress.values()))
-    await queries.put_off_checks(
+    if raised:
+        await moves.set_progress(db, list(raised), list(raised.values()))
+    await checks.put_off_checks(
         db,
         [one.attempt_id for one, _ in unfinished],
         [next_check(one, check, _pace(one, paces), provider.capabilities.check_seconds) for one, check in unfinished],
@@ -115,19 +118,19 @@ def _progress(one: Running, check: Pending, pace: Pace | None) -> int:
         return told
     if pace is None or not check.begun:
         return one.progress
-    course = Course(since=0.0, elapsed=one.seconds, p50=pace.p50, p90=pace.p90)
-    return estimate.progress(course, one.progress)
+    timing = Timing(since=0.0, elapsed=one.seconds, p50=pace.p50, p90=pace.p90)
+    return progress(timing, one.progress)
 
 
-def next_check(one: Running, check: Check, pace: Pace | None, least: float) -> float:
+def next_check(one: Running, check: Check, pace: Pace | None, min_seconds: float) -> float:
     """Seconds until it is worth while to ask again. A provider that tells progress is asked as often as it likes."""
     if isinstance(check, Pending) and check.progress is not None:
-        return least
+        return min_seconds
     if pace is None:
-        return max(least, min(5.0, one.seconds / 4))
+        return max(min_seconds, min(5.0, one.seconds / 4))
     if one.seconds < pace.p10 and isinstance(check, Pending) and check.begun:
-        return max(least, min(_LONGEST_PAUSE, pace.p10 - one.seconds))
-    return max(least, min(10.0, (pace.p90 - pace.p10) / 20))
+        return max(min_seconds, min(_LONGEST_PAUSE, pace.p10 - one.seconds))
+    return max(min_seconds, min(10.0, (pace.p90 - pace.p10) / 20))
 
 
 async def _finish(one: Running, check: Done | Failed | Lost, provider: Provider, engine: Engine) -> None:

@@ -238,15 +238,15 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider takes of one model: operations under way at once, and starts a minute."""
 
-    at_once: int
-    a_minute: int | None = None
+    concurrency: int
+    per_minute: int | None = None
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider declares of itself."""
 
     models: Mapping[str, Capacity]
-    at_once: int | None = None
+    concurrency: int | None = None
     """Operations of all models together."""
     checks: int = 500
     """Operations in one call of `check_many`."""

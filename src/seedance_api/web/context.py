@@ -16,8 +16,8 @@ from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.create import Creating
 from seedance_api.generations.follow import Changes, Streams
+from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.read import Reader
-from seedance_api.generations.seal import Seals
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
 from seedance_api.web.body import AnyRequest, Budget
@@ -73,7 +73,7 @@ class Context:
         self.verifying = verifying
         self.posting = posting
         self.probe = Prober(db=db, outbound=posting, pepper=pepper)
-        self.seals = Seals(pepper, public_url)
+        self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()
         self.reader = Reader(db)
         self.changes = Changes()

@@ -85,7 +85,8 @@ class Ark:
         self.name = name
         self.capabilities = Capabilities(
             models={
-                model: Capacity(at_once=served.at_once, a_minute=served.a_minute) for model, served in models.items()
+                model: Capacity(concurrency=served.at_once, per_minute=served.a_minute)
+                for model, served in models.items()
             },
             checks=500,
             check_seconds=max(check_seconds, 1 / list_a_second),

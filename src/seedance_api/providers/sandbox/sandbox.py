@@ -66,7 +66,7 @@ class Sandbox:
         store: ObjectStore,
         scratch: Path,
         renderers: int,
-        at_once: int = 8,
+        concurrency: int = 8,
         heartbeat_seconds: float = 2.0,
         stale_seconds: float = 10.0,
         clock: Callable[[], float] = time.time,
@@ -74,7 +74,9 @@ class Sandbox:
     ) -> None:
         owner = uuid.uuid4().hex
         self.capabilities = Capabilities(
-            models={model.name: Capacity(at_once=at_once) for model in MODELS}, at_once=at_once, check_seconds=0.5
+            models={model.name: Capacity(concurrency=concurrency) for model in MODELS},
+            concurrency=concurrency,
+            check_seconds=0.5,
         )
         self._records = Records(store)
         self._stale_seconds, self._clock = stale_seconds, clock

@@ -7,8 +7,8 @@ import msgspec
 from seedance_api.catalog.check import Accepted, check
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.request import Request
-from seedance_api.generations.route import Offer, Router, allowed
-from seedance_api.generations.seal import Seals
+from seedance_api.generations.pseudonym import Pseudonyms
+from seedance_api.routing.router import Offer, Router, allowed
 
 NOW = datetime(2026, 11, 24, 5, 59, 59, tzinfo=UTC)
 END = datetime(2026, 11, 24, 6, tzinfo=UTC)
@@ -50,16 +50,16 @@ def test_a_model_is_served_until_the_second_it_ends() -> None:
 
 
 def test_a_seal_is_the_same_for_ever_and_says_nothing() -> None:
-    seals = Seals(b"p" * 32, "https://video.example.org/")
+    seals = Pseudonyms(b"p" * 32, "https://video.example.org/")
     assert seals.customer("acc_1") == seals.customer("acc_1") != seals.customer("acc_2")
     assert len(seals.customer("acc_1")) == 64
     assert "acc_1" not in seals.customer("acc_1")
-    assert Seals(b"q" * 32).customer("acc_1") != seals.customer("acc_1")
+    assert Pseudonyms(b"q" * 32).customer("acc_1") != seals.customer("acc_1")
     assert "p" * 8 not in repr(seals)
 
 
 def test_a_callback_is_good_for_its_own_attempt_only() -> None:
-    seals = Seals(b"p" * 32, "https://video.example.org/")
+    seals = Pseudonyms(b"p" * 32, "https://video.example.org/")
     url = seals.callback_url("att_1")
     assert url is not None
     attempt, token = url.removeprefix("https://video.example.org/v1/callbacks/").split("/")
@@ -67,4 +67,4 @@ def test_a_callback_is_good_for_its_own_attempt_only() -> None:
     assert not seals.is_callback("att_2", token)
     assert not seals.is_callback(attempt, token[:-1] + ("0" if token[-1] != "0" else "1"))
     assert not seals.is_callback(attempt, "é")
-    assert Seals(b"p" * 32).callback_url("att_1") is None
+    assert Pseudonyms(b"p" * 32).callback_url("att_1") is None

@@ -12,11 +12,13 @@ from generations.test_plans import plan
 from seedance_api.api.view import Video, video
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import courses, queries
+from seedance_api.generations.estimates import Estimates
+from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Writer
+from seedance_api.routing import progress
 
-SOURCE = Path(courses.__file__).read_text()
+SOURCE = Path(progress.__file__).read_text()
 RUN = """
 UPDATE generation SET state = $2, started_at = now() - $3 * interval '1 second', progress = $4 WHERE id = $1
 """
@@ -29,7 +31,7 @@ DURATION = "INSERT INTO duration VALUES ('up', 'seedance-2.0-mini', '480p', 4, 1
 
 async def read(db: Database, generation_id: str) -> Seen:
     """As a GET and a list do."""
-    (seen,) = await courses.mark(db, await queries.seen_by_ids(db, [generation_id]))
+    (seen,) = await Estimates(db).add(await reads.seen_by_ids(db, [generation_id]))
     return seen
 
 
@@ -48,19 +50,19 @@ def test_one_under_way_is_compared_with_its_like(
     async def verb(db: Database) -> None:
         made = await Writer(db)(new(await owner(db), provider="up"))
         one = made.generation_id
-        assert (await read(db, one)).course is None
+        assert (await read(db, one)).timing is None
         await db.execute(RUN, one, state, 20.0, 99 if state == "storing" else 0)
-        assert (await read(db, one)).course is None  # like none that was made before
+        assert (await read(db, one)).timing is None  # like none that was made before
         assert shown(await read(db, one)).eta is None
         await db.execute(DURATION)
         if attempt is not None:
             now = await db.fetchval("SELECT now()")
             await db.execute(ATTEMPT, new_id("att"), one, attempt, 40.0, now if attempt == "succeeded" else None)
         seen = await read(db, one)
-        assert seen.course is not None
-        assert elapsed <= seen.course.elapsed < elapsed + 10
-        assert (seen.course.p50, seen.course.p90) == (60, 100)
-        assert abs(seen.course.since + elapsed - seen.created_at.timestamp()) < 10
+        assert seen.timing is not None
+        assert elapsed <= seen.timing.elapsed < elapsed + 10
+        assert (seen.timing.p50, seen.timing.p90) == (60, 100)
+        assert abs(seen.timing.since + elapsed - seen.created_at.timestamp()) < 10
         assert progress <= shown(seen).progress <= progress + 10
         assert shown(seen).eta == pytest.approx(seen.created_at.timestamp() - elapsed + 60, abs=10)
         assert shown(msgspec.structs.replace(seen, provider="sandbox")).progress == seen.progress
@@ -74,7 +76,7 @@ def test_a_finished_one_asks_for_nothing(database_url: str) -> None:
         await db.execute(DURATION)
         await db.execute("UPDATE generation SET state = 'canceled', started_at = now(), finished_at = now()")
         seen = await read(db, one)
-        assert (seen.course, shown(seen).eta, shown(seen).queue_position) == (None, None, None)
+        assert (seen.timing, shown(seen).eta, shown(seen).queue_position) == (None, None, None)
 
     with_database(database_url, verb)
 
@@ -103,4 +105,4 @@ def test_nothing_is_asked_where_nothing_is_under_way() -> None:
         def __getattr__(self, name: str) -> None:
             raise AssertionError("the database was asked")
 
-    assert asyncio.run(courses.mark(Nothing(), [])) == []  # pyright: ignore[reportArgumentType]
+    assert asyncio.run(Estimates(Nothing()).add([])) == []  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""Permits: what a provider may be given in a minute, and the gate that trouble closes, by many processes at once."""
+"""Admission: what a provider may be given in a minute, and what trouble keeps from it, by many processes at once."""
 
 import asyncio
 
@@ -6,22 +6,22 @@ import pytest
 
 from generations.kit import engine, new, owner, sandbox, with_database
 from seedance_api.foundation.db import Database
-from seedance_api.generations import gates
 from seedance_api.generations.dispatch import dispatch
-from seedance_api.generations.permit import learn, permit, permits
-from seedance_api.generations.route import Offer, Router
 from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Busy, Capacity, Started
+from seedance_api.routing import circuit_breaker, durations
+from seedance_api.routing.admission import admit, admit_many, learn
+from seedance_api.routing.router import Offer, Router
 
 
 async def ask(db: Database, model: str = "m", capacity: Capacity | None = None) -> float:
     async with db.transaction() as connection:
-        return await permit(connection, "ark", model, capacity)
+        return await admit(connection, "ark", model, capacity)
 
 
 def test_no_minute_has_more_starts_than_it_may(database_url: str) -> None:
     async def verb(db: Database) -> None:
-        capacity = Capacity(at_once=100, a_minute=60)
+        capacity = Capacity(concurrency=100, per_minute=60)
         waits = await asyncio.gather(*(ask(db, capacity=capacity) for _ in range(40)))
         burst = 60 // 20
         assert sum(wait == 0 for wait in waits) == burst
@@ -36,7 +36,7 @@ def test_no_minute_has_more_starts_than_it_may(database_url: str) -> None:
     with_database(database_url, verb)
 
 
-def test_after_trouble_one_probe_goes_and_its_success_opens_the_gate(database_url: str) -> None:
+def test_after_trouble_one_probe_goes_and_its_success_closes_the_breaker(database_url: str) -> None:
     async def verb(db: Database) -> None:
         assert await ask(db) == 0
         assert await learn(db, "ark", "m", Busy("full", wait_seconds=30)) is not None
@@ -47,9 +47,9 @@ def test_after_trouble_one_probe_goes_and_its_success_opens_the_gate(database_ur
         assert sum(wait == 0 for wait in waits) == 1
         assert await learn(db, "ark", "m", Started({"id": "1"})) is None
         assert await asyncio.gather(*(ask(db) for _ in range(20))) == [0.0] * 20
-        (gate,) = await gates.of_providers(db, ["ark"])
-        assert (gate.failures, gate.reason) == (0, None)
-        assert 0.5 < gate.share < 1
+        (breaker,) = await circuit_breaker.of_providers(db, ["ark"])
+        assert (breaker.failures, breaker.reason) == (0, None)
+        assert 0.5 < breaker.share < 1
 
     with_database(database_url, verb)
 
@@ -64,7 +64,7 @@ def test_trouble_with_one_model_leaves_the_others(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(("regions", "moved"), [(None, True), (["ap"], True), (["cn"], False)])
-def test_the_queue_behind_a_closed_gate_goes_where_its_data_may(
+def test_the_queue_behind_an_open_breaker_goes_where_its_data_may(
     database_url: str, regions: list[str] | None, moved: bool
 ) -> None:
     async def verb(db: Database) -> None:
@@ -144,7 +144,7 @@ def test_one_account_has_no_more_under_way_at_an_upstream_than_it_may(database_u
         for _ in range(9):
             await Writer(db)(new(many, provider="one"))
         await Writer(db)(new(few, provider="one"))
-        parts = engine(db, providers={"one": sandbox("one", 8, region="ap")}, an_account=3)
+        parts = engine(db, providers={"one": sandbox("one", 8, region="ap")}, account_concurrency=3)
         assert await dispatch("one", parts) == 4
         assert await dispatch("one", parts) == 0
         counts = await db.fetch("SELECT account_id, count(*) FROM generation WHERE state = 'submitting' GROUP BY 1")
@@ -166,8 +166,8 @@ def test_durations_are_learnt(database_url: str) -> None:
                 await connection.execute(
                     "UPDATE attempt SET sent_at = now() - $1 * interval '1 second'", float(100 + at * 37 % 100)
                 )
-                await gates.learn_durations(connection, [("att_1", made.order)])
-        pace = await gates.pace_of(db, "one", made.order)
+                await durations.learn_durations(connection, [("att_1", made.order)])
+        pace = await durations.pace_of(db, "one", made.order)
         assert pace is not None
         assert 100 < pace.p10 < 130, pace
         assert 130 < pace.p50 < 170, pace
@@ -176,11 +176,11 @@ def test_durations_are_learnt(database_url: str) -> None:
     with_database(database_url, verb)
 
 
-def test_an_older_answer_does_not_open_a_gate_that_was_closed_since(database_url: str) -> None:
+def test_an_older_answer_does_not_close_a_breaker_that_was_opened_since(database_url: str) -> None:
     async def verb(db: Database) -> None:
         await learn(db, "ark", "m", Busy("slow down", wait_seconds=0))
         async with db.transaction() as connection:
-            (given,) = await permits(connection, "ark", "m", None, 1)
+            (given,) = await admit_many(connection, "ark", "m", None, 1)
         await learn(db, "ark", "m", Busy("slow down", wait_seconds=60))
         await learn(db, "ark", "m", Started({"id": "1"}), given.failures)
         assert await ask(db) > 59
@@ -194,7 +194,7 @@ def test_a_model_that_has_ended_at_one_upstream_is_made_at_another(database_url:
     async def verb(db: Database) -> None:
         me = await owner(db)
         await Writer(db)(new(me, provider="one", livemode=True))
-        other = {"seedance-2.0": Capacity(at_once=1)}
+        other = {"seedance-2.0": Capacity(concurrency=1)}
         offers = {
             "one": Offer(models={"seedance-2.0": None}),
             "two": Offer(models={"seedance-2.0-mini": None}),

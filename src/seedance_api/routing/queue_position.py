@@ -1,4 +1,4 @@
-"""Places in the queue: how many generations would be started before one, as the fair dispatch goes about it.
+"""Queue positions: how many generations would be started before one, and one, as the fair dispatch goes about it.
 
 An estimate: who else comes, what is canceled and which slots are free is not known. It is worked out for all that wait
 at a provider together, and at most once a second in each process, so that it costs the same however many ask.
@@ -11,27 +11,25 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from seedance_api.foundation.db import Database
-from seedance_api.generations.rows import Seen
-from seedance_api.generations.states import State
 
-MOST = 1000
-"""Places that are told apart; what is further behind is said to be here."""
+MAX_POSITION = 1000
+"""Positions that are told apart; what is further behind is said to be here."""
 
 _FRESH_SECONDS = 1.0
 _NEWS_SECONDS = 0.2
-_LOAD_MOST = 0.05
+_MAX_LOAD = 0.05
 
 
 class _Line(msgspec.Struct, frozen=True):
     """The queue of a provider at a moment of the process's clock. `whole` says that nothing more was waiting."""
 
-    places: Mapping[str, int]
+    positions: Mapping[str, int]
     whole: bool
     at: float
     took: float
 
 
-class Places:
+class QueuePositions:
     """Knows the queues of the providers."""
 
     def __init__(self, db: Database) -> None:
@@ -39,47 +37,35 @@ class Places:
         self._lines: dict[str, _Line] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def mark(self, found: Sequence[Seen]) -> list[Seen]:
-        """The same generations, those that wait with their places."""
-        waiting: dict[str, list[str]] = {}
-        for seen in found:
-            if seen.state is State.QUEUED:
-                waiting.setdefault(seen.provider, []).append(seen.id)
-        if not waiting:
-            return list(found)
-        places: dict[str, int] = {}
-        for provider, ids in waiting.items():
-            line = await self._line(provider, ids)
-            places |= {one: line.places.get(one, MOST) for one in ids if one in line.places or not line.whole}
-        return [
-            msgspec.structs.replace(seen, queue_position=places[seen.id]) if seen.id in places else seen
-            for seen in found
-        ]
+    async def of(self, provider: str, ids: Sequence[str]) -> dict[str, int]:
+        """The positions of those of these generations that wait at a provider."""
+        line = await self._line(provider, ids)
+        return {one: line.positions.get(one, MAX_POSITION) for one in ids if one in line.positions or not line.whole}
 
     async def _line(self, provider: str, ids: Sequence[str]) -> _Line:
         async with self._locks.setdefault(provider, asyncio.Lock()):
             line = self._lines.get(provider)
             if line is None or not _serves(line, ids, time.monotonic()):
                 started = time.monotonic()
-                places, whole = await _queue(self._db, provider)
+                positions, whole = await _queue(self._db, provider)
                 at = time.monotonic()
-                line = self._lines[provider] = _Line(places, whole, at, at - started)
+                line = self._lines[provider] = _Line(positions, whole, at, at - started)
             return line
 
 
 def _serves(line: _Line, ids: Sequence[str], now: float) -> bool:
     """Whether it is new enough: a generation that it does not know asks for a newer one, if it can be in that."""
-    known = not line.whole or all(one in line.places for one in ids)
-    return now - line.at < max(_FRESH_SECONDS if known else _NEWS_SECONDS, line.took / _LOAD_MOST)
+    known = not line.whole or all(one in line.positions for one in ids)
+    return now - line.at < max(_FRESH_SECONDS if known else _NEWS_SECONDS, line.took / _MAX_LOAD)
 
 
 async def _queue(db: Database, provider: str) -> tuple[dict[str, int], bool]:
-    """The places of the first of the queue, and whether they are all there are.
+    """The positions of the first of the queue, and whether they are all there are.
 
     They are in the order in which the dispatch would start them if all models had free slots.
 
     The accounts that wait are found by a walk from one to the next in the index; of each only as many are looked at as
-    would fill the first places, shared among all, ten times over.
+    would fill the first positions, shared among all, ten times over.
     """
     found = await db.fetch(
         """
@@ -116,7 +102,7 @@ async def _queue(db: Database, provider: str) -> tuple[dict[str, int], bool]:
         ORDER BY coalesce(busy.under_way, 0) + next.turn, next.id LIMIT $2
         """,
         provider,
-        MOST,
+        MAX_POSITION,
     )
-    places = {record["id"]: place for place, record in enumerate(found, 1)}
-    return places, len(found) < MOST and not any(record["cut"] for record in found)
+    positions = {record["id"]: position for position, record in enumerate(found, 1)}
+    return positions, len(found) < MAX_POSITION and not any(record["cut"] for record in found)

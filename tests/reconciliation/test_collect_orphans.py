@@ -14,8 +14,8 @@ from seedance_api.catalog.request import Facts
 from seedance_api.doctor.examine import examine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.collect import LIMITS, Collected, Limits, collect
 from seedance_api.generations.write import Writer
+from seedance_api.reconciliation.collect_orphans import LIMITS, Collected, Limits, collect_orphans
 from seedance_api.references.queries import NewFile
 
 OLD = Limits(age=timedelta(seconds=-60))
@@ -57,23 +57,25 @@ def test_what_no_row_names_is_watched_for_a_day_and_three_days_in_the_trash(data
         orphans = ["content/vid_x/1/video.mp4", "doctor/obj_x", "files/orphan", "sandbox/att_x/job.json"]
         await uploaded(db, "files/mine")
         await put(store, "files/mine", *orphans)
-        assert await collect(db, store) == Collected(seen=5), "they are not an hour old, and may still get a row"
+        assert await collect_orphans(db, store) == Collected(seen=5), (
+            "they are not an hour old, and may still get a row"
+        )
 
         for hours in (0, 1, 22.9):
             await passes(db, hours=hours)
-            assert await collect(db, store, OLD) == Collected(seen=5), f"{hours} hours later"
+            assert await collect_orphans(db, store, OLD) == Collected(seen=5), f"{hours} hours later"
         assert await there(store) == sorted(["files/mine", *orphans])
 
         await passes(db, hours=0.2)
-        assert await collect(db, store, OLD) == Collected(seen=5, due=4, trashed=4)
+        assert await collect_orphans(db, store, OLD) == Collected(seen=5, due=4, trashed=4)
         trash = sorted(f"trash/{key}" for key in orphans)
         assert await there(store) == ["files/mine", *trash]
 
         await passes(db, hours=71.9)
-        assert await collect(db, store, OLD) == Collected(seen=1)
+        assert await collect_orphans(db, store, OLD) == Collected(seen=1)
         assert await there(store) == ["files/mine", *trash]
         await passes(db, hours=0.2)
-        assert await collect(db, store, OLD) == Collected(seen=1, emptied=4)
+        assert await collect_orphans(db, store, OLD) == Collected(seen=1, emptied=4)
         assert await there(store) == ["files/mine"]
         assert await db.fetchval("SELECT count(*) FROM unowned_object") == 0
 
@@ -86,17 +88,17 @@ def test_one_look_a_day_later_is_not_enough(database_url: str) -> None:
     async def verb(db: Database) -> None:
         store = await claimed(db)
         await put(store, "files/a")
-        await collect(db, store, OLD)
+        await collect_orphans(db, store, OLD)
         await passes(db, hours=12)
         await uploaded(db, "files/a")
-        await collect(db, store, OLD)
+        await collect_orphans(db, store, OLD)
         await db.execute("DELETE FROM generation_media")
         await db.execute("DELETE FROM file")
-        await collect(db, store, OLD)
+        await collect_orphans(db, store, OLD)
         await passes(db, hours=13)
-        assert (await collect(db, store, OLD)).trashed == 0
+        assert (await collect_orphans(db, store, OLD)).trashed == 0
         await passes(db, hours=12)
-        assert (await collect(db, store, OLD)).trashed == 1
+        assert (await collect_orphans(db, store, OLD)).trashed == 1
 
     with_database(database_url, verb)
 
@@ -114,9 +116,9 @@ def test_nothing_goes_when_too_much_would(database_url: str, orphans: int, all_o
         )
         await named_files(db, [f"files/{number}" for number in range(all_of_them - orphans)])
         await put(store, *(f"content/vid_{number}/1/video.mp4" for number in range(orphans)))
-        await collect(db, store, OLD)
+        await collect_orphans(db, store, OLD)
         await passes(db, hours=25)
-        done = await collect(db, store, OLD)
+        done = await collect_orphans(db, store, OLD)
         assert (done.stopped, done.trashed) == (("too_many", 0) if stops else (None, orphans))
         assert len([key for key in await there(store) if key.startswith("content/")]) == (orphans if stops else 0)
         notices = await db.fetch("SELECT kind, detail FROM notice")
@@ -125,10 +127,10 @@ def test_nothing_goes_when_too_much_would(database_url: str, orphans: int, all_o
             found = await examine(db, store, accepted=None, tell=lambda _: None)
             assert sum(one.count for one in found) == 0, "they are young"
             await passes(db, hours=2)
-            await collect(db, store, OLD)
+            await collect_orphans(db, store, OLD)
             assert len(await db.fetch("SELECT FROM notice")) == 1, "once a day"
             assert len(await db.fetch("SELECT FROM pgqueuer WHERE entrypoint = 'notify'")) == 1
-            assert (await collect(db, store, OLD, confirmed=True)).trashed == orphans
+            assert (await collect_orphans(db, store, OLD, confirmed=True)).trashed == orphans
 
     with_database(database_url, verb)
 
@@ -151,11 +153,11 @@ def test_what_a_row_names_again_comes_back_out_of_the_trash(database_url: str) -
     async def verb(db: Database) -> None:
         store = await claimed(db)
         await put(store, "files/a", "files/b")
-        await collect(db, store, OLD)
+        await collect_orphans(db, store, OLD)
         await passes(db, hours=25)
-        assert (await collect(db, store, OLD)).trashed == 2
+        assert (await collect_orphans(db, store, OLD)).trashed == 2
         await uploaded(db, "files/a")
-        assert (await collect(db, store, OLD)).restored == 1
+        assert (await collect_orphans(db, store, OLD)).restored == 1
         assert await there(store) == ["files/a", "trash/files/b"]
 
     with_database(database_url, verb)
@@ -182,8 +184,8 @@ def test_what_the_database_knows_to_be_over_goes_at_once(database_url: str) -> N
         await db.execute("UPDATE generation SET deleted_at = now() WHERE id = $1", ids["deleted"])
         await put(store, *(f"content/{one}/1/video.mp4" for one in ids.values()))
         await put(store, *(f"sandbox/att_{name}/job.json" for name in ids))
-        assert (await collect(db, store)).deleted == 0, "they are not an hour old"
-        assert (await collect(db, store, OLD)).deleted == 5
+        assert (await collect_orphans(db, store)).deleted == 0, "they are not an hour old"
+        assert (await collect_orphans(db, store, OLD)).deleted == 5
         left = [f"content/{ids[name]}/1/video.mp4" for name in ("kept", "busy")] + ["sandbox/att_busy/job.json"]
         assert await there(store) == sorted(left)
 
@@ -194,7 +196,7 @@ def test_the_doctor_names_what_was_overlooked_and_not_what_is_watched(database_u
     async def verb(db: Database) -> None:
         store = await claimed(db)
         await put(store, "files/a")
-        await collect(db, store, OLD)
+        await collect_orphans(db, store, OLD)
         found = await examine(db, store, accepted=None, tell=lambda _: None, age=timedelta(seconds=-60))
         assert sum(one.count for one in found) == 0
         await passes(db, hours=27)

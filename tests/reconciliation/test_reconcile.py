@@ -12,13 +12,13 @@ from money.bank import Bank
 from providers.ark.kit import provider
 from seedance_api.doctor.invariants import INVARIANTS, check
 from seedance_api.foundation.db import Database
-from seedance_api.generations import discrepancies
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.discrepancies import Lost as LostAttempt
-from seedance_api.generations.discrepancies import Ours
-from seedance_api.generations.reconcile import Reconciled, compare, reconcile, turned_up
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Check, Done, Failed, Known, Output, Pending
+from seedance_api.reconciliation import discrepancies
+from seedance_api.reconciliation.discrepancies import Lost as LostAttempt
+from seedance_api.reconciliation.discrepancies import Ours
+from seedance_api.reconciliation.reconcile import Reconciled, compare, reconcile, turned_up
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=1)
@@ -135,7 +135,7 @@ def test_what_was_made_too_late_is_booked_once_as_the_operators(
         await db.execute("UPDATE generation SET provider = 'byteplus' WHERE id = $1", made.id)
         async with provider(fake) as ark:
             parts = engine(db, providers={"byteplus": ark})
-            body = {"safety_identifier": parts.seals.customer(bank.me.account_id)}
+            body = {"safety_identifier": parts.pseudonyms.customer(bank.me.account_id)}
             (late,) = fake.make(1, age=600, status="succeeded", body=body)
             await db.execute(
                 """

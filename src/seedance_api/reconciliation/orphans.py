@@ -1,11 +1,11 @@
-"""Unowned: whose an object is by its key, and the table of those that nobody's row names."""
+"""Orphans: whose an object is by its key, and the table of those that nobody's row names."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from seedance_api.foundation.db import Connection, Database
 
-_NOTED_MOST = 100_000
+_MAX_NOTED = 100_000
 """The table's bound. What is not noted for lack of room is noted by a later run, and stays so much longer."""
 
 
@@ -89,7 +89,7 @@ async def note(db: Database, keys: Sequence[str], run: datetime) -> None:
         """,
         list(keys),
         run,
-        _NOTED_MOST,
+        _MAX_NOTED,
     )
 
 
@@ -110,7 +110,7 @@ async def count_due(db: Database, run: datetime, watched: timedelta) -> int:
     )
 
 
-async def due(db: Database, run: datetime, watched: timedelta, most: int, *, trash: bool = False) -> list[str]:
+async def due(db: Database, run: datetime, watched: timedelta, limit: int, *, trash: bool = False) -> list[str]:
     """Some of them; with `trash` of those in the trash."""
     found = await db.fetch(
         """
@@ -121,7 +121,7 @@ async def due(db: Database, run: datetime, watched: timedelta, most: int, *, tra
         """,
         run,
         watched,
-        most,
+        limit,
         trash,
     )
     return [record["key"] for record in found]
@@ -142,14 +142,14 @@ async def replace(db: Database, keys: Sequence[str], by: Sequence[str], run: dat
         )
 
 
-async def watched(db: Database, keys: Sequence[str], most: timedelta) -> set[str]:
+async def watched(db: Database, keys: Sequence[str], longest: timedelta) -> set[str]:
     """Those of these objects that are noted, and not for longer than they may be."""
     found = await db.fetch(
         """
         SELECT key FROM unowned_object WHERE key = ANY ($1) AND first_seen_at > clock_timestamp() - $2::interval
         """,
         list(keys),
-        most,
+        longest,
     )
     return {record["key"] for record in found}
 
@@ -169,7 +169,7 @@ async def counts(db: Database, overdue: timedelta) -> tuple[int, int, int]:
     return found["noted"], found["overdue"], found["trashed"]
 
 
-async def due_examples(db: Database, watched: timedelta, most: int) -> list[str]:
+async def due_examples(db: Database, watched: timedelta, limit: int) -> list[str]:
     """Some keys of what is due, for an operator to look at."""
     found = await db.fetch(
         """
@@ -177,6 +177,18 @@ async def due_examples(db: Database, watched: timedelta, most: int) -> list[str]
         WHERE first_seen_at <= clock_timestamp() - $1::interval AND key NOT LIKE 'trash/%' ORDER BY key LIMIT $2
         """,
         watched,
-        most,
+        limit,
     )
     return [record["key"] for record in found]
+
+
+async def keys_with_rows(db: Database, keys: list[str]) -> set[str]:
+    """Those of the object keys that a row names."""
+    found = await db.fetch(
+        """
+        SELECT object_key FROM asset WHERE object_key = ANY ($1)
+        UNION ALL SELECT object_key FROM file WHERE object_key = ANY ($1)
+        """,
+        keys,
+    )
+    return {record["object_key"] for record in found}

@@ -14,14 +14,15 @@ from seedance_api.billing.books import Books
 from seedance_api.delivery.repair_queries import videos_behind
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide, queries
+from seedance_api.generations import decide
 from seedance_api.generations.purge import purge
+from seedance_api.generations.queries import queue
 from seedance_api.generations.record import record
 from seedance_api.generations.states import FAILURES, AttemptState
 
 _MAX_BATCH = 500
 """Rows that are in memory at once."""
-_LOOKS_AT_ONCE = 16
+_CONCURRENCY = 16
 _CODE = "service_restored"
 _log = structlog.get_logger()
 
@@ -47,7 +48,7 @@ async def recover(db: Database, store: ObjectStore, *, dry_run: bool = False) ->
 
 async def _fail_unsent(db: Database, *, dry_run: bool) -> int:
     books, count, behind = Books(db), 0, ""
-    while page := await queries.unsent_behind(db, behind, _MAX_BATCH):
+    while page := await queue.unsent_behind(db, behind, _MAX_BATCH):
         behind = page[-1].id
         for one in page:
             if dry_run:
@@ -62,10 +63,10 @@ async def _fail_unsent(db: Database, *, dry_run: bool) -> int:
 
 
 async def _purge_gone(db: Database, store: ObjectStore, *, dry_run: bool) -> int:
-    count, behind, gate = 0, "", asyncio.Semaphore(_LOOKS_AT_ONCE)
+    count, behind, room = 0, "", asyncio.Semaphore(_CONCURRENCY)
 
     async def is_there(key: str) -> bool:
-        async with gate:
+        async with room:
             return await objects.exists(store, key)
 
     while page := await videos_behind(db, behind, _MAX_BATCH):

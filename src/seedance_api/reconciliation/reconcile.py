@@ -16,12 +16,13 @@ import structlog
 from seedance_api.billing.settle import book_cost
 from seedance_api.foundation import jobs
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import discrepancies, queries
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.discrepancies import Discrepancy, Ours
-from seedance_api.generations.discrepancies import Lost as LostAttempt
+from seedance_api.generations.queries import reads
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Check, Done, Failed, Known, Lost, Operation, Pending, Provider, Unseen
+from seedance_api.reconciliation import discrepancies
+from seedance_api.reconciliation.discrepancies import Discrepancy, Ours
+from seedance_api.reconciliation.discrepancies import Lost as LostAttempt
 
 _SETTLED = timedelta(minutes=5)
 """Younger tasks and attempts may still be on their way into the other's books."""
@@ -70,7 +71,7 @@ async def _reconcile(provider: Provider, engine: Engine, hours: float) -> Reconc
             operator_must_act=True,
         )
     ours = await discrepancies.ours_since(engine.db, name, since, [_id(task.operation) for task in known])
-    ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.seals.customer)
+    ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.pseudonyms.customer)
     found = compare(name, known, ours, since=since, now=now)
     await discrepancies.store(engine.db, found, [_id(task.operation) for task in known], name)
     await _write_off(found, engine)
@@ -158,7 +159,7 @@ async def _write_off(found: Sequence[Discrepancy], engine: Engine) -> None:
             continue
         async with engine.db.transaction() as connection:
             generation_id = await discrepancies.generation_of(connection, one.attempt_id)
-            sale, order = await queries.sale_of(connection, generation_id)
+            sale, order = await reads.sale_of(connection, generation_id)
             sale = msgspec.structs.replace(sale, tokens=one.detail.get("tokens"), provider=one.provider)
             await book_cost(connection, sale, order, one.attempt_id, engine.books)
             await discrepancies.resolve(connection, one, "made too late: the upstream's bill is the operator's")

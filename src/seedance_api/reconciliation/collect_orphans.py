@@ -1,4 +1,4 @@
-"""Collect: what lies in the object store and no row names goes, slowly, for a row may be missing by mistake.
+"""Collect orphans: what lies in the object store and no row names goes, slowly, for a row may be missing by mistake.
 
 What the database knows to be over (the content of a purged generation, the sandbox's copy of a finished attempt) is
 deleted at once. Of what it merely does not name, deletion is by absence: such an object is noted, and only when run
@@ -15,9 +15,9 @@ from obstore.store import ObjectStore
 
 from seedance_api.foundation import claim, objects
 from seedance_api.foundation.db import Database
-from seedance_api.generations import unowned
 from seedance_api.notifications.outbox import put_daily
 from seedance_api.notifications.rows import Message
+from seedance_api.reconciliation import orphans
 
 TRASH = "trash/"
 PREFIXES = ("content/", "files/", "sandbox/", TRASH)
@@ -57,7 +57,9 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str | None = None
 
 
-async def collect(db: Database, store: ObjectStore, limits: Limits = LIMITS, *, confirmed: bool = False) -> Collected:
+async def collect_orphans(
+    db: Database, store: ObjectStore, limits: Limits = LIMITS, *, confirmed: bool = False
+) -> Collected:
     """One run. With `confirmed` an operator has looked at what would go, and however much it is, it does.
 
     Nothing is deleted from a store that carries another installation's id.
@@ -65,15 +67,15 @@ async def collect(db: Database, store: ObjectStore, limits: Limits = LIMITS, *, 
     if not await claim.agrees(db, store):
         await _alarm(db, "foreign_store", 0, 0)
         return Collected(stopped="foreign_store")
-    run = await unowned.begin(db)
+    run = await orphans.begin(db)
     seen, deleted = 0, 0
     for prefix in _LOOKED_AT:
         async for page in objects.listed(store, prefix):
             seen += len(page)
             deleted += await _look(db, store, [key for key, at in page if at < run - limits.age], run)
     restored = await _look_into_trash(db, store, run)
-    await unowned.forget_unseen(db, run)
-    due = await unowned.count_due(db, run, limits.watched)
+    await orphans.forget_unseen(db, run)
+    due = await orphans.count_due(db, run, limits.watched)
     stopped = due > limits.count and due > limits.share * seen and not confirmed
     if stopped:
         await _alarm(db, "too_many", due, seen)
@@ -93,20 +95,20 @@ async def collect(db: Database, store: ObjectStore, limits: Limits = LIMITS, *, 
 
 async def _look(db: Database, store: ObjectStore, keys: Sequence[str], run: datetime) -> int:
     """Delete what is known to be over, and note what nobody names; returns how many were deleted."""
-    over, nobodys = await unowned.judge(db, keys)
+    over, nobodys = await orphans.judge(db, keys)
     await objects.delete(store, over)
-    await unowned.note(db, nobodys, run)
+    await orphans.note(db, nobodys, run)
     return len(over)
 
 
 async def _throw_away(db: Database, store: ObjectStore, run: datetime, watched: timedelta) -> int:
     """Move what is due to the trash: what nobody names even now. A kill in between leaves it in either place."""
     count = 0
-    while keys := await unowned.due(db, run, watched, _PAGE):
-        _, nobodys = await unowned.judge(db, keys)
+    while keys := await orphans.due(db, run, watched, _PAGE):
+        _, nobodys = await orphans.judge(db, keys)
         for key in nobodys:
             count += await objects.move(store, key, TRASH + key)
-        await unowned.replace(db, keys, [TRASH + key for key in nobodys], run)
+        await orphans.replace(db, keys, [TRASH + key for key in nobodys], run)
     return count
 
 
@@ -115,11 +117,11 @@ async def _look_into_trash(db: Database, store: ObjectStore, run: datetime) -> i
     count = 0
     async for page in objects.listed(store, TRASH):
         keys = [key.removeprefix(TRASH) for key, _ in page]
-        named = await unowned.named(db, keys)
+        named = await orphans.named(db, keys)
         for key in named:
             if not await objects.exists(store, key):
                 count += await objects.move(store, TRASH + key, key)
-        await unowned.note(db, [TRASH + key for key in keys if key not in named], run)
+        await orphans.note(db, [TRASH + key for key in keys if key not in named], run)
     if count:
         _log.warning("collect.restored", count=count)
     return count
@@ -127,9 +129,9 @@ async def _look_into_trash(db: Database, store: ObjectStore, run: datetime) -> i
 
 async def _empty_trash(db: Database, store: ObjectStore, run: datetime, trashed: timedelta) -> int:
     count = 0
-    while keys := await unowned.due(db, run, trashed, _PAGE, trash=True):
+    while keys := await orphans.due(db, run, trashed, _PAGE, trash=True):
         await objects.delete(store, keys)
-        await unowned.replace(db, keys, [], run)
+        await orphans.replace(db, keys, [], run)
         count += len(keys)
     return count
 

@@ -1,4 +1,4 @@
-"""Tidy: what is left to delete once a generation is finished, and again once its owner deletes it."""
+"""Clean up: what is left to delete once a generation is finished, and again once its owner deletes it."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,24 +7,25 @@ import structlog
 from seedance_api.delivery.receipt_queries import insert_deletion
 from seedance_api.foundation import jobs, kill_points, objects
 from seedance_api.foundation.idempotency import forget_expired
-from seedance_api.generations import drafts, queries
+from seedance_api.generations import drafts
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.erase import delete_old_prompts, delete_prompt
 from seedance_api.generations.purge import purge
+from seedance_api.generations.queries import reads
 from seedance_api.references.queries import expired_files, inline_files_of
 
-_MOST = 500
+_MAX_BATCH = 500
 _AGAIN_SECONDS = 600.0
 _UPSTREAM_SECONDS = 86_400.0
 """What an upstream will not delete is left to its own end after a day."""
 _log = structlog.get_logger()
 
 
-async def tidy(generation_id: str, engine: Engine) -> None:
+async def clean_up(generation_id: str, engine: Engine) -> None:
     """Have the providers delete their copies; of a deleted generation also delete what is ours."""
-    found = await queries.leftovers(engine.db, generation_id)
+    found = await reads.leftovers(engine.db, generation_id)
     if found is not None and found.drafting and await drafts.end_over(engine.db, 1, generation_id):
-        found = await queries.leftovers(engine.db, generation_id)
+        found = await reads.leftovers(engine.db, generation_id)
     if found is None:
         return
     async with engine.db.transaction() as connection:  # before what may fail here, for nobody sweeps for it
@@ -42,7 +43,7 @@ async def tidy(generation_id: str, engine: Engine) -> None:
 
 async def forget(attempt_id: str, engine: Engine) -> None:
     """Have a provider delete its copy, and note it for the receipt; again in a while if it is not certainly gone."""
-    found = await queries.leftover(engine.db, attempt_id)
+    found = await reads.leftover(engine.db, attempt_id)
     provider = engine.providers.get(found.provider) if found is not None else None
     if found is None or provider is None:
         return
@@ -64,8 +65,8 @@ async def forget(attempt_id: str, engine: Engine) -> None:
 
 async def expire(engine: Engine) -> None:
     """End what is past its time: drafts, prompts and inline inputs of finished generations, and uploaded files."""
-    ended = await _until_none(lambda: drafts.end_over(engine.db, _MOST))
-    prompts = await _until_none(lambda: delete_old_prompts(engine.db, _MOST))
+    ended = await _until_none(lambda: drafts.end_over(engine.db, _MAX_BATCH))
+    prompts = await _until_none(lambda: delete_old_prompts(engine.db, _MAX_BATCH))
     files = await _until_none(lambda: _expire_files(engine))
     count = ended + prompts + files + await forget_expired(engine.db)
     if count:
@@ -81,7 +82,7 @@ async def _until_none(some: Callable[[], Awaitable[int]]) -> int:
 
 
 async def _expire_files(engine: Engine) -> int:
-    return await remove_files(await expired_files(engine.db, _MOST), engine)
+    return await remove_files(await expired_files(engine.db, _MAX_BATCH), engine)
 
 
 async def remove_files(ids: list[str], engine: Engine) -> int:

@@ -1,4 +1,4 @@
-"""Mend: content whose object is gone, torn or changed is fetched again, while its provider still has it.
+"""Repair: content whose object is gone, torn or changed is fetched again, while its provider still has it.
 
 A disk may lose what it said it had written, or give back other bytes; the row then names an object that is not there,
 not whole, or not what was put there.
@@ -14,9 +14,9 @@ from seedance_api.delivery.repair_queries import note_lost, replace_assets
 from seedance_api.delivery.rows import Suspect
 from seedance_api.delivery.store import Unstored, discard
 from seedance_api.foundation import objects
-from seedance_api.generations import queries
 from seedance_api.generations.advance import Engine
-from seedance_api.generations.rows import Mendable
+from seedance_api.generations.queries import reads
+from seedance_api.generations.rows import Repairable
 from seedance_api.notifications.outbox import put
 from seedance_api.notifications.rows import Message
 
@@ -25,9 +25,9 @@ LOST_SECONDS = 86_400.0
 _log = structlog.get_logger()
 
 
-async def mend(generation_id: str, engine: Engine) -> bool:
+async def repair(generation_id: str, engine: Engine) -> bool:
     """Fetch a completed video anew if an object of it is damaged; True when it is whole now."""
-    found = await queries.mendable(engine.db, generation_id)
+    found = await reads.repairable(engine.db, generation_id)
     if found is None or await _is_whole(found, engine):
         return found is not None
     provider = engine.providers.get(found.provider)
@@ -61,7 +61,7 @@ async def mend(generation_id: str, engine: Engine) -> bool:
     return True
 
 
-async def _is_whole(found: Mendable, engine: Engine) -> bool:
+async def _is_whole(found: Repairable, engine: Engine) -> bool:
     """All of it is looked at, so that what is whole again counts as whole, and what is damaged as damaged."""
     whole = bool(found.assets)
     for asset in found.assets:
@@ -70,7 +70,7 @@ async def _is_whole(found: Mendable, engine: Engine) -> bool:
     return whole
 
 
-async def _note_lost(found: Mendable, engine: Engine) -> None:
+async def _note_lost(found: Repairable, engine: Engine) -> None:
     """Nobody has the video any more: the operator hears of it, for its customer may have paid and not have it."""
     async with engine.db.transaction() as connection:
         if await note_lost(connection, found.id, LOST_SECONDS):

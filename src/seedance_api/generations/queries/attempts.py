@@ -1,0 +1,230 @@
+"""SQL of attempts: reads, and the guarded moves between states."""
+
+from collections.abc import Sequence
+
+from seedance_api.foundation.db import Connection, Database, row, rows
+from seedance_api.generations.rows import Called, Opened, Tried
+from seedance_api.providers.provider import Operation, Original
+
+
+async def under_way(db: Database, ids: Sequence[str]) -> dict[str, Opened]:
+    """The attempts under way, by their generations."""
+    found = await db.fetch(
+        """
+        SELECT a.*, extract(epoch FROM now() - a.sent_at)::float8 AS seconds_since, 1 + (
+            SELECT count(*) FROM attempt b WHERE b.generation_id = a.generation_id AND b.state = 'lost'
+        ) AS number
+        FROM attempt a
+        WHERE generation_id = ANY ($1) AND state IN ('planned', 'sent', 'acknowledged', 'unknown')
+        """,
+        ids,
+    )
+    return {one.generation_id: one for one in rows(Opened, found)}
+
+
+async def of_generation(db: Database, generation_id: str) -> list[Tried]:
+    """Every attempt at a generation, the first first."""
+    return rows(
+        Tried, await db.fetch("SELECT * FROM attempt WHERE generation_id = $1 ORDER BY created_at, id", generation_id)
+    )
+
+
+async def other_operations(db: Database, attempt: Opened) -> frozenset[str]:
+    """Ids of the operations of other attempts at the same provider that may have been made since it was sent."""
+    found = await db.fetch(
+        """
+        SELECT operation ->> 'id' AS id FROM attempt
+        WHERE provider = $1 AND id <> $2 AND operation IS NOT NULL AND sent_at >= $3::timestamptz - interval '1 hour'
+        """,
+        attempt.provider,
+        attempt.id,
+        attempt.sent_at,
+    )
+    return frozenset(record["id"] for record in found)
+
+
+async def has_rival(db: Database, attempt: Opened) -> bool:
+    """Whether another attempt without an operation may have been sent with the same nonce in the same time.
+
+    No two are; but of one that an older version sent the nonce may not be known.
+    """
+    return await db.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM attempt
+            WHERE provider = $1 AND id <> $2 AND (nonce IS NULL OR nonce = $4) AND operation IS NULL
+              AND (state IN ('sent', 'unknown') OR state = 'lost')
+              AND sent_at >= $3::timestamptz - interval '1 hour'
+        )
+        """,
+        attempt.provider,
+        attempt.id,
+        attempt.sent_at,
+        attempt.nonce,
+    )
+
+
+async def draft_operation(db: Database, generation_id: str) -> Operation | None:
+    """The operation that made the draft that this is the final take of; None when there is no draft."""
+    return await db.fetchval(
+        """
+        SELECT a.operation FROM generation g JOIN attempt a ON a.generation_id = g.draft_id
+        WHERE g.id = $1 AND a.state = 'succeeded'
+        """,
+        generation_id,
+    )
+
+
+async def last_operation(db: Database, generation_id: str) -> Operation | None:
+    """The operation of the newest attempt that has one."""
+    return await db.fetchval(
+        "SELECT operation FROM attempt WHERE generation_id = $1 AND operation IS NOT NULL "
+        "ORDER BY created_at DESC, id DESC LIMIT 1",  # an id has the time of the worker that made it
+        generation_id,
+    )
+
+
+async def is_acknowledged(db: Database, attempt_id: str) -> bool:
+    """Whether it is known that the provider has it."""
+    return await db.fetchval("SELECT state = 'acknowledged' FROM attempt WHERE id = $1", attempt_id) or False
+
+
+async def note_callback(connection: Connection, attempt_id: str, told: str | None) -> Called | None:
+    """Note what a callback said, and that the attempt is due before all; None when it is over or none of ours."""
+    # the generation first, as everybody locks them
+    await connection.execute(
+        """
+        SELECT FROM generation WHERE id = (SELECT generation_id FROM attempt WHERE id = $1) FOR NO KEY UPDATE
+        """,
+        attempt_id,
+    )
+    found = await connection.fetchrow(
+        """
+        WITH called AS (
+            UPDATE attempt SET told = coalesce(told, $2), check_at = to_timestamp(0)
+            WHERE id = $1 AND state IN ('sent', 'unknown', 'acknowledged')
+            RETURNING generation_id, provider, state = 'acknowledged' AS acknowledged
+        ), due AS (
+            UPDATE generation g SET due_at = now() FROM called
+            WHERE g.id = called.generation_id AND NOT called.acknowledged AND g.state = 'submitting'
+        )
+        SELECT * FROM called
+        """,
+        attempt_id,
+        told,
+    )
+    return row(Called, found) if found else None
+
+
+async def plan(connection: Connection, provider: str, ids: list[str], generation_ids: list[str]) -> None:
+    """New attempts at a provider, planned."""
+    await connection.execute(
+        "INSERT INTO attempt (id, generation_id, provider) SELECT n.id, n.g, $3 FROM unnest($1::text[], $2::text[])"
+        " AS n (id, g)",
+        ids,
+        generation_ids,
+        provider,
+    )
+
+
+async def to_sent(
+    connection: Connection, provider: str, ids: Sequence[str], seconds_left: Sequence[float]
+) -> dict[str, int]:
+    """planned → sent, before a byte leaves; returns those that moved, each with its nonce.
+
+    A nonce is free when no attempt waits for an answer with it, and when what was sent with it and given up was sent
+    more than an hour ago: by its time that cannot be taken for this one. When all are taken, no attempt moves.
+    """
+    found = await connection.fetch(
+        """
+        WITH taken AS MATERIALIZED (
+            SELECT nonce FROM attempt WHERE provider = $3 AND state IN ('sent', 'unknown') AND nonce IS NOT NULL
+            UNION
+            SELECT nonce FROM attempt
+            WHERE provider = $3 AND state = 'lost' AND sent_at > now() - interval '1 hour' AND nonce IS NOT NULL
+        ), drawn AS MATERIALIZED (  -- in turn, so that concurrent transactions draw different ones
+            SELECT nextval('attempt_nonce_turn')::smallint AS nonce, number
+            FROM generate_series(1, cardinality($1::text[]) + (SELECT count(*) FROM taken)) AS number
+        ), free AS (
+            SELECT nonce, row_number() OVER (ORDER BY min(number)) AS place
+            FROM drawn WHERE nonce NOT IN (SELECT nonce FROM taken) GROUP BY nonce
+        ), n AS (
+            SELECT * FROM unnest($1::text[], $2::float8[]) WITH ORDINALITY AS n (own_id, seconds_left, place)
+        )
+        UPDATE attempt SET state = 'sent', sent_at = now(), seconds_left = n.seconds_left, nonce = free.nonce
+        FROM n JOIN free USING (place)
+        WHERE id = n.own_id AND state = 'planned' RETURNING id, attempt.nonce
+        """,
+        ids,
+        seconds_left,
+        provider,
+    )
+    return {record["id"]: record["nonce"] for record in found}
+
+
+async def to_acknowledged(connection: Connection, attempt_ids: Sequence[str], operations: Sequence[Operation]) -> None:
+    """sent or unknown → acknowledged."""
+    await connection.execute(
+        """
+        UPDATE attempt SET state = 'acknowledged', operation = n.operation
+        FROM unnest($1::text[], $2::jsonb[]) AS n (own_id, operation)
+        WHERE id = n.own_id AND state IN ('sent', 'unknown')
+        """,
+        attempt_ids,
+        operations,
+    )
+
+
+async def to_unknown(connection: Connection, attempt_id: str, reason: str) -> None:
+    """sent → unknown."""
+    await connection.execute(
+        "UPDATE attempt SET state = 'unknown', reason = $2 WHERE id = $1 AND state = 'sent'",
+        attempt_id,
+        reason,
+    )
+
+
+async def to_rejected(connection: Connection, attempt_id: str, reason: str, original: Original | None) -> None:
+    """planned or sent → rejected."""
+    await connection.execute(
+        """
+        UPDATE attempt SET state = 'rejected', reason = $2, original = $3, resolved_at = now()
+        WHERE id = $1 AND state IN ('planned', 'sent')
+        """,
+        attempt_id,
+        reason,
+        original,
+    )
+
+
+async def to_succeeded(connection: Connection, attempt_ids: Sequence[str]) -> None:
+    """acknowledged → succeeded."""
+    await connection.execute(
+        "UPDATE attempt SET state = 'succeeded', resolved_at = now() WHERE id = ANY ($1) AND state = 'acknowledged'",
+        attempt_ids,
+    )
+
+
+async def to_failed(connection: Connection, attempt_id: str, reason: str, original: Original | None) -> None:
+    """acknowledged → failed."""
+    await connection.execute(
+        """
+        UPDATE attempt SET state = 'failed', reason = $2, original = $3, resolved_at = now()
+        WHERE id = $1 AND state = 'acknowledged'
+        """,
+        attempt_id,
+        reason,
+        original,
+    )
+
+
+async def to_lost(connection: Connection, attempt_id: str, reason: str) -> None:
+    """sent, unknown or acknowledged → lost."""
+    await connection.execute(
+        """
+        UPDATE attempt SET state = 'lost', reason = $2, resolved_at = now()
+        WHERE id = $1 AND state IN ('sent', 'unknown', 'acknowledged')
+        """,
+        attempt_id,
+        reason,
+    )

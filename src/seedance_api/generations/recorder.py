@@ -1,0 +1,78 @@
+"""Recorder: steps that are recorded at one time, in one transaction where they are alike."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from seedance_api.billing.books import Books
+from seedance_api.foundation import kill_points
+from seedance_api.foundation.batch import Batch
+from seedance_api.foundation.db import Database, wait_for_locks
+from seedance_api.generations import decide
+from seedance_api.generations.record import Entry, record_alike
+
+_IMPATIENT_SECONDS = 0.25
+
+
+class Recorder:
+    """Records steps. Up to 64 starts that come together share a transaction, and so do ends."""
+
+    def __init__(self, db: Database, books: Books) -> None:
+        self._db, self._books = db, books
+        self._starts: Batch[Entry, bool] = Batch(self._write, max_items=64, concurrency=2)
+        self._ends: Batch[Entry, bool] = Batch(self._write, max_items=64, concurrency=2)
+
+    async def __call__(self, entry: Entry) -> bool:
+        """Write the step; False, and nothing written, when the claim was lost."""
+        match entry.step:
+            case decide.Acknowledge():
+                together = self._starts
+            case decide.Store():
+                together = self._ends
+            case _:
+                return await self._write_one(entry)
+        try:
+            return await together(entry)
+        except asyncpg.LockNotAvailableError:  # one of those that came together is locked; only that one waits for it
+            return await self._write_one(entry)
+
+    async def _write(self, entries: list[Entry]) -> list[bool | Exception]:
+        try:
+            return [*await self._write_together(entries, _IMPATIENT_SECONDS)]
+        except asyncpg.LockNotAvailableError as error:
+            return [error] * len(entries)
+        except Exception:  # noqa: BLE001 one step with a fault must not take the others down with it
+            return [await self._write_alone(one) for one in entries]
+
+    async def _write_alone(self, entry: Entry) -> bool | Exception:
+        try:
+            return await self._write_one(entry)
+        except Exception as error:  # noqa: BLE001 its own caller hears of it
+            return error
+
+    async def _write_one(self, entry: Entry) -> bool:
+        """What an upstream said, or a finished file, is worth more than one try: a transaction that is broken off,
+        by a deadlock say, has written nothing."""
+        for last in (False, False, True):
+            try:
+                return (await self._write_together([entry]))[0]
+            except asyncpg.TransactionRollbackError:
+                if last:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def _write_together(self, entries: Sequence[Entry], lock_seconds: float | None = None) -> list[bool]:
+        is_end = isinstance(entries[0].step, decide.Store)
+        async with self._db.transaction() as connection:
+            if lock_seconds is not None:
+                await wait_for_locks(connection, lock_seconds)
+            written = await record_alike(connection, entries, self._books)
+            if is_end:
+                kill_points.reach("watch.recorded")
+            else:
+                kill_points.reach("advance.recorded")
+        if is_end:
+            kill_points.reach("watch.committed")
+        else:
+            kill_points.reach("advance.committed")
+        return written
