@@ -53,7 +53,7 @@ Every setting is an environment variable. One that is wrong, or that does not ex
 that a slip of the pen is noticed. Options of a command override the environment. Those marked *alike* must be the same
 on every [machine](operate.md#several-machines) of an installation, and are compared when one starts.
 
-This page is generated from `seedance_api/settings.py`; `python tests/test_docs.py` writes it anew.
+This page is generated from `seedance_api/settings/model.py`; `python tests/test_docs.py` writes it anew.
 
 {table}
 
