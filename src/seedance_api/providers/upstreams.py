@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -85,10 +85,10 @@ class Upstreams(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-def load_upstreams(file: Path, environment: Mapping[str, str] | None) -> Upstreams:
-    """Read the operator's file, whose keys are in the environment. Raises ValueError as `read_upstreams` does.
+def load_upstreams(file: Path, key: Callable[[str], str] | None) -> Upstreams:
+    """Read the operator's file; `key` reads the secret of a name. Raises ValueError as `read_upstreams` does.
 
-    Without an environment the keys are not looked for: enough to show what the file says, and not to call anybody.
+    Without it the keys are not looked for: enough to show what the file says, and not to call anybody.
     """
     try:
         text = file.read_text("utf-8")
@@ -98,13 +98,17 @@ def load_upstreams(file: Path, environment: Mapping[str, str] | None) -> Upstrea
         found = read_upstreams(text)
     except ValueError as error:
         raise ValueError(f"{file}:\n{error}") from None
-    if environment is None:
-        return found
-    bare = [one for one in found.upstreams if not environment.get(one.key_env, "").strip()]
-    if bare:
-        lines = [f"upstreams.{one.name}: the environment variable {one.key_env} holds no key" for one in bare]
+    lines = [f"upstreams.{one.name}: {says}" for one in found.upstreams if key and (says := _keyless(one, key))]
+    if lines:
         raise ValueError("\n".join([f"{file}:", *lines]))
     return found
+
+
+def _keyless(upstream: Upstream, key: Callable[[str], str]) -> str | None:
+    try:
+        return None if key(upstream.key_env) else f"the environment variable {upstream.key_env} holds no key"
+    except ValueError as error:
+        return str(error)
 
 
 def read_upstreams(text: str, *, today: date | None = None) -> Upstreams:
