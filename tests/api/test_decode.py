@@ -12,6 +12,7 @@ from seedance_api.api.forms import Part, assemble
 from seedance_api.api.parse import parse_json
 from seedance_api.api.understand import CreateVideo
 from seedance_api.api.videos import Page
+from seedance_api.api.webhook_forms import CreateEndpoint
 from seedance_api.foundation.errors import AppError
 
 
@@ -39,6 +40,25 @@ def test_an_entry_that_is_wrong_is_named() -> None:
     _, problems = decode(CreateVideo, {"metadata": {"a": "x", "b": 1, "c c": None, "d" * 99: []}}, strict=True)
     assert [one.path for one in problems] == ["metadata[b]", "metadata[c?c]", f"metadata[{'d' * 60}]"]
     assert problems[0].message == "`metadata[b]` must be text (got 1)."
+
+
+def test_every_entry_of_a_list_that_is_wrong_is_named() -> None:
+    _, problems = decode(CreateEndpoint, {"event_types": ["*", 1, "x", None], "url": 5}, strict=True)
+    assert [(one.path, one.message) for one in problems] == [
+        ("event_types[1]", "`event_types[1]` must be text (got 1)."),
+        ("event_types[3]", "`event_types[3]` must be text."),
+        ("url", "`url` must be text (got 5)."),
+    ]
+    _, problems = decode(CreateEndpoint, {"event_types": [1] * 1000}, strict=True)
+    assert len(problems) == 32
+
+
+def test_a_problem_stands_where_its_field_does_and_names_every_kind() -> None:
+    body = {"max_cost": [], "promt": 1, "seconds": {}, "model": 1}
+    _, problems = decode(CreateVideo, body, strict=True)
+    assert [one.path for one in problems] == list(body)
+    assert problems[0].message == "`max_cost` must be a number or text."
+    assert problems[2].message == "`seconds` must be a whole number or text."
 
 
 def test_json_in_a_form_is_told_the_forms_way() -> None:
