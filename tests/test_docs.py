@@ -45,7 +45,8 @@ def settings_page() -> str:
         )
         for one in TABLE
     ]
-    return SETTINGS.format(table=table(("variable", "default", "bounds", "machines", "meaning"), lines))
+    files = ", ".join(f"`SEEDANCE_{one.name}_FILE`" for one in TABLE if one.secret)
+    return SETTINGS.format(table=table(("variable", "default", "bounds", "machines", "meaning"), lines), files=files)
 
 
 SETTINGS = """\
@@ -55,9 +56,14 @@ Every setting is an environment variable. One that is wrong, or that does not ex
 that a slip of the pen is noticed. Options of a command override the environment. Those marked *alike* must be the same
 on every [machine](operate.md#several-machines) of an installation, and are compared when one starts.
 
-This page is generated from `seedance_api/settings.py`; `python tests/test_docs.py` writes it anew.
+This page is generated from `seedance_api/settings/model.py`; `python tests/test_docs.py` writes it anew.
 
 {table}
+
+A setting that may hold a secret can be in a file instead, as Docker and Kubernetes mount them: set the variable of the
+same name with `_FILE` to its path. These are {files}.
+Blanks and line feeds at the ends of the file are ignored. It is an error to set both, and to name a file that cannot be
+read or is empty.
 
 `SEEDANCE_BASE_URL` and `SEEDANCE_API_KEY` are read by the [client](client.md) and ignored by the service.
 """
@@ -219,7 +225,7 @@ def shell_lines(page: str) -> list[str]:
 
 
 def test_the_pages_name_no_setting_that_is_not_there() -> None:
-    known = {f"SEEDANCE_{one.name}" for one in TABLE} | {
+    known = {f"SEEDANCE_{one.name}{end}" for one in TABLE for end in (("", "_FILE") if one.secret else ("",))} | {
         f"SEEDANCE_{one}" for one in ("BASE_URL", "API_KEY", "WEBHOOK_SECRET")
     }
     said = {word for page in PAGES for word in re.findall(r"SEEDANCE_[A-Z_]*[A-Z]", page.read_text())}

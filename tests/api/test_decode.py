@@ -9,6 +9,7 @@ from litestar.datastructures import MultiDict
 
 from seedance_api.api.understand import CreateVideo
 from seedance_api.api.videos import Page
+from seedance_api.api.webhook_forms import CreateEndpoint
 from seedance_api.foundation.errors import AppError
 from seedance_api.web.decode import decode, decode_query
 from seedance_api.web.forms import Part, assemble
@@ -57,6 +58,25 @@ def test_what_was_given_instead_is_said() -> None:
         "`draft` must be true or false.",
         "`duration` must be a whole number (got 5.5).",
     ]
+
+
+def test_every_entry_of_a_list_that_is_wrong_is_named() -> None:
+    _, problems = decode(CreateEndpoint, {"event_types": ["*", 1, "x", None], "url": 5}, strict=True)
+    assert [(one.path, one.message) for one in problems] == [
+        ("event_types[1]", "`event_types[1]` must be text (got 1)."),
+        ("event_types[3]", "`event_types[3]` must be text, not null."),
+        ("url", "`url` must be text (got 5)."),
+    ]
+    _, problems = decode(CreateEndpoint, {"event_types": [1] * 1000}, strict=True)
+    assert len(problems) == 32
+
+
+def test_a_problem_stands_where_its_field_does_and_names_every_kind() -> None:
+    body = {"max_cost": [], "promt": 1, "seconds": {}, "model": 1}
+    _, problems = decode(CreateVideo, body, strict=True)
+    assert [one.path for one in problems] == list(body)
+    assert problems[0].message == "`max_cost` must be a number or text, not a list."
+    assert problems[2].message == "`seconds` must be a whole number or text, not an object."
 
 
 def test_json_in_a_form_is_told_the_forms_way() -> None:

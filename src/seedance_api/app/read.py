@@ -1,6 +1,7 @@
 """What the settings say, and the files that they name. Every command needs some of it."""
 
 import os
+from functools import partial
 
 import structlog
 
@@ -9,7 +10,7 @@ from seedance_api.delivery.certificate import Certificate
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.secrets import read_pepper
 from seedance_api.providers.upstreams import Upstream, load_upstreams
-from seedance_api.settings import Settings
+from seedance_api.settings import Settings, read_secret
 
 
 def database_url(settings: Settings) -> str:
@@ -40,7 +41,7 @@ def read_upstreams_of(settings: Settings, *, keys: bool = True) -> tuple[Upstrea
     file = settings.upstreams or settings.data_dir / "upstreams.toml"
     if settings.upstreams is None and not file.exists():
         return ()
-    found = load_upstreams(file, os.environ if keys else None)
+    found = load_upstreams(file, partial(read_secret, os.environ) if keys else None)
     for warning in found.warnings:
         structlog.get_logger().warning("upstreams.warning", text=warning)
     return found.upstreams

@@ -43,7 +43,7 @@ from seedance_api.providers.provider import Input
 from seedance_api.providers.sandbox.sandbox import Sandbox
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.references.link import link, link_key
-from seedance_api.settings import Settings
+from seedance_api.settings import Settings, read_secret
 from seedance_api.webhooks.schedule import Deliverer
 
 _LINK_SECONDS = 6 * 3600.0
@@ -145,8 +145,8 @@ async def keep(scratch: Scratch) -> None:
 
 
 def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Settings, disk: Disk | None = None) -> Ark:
-    """One upstream, with the key that the environment holds."""
-    key = os.environ.get(upstream.key_env, "").strip()
+    """One upstream, with the key that the environment holds or names the file of."""
+    key = read_secret(os.environ, upstream.key_env)
     return Ark(
         name=upstream.name,
         caller=Caller(base_url=upstream.base_url, bearer=key),

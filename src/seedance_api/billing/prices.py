@@ -1,18 +1,19 @@
 """The price book: what a million video tokens costs us and the customer. Pure: the file, its check, the look-up."""
 
 import itertools
-import tomllib
 from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil
-from typing import Any, cast
+from typing import Annotated, Any
 
 import msgspec
+from pydantic import ValidationError
 
 from seedance_api.catalog.capabilities import Model
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.order import Mode, Order
 from seedance_api.foundation.money import MICRO, is_currency, parse_amount
+from seedance_api.foundation.toml import LISTED, Table, faults, parse_toml
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +34,11 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join([*words, *(["video input"] if self.input_video else [])])
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Row(Table):
     """A line of the book. What it leaves out, it does not depend on. Amounts are a million tokens' worth."""
 
-    models: tuple[str, ...]
-    resolutions: tuple[str, ...] | None = None
+    models: Annotated[tuple[str, ...], LISTED]
+    resolutions: Annotated[tuple[str, ...] | None, LISTED] = None
     input_video: bool | None = None
     audio: bool | None = None
     service_tier: str | None = None
@@ -55,11 +56,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
 
 
-class Currency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Currency(Table):
     """The book in one currency. The margin, in percent of the cost, makes the price of rows without their own."""
 
     margin_percent: str = "0"
-    rows: tuple[Row, ...]
+    rows: Annotated[tuple[Row, ...], LISTED]
 
 
 class Book(msgspec.Struct, frozen=True):
@@ -115,12 +116,7 @@ def cost_of(tokens: int, rate: int) -> int:
 
 def read_book(text: str) -> Book:
     """A book from the operator's TOML. Raises ValueError whose text lists everything that is wrong, a line each."""
-    try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"not TOML: {error}") from None
-    except RecursionError:
-        raise ValueError("not TOML: it is nested too deeply") from None
+    said = parse_toml(text)
     currencies: dict[str, Currency] = {}
     problems: list[str] = []
     for name, part in said.items():
@@ -128,8 +124,10 @@ def read_book(text: str) -> Book:
             problems.append(f"{name}: a section is a currency, such as [USD]")
             continue
         try:
-            currencies[name] = _read_currency(name, cast("dict[str, Any]", part))
-        except (msgspec.ValidationError, ValueError) as error:
+            currencies[name] = _read_currency(name, part)
+        except ValidationError as error:
+            problems += [f"{name}: {line}" for line in faults(error)]
+        except ValueError as error:
             problems += [f"{name}: {line}" for line in str(error).splitlines()]
     if not said:
         problems.append("the book is empty; it needs a section such as [USD]")
@@ -140,13 +138,13 @@ def read_book(text: str) -> Book:
 
 def decode_book(text: str) -> Book:
     """A book that was checked when it was stored: the catalogue may have changed since."""
-    return Book({name: msgspec.convert(part, Currency) for name, part in tomllib.loads(text).items()})
+    return Book({name: Currency.model_validate(part) for name, part in parse_toml(text).items()})
 
 
 def _read_currency(name: str, part: object) -> Currency:
     if not isinstance(part, dict):
         raise ValueError(f"must be a section, [{name}]")  # noqa: TRY004 a fault of the file, not of the program
-    currency = msgspec.convert(part, Currency)
+    currency = Currency.model_validate(part)
     problems = [*_wrong_amounts(currency), *_wrong_names(currency)]
     if not problems:
         problems = [*_overlaps(currency), *_below_cost(currency)]

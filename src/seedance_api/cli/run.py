@@ -160,7 +160,7 @@ def database(settings: Settings, use: Callable[[Embedded], None] | None = None) 
             if use is not None:
                 use(postgres)
             os.environ["SEEDANCE_DATABASE_URL"] = postgres.url
-            yield msgspec.structs.replace(settings, database_url=postgres.url)
+            yield settings.model_copy(update={"database_url": postgres.url})
     except StartError as error:
         fail(str(error), 1)
 

@@ -1,20 +1,19 @@
 """The operator's upstreams, out of `upstreams.toml`: who makes live videos, in which order of preference. Pure."""
 
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, cast
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
 
 import msgspec
+from pydantic import ValidationError
 
-from seedance_api.catalog.capabilities import Cloud, Model
 from seedance_api.catalog.models import MODELS, find
 from seedance_api.catalog.order import Mode
-from seedance_api.providers.table import Cost, Table
+from seedance_api.foundation.toml import below, faults, parse_toml
+from seedance_api.providers.table import Cost, ModelTable, UpstreamTable, list_of_texts
 
 RETIRING = timedelta(days=30)
 """A model that ends within this time is warned about."""
@@ -85,10 +84,10 @@ class Upstreams(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-def load_upstreams(file: Path, environment: Mapping[str, str] | None) -> Upstreams:
-    """Read the operator's file, whose keys are in the environment. Raises ValueError as `read_upstreams` does.
+def load_upstreams(file: Path, key: Callable[[str], str] | None) -> Upstreams:
+    """Read the operator's file; `key` reads the secret of a name. Raises ValueError as `read_upstreams` does.
 
-    Without an environment the keys are not looked for: enough to show what the file says, and not to call anybody.
+    Without it the keys are not looked for: enough to show what the file says, and not to call anybody.
     """
     try:
         text = file.read_text("utf-8")
@@ -98,83 +97,68 @@ def load_upstreams(file: Path, environment: Mapping[str, str] | None) -> Upstrea
         found = read_upstreams(text)
     except ValueError as error:
         raise ValueError(f"{file}:\n{error}") from None
-    if environment is None:
-        return found
-    bare = [one for one in found.upstreams if not environment.get(one.key_env, "").strip()]
-    if bare:
-        lines = [f"upstreams.{one.name}: the environment variable {one.key_env} holds no key" for one in bare]
+    lines = [f"upstreams.{one.name}: {says}" for one in found.upstreams if key and (says := _keyless(one, key))]
+    if lines:
         raise ValueError("\n".join([f"{file}:", *lines]))
     return found
 
 
+def _keyless(upstream: Upstream, key: Callable[[str], str]) -> str | None:
+    try:
+        return None if key(upstream.key_env) else f"the environment variable {upstream.key_env} holds no key"
+    except ValueError as error:
+        return str(error)
+
+
 def read_upstreams(text: str, *, today: date | None = None) -> Upstreams:
     """Read the file. Raises ValueError whose text lists everything that is wrong, a line each, with its place."""
-    try:
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"not TOML: {error}") from None
-    except RecursionError:
-        raise ValueError("not TOML: it is nested too deeply") from None
-    problems: list[str] = []
+    said = parse_toml(text)
+    problems = [f"{below('', key)}: is not known here" for key in said if key != "upstreams"]
     warnings: list[str] = []
-    root = Table("", cast("dict[str, object]", said), problems)
-    tables = root.tables("upstreams")
-    root.end()
+    tables = _tables("upstreams", said.get("upstreams", {}), problems)
     if not tables and not problems:
         problems.append("there is no upstream; it needs a table such as [upstreams.byteplus]")
-    read = [_upstream(name, table, warnings, today or datetime.now(UTC).date()) for name, table in tables.items()]
+    on = today or datetime.now(UTC).date()
+    read = [_upstream(name, table, problems, warnings, on) for name, table in tables.items()]
     if problems:
         raise ValueError("\n".join(problems))
     return Upstreams(upstreams=tuple(one for one in read if one is not None), warnings=tuple(warnings))
 
 
-def _upstream(name: str, table: Table, warnings: list[str], today: date) -> Upstream | None:
+def _tables(place: str, said: object, problems: list[str]) -> dict[str, dict[str, Any]]:
+    """A table of tables."""
+    if not isinstance(said, dict):
+        problems.append(f"{place}: must be a table")
+        return {}
+    parts = cast("dict[str, Any]", said)
+    problems += [f"{below(place, name)}: must be a table" for name, one in parts.items() if not isinstance(one, dict)]
+    return {name: one for name, one in parts.items() if isinstance(one, dict)}
+
+
+def _upstream(
+    name: str, said: dict[str, Any], problems: list[str], warnings: list[str], today: date
+) -> Upstream | None:
+    place, before = below("upstreams", name), len(problems)
     if not _NAME.fullmatch(name) or name in _TAKEN:
-        table.fault("", "the name must be of a-z, 0-9 and -, and not `sandbox`")
-    table.choice("kind", ("ark",))
-    base_url = _base_url(table)
-    cloud = table.choice("cloud", ("volcengine", "byteplus"), default=_cloud_of(base_url) or "")
-    made = {
-        "region": table.text("region"),
-        "data_region": table.text("data_region"),
-        "legal_entity": table.text("legal_entity"),
-        "key_env": table.text("key_env", re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)),
-        "media": table.choice("media", ("link", "data"), default="link"),
-        "callbacks": table.boolean("callbacks", default=True),
-        "list_a_second": table.number("list_a_second", default=1.0, least=0.01, most=100),
-        "result_hosts": table.texts("result_hosts", re.compile(r"\.?[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)),
-        "allow_networks": table.networks("allow_networks"),
-        "result_ports": table.ports("result_ports"),
-    }
-    models = _models(name, table, cloud, warnings, today)
-    table.end()
-    if table.faulty:
+        problems.append(f"{place}: the name must be of a-z, 0-9 and -, and not `sandbox`")
+    table = None
+    try:
+        table = UpstreamTable.model_validate({"kind": None} | said)
+    except ValidationError as error:
+        problems += faults(error, place, first=1)
+    tables = _named(below(place, "models"), said.get("models", {}), problems)
+    models: dict[str, Served] = {}
+    for key, part in tables.items():
+        served = _served(below(below(place, "models"), key), key, part, table, problems)
+        if served is not None and _is_served(name, key, served, warnings, today):
+            models[key] = served
+    # what else is wrong may be why there is none, but for a key that is not known
+    if not tables and all(one.endswith("is not known here") for one in problems[before:]):
+        problems.append(f"{place}.models: must name at least one model")
+    if table is None or len(problems) > before:
         return None
-    return msgspec.convert({"name": name, "kind": "ark", "base_url": base_url, "models": models, **made}, Upstream)
-
-
-def _base_url(table: Table) -> str:
-    url = table.text("base_url").rstrip("/")
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 – reading it checks it
-    except ValueError:
-        table.fault("base_url", "is not a URL")
-        return ""
-    if url and (parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment):
-        table.fault("base_url", "must be https://host/path, without a query")
-    elif url and "@" in parts.netloc:
-        table.fault("base_url", "must not hold a user or a password")
-    elif parts.scheme == "http" and not _is_loopback(parts):
-        table.fault("base_url", "must start with https:// unless it is on this machine")
-    return url
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return parts.hostname == "localhost"
+    facts = table.model_dump(exclude={"cloud", "models"})
+    return Upstream(name=name, models=models, **facts)
 
 
 def _cloud_of(base_url: str) -> Literal["volcengine", "byteplus"] | None:
@@ -185,48 +169,57 @@ def _cloud_of(base_url: str) -> Literal["volcengine", "byteplus"] | None:
     return next((cloud for suffix, cloud in _HOSTS.items() if host == suffix or host.endswith("." + suffix)), None)
 
 
-def _models(name: str, table: Table, cloud: str, warnings: list[str], today: date) -> dict[str, Served]:
-    served: dict[str, Served] = {}
-    tables = table.tables_or_names("models")
-    if not tables and not table.faulty:
-        table.fault("models", "must name at least one model")
-    for key, part in tables.items():
-        model = find(key)
-        if model is None or model.name != key:
-            names = ", ".join(known.name for known in MODELS)
-            part.fault("", f"is not the name of a model; there are {names}")
-            continue
-        one = _served(model, part, next((entry for entry in model.clouds if entry.cloud == cloud), None))
-        if _is_served(name, model, one, warnings, today):
-            served[key] = one
-    return served
+def _named(place: str, said: object, problems: list[str]) -> dict[str, dict[str, Any]]:
+    """A table of tables, or a list of names with nothing to say about each."""
+    if not isinstance(said, list):
+        return _tables(place, said, problems)
+    try:
+        names = list_of_texts(cast("object", said))
+    except ValueError as error:
+        problems.append(f"{place}: {error}")
+        return {}
+    problems += [f"{place}: names {name} twice" for name in {name for name in names if names.count(name) > 1}]
+    return {name: {} for name in names}
 
 
-def _served(model: Model, table: Table, cloud: Cloud | None) -> Served:
-    given = table.text("id", re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII), default="")
-    if not given and cloud is None:
-        table.fault("id", "must be given, or `cloud` (volcengine or byteplus) for the upstream")
-    ends_at = table.moment("ends_at") or (cloud.ends_at if cloud else None)
-    served = Served(
-        ids=(given,) if given else (cloud.ids if cloud else ()),
-        at_once=int(table.number("at_once", default=10, least=1, most=100_000, whole=True)),
-        a_minute=int(table.number("a_minute", default=600, least=1, most=1_000_000, whole=True)),
-        ends_at=ends_at,
-        costs=table.costs("cost", model),
+def _served(
+    place: str, name: str, said: dict[str, Any], upstream: UpstreamTable | None, problems: list[str]
+) -> Served | None:
+    model = find(name)
+    if model is None or model.name != name:
+        names = ", ".join(known.name for known in MODELS)
+        problems.append(f"{place}: is not the name of a model; there are {names}")
+        return None
+    try:
+        table = ModelTable.model_validate(said, context=model)
+    except ValidationError as error:
+        problems += faults(error, place, first=1)
+        return None
+    if upstream is None:
+        return None
+    chosen = upstream.cloud or _cloud_of(upstream.base_url)
+    cloud = next((entry for entry in model.clouds if entry.cloud == chosen), None)
+    if not table.id and cloud is None:
+        problems.append(f"{place}.id: must be given, or `cloud` (volcengine or byteplus) for the upstream")
+    return Served(
+        ids=(table.id,) if table.id else (cloud.ids if cloud else ()),
+        at_once=table.at_once,
+        a_minute=table.a_minute,
+        ends_at=table.ends_at or (cloud.ends_at if cloud else None),
+        costs=table.cost,
     )
-    table.end()
-    return served
 
 
-def _is_served(name: str, model: Model, served: Served, warnings: list[str], today: date) -> bool:
+def _is_served(upstream: str, name: str, served: Served, warnings: list[str], today: date) -> bool:
     """Whether the model is still to be had there. The day on which it ends already counts as ended."""
-    if served.ends_at is None:
+    model = find(name)
+    if served.ends_at is None or model is None:
         return True
     instead = f"; its successor is {model.replacement}" if model.replacement else ""
     ends_on = served.ends_at.date()
     if ends_on <= today:
-        warnings.append(f"upstreams.{name}: {model.name} ended there on {ends_on} and is not served{instead}")
+        warnings.append(f"upstreams.{upstream}: {name} ended there on {ends_on} and is not served{instead}")
         return False
     if ends_on - today <= RETIRING:
-        warnings.append(f"upstreams.{name}: {model.name} ends there on {ends_on}{instead}")
+        warnings.append(f"upstreams.{upstream}: {name} ends there on {ends_on}{instead}")
     return True

@@ -1,29 +1,37 @@
-"""Decoding that reports everything wrong at once: each field is converted by itself."""
+"""Decoding that reports everything wrong at once, in the words of the API."""
 
 import difflib
-import functools
 import re
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
-from types import NoneType
-from typing import Any, TypeVar, cast, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from litestar.datastructures import MultiDict
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from seedance_api.catalog.words import got
 from seedance_api.foundation.errors import Problem
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 _UNKNOWN_MOST = 32
-_FALSE_OR_TRUE = {"on": True, "yes": True, "off": False, "no": False}
-"""What forms say beside true, false, 1 and 0."""
-_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{0,20})?(?:[eE][+]?[0-9]{1,2})?")
-_EXPECTED = re.compile(r"[Ee]xpected (.+?)(?: - at `\$(.*)`)?\Z", re.DOTALL)
-_ONE_OF = {"str": "text", "int": "a whole number", "bool": "true or false", "float": "a number", "object": "an object",
-           "array": "a list", "null": "null"}  # fmt: skip
+_FALSE_OR_TRUE = {
+    "true": True,
+    "1": True,
+    "on": True,
+    "yes": True,
+    "false": False,
+    "0": False,
+    "off": False,
+    "no": False,
+}
+"""What forms say."""
+_NUMBER = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,20})?(?:[eE][+]?[0-9]{1,2})?")
+_KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
+                           dict: "an object"}  # fmt: skip
 
 
 def decode(
@@ -35,23 +43,27 @@ def decode(
     a fraction is whole however it is written: 5.0 is 5.
     """
     fields = _fields(shape)
-    taken: dict[str, Any] = {}
+    given = {
+        name: _plain(value, fields[name], strict=strict)
+        for name, value in values.items()
+        if value is not None and name in fields
+    }
+    wrong: dict[str, list[Problem]] = {}
+    try:
+        read = _model(shape).model_validate(given)
+        taken = {fields[name].name: getattr(read, name) for name in given}
+    except ValidationError as error:
+        wrong = _wrong_fields(error, path, values, fields, strict=strict)
+        taken = {fields[name].name: value for name, value in given.items() if name not in wrong}
     problems: list[Problem] = []
     unknown = 0
-    for name, value in values.items():
-        field = fields.get(name)
-        if field is None:
-            unknown += 1
-            if unknown <= _UNKNOWN_MOST:
-                problems.append(_unknown(name, path, list(fields)))
-        elif value is not None:
-            try:
-                given = _given(field.type)
-                taken[field.name] = msgspec.convert(_plain(value, given, strict=strict), given, strict=strict)
-            except (msgspec.ValidationError, RecursionError) as error:
-                problems += _wrong_entries(path + name, value, field.type) or [
-                    _wrong(path + name, str(error), value, strict=strict)
-                ]
+    for name in values:
+        if name in fields:
+            problems += wrong.get(name, [])
+            continue
+        unknown += 1
+        if unknown <= _UNKNOWN_MOST:
+            problems.append(_unknown(name, path, list(fields)))
     if unknown > _UNKNOWN_MOST:
         message = f"There are {unknown} fields that are not known; the first {_UNKNOWN_MOST} are listed."
         problems.append(Problem(path=path or "body", code="unknown_field", message=message))
@@ -70,36 +82,50 @@ def decode_query(shape: type[Shape], query: Mapping[str, Any]) -> tuple[Shape, l
     return form, problems
 
 
-def _plain(value: Any, given: Any, *, strict: bool) -> Any:
-    """A number or a yes in the form that the field has, where it means the same."""
-    kinds = get_args(given) or (given,)
-    if int in kinds and float not in kinds:
-        if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 63:
-            return int(value)
-        if not strict and str not in kinds and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-            number = Decimal(value.strip())
-            return int(number) if number == number.to_integral_value() else value
-    if not strict and kinds == (bool,) and isinstance(value, str):
-        return _FALSE_OR_TRUE.get(value.strip().lower(), value.strip())
-    return value
+class _Field(NamedTuple):
+    """A field of a shape: its name in Python, and the types that a value may have which is there."""
+
+    name: str
+    type: Any
+    kinds: tuple[Any, ...]
 
 
 @cache
-def _given(kind: Any) -> Any:
-    """The type of a value that is there: msgspec would take the text `null` in a form for null."""
-    kinds = [one for one in get_args(kind) if one is not NoneType]
-    if NoneType not in get_args(kind):
-        return kind
-    union: Any = kinds[0]
-    for one in kinds[1:]:
-        union = union | one
-    return union
+def _fields(shape: type[msgspec.Struct]) -> dict[str, _Field]:
+    """Its fields by the names that callers give them."""
+    found: dict[str, _Field] = {}
+    for field in msgspec.structs.fields(shape):
+        is_union = get_origin(field.type) in (Union, UnionType)
+        kinds = tuple(one for one in (get_args(field.type) if is_union else (field.type,)) if one is not NoneType)
+        given: Any = kinds[0]
+        for one in kinds[1:]:
+            given = given | one
+        found[field.encode_name] = _Field(field.name, given, kinds)
+    return found
 
 
-@functools.cache
-def _fields(shape: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-    """Its fields by name. msgspec works them out of the annotations anew each time, which is slow."""
-    return {field.encode_name: field for field in msgspec.structs.fields(shape)}
+@cache
+def _model(shape: type[msgspec.Struct]) -> type[BaseModel]:
+    """What checks the fields of a shape, all of them whatever is wrong with one."""
+    config = ConfigDict(strict=True, protected_namespaces=())
+    fields: dict[str, Any] = {name: (field.type, None) for name, field in _fields(shape).items()}
+    return create_model(shape.__name__, __config__=config, **fields)
+
+
+def _plain(value: Any, field: _Field, *, strict: bool) -> Any:
+    """A number or a yes in the form that the field has, where it means the same."""
+    if isinstance(value, float):
+        whole = int in field.kinds and float not in field.kinds and value.is_integer() and abs(value) < 1 << 63
+        return int(value) if whole else value
+    if strict or not isinstance(value, str) or str in field.kinds:
+        return value
+    text = value.strip()
+    if bool in field.kinds:
+        return _FALSE_OR_TRUE.get(text.lower(), text)
+    if int in field.kinds and _NUMBER.fullmatch(text):
+        number = Decimal(text)
+        return int(number) if number == number.to_integral_value() else value
+    return value
 
 
 def shown_name(name: str) -> str:
@@ -119,37 +145,37 @@ def _unknown(name: str, path: str, known: list[str]) -> Problem:
     )
 
 
-def _wrong_entries(path: str, value: Any, kind: Any) -> list[Problem]:
-    """A problem for each entry of an object that is not what its entries are, by its name, which msgspec leaves out."""
-    given = _given(kind)
-    if get_origin(given) is not dict or not isinstance(value, dict):
-        return []
-    problems: list[Problem] = []
-    for name, one in cast("dict[str, Any]", value).items():
-        try:
-            msgspec.convert(one, get_args(given)[1])
-        except (msgspec.ValidationError, RecursionError) as error:
-            problems.append(_wrong(f"{path}[{shown_name(name)}]", str(error), one, strict=True))
-    return problems[:_UNKNOWN_MOST]
+def _wrong_fields(
+    error: ValidationError, path: str, values: Mapping[str, Any], fields: Mapping[str, _Field], *, strict: bool
+) -> dict[str, list[Problem]]:
+    """The problems of each field: one for it, or one for each of its entries that is wrong."""
+    wrong: dict[str, list[Problem]] = {}
+    for fault in error.errors(include_url=False, include_input=False):
+        name, *inner = fault["loc"]
+        field, value = fields[str(name)], values[str(name)]
+        place, kinds, whole = f"{path}{name}", field.kinds, True
+        if len(kinds) == 1 and inner:
+            (kind,), at = kinds, inner[0]
+            whole, kinds, value = False, get_args(kind)[-1:], value[at]
+            place += f"[{at if isinstance(at, int) else shown_name(at)}]"
+        problems = wrong.setdefault(str(name), [])
+        if len(problems) < _UNKNOWN_MOST and all(one.path != place for one in problems):
+            is_entry = not whole and isinstance(inner[0], str)
+            problems.append(_wrong(place, kinds, value, strict=strict or is_entry))
+    return wrong
 
 
-def _wrong(path: str, error: str, value: Any, *, strict: bool) -> Problem:
-    # msgspec says what it expected and where; what it got may be quoted there, so only the known part is kept
-    match = _EXPECTED.search(
-        error.split(", got", maxsplit=1)[0] + (" - at " + error.split(" - at ")[1] if " - at " in error else "")
-    )
-    inner = match[2] if match and match[2] else ""
-    wanted = re.sub(r"`([^`]*)`", _in_words, match[1].split(" - at ")[0]) if match else "another kind of value"
+def _wrong(path: str, kinds: tuple[Any, ...], value: Any, *, strict: bool) -> Problem:
+    wanted = " or ".join(words for kind, words in _KINDS.items() if kind in [get_origin(one) or one for one in kinds])
     shown = value if isinstance(value, bool | int | float) else None
-    given = "" if inner else _given_as(path, wanted, value, strict=strict)
-    message = f"`{path}{inner}` must be {wanted}{given}."
-    return Problem(path=path + inner, code="wrong_type", message=message, value=shown)
+    given = _given_as(path, wanted, value, strict=strict)
+    return Problem(path=path, code="wrong_type", message=f"`{path}` must be {wanted}{given}.", value=shown)
 
 
 def _given_as(path: str, wanted: str, value: Any, *, strict: bool) -> str:
     """What was given instead, and what to do about it where it is known; of a text in JSON nothing is repeated."""
     match value:
-        case str() if wanted == _ONE_OF["object"] and not strict:
+        case str() if wanted == _KINDS[dict] and not strict:
             return f". In a form, send each entry by itself: `{path}[a]=b`"
         case str() if strict:
             plain = _NUMBER.fullmatch(value.strip()) or value.strip().lower() in ("true", "false")
@@ -162,8 +188,3 @@ def _given_as(path: str, wanted: str, value: Any, *, strict: bool) -> str:
             return ", not an object"
         case _:
             return got(value)
-
-
-def _in_words(match: re.Match[str]) -> str:
-    names = [part.strip() for part in match[1].split("|")]
-    return " or ".join(_ONE_OF.get(name, name) for name in names if name != "null")

@@ -1,0 +1,263 @@
+"""Every setting: its name, default, meaning and bounds. `docs/settings.md` is made of this."""
+
+from typing import Annotated, Any, cast
+
+import msgspec
+from pydantic import AfterValidator, Field
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from seedance_api.settings.kinds import (
+    DatabaseUrl,
+    File,
+    Flag,
+    Folder,
+    HttpUrl,
+    LabelSeconds,
+    Level,
+    Networks,
+    NoticeUrl,
+    Pepper,
+    PortOrNone,
+    Ports,
+    PublicUrl,
+    Real,
+    SmtpUrl,
+    StorageUrl,
+    Text,
+    Whole,
+    line,
+)
+
+
+def setting(
+    default: str,
+    meaning: str,
+    least: float | None = None,
+    most: float | None = None,
+    *,
+    alike: bool = False,
+    secret: bool = False,
+) -> Any:
+    """A setting, whose default is the text that an operator would write. `least` and `most` bound numbers.
+
+    `alike` ones must be the same on every machine of an installation; of `secret` ones only a digest is compared, the
+    value is in no message, and it may be in a file that `SEEDANCE_…_FILE` names.
+    """
+    described: dict[str, Any] = {"least": least, "most": most, "alike": alike, "secret": secret}
+    return Field(default, description=meaning, ge=least, le=most, json_schema_extra=described)
+
+
+class Settings(BaseSettings):
+    """The settings, read and checked."""
+
+    model_config = SettingsConfigDict(frozen=True, validate_default=True, hide_input_in_errors=True)
+
+    data_dir: Folder = setting(
+        "./data", "Folder for everything kept on this machine: embedded database, objects, secrets."
+    )
+    database_url: DatabaseUrl = setting(
+        "",
+        "PostgreSQL 15 or later, `postgresql://…`. Empty: an embedded PostgreSQL 18 in the data folder.",
+        secret=True,
+    )
+    storage_url: StorageUrl = setting(
+        "",
+        "Where videos and reference media live: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder`, with credentials from the environment (docs/operate.md). Empty: a folder in the data folder.",
+        secret=True,
+    )
+    pepper: Pepper = setting(
+        "",
+        "64 hexadecimal digits that API keys are hashed with; the same on every machine. Empty: made with the installation in `secrets/pepper`, mode 0600.",
+        secret=True,
+    )
+    host: str = setting("127.0.0.1", "Address to listen on. Put a TLS proxy in front before you make it public.")
+    port: Whole = setting("8000", "Port to listen on; 0 takes a free one.", 0, 65535)
+    workers: Whole = setting("1", "API processes.", 1, 64)
+    connections: Whole = setting(
+        "4096",
+        "Client connections of each API process. Fewer where the limit of open files allows no more: a third of it. When three quarters are taken, connections that wait for no answer are closed.",
+        64,
+        100_000,
+    )
+    connections_per_address: Whole = setting(
+        "256",
+        "Client connections from one address (IPv6: from one /64) to each API process; those above are closed within a second. 0: no bound. Linux only.",
+        0,
+        100_000,
+    )
+    proxy_networks: Networks = setting(
+        "127.0.0.0/8,::1/128",
+        "Networks, comma-separated, whose connections are not counted by address: your proxies, which bring many clients. Empty: all are counted.",
+    )
+    streams_per_account: Whole = setting(
+        "64",
+        "Event streams of one account at once in each API process; more are answered with 429 `too_many_streams`.",
+        1,
+        10000,
+    )
+    health_port: PortOrNone = setting(
+        "",
+        "A second port, on the same address, that answers `/healthz` and `/readyz` only, whatever connections the API has. Empty: there is none.",
+    )
+    public_url: PublicUrl = setting(
+        "",
+        "The address customers use, `https://host[:port][/path]`, for the links in answers. Empty: the address that is listened on. What a request says of its host is never used.",
+        alike=True,
+    )
+    log_level: Level = setting("info", "`debug`, `info`, `warning` or `error`.")
+    database_connections: Whole = setting("10", "Connections of each process.", 2, 200)
+    sandbox_renderers: Whole = setting("2", "Sandbox clips that one worker process renders at once.", 1, 64)
+    sandbox_slots: Whole = setting(
+        "8",
+        "Sandbox videos in progress at once in the whole installation; more wait in the queue.",
+        1,
+        10000,
+        alike=True,
+    )
+    lease_seconds: Real = setting(
+        "30", "How long a worker owns a step. After a crash a step is taken up again when this has passed.", 1, 600
+    )
+    deadline_seconds: Whole = setting(
+        "86400", "A video that is not finished this long after its creation fails.", 60, 604_800, alike=True
+    )
+    retention_seconds: Whole = setting(
+        "259200", "How long a finished video is kept unless the request says otherwise.", 3600, 604_800, alike=True
+    )
+    grace_seconds: Whole = setting(
+        "3600",
+        "How long a video is kept once it is delivered, unless its account has a grace of its own; never longer than its retention.",
+        0,
+        86400,
+        alike=True,
+    )
+    content_redirect: Flag = setting(
+        "false",
+        "Whether content is sent by the object store itself, through presigned links of 15 minutes. The service does not see what is downloaded then: a video is delivered only when the customer calls `delivered`.",
+        alike=True,
+    )
+    file_retention_seconds: Whole = setting(
+        "259200", "How long an uploaded reference file is kept.", 3600, 604_800, alike=True
+    )
+    upstreams: File = setting(
+        "",
+        "The file that names the upstreams of live keys (docs/upstreams.md). Empty: `upstreams.toml` in the data folder, if it is there.",
+    )
+    account_at_once: Whole = setting(
+        "8",
+        "Videos of one account in progress at once at each upstream; more wait in the queue.",
+        1,
+        100_000,
+        alike=True,
+    )
+    live_sandbox: Flag = setting(
+        "false",
+        "Whether live keys use the sandbox, at the price book's prices: to try everything about money. Every answer says `sandbox: true`.",
+        alike=True,
+    )
+    notice_url: NoticeUrl = setting(
+        "",
+        "Address that gets a POST with JSON about what an operator should know: a spending limit at 80 % and when it is reached, an endpoint that fails, an outage of the installation. Empty: this is only logged.",
+        alike=True,
+        secret=True,
+    )
+    smtp_url: SmtpUrl = setting(
+        "",
+        "The mail server, `smtp://user:password@host:port` or `smtps://…`. Empty: mail is only logged.",
+        alike=True,
+        secret=True,
+    )
+    mail_from: Text = setting("", "The sender of mail. Empty: `seedance@` and the mail server's host.", alike=True)
+    event_retention_days: Whole = setting("30", "How long events and their deliveries are kept.", 5, 90, alike=True)
+    webhook_ports: Ports = setting(
+        "", "Ports, comma-separated, that webhooks may go to besides 443 and 8443.", alike=True
+    )
+    fetch_http: Flag = setting(
+        "false", "Whether reference media may be fetched, and webhooks sent, over plain http.", alike=True
+    )
+    fetch_allow_networks: Networks = setting(
+        "",
+        "Networks, comma-separated, that reference URLs and webhooks may reach although they are not public.",
+        alike=True,
+    )
+    disk_reserve_percent: Whole = setting(
+        "10",
+        "Creates and uploads are refused while less than this, and less than 10 GiB, is free on a disk of this machine that videos, reference media or scratch files are written to. 0 never refuses.",
+        0,
+        90,
+    )
+    ballast_megabytes: Whole = setting(
+        "64",
+        "Size of the file `ballast` in the data folder, which the embedded PostgreSQL is given when its disk is full: it needs room to recover. 0: none is kept.",
+        0,
+        4096,
+    )
+    max_uploads: Whole = setting(
+        "16",
+        "Uploads, and creates that bring or fetch media, of one account that each API process receives at once. More wait up to 10 seconds for one of them to end, and are then refused with 429.",
+        1,
+        10000,
+    )
+    max_upload_megabytes: Whole = setting(
+        "2048", "Disk space that these may take together while they are received.", 1024, 1_000_000
+    )
+    operator_name: Annotated[str, AfterValidator(line(100))] = setting(
+        "Seedance API",
+        "Your name in the mark of each video, and in the certificate that is made with the installation.",
+        alike=True,
+    )
+    marking_certificate: File = setting(
+        "",
+        "The certificate that marks are signed with: a PEM file, the signer's first and its CA's last. The same on every machine. Empty: one of our own, made with the installation in `secrets/marking` (docs/marking.md).",
+    )
+    marking_key: File = setting("", "Its private key: a PEM file, mode 0600, without a password.")
+    marking_trusted: File = setting(
+        "",
+        "Folder of certificates that were rotated out, each a file `….pem` as above: what they have signed stays ours. Empty: `secrets/marking/trusted` in the data folder.",
+    )
+    marking_tsa_url: HttpUrl = setting(
+        "",
+        "Address of a time-stamping authority (RFC 3161), called for each file. Empty: marks are not time-stamped.",
+        alike=True,
+        secret=True,
+    )
+    label_seconds: LabelSeconds = setting(
+        "0", "Length of the visible label at the start of each video, 2 to 10 seconds; 0: no label.", 0, 10, alike=True
+    )
+    label_text: Annotated[str, AfterValidator(line(60))] = setting(
+        "AI-generated", "What the visible label says.", alike=True
+    )
+    label_font: File = setting("", "Font file of the visible label, for letters other than Latin ones.")
+    verify_megabytes: Whole = setting("600", "The largest file that `POST /v1/verify` accepts.", 1, 4096)
+    verify_a_minute: Whole = setting(
+        "60",
+        "`POST /v1/verify` requests a minute for each client address (IPv6: each /64), in each API process. Behind a proxy all clients have one address.",
+        1,
+        100_000,
+    )
+    drain_seconds: Real = setting("20", "How long a stopping process waits for running requests and jobs.", 1, 600)
+
+    def __repr__(self) -> str:
+        return "Settings(…)"  # an URL or the pepper may hold a secret
+
+    __str__ = __repr__
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to say about one setting."""
+
+    name: str
+    default: str
+    meaning: str
+    least: float | None
+    most: float | None
+    alike: bool
+    secret: bool
+
+
+def _described(name: str, field: FieldInfo) -> Setting:
+    facts = cast("dict[str, Any]", field.json_schema_extra)
+    return Setting(name=name.upper(), default=field.default, meaning=field.description or "", **facts)
+
+
+TABLE: tuple[Setting, ...] = tuple(_described(name, field) for name, field in Settings.model_fields.items())

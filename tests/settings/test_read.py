@@ -1,0 +1,110 @@
+"""Settings: all that is wrong is said at once, and a secret may be in a file."""
+
+from pathlib import Path
+
+import pytest
+
+from seedance_api.settings import TABLE, read
+
+SECRETS = [one.name for one in TABLE if one.secret]
+GIVEN = {
+    "PEPPER": "ab" * 32,
+    "DATABASE_URL": "postgresql://u:hunter2@host/x",
+    "STORAGE_URL": "s3://hunter2/x",
+    "NOTICE_URL": "https://host/hunter2",
+    "SMTP_URL": "smtp://u:hunter2@host",
+    "MARKING_TSA_URL": "https://host/hunter2",
+}
+
+
+def problems(**environment: str) -> list[str]:
+    """Everything that is wrong."""
+    with pytest.raises(ValueError) as refused:
+        read({f"SEEDANCE_{name.upper()}": value for name, value in environment.items()})
+    return str(refused.value).split("; ")
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    given = {
+        "label_text": "a\nb", "port": "70000", "workers": "many", "grace_seconds": "1.5", "fetch_http": "ja",
+        "pepper_file": str(gone), "smtp_url": "hunter2", "prot": "1", "marking_key": "/k",
+    }  # fmt: skip
+    assert problems(**given) == [
+        "SEEDANCE_PORT: must be between 0 and 65535, not '70000'",
+        "SEEDANCE_WORKERS: must be a number, not 'many'",
+        "SEEDANCE_GRACE_SECONDS: must be a whole number, not '1.5'",
+        "SEEDANCE_SMTP_URL: must start with smtp:// or smtps://",
+        "SEEDANCE_FETCH_HTTP: must be true or false, not 'ja'",
+        "SEEDANCE_LABEL_TEXT: must be one line of at most 60 characters, not 'a\\nb'",
+        f"SEEDANCE_PEPPER_FILE: {gone} cannot be read: No such file or directory",
+        "SEEDANCE_PROT: no such setting (did you mean SEEDANCE_PORT?)",
+        "SEEDANCE_MARKING_CERTIFICATE and SEEDANCE_MARKING_KEY: set both, or neither",
+    ]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e9"])
+def test_a_number_has_bounds(text: str) -> None:
+    assert problems(port=text) == [f"SEEDANCE_PORT: must be between 0 and 65535, not '{text}'"]
+    assert problems(lease_seconds=text) == [f"SEEDANCE_LEASE_SECONDS: must be between 1 and 600, not '{text}'"]
+
+
+def test_blank_is_not_set() -> None:
+    assert read({f"SEEDANCE_{one.name}": " " for one in TABLE}) == read({})
+    assert read({f"SEEDANCE_{one.name}": one.default for one in TABLE}) == read({})
+
+
+def test_every_secret_is_tried_here() -> None:
+    assert set(GIVEN) == set(SECRETS)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_be_in_a_file(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(GIVEN[name] + "\n")
+    found = read({f"SEEDANCE_{name}_FILE": str(file)})
+    assert getattr(found, name.lower()) == GIVEN[name]
+    assert found == read({f"SEEDANCE_{name}": GIVEN[name]})
+    assert "hunter2" not in f"{found!r} {found}"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_set_once(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(GIVEN[name])
+    said = problems(**{name: GIVEN[name], f"{name}_file": str(file)})
+    assert said == [f"SEEDANCE_{name} and SEEDANCE_{name}_FILE: set one of them"]
+    assert read({f"SEEDANCE_{name}": GIVEN[name], f"SEEDANCE_{name}_FILE": " "}) == read(
+        {f"SEEDANCE_{name}": GIVEN[name]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff\xfe", "is not text in UTF-8"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_named(content: bytes | None, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    assert problems(pepper_file=str(file)) == [f"SEEDANCE_PEPPER_FILE: {file} {says}"]
+    assert problems(pepper_file=str(tmp_path)) == [f"SEEDANCE_PEPPER_FILE: {tmp_path} cannot be read: Is a directory"]
+
+
+def test_what_is_wrong_in_a_file_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hunter2")
+    for name in SECRETS:
+        (said,) = problems(**{f"{name}_file": str(file)})
+        assert said.startswith(f"SEEDANCE_{name}_FILE: must ")
+        assert "hunter2" not in said
+
+
+def test_only_a_secret_has_a_file() -> None:
+    assert problems(port_file="/x") == ["SEEDANCE_PORT_FILE: no such setting (did you mean SEEDANCE_PORT?)"]
+    assert problems(peper_file="/x") == ["SEEDANCE_PEPER_FILE: no such setting (did you mean SEEDANCE_PEPPER_FILE?)"]
