@@ -113,7 +113,7 @@ def test_a_new_route_is_on_the_page_and_in_the_guide() -> None:
     text, _ = docs.page(ALL, date(2026, 12, 1))
     article = text.partition('<article id="retrieveWeather"')[2].partition("</article>")[0]
     assert "Look outside" in article
-    assert "What the weather is like at a file&#39;s." in article
+    assert "What the weather is like at a file's." in article
     assert "$SEEDANCE_BASE_URL/v1/weather/file_…" in article.replace("&#34;", '"')
     assert 'id="Weather"' in text
     assert "In the shade." in text
