@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seedance_api.foundation.postgres import Embedded
-from stage import Service, free_port, fresh_database, make_careless, make_template
+from stage import Service, free_port, fresh_database, make_template
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
     folder = Path(tempfile.gettempdir()) / f"seedance-test-{hashlib.sha256(str(run).encode()).hexdigest()[:12]}"
     folder.mkdir(mode=0o755, exist_ok=True)
     with Embedded(folder / "postgres") as server:
-        asyncio.run(make_careless(server.url))
         asyncio.run(make_template(server.url))
         yield server.url
     if not (folder / "postgres" / "postmaster.pid").exists():  # the last one out

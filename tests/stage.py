@@ -61,20 +61,6 @@ async def _execute(url: str, sql: str) -> None:
         await connection.close()
 
 
-async def make_careless(url: str) -> None:
-    """Let the server wait for no disk: what it holds is gone with the run, and a test makes and drops a database.
-
-    Tests that end a server have one of their own.
-    """
-    connection = await asyncpg.connect(url)
-    try:
-        for setting in ("fsync = off", "full_page_writes = off"):
-            await connection.execute(f"ALTER SYSTEM SET {setting}")
-        await connection.execute("SELECT pg_reload_conf()")
-    finally:
-        await connection.close()
-
-
 async def make_template(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
