@@ -62,6 +62,7 @@ def test_f40_work_waits_for_an_upstream_whose_name_is_not_found(
             live.stop()
 
 
+@pytest.mark.timeout(400)
 def test_f40_a_finished_file_waits_for_the_name_of_its_host_and_the_operator_hears_of_it(
     postgres: str, tmp_path: Path, names: tuple[Names, tuple[str, ...]]
 ) -> None:
@@ -82,7 +83,7 @@ def test_f40_a_finished_file_waits_for_the_name_of_its_host_and_the_operator_hea
                 live.hurry(video)
                 return live.rows_of([video])[0]["waiting_for"] is not None
 
-            until(waits, 30)
+            until(waits, 120)
             ((kind, reasons),) = told(url, tmp_path)
             assert kind == "outage"
             assert "localhost, where an upstream has put a finished file, cannot be reached from here" in reasons
