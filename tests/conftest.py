@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from seedance_api.foundation.postgres import Embedded
 from stage import Service, free_port, fresh_database, make_template
+
+hypothesis.settings.register_profile("suite", deadline=None)  # its 200 ms are over on a machine that is busy
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,8 @@ _OURS = ("SEEDANCE_", "TEST_")
 _AT_IMPORT = frozenset({"SEEDANCE_KILL_POINTS"})
 """What is read when a module is imported."""
 _MODULES = ("seedance_api.app.answer", "seedance_api.app.work", "seedance_api.serve", "seedance_api.cli")
-_FILES = 4
+_FILES = 5
+"""What comes with a request: standard input, output and error, where the exit code goes, and the request itself."""
 
 
 class Program:
@@ -94,7 +95,7 @@ class ForkServer:
     ) -> tuple[int, int]:
         """The pid, and where the exit code can be read."""
         status, theirs = os.pipe()
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        with Path(os.devnull).open("rb") as nothing:
             asked = {"arguments": arguments, "cwd": str(cwd or Path.cwd()), "environment": dict(environment)}
             with tempfile.TemporaryFile() as file:  # an environment may be longer than a packet
                 file.write(json.dumps(asked).encode())
@@ -121,7 +122,7 @@ def start(
     out, theirs = os.pipe()
     pid, status = server.start(arguments, environment, theirs, stderr.fileno())
     os.close(theirs)
-    return Program(pid, status, open(out, "rb"))  # noqa: PTH123 it is closed by whoever started the program
+    return Program(pid, status, os.fdopen(out, "rb"))
 
 
 def run(
@@ -166,14 +167,14 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
             if key.fileobj is not connection:
                 _report(selector, key)
                 continue
-            said, files, *_ = socket.recv_fds(connection, 16, _FILES + 1)
+            said, files, *_ = socket.recv_fds(connection, 16, _FILES)
             if not said:
                 return None
             stdin, stdout, stderr, status, question = files
-            with open(question, "rb") as file:  # noqa: PTH123
+            with os.fdopen(question, "rb") as file:
                 asked = json.load(file)
             if (pid := os.fork()) == 0:
-                selector.close()
+                _let_go(selector)
                 connection.close()
                 os.close(status)
                 _become(asked, [stdin, stdout, stderr])
@@ -182,6 +183,14 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
                 os.close(one)
             selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
             connection.send(str(pid).encode())
+
+
+def _let_go(selector: selectors.BaseSelector) -> None:
+    """What the server knows of other programs is none of a child's: one that waits for them would wait for it too."""
+    for key in [one for one in selector.get_map().values() if one.data is not None]:
+        os.close(key.fd)
+        os.close(key.data[1])
+    selector.close()
 
 
 def _report(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
@@ -216,7 +225,7 @@ def _import_all() -> None:
 
 
 if __name__ == "__main__":
-    sys.path[:] = [place for place in sys.path if place != os.path.dirname(__file__)]  # noqa: PTH120
+    sys.path[:] = [place for place in sys.path if place != str(Path(__file__).parent)]
     _import_all()
     with socket.socket(fileno=int(sys.argv[1])) as asking:
         wanted = serve(asking)

@@ -39,7 +39,7 @@ class fresh_database:  # noqa: N801 used like a function
         self._name = f"test_{uuid.uuid4().hex[:12]}"
 
     def __enter__(self) -> str:
-        asyncio.run(_execute(self._postgres, f'CREATE DATABASE "{self._name}" TEMPLATE {_TEMPLATE} STRATEGY FILE_COPY'))
+        asyncio.run(_execute(self._postgres, f'CREATE DATABASE "{self._name}" TEMPLATE {_TEMPLATE}'))
         return named(self._postgres, self._name)
 
     def __exit__(self, *_: object) -> None:

@@ -161,6 +161,6 @@ def test_hostile_prompts_cost_no_more_than_their_length(piece: str) -> None:
 
 
 def _seconds(prompt: str) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()  # what others take of the machine does not count
     flags.parse(prompt)
-    return time.perf_counter() - start
+    return time.thread_time() - start

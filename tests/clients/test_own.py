@@ -75,7 +75,7 @@ def test_a_first_and_a_last_frame(client: Seedance, tmp_path: Path) -> None:
     frames = [{"file": tmp_path / "a.png", "role": "first_frame"}, {"file": tmp_path / "b.png", "role": "last_frame"}]
     quote = client.videos.quote("x", images=frames, **SMALL)
     assert quote.tokens.expected > 0
-    video = client.videos.create("x", images=frames, **SMALL)
+    video = client.videos.create("[sandbox:stall] x", images=frames, **SMALL)
     assert client.videos.cancel(video).status in ("canceled", "in_progress")
     with pytest.raises(VideoFailed):
         client.videos.wait(video, timeout=60)

@@ -62,6 +62,7 @@ def test_f40_work_waits_for_an_upstream_whose_name_is_not_found(
             live.stop()
 
 
+@pytest.mark.timeout(400)
 def test_f40_a_finished_file_waits_for_the_name_of_its_host_and_the_operator_hears_of_it(
     postgres: str, tmp_path: Path, names: tuple[Names, tuple[str, ...]]
 ) -> None:
@@ -76,13 +77,15 @@ def test_f40_a_finished_file_waits_for_the_name_of_its_host_and_the_operator_hea
             with fake.client() as client:
                 link = client.get(f"/contents/generations/tasks/{task}").json()["content"]["video_url"]
             fake.alter(task, set={"content.video_url": link.replace("127.0.0.1", "localhost")})
-            fake.clear_faults()
 
             def waits() -> bool:
                 live.hurry(video)
-                return live.rows_of([video])[0]["waiting_for"] is not None
+                (row,) = live.rows_of([video])
+                assert row["state"] == "storing", dict(row)
+                return row["waiting_for"] is not None
 
-            until(waits, 30)
+            until(waits, 120)
+            fake.clear_faults()  # not before: a download that has the first link already would succeed
             ((kind, reasons),) = told(url, tmp_path)
             assert kind == "outage"
             assert "localhost, where an upstream has put a finished file, cannot be reached from here" in reasons

@@ -32,9 +32,9 @@ def crowd(
     with ExitStack() as stack:
         made: list[socket.socket] = []
         for _ in range(number):
-            one = stack.enter_context(socket.create_connection(address(service), 20, source_address=(source, 0)))
-            made.append(one)
-            with suppress(OSError):  # it may be closed already, which is the server's right
+            with suppress(ConnectionError):  # it may be closed already, which is the server's right
+                one = stack.enter_context(socket.create_connection(address(service), 20, source_address=(source, 0)))
+                made.append(one)
                 one.sendall(says)
         yield made
 

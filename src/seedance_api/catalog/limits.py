@@ -190,9 +190,8 @@ def widest_misfits(kind: Kind, facts: Facts) -> Iterator[Misfit]:
 
 def rounded(seconds_or_rate: float, limits: VideoLimits | AudioLimits) -> float:
     """A length or a frame rate as it counts against the bounds."""
-    if not isfinite(seconds_or_rate):
-        return seconds_or_rate
-    return round(round(seconds_or_rate / limits.rounds_to) * limits.rounds_to, 6)
+    steps = seconds_or_rate / limits.rounds_to  # which is infinite for the largest numbers too
+    return round(round(steps) * limits.rounds_to, 6) if isfinite(steps) else seconds_or_rate
 
 
 def check_size(kind: Kind, size: int, most: int) -> Misfit | None:

@@ -127,7 +127,6 @@ def check_use(request: Request, placement: Placement, model: Model, report: Repo
         report.add(
             Code.UNSUPPORTED_VALUE,
             "images",
-            "",
             message=f"`images` must not hold {what}: {model.name} does not take one. {use}{instead}.",
             value=mode,
             allowed=tuple(rules.mode.value for rules in model.capabilities.modes),

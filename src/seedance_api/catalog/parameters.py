@@ -288,5 +288,5 @@ def _task_type(request: Request, placement: Placement, model: Model, report: Rep
         report.add(Code.MISSING, "videos", f"needs a video for `task_type` {task_type}.")
     elif task_type is TaskType.REFERENCE and placement.mode not in (Mode.REFERENCE, None):
         message = "`task_type` reference needs at least one input with the role `reference`."
-        report.add(Code.CONFLICT, "task_type", "", value=name, message=message)
+        report.add(Code.CONFLICT, "task_type", value=name, message=message)
     return task_type

@@ -77,7 +77,7 @@ class Report:
         self,
         code: Code,
         field: str,
-        says: str,
+        says: str = "",
         *,
         value: Value = None,
         allowed: tuple[str, ...] | str | None = None,

@@ -53,7 +53,7 @@ def idempotency_key(request: AnyRequest) -> str | None:
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not key or len(key) > _KEY_MOST or not key.isascii() or not key.isprintable():
-        given = f"has {len(key)}" if len(key) > _KEY_MOST else "holds others" if key else "is empty"
+        given = f"has {len(key)}" if len(key) > _KEY_MOST else "contains other characters" if key else "is empty"
         message = f"`Idempotency-Key` must be 1 to {_KEY_MOST} printable ASCII characters; this one {given}."
         problem = Problem(path="Idempotency-Key", code="out_of_range", message=message)
         raise AppError("invalid_request", message, problems=[problem])
