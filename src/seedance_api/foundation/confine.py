@@ -144,10 +144,10 @@ async def _send(child: asyncio.subprocess.Process, request: bytes) -> None:
 async def _receive(child: asyncio.subprocess.Process, answer: bytearray) -> None:
     assert child.stdout is not None
     while chunk := await child.stdout.read(65536):
+        fits = len(answer) <= MAX_ANSWER_BYTES
         answer += chunk[: MAX_ANSWER_BYTES + 1 - len(answer)]
-        if len(answer) > MAX_ANSWER_BYTES:
-            return _kill(child)
-    return None
+        if fits and len(answer) > MAX_ANSWER_BYTES:
+            _kill(child)  # and read on to the end: `wait` returns only when the pipe is empty
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
