@@ -31,6 +31,7 @@ from seedance_api.generations.watch import look, watch
 from seedance_api.notifications.send import Notifier, notify, sweep_notices
 from seedance_api.reconciliation.collect_orphans import collect_orphans
 from seedance_api.reconciliation.reconcile import reconcile
+from seedance_api.traffic.retain import RequestDays, retain_requests
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
 from seedance_api.webhooks.retain import retain
 from seedance_api.webhooks.schedule import LATE_MOST, Deliverer, deliver, sweep_deliveries
@@ -57,6 +58,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     notifier: Notifier
     deliverer: Deliverer
     event_days: int
+    request_days: RequestDays
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "sweep_deliveries", "* * * * * */5", lambda: sweep_deliveries(deliverer))
     _schedule(queue, "retain", "7 * * * *", lambda: retain(engine.db, tasks.event_days))
+    _schedule(queue, "retain_requests", "17 * * * *", lambda: retain_requests(engine.db, tasks.request_days))
     _schedule(queue, "purge", "* * * * * */5", lambda: purge_due(engine))
     _schedule(queue, "warn", "* * * * *", lambda: warn_due(engine))
     _schedule(queue, "expire", "* * * * *", lambda: expire(engine))
@@ -132,6 +135,7 @@ async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     as if the process had been killed. Raises what ended a lane otherwise.
     """
     await retain(tasks.engine.db, tasks.event_days)
+    await retain_requests(tasks.engine.db, tasks.request_days)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

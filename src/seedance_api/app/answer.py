@@ -29,6 +29,7 @@ from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
 from seedance_api.web.body import FILE_MOST
+from seedance_api.web.client_address import ClientAddress
 from seedance_api.web.context import Context, Verifying
 from seedance_api.web.edge import Edge
 from seedance_api.web.errors import handle
@@ -72,7 +73,7 @@ def build_api(settings: Settings) -> ASGIApp:
         proxies=tuple(map(ip_network, settings.proxy_networks)),
     )
     connections = Connections(settings.port, bounds)
-    edge = Edge(app, [FACE], connections)
+    edge = Edge(app, [FACE], connections, ClientAddress(bounds.proxies, settings.proxy_header))
     return edge
 
 
@@ -155,10 +156,12 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
     )
 
     await listener.start()
+    context.request_log.start()
     try:
         await books.latest()
         yield context
     finally:
+        await context.request_log.stop()
         await listener.stop()
         await posting.aclose()
         await outbound.aclose()

@@ -44,6 +44,7 @@ from seedance_api.providers.sandbox.sandbox import Sandbox
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read_secret
+from seedance_api.traffic.retain import RequestDays
 from seedance_api.webhooks.schedule import Deliverer
 
 _LINK_SECONDS = 6 * 3600.0
@@ -76,6 +77,9 @@ async def work(settings: Settings) -> None:
                     notifier=notifier,
                     deliverer=deliverer,
                     event_days=settings.event_retention_days,
+                    request_days=RequestDays(
+                        requests=settings.request_log_days, addresses=settings.request_log_address_days
+                    ),
                 ),
                 drain_seconds=settings.drain_seconds,
             )

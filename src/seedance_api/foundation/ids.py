@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 26
@@ -29,6 +29,14 @@ def id_at(prefix: str, moment: datetime) -> str:
     """What sorts before every id of this millisecond, and behind every id of the one before."""
     milliseconds = max(0, int(moment.timestamp() * 1000)) & ((1 << 48) - 1)
     return f"{prefix}_{_base32(milliseconds << 80)[:_TIME_LENGTH]}"
+
+
+def moment_of(text: str) -> datetime:
+    """The millisecond in which an id was made."""
+    number = 0
+    for letter in text.rpartition("_")[2][:_TIME_LENGTH]:
+        number = number << 5 | _ALPHABET.index(letter)
+    return datetime.fromtimestamp(number / 1000, UTC)
 
 
 def _uuid7(nanoseconds: int) -> int:

@@ -583,6 +583,43 @@ CREATE TABLE public.price_book (
     loaded_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT price_book_version_check CHECK ((version > 0))
 );
+CREATE TABLE public.request_hour (
+    hour timestamp with time zone NOT NULL,
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    key_id text NOT NULL COLLATE pg_catalog."C",
+    endpoint text NOT NULL COLLATE pg_catalog."C",
+    status_class smallint NOT NULL,
+    requests bigint NOT NULL,
+    latency_us bigint NOT NULL,
+    own_us bigint NOT NULL,
+    own_histogram bigint[] NOT NULL,
+    CONSTRAINT request_hour_status_class_check CHECK (((status_class >= 1) AND (status_class <= 5)))
+);
+CREATE TABLE public.request_log (
+    id text NOT NULL COLLATE pg_catalog."C",
+    at timestamp(3) with time zone NOT NULL,
+    endpoint text NOT NULL COLLATE pg_catalog."C",
+    account_id text COLLATE pg_catalog."C",
+    key_id text COLLATE pg_catalog."C",
+    address inet,
+    status smallint NOT NULL,
+    latency_us integer NOT NULL,
+    own_us integer NOT NULL,
+    CONSTRAINT request_log_status_check CHECK (((status >= 100) AND (status <= 599)))
+)
+PARTITION BY RANGE (id);
+CREATE TABLE public.request_log_rest (
+    id text CONSTRAINT request_log_id_not_null NOT NULL COLLATE pg_catalog."C",
+    at timestamp(3) with time zone CONSTRAINT request_log_at_not_null NOT NULL,
+    endpoint text CONSTRAINT request_log_endpoint_not_null NOT NULL COLLATE pg_catalog."C",
+    account_id text COLLATE pg_catalog."C",
+    key_id text COLLATE pg_catalog."C",
+    address inet,
+    status smallint CONSTRAINT request_log_status_not_null NOT NULL,
+    latency_us integer CONSTRAINT request_log_latency_us_not_null NOT NULL,
+    own_us integer CONSTRAINT request_log_own_us_not_null NOT NULL,
+    CONSTRAINT request_log_status_check CHECK (((status >= 100) AND (status <= 599)))
+);
 CREATE TABLE public.spending_limit (
     subject text NOT NULL COLLATE pg_catalog."C",
     period text NOT NULL,
@@ -670,6 +707,7 @@ CREATE TABLE public.webhook_secret (
 );
 ALTER TABLE ONLY public.delivery ATTACH PARTITION public.delivery_rest DEFAULT;
 ALTER TABLE ONLY public.event ATTACH PARTITION public.event_rest DEFAULT;
+ALTER TABLE ONLY public.request_log ATTACH PARTITION public.request_log_rest DEFAULT;
 ALTER TABLE ONLY public.pgqueuer ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_id_seq'::regclass);
 ALTER TABLE ONLY public.pgqueuer_schedules ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_schedules_id_seq'::regclass);
 ALTER TABLE ONLY public.pgqueuer_statistics ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_statistics_id_seq'::regclass);
@@ -737,6 +775,12 @@ ALTER TABLE ONLY public.pgqueuer_statistics
     ADD CONSTRAINT pgqueuer_statistics_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.price_book
     ADD CONSTRAINT price_book_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY public.request_hour
+    ADD CONSTRAINT request_hour_pkey PRIMARY KEY (hour, account_id, key_id, endpoint, status_class);
+ALTER TABLE ONLY public.request_log
+    ADD CONSTRAINT request_log_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.request_log_rest
+    ADD CONSTRAINT request_log_rest_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.spending_limit
     ADD CONSTRAINT spending_limit_pkey PRIMARY KEY (subject, period);
 ALTER TABLE ONLY public.transfer
@@ -810,6 +854,15 @@ CREATE INDEX pgqueuer_queue_manager_id_idx ON public.pgqueuer USING btree (queue
 CREATE UNIQUE INDEX pgqueuer_statistics_unique_count ON public.pgqueuer_statistics USING btree (priority, date_trunc('sec'::text, timezone('UTC'::text, created)), status, entrypoint);
 CREATE UNIQUE INDEX pgqueuer_unique_dedupe_key ON public.pgqueuer USING btree (dedupe_key) WHERE ((status = ANY (ARRAY['queued'::public.pgqueuer_status, 'picked'::public.pgqueuer_status])) AND (dedupe_key IS NOT NULL));
 CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated, id DESC) INCLUDE (id) WHERE (status = 'picked'::public.pgqueuer_status);
+CREATE INDEX request_hour_account ON public.request_hour USING btree (account_id, hour) WHERE (account_id <> ''::text);
+CREATE INDEX request_log_account ON ONLY public.request_log USING btree (account_id, id) WHERE (account_id IS NOT NULL);
+CREATE INDEX request_log_endpoint ON ONLY public.request_log USING btree (account_id, endpoint, id) WHERE (account_id IS NOT NULL);
+CREATE INDEX request_log_failed ON ONLY public.request_log USING btree (account_id, id) WHERE (status >= 400);
+CREATE INDEX request_log_key ON ONLY public.request_log USING btree (key_id, id) WHERE (key_id IS NOT NULL);
+CREATE INDEX request_log_rest_account_id_endpoint_id_idx ON public.request_log_rest USING btree (account_id, endpoint, id) WHERE (account_id IS NOT NULL);
+CREATE INDEX request_log_rest_account_id_id_idx ON public.request_log_rest USING btree (account_id, id) WHERE (account_id IS NOT NULL);
+CREATE INDEX request_log_rest_account_id_id_idx1 ON public.request_log_rest USING btree (account_id, id) WHERE (status >= 400);
+CREATE INDEX request_log_rest_key_id_id_idx ON public.request_log_rest USING btree (key_id, id) WHERE (key_id IS NOT NULL);
 CREATE INDEX spending_limit_account ON public.spending_limit USING btree (account_id);
 CREATE UNIQUE INDEX transfer_once ON public.transfer USING btree (generation_id, kind) WHERE (kind = ANY (ARRAY['release'::text, 'charge'::text, 'waiver'::text]));
 CREATE UNIQUE INDEX transfer_reference ON public.transfer USING btree (account_id, kind, reference) WHERE (reference IS NOT NULL);
@@ -821,6 +874,11 @@ ALTER INDEX public.delivery_claimed ATTACH PARTITION public.delivery_rest_endpoi
 ALTER INDEX public.delivery_due ATTACH PARTITION public.delivery_rest_endpoint_id_due_at_idx;
 ALTER INDEX public.delivery_pkey ATTACH PARTITION public.delivery_rest_pkey;
 ALTER INDEX public.event_pkey ATTACH PARTITION public.event_rest_pkey;
+ALTER INDEX public.request_log_endpoint ATTACH PARTITION public.request_log_rest_account_id_endpoint_id_idx;
+ALTER INDEX public.request_log_account ATTACH PARTITION public.request_log_rest_account_id_id_idx;
+ALTER INDEX public.request_log_failed ATTACH PARTITION public.request_log_rest_account_id_id_idx1;
+ALTER INDEX public.request_log_key ATTACH PARTITION public.request_log_rest_key_id_id_idx;
+ALTER INDEX public.request_log_pkey ATTACH PARTITION public.request_log_rest_pkey;
 CREATE TRIGGER api_key_revoked AFTER DELETE OR UPDATE OF revoked_at, digest ON public.api_key FOR EACH ROW EXECUTE FUNCTION public.tell_key_revoked();
 CREATE TRIGGER price_book_immutable BEFORE DELETE OR UPDATE ON public.price_book FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER tg_pgqueuer_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.pgqueuer FOR EACH STATEMENT EXECUTE FUNCTION public.fn_pgqueuer_changed();

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
@@ -99,6 +99,19 @@ def _networks(text: str) -> tuple[str, ...]:
         raise ValueError("must be networks such as 10.0.0.0/8, separated by commas") from None
 
 
+def _proxies(text: str) -> tuple[str, ...]:
+    networks = _networks(text)
+    if any(ip_network(network).prefixlen == 0 for network in networks):
+        raise ValueError("must not be all addresses: then every client could name any address as its own")
+    return networks
+
+
+def _proxy_header(text: str) -> str:
+    if text.lower() not in ("x-forwarded-for", "forwarded"):
+        raise ValueError("must be x-forwarded-for or forwarded")
+    return text.lower()
+
+
 def _ports(text: str) -> frozenset[int]:
     ports = [part.strip() for part in text.split(",") if part.strip()]
     if any(not one.isdecimal() or not 1 <= int(one) <= 65535 for one in ports):
@@ -149,6 +162,8 @@ NoticeUrl = Annotated[str | None, BeforeValidator(_notice)]
 PublicUrl = Annotated[str | None, BeforeValidator(_public_url)]
 Pepper = Annotated[str | None, BeforeValidator(_pepper)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
+Proxies = Annotated[tuple[str, ...], BeforeValidator(_proxies)]
+ProxyHeader = Annotated[Literal["x-forwarded-for", "forwarded"], BeforeValidator(_proxy_header)]
 Ports = Annotated[frozenset[int], BeforeValidator(_ports)]
 PortOrNone = Annotated[int | None, BeforeValidator(_port)]
 Level = Annotated[str, BeforeValidator(_level)]

@@ -20,6 +20,8 @@ from seedance_api.settings.kinds import (
     Pepper,
     PortOrNone,
     Ports,
+    Proxies,
+    ProxyHeader,
     PublicUrl,
     Real,
     SmtpUrl,
@@ -86,9 +88,21 @@ class Settings(BaseSettings):
         0,
         100_000,
     )
-    proxy_networks: Networks = setting(
+    proxy_networks: Proxies = setting(
         "127.0.0.0/8,::1/128",
-        "Networks, comma-separated, whose connections are not counted by address: your proxies, which bring many clients. Empty: all are counted.",
+        "Networks, comma-separated, of your proxies: they are believed about the client's address, and their connections are not counted by address. Empty: nobody is believed.",
+    )
+    proxy_header: ProxyHeader = setting(
+        "x-forwarded-for",
+        "The header in which your proxies tell the client's address, `x-forwarded-for` or `forwarded`. The other one is never read.",
+    )
+    request_log_days: Whole = setting("180", "How long requests are kept in the request log.", 30, 365, alike=True)
+    request_log_address_days: Whole = setting(
+        "30",
+        "How long their full client addresses are kept; then only the network remains (/24, or /48 of IPv6).",
+        7,
+        90,
+        alike=True,
     )
     streams_per_account: Whole = setting(
         "64",

@@ -32,7 +32,12 @@ _HINTS = {
 }
 """What other services have below their videos, and what to do about it here."""
 _PARAMETER = re.compile(r"{(\w+):str}")
+_NAME = r"{\1}"
 _NAMED_MOST = 20
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+"""Those of RFC 9110 and 5789; any other word that a client sends is no method that anybody would look for."""
+_UNKNOWN_METHOD = "OTHER"
+_NOWHERE = {method: f"{method} (unknown)" for method in METHODS}
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +53,12 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     shared: bool
     is_probe: bool
     direct: Direct | None
+    endpoints: dict[str, str]
+    """By method, what the request log calls it."""
+
+    def endpoint(self, method: str) -> str:
+        """What the request log calls it: the method and the path with names for what stands in it."""
+        return self.endpoints.get(method) or f"{_UNKNOWN_METHOD} {_PARAMETER.sub(_NAME, self.template)}"
 
     @property
     def allowed(self) -> str:
@@ -79,6 +90,13 @@ class Found(NamedTuple):
             if not is_id(prefix, self.values[at]):
                 return name
         return None
+
+
+def endpoint_of(method: str, found: Found | None) -> str:
+    """What the request log calls an endpoint; never the path itself, in which there may be anything."""
+    if found is None:
+        return _NOWHERE.get(method, f"{_UNKNOWN_METHOD} (unknown)")
+    return found.address.endpoint(method)
 
 
 class _Node:
@@ -142,7 +160,7 @@ class Addresses:
             near = f"{face.prefix}/" + path.rpartition(f"{face.prefix}/")[2].lstrip("/")
             found = self.look(near) if near != path else None
             if found is not None:
-                return _PARAMETER.sub(r"{\1}", found.address.template)
+                return _PARAMETER.sub(_NAME, found.address.template)
         return None
 
 
@@ -182,6 +200,7 @@ def _addresses_of(face: Face) -> Iterable[Address]:
             authenticate=face.authenticate if operations[0].auth == "key" else None,
             shared=any(one.shared for one in operations),
             is_probe=any(one.is_probe for one in operations),
+            endpoints={method: f"{method} {_PARAMETER.sub(_NAME, path)}" for method in METHODS},
             direct=next((one.direct for one in operations if one.direct), None),
         )
 

@@ -20,6 +20,7 @@ from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.read import Reader
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
+from seedance_api.traffic.request_log import RequestLog
 from seedance_api.web.body import AnyRequest, Budget
 from seedance_api.webhooks.probe import Prober
 
@@ -58,6 +59,7 @@ class Context:
         posting: Outbound,
     ) -> None:
         self.db = db
+        self.request_log = RequestLog(db)
         self.authenticate = authenticate
         self.creating = creating
         self.store = store

@@ -8,6 +8,7 @@ path serves every other way of asking for it.
 """
 
 import re
+import time
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -16,11 +17,14 @@ import structlog
 from litestar import Litestar
 from litestar.types import Receive, Scope, Send
 
+from seedance_api.accounts.authenticate import Principal
 from seedance_api.foundation.connections import Connections
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
-from seedance_api.web.addresses import Addresses, Found
+from seedance_api.traffic.rows import Request
+from seedance_api.web.addresses import Addresses, Found, endpoint_of
 from seedance_api.web.authenticate import Face
+from seedance_api.web.client_address import ClientAddress
 from seedance_api.web.context import Context
 from seedance_api.web.errors import as_app_error, send_error
 from seedance_api.web.linger import Unread, asks_first, has_body
@@ -30,6 +34,8 @@ from seedance_api.web.sending import Sending, send_methods
 _READS = frozenset({"GET", "HEAD"})
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _HTTP_1_0 = ("1.0", "1")  # ASGI's word, and granian's
+_REVOKED, _CLIENT_LEFT, _BROKEN = 401, 499, 500
+"""What the log says of answers that did not end as they began."""
 _log = structlog.get_logger()
 
 
@@ -39,10 +45,17 @@ class Edge:
     The framework serves the routes of the faces, and is given nothing that it would have to refuse.
     """
 
-    def __init__(self, app: Litestar, faces: Iterable[Face], connections: Connections | None = None) -> None:
+    def __init__(
+        self,
+        app: Litestar,
+        faces: Iterable[Face],
+        connections: Connections | None = None,
+        client_address: ClientAddress | None = None,
+    ) -> None:
         self._app = app
         self._addresses = Addresses(faces)
         self._connections = connections
+        self._client_address = client_address or ClientAddress()
 
     @property
     def probes(self) -> frozenset[str]:
@@ -54,11 +67,12 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = Unread(receive, waits=asks_first(scope["headers"])) if has_body(scope["headers"]) else None
-        if await self._counted(scope, body or receive, send) and body is not None:
+        headers = scope["headers"]
+        body = Unread(receive, waits=asks_first(headers))
+        if await self._counted(scope, body, send) and has_body(headers):
             await body.linger()
 
-    async def _counted(self, scope: Any, receive: Receive, send: Send) -> bool:
+    async def _counted(self, scope: Any, receive: Unread, send: Send) -> bool:
         client = scope["client"]
         if self._connections is None or client is None:
             return await self._respond(scope, receive, send)
@@ -69,25 +83,40 @@ class Edge:
         finally:
             self._connections.end(address)
 
-    async def _respond(self, wide: Any, receive: Receive, send: Send) -> bool:
+    async def _respond(self, wide: Any, receive: Unread, send: Send) -> bool:
         """Answer; False where the answer was broken off."""
-        request_id = wide["request_id"] = new_id("req")
-        found = self._addresses.look(wide["path"])
+        context: Context = self._app.state["context"]
+        at = context.db.clock()
+        request_id = wide["request_id"] = new_id("req", at=at)
+        method, found = wide["method"], self._addresses.look(wide["path"])
+        client = wide["client"]
+        wide["client_address"] = address = self._client_address(client and client[0], wide["headers"])
         sending = Sending(wide, receive, send, request_id, shared=found is not None and found.address.shared)
+        broken = 0
         try:
-            await self._answer(wide, receive, sending, found)
+            await self._answer(context, wide, receive, sending, found)
         except Exception as error:  # noqa: BLE001 a bug anywhere; the server would write its text to the log
             if not sending.answered:
                 await send_error(sending, wide, as_app_error(error, request_id))
             elif sending.revoked:  # the framework puts an error of its own around ours
                 _log.info("request.revoked", request_id=request_id)
-                return False
+                broken = _REVOKED
             elif not sending.cut:  # the server breaks off an answer that is not whole
                 _log.exception("request.broken_off", request_id=request_id)
-                return False
-        return True
+                broken = _BROKEN
+        finally:
+            status = broken or (sending.status if sending.whole else _CLIENT_LEFT)
+            latency = time.perf_counter() - sending.started
+            own = max(0.0, (sending.head_seconds or latency) - receive.waited)
+            key: Principal | None = wide.get("principal")
+            whose = (key.account_id, key.key_id) if key else (None, None)
+            endpoint = endpoint_of(method, found)
+            context.request_log(
+                Request(request_id, at, endpoint, *whose, address, status, int(latency * 1e6), int(own * 1e6))
+            )
+        return not broken
 
-    async def _answer(self, scope: Any, receive: Receive, send: Sending, found: Found | None) -> None:
+    async def _answer(self, context: Context, scope: Any, receive: Receive, send: Sending, found: Found | None) -> None:
         path, method, query = scope["path"], scope["method"], scope["query_string"]
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         _check_host(headers, scope["http_version"], is_probe=found is not None and found.address.is_probe)
@@ -98,13 +127,12 @@ class Edge:
             raise AppError("not_found", "There is nothing at this address: it has two slashes in a row.")
         authenticate = found.address.authenticate if found else self._addresses.guard(path)
         if authenticate is not None:
-            context: Context = self._app.state["context"]
             caller = await authenticate(context, headers)
+            scope["principal"] = caller.principal
             if found and found.address.direct and method in _READS and not query and not found.wrong_id:
                 body, extra = await found.address.direct(context, caller.principal, found.values[0])
                 await send_json(send, body, extra)
                 return
-            scope["principal"] = caller.principal
             scope["standing"] = send.stands = caller.standing(context)
         at = self._addresses.take(method, path, found)
         if method == "OPTIONS":

@@ -7,6 +7,7 @@ read after the answer: a client that looks for one while it sends can stop at on
 """
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,12 +42,20 @@ class Unread:
         self._receive = receive
         self.waits = waits
         self.untouched = True
+        self.gone = False
+        """Whether we were told that the client has left."""
+        self.waited = 0.0
+        """Seconds that were spent waiting for it."""
         self._over = False
 
     async def __call__(self) -> Any:
         """The next part of the body, or that the client is gone."""
         self.untouched = False
+        asked = time.perf_counter()
         event = await self._receive()
+        self.waited += time.perf_counter() - asked
+        if event["type"] == "http.disconnect":
+            self.gone = True
         if event["type"] != "http.request" or not event["more_body"]:
             self._over = True
         return event

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from litestar.types import Message, Receive, Send
+from litestar.types import Message, Send
 
 from seedance_api.web.linger import Unread
 
@@ -35,26 +35,30 @@ class CutError(Exception):
 class Sending:
     """A request's `send`: adds to the head of the answer, and stops what must not go on.
 
-    `revoked`: its key was revoked meanwhile. `cut`: it is whole without the rest, as the answer to a HEAD is.
+    `revoked`: its key was revoked meanwhile. `cut`: it is whole without the rest, as the answer to a HEAD is. `status`
+    is what was answered, `whole` whether all of it was sent to a client that was there, `head_seconds` how long it took to its head.
     """
 
-    def __init__(self, scope: Any, receive: Receive, send: Send, request_id: str, *, shared: bool) -> None:
-        self.answered = self.revoked = self.cut = False
+    def __init__(self, scope: Any, receive: Unread, send: Send, request_id: str, *, shared: bool) -> None:
+        self.answered = self.revoked = self.cut = self.whole = False
+        self.status = 0
+        self.head_seconds = 0.0
         self.stands: Stands | None = None
         """Asked before each piece of a long answer whether it may go on."""
         self._send, self._receive, self._request_id = send, receive, request_id
         self._is_head = scope["method"] == "HEAD"
         self._shared = _ELSEWHERE if shared else _HERE
-        self._started = time.perf_counter()
+        self.started = time.perf_counter()
 
     async def __call__(self, message: Message) -> None:
         """Send the next part of an answer. Raises CutError where it ends."""
         if message["type"] == "http.response.start":
-            self.answered = True
+            self.answered, self.status = True, message["status"]
             message["headers"] = self._marked(message["headers"])
             await self._send(message)
             if self._is_head:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                self.whole = True
         elif self._is_head:
             if message.get("more_body"):
                 self.cut = True
@@ -64,20 +68,21 @@ class Sending:
             raise CutError
         else:
             await self._send(message)
+            self.whole = not message.get("more_body") and not self._receive.gone
 
     def _marked(self, headers: Any) -> list[tuple[bytes, bytes]]:
         """The headers of any answer. What may be kept says so itself: what is silent is kept nowhere."""
-        spent = (time.perf_counter() - self._started) * 1000
+        self.head_seconds = time.perf_counter() - self.started
         marked = [
             *headers,
             (b"x-request-id", self._request_id.encode()),
-            (b"server-timing", b"app;dur=%.2f" % spent),
+            (b"server-timing", b"app;dur=%.2f" % (self.head_seconds * 1000)),
             (b"x-content-type-options", b"nosniff"),
             *self._shared,
         ]
         if b"cache-control" not in [name for name, _ in marked]:
             marked.append((b"cache-control", b"no-store"))
-        if isinstance(self._receive, Unread) and self._receive.waits and self._receive.untouched:
+        if self._receive.waits and self._receive.untouched:
             marked.append((b"connection", b"close"))  # RFC 9110 §10.1.1: the client need not send its body
         return marked
 
