@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from security.attack import rows
-from stage import Service, until
+from stage import Service, fresh_database, until
 
 COLUMNS = {"id", "at", "endpoint", "account_id", "key_id", "address", "status", "latency_us", "own_us"}
 CLIP = {"prompt": "canary-prompt", "model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p"}
@@ -19,8 +19,6 @@ CLIP = {"prompt": "canary-prompt", "model": "seedance-1.0-pro-fast", "duration":
 @pytest.fixture(scope="module")
 def logged(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of these tests alone, so that what is in its log is theirs."""
-    from stage import fresh_database
-
     with fresh_database(postgres) as url:
         running = Service(url, tmp_path_factory.mktemp("service"), proxy_networks="127.0.0.0/8")
         yield running
@@ -158,7 +156,8 @@ def test_hours_are_counted_as_the_log_is_written(logged: Service) -> None:
         FROM request_hour GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """
     logged_too = """
-        SELECT endpoint, coalesce(account_id, '') AS account_id, status / 100 AS status_class, count(*)::int AS requests,
+        SELECT endpoint, coalesce(account_id, '') AS account_id, status / 100 AS status_class,
+            count(*)::int AS requests,
             sum(own_us)::bigint AS own_us, count(*)::int AS cells
         FROM request_log GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """
@@ -175,8 +174,7 @@ def test_a_stopped_service_has_written_all(start_service: Callable[..., Service]
     service = start_service()
     ids: list[str] = []
     with httpx.Client(base_url=service.url, trust_env=False) as client:
-        for _ in range(200):
-            ids.append(client.get("/v1/models").headers["x-request-id"])
+        ids += [client.get("/v1/models").headers["x-request-id"] for _ in range(200)]
     service.stop()
     found = rows(service.database_url, "SELECT id FROM request_log WHERE id = ANY ($1)", ids)
     assert {one["id"] for one in found} == set(ids)

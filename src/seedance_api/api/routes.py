@@ -12,6 +12,7 @@ from seedance_api.api import (
     health,
     media,
     models,
+    requests,
     verify,
     videos,
     webhook_deliveries,
@@ -23,7 +24,7 @@ from seedance_api.web.route import handlers_of
 
 _MODULES = (
     videos, content, delivery, events, files, media, verify, webhook_endpoints, webhook_deliveries, webhook_secret,
-    account_events, models, billing, health, docs, callbacks,
+    account_events, models, billing, requests, health, docs, callbacks,
 )  # fmt: skip
 ROUTES = handlers_of(_MODULES)
 FACE = Face("/v1", ROUTES, by_bearer)

@@ -20,6 +20,7 @@ COMMANDS = {
     "collect": ("collect",),
     "account": ("accounts", "regions", "retention"),
     "key": ("keys",),
+    "requests": ("requests",),
     "asset": ("assets",),
     "prices": ("prices",),
     "upstream": ("upstreams",),

@@ -77,7 +77,8 @@ async def requests_within(
     """The newest such requests whose ids are from `first` up to and without `past`."""
     found = await db.fetch(
         """
-        SELECT * FROM request_log
+        SELECT id, at, endpoint, account_id, key_id, abbrev(address) AS address, status, latency_us, own_us
+        FROM request_log
         WHERE id >= $1 AND id < $2
             AND ($3::text IS NULL OR account_id = $3) AND ($4::text IS NULL OR key_id = $4)
             AND ($5::text IS NULL OR endpoint = $5)

@@ -1,7 +1,6 @@
 """Rows of the request log."""
 
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import NamedTuple
 
 import msgspec
@@ -33,7 +32,7 @@ class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     account_id: str | None
     key_id: str | None
-    address: IPv4Address | IPv6Address | IPv4Interface | IPv6Interface | None
+    address: str | None
     status: int
     latency_us: int
     own_us: int

@@ -36,7 +36,8 @@ class Sending:
     """A request's `send`: adds to the head of the answer, and stops what must not go on.
 
     `revoked`: its key was revoked meanwhile. `cut`: it is whole without the rest, as the answer to a HEAD is. `status`
-    is what was answered, `whole` whether all of it was sent to a client that was there, `head_seconds` how long it took to its head.
+    is what was answered, `whole` whether all of it was sent to a client that was there, `head_seconds` how long it took
+    until the head was sent.
     """
 
     def __init__(self, scope: Any, receive: Unread, send: Send, request_id: str, *, shared: bool) -> None:
