@@ -11,7 +11,7 @@ from seedance_api.delivery.verify import Verdict, verify
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.limit import neighbourhood
 from seedance_api.web.body import AnyRequest, read_file
-from seedance_api.web.context import Context, context_of
+from seedance_api.web.context import Context, client_address_of, context_of
 from seedance_api.web.respond import json_response
 from seedance_api.web.route import FileBody, Operation, Sample, TextAnswer
 
@@ -71,6 +71,6 @@ async def list_certificates(request: AnyRequest) -> Response[bytes]:
 
 async def _admit(request: AnyRequest, context: Context) -> None:
     context.disk.check()
-    seconds = await context.verifying.limiter.take(neighbourhood(request.client.host if request.client else None))
+    seconds = await context.verifying.limiter.take(neighbourhood(client_address_of(request)))
     if seconds:
         raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds)), "Connection": "close"})

@@ -245,7 +245,7 @@ class Settings(BaseSettings):
     verify_megabytes: Whole = setting("600", "The largest file that `POST /v1/verify` accepts.", 1, 4096)
     verify_a_minute: Whole = setting(
         "60",
-        "`POST /v1/verify` requests a minute for each client address (IPv6: each /64), in each API process. Behind a proxy all clients have one address.",
+        "`POST /v1/verify` requests a minute for each client address (IPv6: each /64), in each API process.",
         1,
         100_000,
     )

@@ -91,6 +91,12 @@ def context_of(request: AnyRequest) -> Context:
     return context
 
 
+def client_address_of(request: AnyRequest) -> str | None:
+    """Whom the request comes from, behind the operator's proxies; None where that is not known."""
+    address: str | None = cast("dict[str, Any]", request.scope)["client_address"]
+    return address
+
+
 def principal_of(request: AnyRequest) -> Principal:
     """Who is calling; the outer face has established it for every route under /v1."""
     scope = cast("dict[str, Any]", request.scope)
