@@ -31,7 +31,7 @@ def balance(service: Service) -> dict[str, str]:
 
 
 def test_what_is_no_amount_is_refused_and_moves_nothing(service: Service) -> None:
-    """A few of the table in `test_amounts.py`: a command takes a second."""
+    """A few of the table in `foundation/test_money.py`: a command takes a second."""
     before = balance(service)
     for command, amount in (("credit", "-1"), ("credit", "1e400"), ("grant", "nan"), ("adjust", "0.0000001")):
         code, said = run(service, "account", command, EMAIL, "--reason", "x", "--", amount)
