@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from catalog.asking import LITE, M15, M20, M25, PRO, accepted, ask, videos
@@ -278,7 +278,6 @@ def test_a_price_that_is_the_cost_is_in_order_and_the_margin_leaves_it_alone() -
 
 
 @given(cost=st.integers(1, 10**12), margin=st.integers(0, 10**12))
-@settings(max_examples=50)
 def test_a_margin_never_makes_a_price_below_the_cost_and_rounds_up(cost: int, margin: int) -> None:
     text = f'[USD]\nmargin_percent = "{margin / Decimal(MICRO):f}"\n' + ROW.replace(
         '"1.0"', f'"{cost / Decimal(MICRO):f}"'
@@ -472,7 +471,6 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300)
 @given(FIELDS, st.data())
 def test_what_is_shown_held_and_charged_fits_together(fields: dict[str, object], data: st.DataObject) -> None:
     answer = ask(**fields)

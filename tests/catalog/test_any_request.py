@@ -4,7 +4,7 @@ from datetime import date
 from fractions import Fraction
 
 import msgspec
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from seedance_api.catalog import flags, models, tokens
@@ -143,7 +143,6 @@ def test_the_check_answers_anything(request: Request, today: date) -> None:
     look_at(check(request, today=today), today)
 
 
-@settings(max_examples=400)
 @given(LIKELY_REQUEST | SPARSE_REQUEST, DAYS)
 def test_the_check_answers_the_likely(request: Request, today: date) -> None:
     look_at(check(request, today=today), today)
