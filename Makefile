@@ -20,6 +20,7 @@ check: setup ## format, lint, types, arrows, tests, documents
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/basedpyright
+	.venv/bin/basedpyright -p tests
 	.venv/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ def start_service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> It
     with ExitStack() as stack:
         started: list[Service] = []
 
-        def start(**settings: str) -> Service:
+        def start(**settings: Any) -> Service:
             url = stack.enter_context(fresh_database(postgres))
             started.append(Service(url, tmp_path_factory.mktemp("service"), **settings))
             return started[-1]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def run(service: Service, *arguments: str) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
-def balance(service: Service) -> dict[str, str]:
+def balance(service: Service) -> dict[str, Any]:
     return service.command("account", "balance", EMAIL)
 
 
