@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -55,15 +56,11 @@ def test_schedules_of_a_worker_that_is_gone_run_again_soon(database_url: str) ->
             ("set back, gone", "picked", hour, hour),
             ("due soon", "queued", "now() + interval '5 s'", now),
         ):
-            await db.execute(
-                f"""
+            sql: Any = f"""
                 INSERT INTO pgqueuer_schedules (entrypoint, expression, status, next_run, heartbeat)
                 VALUES ($1, $2, $3::pgqueuer_status, {next_run}, {heartbeat})
-                """,
-                name,
-                every,
-                status,
-            )
+                """
+            await db.execute(sql, name, every, status)
         names = ("gone", "alive", "set back", "set back, gone", "due soon")
         wanted = {(one, every): timedelta(0) for one in names}
         await jobs.release_schedules(db, wanted)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unmarked, Unsigned, content_id, mark
-from seedance_api.delivery.verify import Verdict, judge, look
+from seedance_api.delivery.verify import Unreadable, Verdict, judge, look
 from seedance_api.foundation.confine import Confine
 
 CANARY = "c4n4ry7e57"
@@ -88,6 +88,7 @@ def signed(
 def judged(file: Path, ours: Certificate) -> Verdict:
     """What is said of a file that is not known by its digest."""
     seen = asyncio.run(look(file, certificate.recognised(ours), Confine(slots=1)))
+    assert not isinstance(seen, Unreadable)
     return judge(seen, None, sha256="", size=0)
 
 

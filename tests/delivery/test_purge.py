@@ -55,12 +55,13 @@ def test_p19_a_purge_that_was_missed_catches_up_in_batches(database_url: str) ->
         assert not [key for page in one.storage.objects.list() for key in page]
         states = await db.fetch("SELECT state, cleared_at IS NOT NULL AS cleared, count(*) FROM content GROUP BY 1, 2")
         assert [tuple(row) for row in states] == [("purged", True, 1201)]
-        for sql, expected in (
+        counts: tuple[tuple[Any, int], ...] = (
             ("SELECT count(*) FROM asset", 0),
             ("SELECT count(*) FROM deletion WHERE what = 'video' AND reason = 'expired'", 1201),
             ("SELECT count(*) FROM event WHERE type = 'video.purged'", 1201),
             ("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'tidy'", 1201),
-        ):
+        )
+        for sql, expected in counts:
             assert await db.fetchval(sql) == expected, sql
         assert len(ids) == 1201
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -19,7 +20,7 @@ from seedance_api.foundation.objects import open_store
 from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
 from stage import Service, until
 
-SHORT = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", "seed": 3}
+SHORT: dict[str, Any] = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", "seed": 3}
 """The cheapest clip there is: 49 frames."""
 FINAL = ("completed", "failed", "canceled")
 _GATE = 4242

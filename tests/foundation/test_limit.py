@@ -1,6 +1,7 @@
 """Limits: exact for each name, and by the address of whoever calls."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_names_are_forgotten_before_they_fill_the_memory() -> None:
         limiter = Limiter(per_minute=1)
         for number in range(20_050):
             await limiter.take(str(number))
-        store = limiter._throttled._store
+        store: Any = limiter._throttled._store
         assert len(store._backend.get_client()) <= 20_000
 
     asyncio.run(run())

@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from foundation.older import OBJECTS, Data, State, build, empty_schema, released, states
+from sample import Sample
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.doctor.examine import examine
 from seedance_api.foundation import migrations, objects
@@ -57,9 +58,13 @@ async def upgrade(database_url: str, folder: Path, state: State) -> list[str]:
     return await what_is_wrong(url, data, folder)
 
 
-def test_every_older_schema_becomes_the_shipped_one_and_its_data_works(database_url: str, tmp_path: Path) -> None:
+def test_any_older_schema_becomes_the_shipped_one_and_its_data_works(
+    database_url: str, tmp_path: Path, sample: Sample
+) -> None:
     gate = asyncio.Semaphore(_AT_ONCE)
-    every = [*states(), *released()]
+    oldest, *_, last = states()
+    some = sample.some(states(), [oldest, last], kind=lambda state: len(state.texts))
+    every = [*some, *released()]
 
     async def one(state: State) -> list[str]:
         async with gate:
@@ -69,7 +74,7 @@ def test_every_older_schema_becomes_the_shipped_one_and_its_data_works(database_
         wrong = await asyncio.gather(*(one(state) for state in every))
         return {state.name: found for state, found in zip(every, wrong, strict=True) if found}
 
-    assert len(every) >= 31
+    assert len(states()) + len(released()) >= 31
     assert asyncio.run(run()) == {}
 
 

@@ -151,7 +151,7 @@ def endless(head: bytes, frame: Callable[[bytes], bytes] = bytes) -> Handler:
     async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(head + b"\r\n")
         piece = frame(bytes(65536))
-        for _ in range(10 * 2**30 // 65536):
+        for _piece in range(10 * 2**30 // 65536):
             writer.write(piece)
             await writer.drain()
 

@@ -9,7 +9,7 @@ import structlog.testing
 
 from delivery.test_waits import Stage, outage
 from generations.kit import claimed, with_database
-from money.test_notices import Receiver, deliver, notifier
+from notifications.test_notices import Receiver, deliver, notifier
 from seedance_api.doctor.installation import _waiting
 from seedance_api.foundation import claim, installation
 from seedance_api.foundation.db import Database

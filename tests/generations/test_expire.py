@@ -4,6 +4,7 @@ import asyncio
 import tracemalloc
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import obstore
 import pytest
@@ -40,7 +41,7 @@ def parts(db: Database, folder: Path) -> Engine:
     )
 
 
-async def made(db: Database, me: Owner, file: NewFile, at_work: Engine, **changes: object) -> str:
+async def made(db: Database, me: Owner, file: NewFile, at_work: Engine, **changes: Any) -> str:
     """A queued generation with one inline file, which is in the store."""
     await obstore.put_async(at_work.storage.objects, file.object_key, b"x")
     media = (NewMedium(role=Role.REFERENCE, file_id=file.id),)

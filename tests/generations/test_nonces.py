@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from typing import Any
 
 import asyncpg
 import pytest
@@ -191,7 +192,7 @@ def test_what_an_older_version_sent_is_known_by_the_number_that_it_was_sent_with
     with_database(url, verb)
 
 
-async def apply(db: Database, migrations: list[str]) -> None:
+async def apply(db: Database, migrations: list[Any]) -> None:
     for one in migrations:
         await db.execute(one)
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import itertools
-import random
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from obstore.store import MemoryStore, ObjectStore
 
 from generations.kit import NO_MARKING, Owner, claimed, engine, new, owner, with_database
+from sample import Sample
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.catalog.order import Kind, Role
 from seedance_api.catalog.request import Facts
@@ -207,10 +207,10 @@ def test_what_was_lost_is_written_anew_by_the_next_upload_of_the_same(
 
 
 def test_deletes_and_expiry_against_creates_and_uploads(
-    database_url: str, tmp_path: Path, schedules: Callable[[int], None]
+    database_url: str, tmp_path: Path, schedules: Callable[[int], None], sample: Sample
 ) -> None:
     """Many at once over three contents. After every round each row has its object, and in the end each object a row."""
-    rounds, chance = 120, random.Random(7)
+    rounds, chance = sample.rounds(600, 30), sample.chance
 
     async def verb(db: Database) -> None:
         bench, me = Bench(db, tmp_path), await owner(db)

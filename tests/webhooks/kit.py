@@ -117,7 +117,8 @@ def standing_receiver(port: int) -> Iterator[Receiver]:
 def outbound(*ports: int, **changes: Any) -> Outbound:
     """A door that lets the receivers' ports and addresses through."""
     options: dict[str, Any] = {"allow_http": True, "extra_ports": frozenset(ports), "allow_networks": ("127.0.0.2/32",)}
-    return Outbound(**(options | {"failure_step_seconds": 0.01} | changes))
+    options |= {"failure_step_seconds": 0.01}
+    return Outbound(**options | changes)
 
 
 @asynccontextmanager

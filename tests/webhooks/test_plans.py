@@ -9,7 +9,7 @@ from seedance_api import webhooks
 from seedance_api.foundation.db import Database
 from webhooks.kit import endpoint, happen
 
-SQL = "".join(path.read_text() for path in sorted(Path(webhooks.__file__).parent.glob("*_queries.py")))
+SQL = "".join(path.read_text() for path in sorted(Path(str(webhooks.__file__)).parent.glob("*_queries.py")))
 
 
 def statement(name: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 from obstore.store import HTTPStore, LocalStore, MemoryStore
@@ -19,7 +20,7 @@ def one(kind=Kind.IMAGE, role=Role.REFERENCE, **changes) -> Input:
     return Input(**({"kind": kind, "role": role, "object_key": "in/1", "media_type": CONTENT[kind]} | changes))
 
 
-def items(*inputs: Input, link=None, prefer="link", store=None):
+def items(*inputs: Input, link=None, prefer: Any = "link", store=None) -> Any:
     if store is None:
         store = MemoryStore()
         store.put("in/1", b"bytes")

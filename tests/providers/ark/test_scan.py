@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def fake(running: FakeArk) -> FakeArk:
 
 
 @asynccontextmanager
-async def wire(fake: FakeArk, **options: object) -> AsyncIterator[Wire]:
+async def wire(fake: FakeArk, **options: Any) -> AsyncIterator[Wire]:
     made = Wire(
         Caller(base_url=fake.url, bearer=fake.key, tls=TLS), list_a_second=100.0, gets_a_second=500.0, **options
     )  # type: ignore[arg-type]
