@@ -39,7 +39,7 @@ def settings_page() -> str:
         (
             f"`SEEDANCE_{one.name}`",
             f"`{one.default}`" if one.default else "",
-            bounds(one.least, one.most),
+            bounds(one.minimum, one.maximum),
             "alike" if one.alike else "",
             one.meaning,
         )

@@ -24,8 +24,8 @@ def test_a_job_that_fails_is_done_again_where_it_must_be(database_url: str, monk
             if tried[name] == 1:
                 raise OSError("a store that is away")
 
-        worker._job(queue, "must", fail_once, most=8, again_seconds=0.05)
-        worker._job(queue, "may", fail_once, most=8)
+        worker._job(queue, "must", fail_once, concurrency=8, again_seconds=0.05)
+        worker._job(queue, "may", fail_once, concurrency=8)
         async with db.transaction() as writing:
             await jobs.enqueue(writing, "must", ["must"])
             await jobs.enqueue(writing, "may", ["may"])

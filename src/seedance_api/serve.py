@@ -30,7 +30,7 @@ HEAD_SECONDS = 30.0
 """Within which a head must have come: also how long a kept connection may be idle, and one that never asks may stay."""
 _BACKLOG = 4096
 _OWN_FILES = 512
-_LEAST_CONNECTIONS = 64
+_MIN_CONNECTIONS = 64
 LIVE_SANDBOX = "SEEDANCE_LIVE_SANDBOX is on: live keys get sandbox previews and are charged for them. For trials only."
 _TO_STDERR = {name: {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"} for name in ("console", "access")}
 """Granian warns on standard output, which is for the one line of the command's answer."""
@@ -90,7 +90,7 @@ def serve(
 def connections_allowed(wanted: int) -> int:
     """How many connections an API process may have: each may need two files more, for what is sent over it."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = max(_LEAST_CONNECTIONS, min(wanted, (files - _OWN_FILES) // 3))
+    allowed = max(_MIN_CONNECTIONS, min(wanted, (files - _OWN_FILES) // 3))
     if allowed < wanted:
         _log.warning("serve.few_connections", wanted=wanted, allowed=allowed, open_files=files)
     return allowed

@@ -31,9 +31,9 @@ from seedance_api.generations.watch import look, watch
 from seedance_api.notifications.send import Notifier, notify, sweep_notices
 from seedance_api.reconciliation.collect_orphans import collect_orphans
 from seedance_api.reconciliation.reconcile import reconcile
-from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
+from seedance_api.webhooks.decide import CONCURRENCY, DELIVERING, DELIVERING_SLOWLY
 from seedance_api.webhooks.retain import retain
-from seedance_api.webhooks.schedule import LATE_MOST, Deliverer, deliver, sweep_deliveries
+from seedance_api.webhooks.schedule import MAX_LATE, Deliverer, deliver, sweep_deliveries
 
 _LANES = 6
 _DISPATCHES, _WATCHES, _LOOKS, _STARTS, _STORES, _REPAIRS, _FORGETS = 2, 2, 16, 128, 32, 4, 8
@@ -60,11 +60,11 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """A queue on a connection of its own: it takes up to `batch` jobs at a time, and at most `most` at once."""
+    """A queue on a connection of its own: it takes up to `batch` jobs at a time, and runs at most `concurrency`."""
 
     queue: PgQueuer
     batch: int
-    most: int
+    concurrency: int
 
 
 def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Tasks) -> list[Lane]:
@@ -77,36 +77,36 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     queue, starting, storing, telling, telling_slowly, noticing = [Queue(one) for one in connections]
     engine, deliverer = tasks.engine, tasks.deliverer
     providers = [None, *engine.providers]
-    _for_each(providers, queue, "dispatch", lambda provider: dispatch(provider, engine), most=_DISPATCHES)
-    _for_each(providers, queue, "watch", lambda provider: watch(provider, engine), most=_WATCHES)
-    _for_each(providers, queue, "look", lambda attempt_id: look(attempt_id, engine), most=_LOOKS)
-    _for_each(providers, starting, "advance", lambda generation_id: advance(generation_id, engine), most=_STARTS)
-    _for_each(providers, storing, "store", lambda generation_id: advance(generation_id, engine), most=_STORES)
-    _for_each(providers, storing, "mend", lambda generation_id: repair(generation_id, engine), most=_REPAIRS)
+    _for_each(providers, queue, "dispatch", lambda provider: dispatch(provider, engine), concurrency=_DISPATCHES)
+    _for_each(providers, queue, "watch", lambda provider: watch(provider, engine), concurrency=_WATCHES)
+    _for_each(providers, queue, "look", lambda attempt_id: look(attempt_id, engine), concurrency=_LOOKS)
+    _for_each(providers, starting, "advance", lambda generation_id: advance(generation_id, engine), concurrency=_STARTS)
+    _for_each(providers, storing, "store", lambda generation_id: advance(generation_id, engine), concurrency=_STORES)
+    _for_each(providers, storing, "mend", lambda generation_id: repair(generation_id, engine), concurrency=_REPAIRS)
     _for_each(
         providers,
         queue,
         "forget",
         lambda attempt_id: forget(attempt_id, engine),
-        most=_FORGETS,
+        concurrency=_FORGETS,
         again_seconds=_CLEANUP_SECONDS,
     )
     _job(
         queue,
         "tidy",
         lambda generation_id: clean_up(generation_id, engine),
-        most=_CLEANUPS,
+        concurrency=_CLEANUPS,
         again_seconds=_CLEANUP_SECONDS,
     )
-    fast = DELIVERING - LATE_MOST // AT_ONCE
-    _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer), most=fast)
+    fast = DELIVERING - MAX_LATE // CONCURRENCY
+    _job(telling, "deliver", lambda endpoint_id: deliver(endpoint_id, deliverer), concurrency=fast)
     _job(
         telling_slowly,
         "deliver_slow",
         lambda endpoint_id: deliver(endpoint_id, deliverer, slow=True),
-        most=DELIVERING_SLOWLY,
+        concurrency=DELIVERING_SLOWLY,
     )
-    _job(noticing, "notify", lambda notice_id: notify(notice_id, tasks.notifier), most=_NOTICES)
+    _job(noticing, "notify", lambda notice_id: notify(notice_id, tasks.notifier), concurrency=_NOTICES)
     _schedule(queue, "sweep", "* * * * * */5", lambda: sweep(engine))
     _schedule(queue, "sweep_deliveries", "* * * * * */5", lambda: sweep_deliveries(deliverer))
     _schedule(queue, "retain", "7 * * * *", lambda: retain(engine.db, tasks.event_days))
@@ -225,7 +225,7 @@ async def _run(lane: Lane) -> None:
     await lane.queue.run(
         dequeue_timeout=timedelta(seconds=5),
         batch_size=lane.batch,
-        max_concurrent_tasks=lane.most,
+        max_concurrent_tasks=lane.concurrency,
         log_aggregation_interval=timedelta(0),  # nothing of ours reads those statistics, and each second adds rows
     )
 
@@ -246,12 +246,12 @@ def _for_each(
     kind: str,
     verb: Callable[[str], Awaitable[object]],
     *,
-    most: int,
+    concurrency: int,
     again_seconds: float | None = None,
 ) -> None:
     """The same job for each provider, each with places of its own."""
     for provider in providers:
-        _job(queue, entrypoint(kind, provider), verb, most=most, again_seconds=again_seconds)
+        _job(queue, entrypoint(kind, provider), verb, concurrency=concurrency, again_seconds=again_seconds)
 
 
 def _job(
@@ -259,7 +259,7 @@ def _job(
     name: str,
     verb: Callable[[str], Awaitable[object]],
     *,
-    most: int,
+    concurrency: int,
     again_seconds: float | None = None,
 ) -> None:
     """A job. One that fails is over, for its row is swept; with `again_seconds` it is done again until it succeeds."""
@@ -272,7 +272,7 @@ def _job(
                 raise
             raise RetryRequested(timedelta(seconds=again_seconds)) from None
 
-    queue.serve(name, handle, concurrency=most)
+    queue.serve(name, handle, concurrency=concurrency)
 
 
 def _schedule(queue: PgQueuer, name: str, when: str, verb: Callable[[], Awaitable[object]]) -> None:

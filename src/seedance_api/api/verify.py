@@ -45,7 +45,7 @@ async def verify_file(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     await _admit(request, context)
     with_ = context.verifying
-    async with context.intake.folder(None) as folder, read_file(request, folder, with_.budget, with_.most) as file:
+    async with context.intake.folder(None) as folder, read_file(request, folder, with_.budget, with_.max_bytes) as file:
         verdict = await verify(file, certificate=with_.certificate, db=context.db, confine=with_.confine)
     return json_response(Verification(**msgspec.structs.asdict(verdict)))
 

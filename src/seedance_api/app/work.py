@@ -123,7 +123,7 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
             batches=StepBatches(db),
             record=Recorder(db, books),
             lease_seconds=settings.lease_seconds,
-            account_concurrency=settings.account_at_once,
+            account_concurrency=settings.account_concurrency,
         )
     finally:
         keeping.cancel()

@@ -194,7 +194,7 @@ def account_limit(
 ) -> None:
     """Limit what an account or one of its keys may spend a day, a month, or in all. Days and months are UTC."""
     asked = {Period.DAY: day, Period.MONTH: month, Period.TOTAL: total}
-    most = {
+    amounts = {
         period: None if text == "none" else amount_of(text, f"--{period}")
         for period, text in asked.items()
         if text is not None
@@ -202,7 +202,7 @@ def account_limit(
 
     async def verb(db: Database, _: Settings) -> tuple[str, list[Spending]]:
         account = await account_of(db, email)
-        await limits.set_limits(db, account.id, key, most)
+        await limits.set_limits(db, account.id, key, amounts)
         return account.currency, await limits.spending(db, account.id, key)
 
     currency, found = in_database(data_dir, verb)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import asyncpg
 import msgspec
+import structlog
 import typer
 from obstore.exceptions import BaseError as ObjectStoreError
 
@@ -31,13 +32,14 @@ from seedance_api.foundation.pooling import is_shared
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.postmaster import StartError
 from seedance_api.foundation.unreachable import UnreachableError, reason_of
-from seedance_api.settings import Settings, read
+from seedance_api.settings import FORMER_NAMES, Settings, read
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DataDir = Annotated[Path | None, typer.Option(help="Data folder [default: ./data].")]
 Reason = Annotated[str, typer.Option(help="Reason, shown in the ledger and on the customer's statement.")]
 Author = Annotated[str | None, typer.Option(help="Who does this [default: your login name].")]
 Answer = TypeVar("Answer")
+_log = structlog.get_logger()
 
 
 def in_database(data_dir: Path | None, verb: Callable[[Database, Settings], Awaitable[Answer]]) -> Answer:
@@ -97,6 +99,9 @@ def configured(data_dir: Path | None, **options: object) -> Settings:
     except ValueError as error:
         fail(str(error), 2)
     log.configure(level=settings.log_level, pretty=sys.stderr.isatty())
+    for former in sorted(FORMER_NAMES.keys() & os.environ.keys()):
+        reason = f"{former} is now {FORMER_NAMES[former]}; the next release does not read the former name"
+        _log.warning("settings.renamed", reason=reason)
     return settings
 
 

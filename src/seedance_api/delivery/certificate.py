@@ -23,7 +23,7 @@ _USES = {
     ObjectIdentifier("1.3.6.1.4.1.62558.2.1"),  # C2PA claim signing
 }
 _RSA_BITS = 2048
-_NAME_MOST = 64  # RFC 5280, ub-organization-name
+_MAX_NAME = 64  # RFC 5280, ub-organization-name
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class Recognised(msgspec.Struct, frozen=True):
 def own(folder: Path, operator: str) -> Certificate:
     """A certificate of our own in this folder, made if there is none. Of several that start at once, one makes it."""
     if not folder.exists():
-        _make(folder, operator[:_NAME_MOST])
+        _make(folder, operator[:_MAX_NAME])
     return kept(folder)
 
 

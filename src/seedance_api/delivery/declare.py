@@ -13,8 +13,8 @@ from typing import BinaryIO, NamedTuple
 from seedance_api.delivery.xmp import packet
 from seedance_api.foundation.splice import Piece
 
-_MOST_INDEX = 64 << 20
-_MOST_PACKET = 1 << 20
+_MAX_INDEX = 64 << 20
+_MAX_PACKET = 1 << 20
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _COMMENT = b"\xa9cmt"
 _UNDETERMINED = 0x55C4
@@ -23,7 +23,7 @@ _WITH_XMP, _WITH_ALPHA = 0x04, 0x10
 """Flags of WebP's `VP8X`."""
 _PNG_XMP = b"XML:com.adobe.xmp\0"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_JPEG_MOST = 0xFFFF - 2
+_MAX_SEGMENT = 0xFFFF - 2
 
 
 class MalformedError(Exception):
@@ -56,8 +56,8 @@ def declared(file: BinaryIO, media_type: str, said: Declaration) -> list[Piece]:
         raise MalformedError from error
 
 
-def _read(file: BinaryIO, start: int, stop: int, most: int = _MOST_PACKET) -> bytes:
-    if not 0 <= stop - start <= most:
+def _read(file: BinaryIO, start: int, stop: int, max_bytes: int = _MAX_PACKET) -> bytes:
+    if not 0 <= stop - start <= max_bytes:
         raise MalformedError
     file.seek(start)
     return file.read(stop - start)
@@ -77,7 +77,7 @@ def _mp4(file: BinaryIO, size: int, said: Declaration) -> list[Piece]:
     had = _read(file, olds[0].body + 16, olds[0].stop) if olds else None
     xmp = _box(b"uuid", _XMP_BOX + packet(had, said.source_type))
     at = boxes[0].stop
-    content = _commented(bytearray(_read(file, moov.body, moov.stop, _MOST_INDEX)), said.comment)
+    content = _commented(bytearray(_read(file, moov.body, moov.stop, _MAX_INDEX)), said.comment)
     growth = 8 + len(content) - (moov.stop - moov.start)
     changes = [(at, len(xmp)), (moov.stop, growth), *((old.stop, old.start - old.stop) for old in olds)]
 
@@ -256,7 +256,7 @@ def _jpeg(file: BinaryIO, size: int, said: Declaration) -> list[Piece]:
             at = len(pieces) if marker[1] == 0xE0 else at
         start = end
     body = _JPEG_XMP + packet(had, said.source_type)
-    if len(body) > _JPEG_MOST:
+    if len(body) > _MAX_SEGMENT:
         body = _JPEG_XMP + packet(None, said.source_type)
     ours = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
     return [*pieces[:at], ours, *pieces[at:], range(start, size)]

@@ -25,8 +25,8 @@ from seedance_api.reconciliation.collect_orphans import OVERDUE
 from seedance_api.routing import circuit_breaker
 
 _SECONDS = 10.0
-_HOURS_MOST = 24
-_DAYS_LEAST = 30
+_MAX_HOURS = 24
+_MIN_DAYS = 30
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +176,7 @@ def _marking(certificate: Certificate) -> Remark:
         return Remark(name="marking", status="error", message=f"no video can be delivered: {error}")
     left = ends_at - datetime.now(UTC)
     said = f"the certificate ends on {ends_at:%Y-%m-%d}"
-    if left.days < _DAYS_LEAST:
+    if left.days < _MIN_DAYS:
         return Remark(
             name="marking", status="warning", message=f"{said}, in {left.days} days: rotate it (docs/marking.md)"
         )
@@ -219,5 +219,5 @@ async def _books(db: Database) -> Remark:
     if not count:
         return Remark(name="books", status="ok", message="no difference with an upstream is open")
     said = f"{count} differences with upstreams are open, the oldest for {oldest:.0f} hours"
-    status = "error" if oldest >= _HOURS_MOST else "warning"
+    status = "error" if oldest >= _MAX_HOURS else "warning"
     return Remark(name="books", status=status, message=f"{said}; see them with: seedance-api doctor --reconcile")

@@ -32,7 +32,7 @@ _HINTS = {
 }
 """What other services have below their videos, and what to do about it here."""
 _PARAMETER = re.compile(r"{(\w+):str}")
-_NAMED_MOST = 20
+_MAX_NAMES = 20
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         if method in self.queried or (method == "HEAD" and "GET" in self.queried):
             return
         given = parse_qsl(query.decode("latin-1"), keep_blank_values=True) or [("", "")]
-        names = list(dict.fromkeys(shown_name(name) for name, _ in given))[:_NAMED_MOST]
+        names = list(dict.fromkeys(shown_name(name) for name, _ in given))[:_MAX_NAMES]
         how = "parameters belong in the body" if method == "POST" else "leave it out"
         says = f"this address takes nothing in its query; {how}"
         problems = [Problem(path=name, code="unknown_field", message=f"`{name}`: {says}.") for name in names]

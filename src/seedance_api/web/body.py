@@ -18,11 +18,11 @@ from seedance_api.references.inspect import Staged
 from seedance_api.web.forms import Form, Upload
 from seedance_api.web.parse import parse_json
 
-JSON_MOST = 64 << 20
+MAX_JSON_BYTES = 64 << 20
 """Bytes of a create body: what Seedance's own service takes (ModelArk 1520757)."""
-SMALL_MOST = 64 << 10
+MAX_SMALL_BYTES = 64 << 10
 """Bytes of a body that has only settings in it."""
-FILE_MOST = 201 << 20
+MAX_FILE_BYTES = 201 << 20
 """Bytes of an upload: the largest reference video, and its envelope."""
 _TYPE = re.compile(r"[a-z0-9.+*-]{1,60}/[a-z0-9.+*-]{1,60}")
 _TOKENS = re.compile(r"[a-z0-9-]{1,20}(?:, ?[a-z0-9-]{1,20}){0,3}")
@@ -31,7 +31,7 @@ _FREE = 1 << 20
 _STEP = 1 << 20
 _READ_SECONDS = 300.0
 _IDLE_SECONDS = 20.0
-LEAST_BYTES_A_SECOND = 8 << 10
+MIN_BYTES_PER_SECOND = 8 << 10
 """A slower body is broken off: while it comes, it holds room that others need."""
 _CLOSE = {"Connection": "close"}
 MEDIA_LISTS = ("images", "videos", "audios", "input_reference")
@@ -51,8 +51,8 @@ class Body(msgspec.Struct, frozen=True):
 class Budget:
     """Bounds what bodies hold in memory at once: 256 MiB in each process, of which 1 MiB each is free."""
 
-    def __init__(self, most: int = 256 << 20) -> None:
-        self.free = most
+    def __init__(self, max_bytes: int = 256 << 20) -> None:
+        self.free = max_bytes
         self.changed = asyncio.Condition()
 
     @asynccontextmanager
@@ -94,19 +94,19 @@ class Lease:
 async def read_body(request: AnyRequest, folder: Folder, budget: Budget) -> AsyncGenerator[Body]:
     """The body of a create, JSON or multipart; its files lie in `folder`. Raises AppError for anything else."""
     kind, options = _content_type(request, "application/json", "multipart/form-data")
-    check_declared_size(request, JSON_MOST)
+    check_declared_size(request, MAX_JSON_BYTES)
     async with budget.lease() as lease:
         if kind == "multipart/form-data":
-            yield await _read_form(request, options, folder, JSON_MOST, lease, lists=MEDIA_LISTS)
+            yield await _read_form(request, options, folder, MAX_JSON_BYTES, lease, lists=MEDIA_LISTS)
         else:
             yield Body(parse_json(await _read_whole(request, lease)), True, [])
 
 
 async def read_json(request: AnyRequest) -> dict[str, Any]:
     """The small JSON object of a body; an empty body is an empty object. Raises AppError for anything else."""
-    check_declared_size(request, SMALL_MOST)
+    check_declared_size(request, MAX_SMALL_BYTES)
     body = bytearray()
-    async for chunk in _chunks(request, SMALL_MOST):
+    async for chunk in _chunks(request, MAX_SMALL_BYTES):
         body += chunk
     if body:
         _content_type(request, "application/json")
@@ -116,22 +116,22 @@ async def read_json(request: AnyRequest) -> dict[str, Any]:
 async def read_upload(request: AnyRequest, folder: Folder, budget: Budget) -> Body:
     """The body of a file upload: multipart. Raises AppError for anything else."""
     _, options = _content_type(request, "multipart/form-data", hint="with a part named `file`")
-    check_declared_size(request, FILE_MOST)
+    check_declared_size(request, MAX_FILE_BYTES)
     async with budget.lease() as lease:
-        return await _read_form(request, options, folder, FILE_MOST, lease)
+        return await _read_form(request, options, folder, MAX_FILE_BYTES, lease)
 
 
 @asynccontextmanager
-async def read_file(request: AnyRequest, folder: Folder, budget: Budget, most: int) -> AsyncGenerator[Path]:
+async def read_file(request: AnyRequest, folder: Folder, budget: Budget, max_bytes: int) -> AsyncGenerator[Path]:
     """One file: the body itself, or the part `file` of a form. The budget bounds what lies on the disk meanwhile."""
     _check_encoding(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
-    check_declared_size(request, most + _ENVELOPE)
+    check_declared_size(request, max_bytes + _ENVELOPE)
     async with budget.lease() as lease:
         if kind != "multipart/form-data":
-            yield await _read_raw(request, folder, most, lease)
+            yield await _read_raw(request, folder, max_bytes, lease)
             return
-        body = await _read_form(request, options, folder, most + _ENVELOPE, lease, on_disk=True)
+        body = await _read_form(request, options, folder, max_bytes + _ENVELOPE, lease, on_disk=True)
         match body.values:
             case {"file": Upload(number), **others} if not others and len(body.files) == 1:
                 yield body.files[number].path
@@ -143,11 +143,11 @@ async def read_file(request: AnyRequest, folder: Folder, budget: Budget, most: i
                 )
 
 
-async def _read_raw(request: AnyRequest, folder: Folder, most: int, lease: Lease) -> Path:
+async def _read_raw(request: AnyRequest, folder: Folder, max_bytes: int, lease: Lease) -> Path:
     path = await folder.make() / "upload"
     size = 0
     with path.open("wb") as file:
-        async for chunk in _chunks(request, most):
+        async for chunk in _chunks(request, max_bytes):
             await folder.take(len(chunk))
             size += file.write(chunk)
             await lease.cover(size)
@@ -180,11 +180,11 @@ def _check_encoding(request: AnyRequest) -> None:
     raise AppError("unsupported_media_type", message, param="Content-Encoding", headers=headers)
 
 
-def check_declared_size(request: AnyRequest, most: int) -> None:
+def check_declared_size(request: AnyRequest, max_bytes: int) -> None:
     """Raises AppError 413 before a byte is read when the Content-Length is too much."""
     text = request.headers.get("content-length", "")
-    if text.isdecimal() and (len(text) > 15 or int(text) > most):
-        raise too_large(most)
+    if text.isdecimal() and (len(text) > 15 or int(text) > max_bytes):
+        raise too_large(max_bytes)
 
 
 def _declared(request: AnyRequest) -> int:
@@ -193,25 +193,25 @@ def _declared(request: AnyRequest) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def too_large(most: int) -> AppError:
+def too_large(max_bytes: int) -> AppError:
     """A 413 that says the bound."""
-    return AppError("body_too_large", f"The body is larger than {most >> 20} MiB.", headers=_CLOSE)
+    return AppError("body_too_large", f"The body is larger than {max_bytes >> 20} MiB.", headers=_CLOSE)
 
 
 async def _read_whole(request: AnyRequest, lease: Lease) -> bytearray:
     body = bytearray()
-    async for chunk in _chunks(request, JSON_MOST):
+    async for chunk in _chunks(request, MAX_JSON_BYTES):
         body += chunk
         await lease.cover(len(body))
     return body
 
 
-async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
+async def _chunks(request: AnyRequest, max_bytes: int) -> AsyncIterator[bytes]:
     """The body as it arrives, from the server itself: the framework's own stream takes a cut body for a whole one."""
     read = 0
     now = asyncio.get_running_loop().time
     end = now() + _READ_SECONDS
-    floor = Floor(LEAST_BYTES_A_SECOND, _IDLE_SECONDS)
+    floor = Floor(MIN_BYTES_PER_SECOND, _IDLE_SECONDS)
     floor.begin(now(), 0)
     while True:
         try:
@@ -222,10 +222,10 @@ async def _chunks(request: AnyRequest, most: int) -> AsyncIterator[bytes]:
         if event["type"] != "http.request":
             raise AppError("body_incomplete", headers=_CLOSE)
         read += len(event["body"])
-        if read > most:
-            raise too_large(most)
+        if read > max_bytes:
+            raise too_large(max_bytes)
         if event["more_body"] and floor.broken(now(), read):
-            message = f"The body comes slower than {LEAST_BYTES_A_SECOND} bytes a second, which is the least."
+            message = f"The body comes slower than {MIN_BYTES_PER_SECOND} bytes a second, which is the least."
             raise AppError("body_incomplete", message, headers=_CLOSE)
         yield event["body"]
         if not event["more_body"]:
@@ -236,14 +236,14 @@ async def _read_form(
     request: AnyRequest,
     options: dict[str, str],
     folder: Folder,
-    most: int,
+    max_bytes: int,
     lease: Lease,
     *,
     lists: Sequence[str] = (),
     on_disk: bool = False,
 ) -> Body:
     form = Form(folder.path, lists)
-    chunks = _chunks(request, most)
+    chunks = _chunks(request, max_bytes)
     boundary = options.get("boundary", "")
     whole = False
     try:

@@ -27,12 +27,12 @@ from seedance_api.webhooks.probe import Prober
 class Verifying:
     """What `POST /v1/verify` uses. Files on the disk at once are bounded: four of the largest in each process."""
 
-    def __init__(self, *, certificate: Certificate, confine: Confine, limiter: Limiter, most: int) -> None:
+    def __init__(self, *, certificate: Certificate, confine: Confine, limiter: Limiter, max_bytes: int) -> None:
         self.certificate = certificate
         self.confine = confine
         self.limiter = limiter
-        self.most = most
-        self.budget = Budget(4 * most)
+        self.max_bytes = max_bytes
+        self.budget = Budget(4 * max_bytes)
 
 
 class Context:

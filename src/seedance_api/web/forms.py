@@ -16,8 +16,8 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.references.inline import is_data_url
 from seedance_api.references.inspect import Staged
 
-PARTS_MOST = 200
-_FIELD_MOST = 1 << 20
+MAX_PARTS = 200
+_MAX_FIELD_BYTES = 1 << 20
 _NAME = re.compile(r"([^\[\]]{1,64})((?:\[[^\[\]]{0,64}\]){0,3})\Z")
 _FILE_TYPES = ("image/", "video/", "audio/", "application/octet-stream", "binary/octet-stream")
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
@@ -77,10 +77,8 @@ class Form:
     def _begin(self, segment: MultipartSegment) -> None:
         self._segment = segment
         self._text.clear()
-        if len(self._parts) == PARTS_MOST:
-            raise AppError(
-                "invalid_multipart", f"The form has more than {PARTS_MOST} parts; send at most {PARTS_MOST}."
-            )
+        if len(self._parts) == MAX_PARTS:
+            raise AppError("invalid_multipart", f"The form has more than {MAX_PARTS} parts; send at most {MAX_PARTS}.")
         encoding = segment.header("Content-Transfer-Encoding", "").strip().lower()
         if encoding not in _PLAIN_ENCODINGS:
             shown = encoding if encoding in ("base64", "quoted-printable") else "another encoding"
@@ -94,7 +92,7 @@ class Form:
             return
         self._text += data
         self.held += len(data)
-        if len(self._text) > _FIELD_MOST and not is_data_url(self._text):
+        if len(self._text) > _MAX_FIELD_BYTES and not is_data_url(self._text):
             message = f"`{_shown(self._segment)}` is a text of more than 1 MiB; send at most 1 MiB."
             raise AppError("body_too_large", message)
 

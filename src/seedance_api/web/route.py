@@ -34,9 +34,9 @@ class Parameter(msgspec.Struct, frozen=True):
 TOKEN = Parameter("token", {"type": "string"}, "What we signed: the object, its type and until when.", "path")
 
 
-def limit_parameter(most: int, default: int = 20, note: str = "How many.") -> Parameter:
+def limit_parameter(maximum: int, default: int = 20, note: str = "How many.") -> Parameter:
     """How many entries a page has."""
-    return Parameter("limit", {"type": "integer", "minimum": 1, "maximum": most, "default": default}, note)
+    return Parameter("limit", {"type": "integer", "minimum": 1, "maximum": maximum, "default": default}, note)
 
 
 def after_parameter(prefix: str) -> Parameter:

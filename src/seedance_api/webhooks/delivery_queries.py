@@ -18,7 +18,7 @@ async def claim(
     connection: Connection,
     wanted: Mapping[str, int],
     *,
-    at_once: int,
+    concurrency: int,
     opens_at: int,
     lease_seconds: float,
 ) -> list[Claimed]:
@@ -57,7 +57,7 @@ async def claim(
         """,
         list(wanted),
         list(wanted.values()),
-        at_once,
+        concurrency,
         opens_at,
         lease_seconds,
     )
@@ -115,7 +115,7 @@ async def give_back(connection: Connection, claimed: Claimed) -> None:
     )
 
 
-async def drop_waiting(connection: Connection, endpoint_id: str, most: int) -> int:
+async def drop_waiting(connection: Connection, endpoint_id: str, limit: int) -> int:
     """pending → dropped, for some of what waits for an endpoint that is disabled or gone; returns how many."""
     tag = await connection.execute(
         """
@@ -127,12 +127,12 @@ async def drop_waiting(connection: Connection, endpoint_id: str, most: int) -> i
         WHERE d.endpoint_id = $1 AND d.event_id = few.event_id
         """,
         endpoint_id,
-        most,
+        limit,
     )
     return affected(tag)
 
 
-async def let_go(connection: Connection, ids: Sequence[str], most: int) -> None:
+async def let_go(connection: Connection, ids: Sequence[str], limit: int) -> None:
     """Some of what waits for these endpoints since before they reopened is due now. They are locked by now.
 
     What was tried since then keeps its time. It is the soonest due, so that the others are found from the other end.
@@ -155,7 +155,7 @@ async def let_go(connection: Connection, ids: Sequence[str], most: int) -> None:
         WHERE e.id = ANY ($1) AND NOT EXISTS (SELECT FROM few WHERE few.id = e.id)
         """,
         ids,
-        most,
+        limit,
     )
 
 
@@ -195,7 +195,7 @@ async def waiting(db: Database, after: str, limit: int) -> list[Waiting]:
     return rows(Waiting, found)
 
 
-async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
+async def delete_deliveries(db: Database, endpoint_id: str, limit: int) -> int:
     """Delete some of what an endpoint had that is no more; returns how many. What is being written just now is left."""
     tag = await db.execute(
         """
@@ -205,6 +205,6 @@ async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
         WHERE d.endpoint_id = $1 AND d.event_id = few.event_id
         """,
         endpoint_id,
-        most,
+        limit,
     )
     return affected(tag)

@@ -19,7 +19,7 @@ from seedance_api.webhooks.rows import Endpoint
 from seedance_api.webhooks.sign import secrets_of, sign
 
 _SECONDS = 10.0
-_A_MINUTE, _AT_ONCE = 30, 32
+_PER_MINUTE, _CONCURRENCY = 30, 32
 """Of one account, and under way in this process. Each is a request to where a customer says."""
 
 
@@ -40,8 +40,8 @@ class Prober:
         self._db = db
         self._outbound = outbound
         self._pepper = pepper
-        self._limiter = Limiter(per_minute=_A_MINUTE)
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._limiter = Limiter(per_minute=_PER_MINUTE)
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def __call__(self, endpoint: Endpoint, kind: Kind, once: Once | None) -> tuple[Probed, bool]:
         """What came of it, and whether an earlier request with the same key has heard it. Raises AppError 429."""

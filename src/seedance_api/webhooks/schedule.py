@@ -12,19 +12,19 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.webhooks import delivery_queries, standing_queries
 from seedance_api.webhooks.announce import nudge
-from seedance_api.webhooks.decide import AT_ONCE, OPENS_AT, SLOW_SECONDS
+from seedance_api.webhooks.decide import CONCURRENCY, OPENS_AT, SLOW_SECONDS
 from seedance_api.webhooks.rows import Claimed, Free, Lane
 from seedance_api.webhooks.send import TOTAL_SECONDS, Sender, log_bug, send
 
-_SWEEP_MOST, _SWEEP_STEPS = 1000, 5
-_LET_GO_MOST = 64
+_SWEEP_LIMIT, _SWEEP_STEPS = 1000, 5
+_LET_GO_LIMIT = 64
 """Deliveries that become due with one claim at an endpoint that has reopened."""
-_DROP_MOST, _DROP_STEPS = 1000, 20
+_DROP_LIMIT, _DROP_STEPS = 1000, 20
 _LOCKED_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 """When a claim looks again whether an endpoint is free: who locks one does so for milliseconds."""
 FAST_SHARE = 96
 """Jobs of one account at a time in the fast lane: a quarter of it. What is more waits among the slow ones."""
-LATE_MOST = 512
+MAX_LATE = 512
 """Attempts that have left the fast lane."""
 
 
@@ -71,13 +71,13 @@ class Deliverer(Sender):
             )
             reopened = [one.id for one in ours.values() if one.reopened]
             if reopened:
-                await delivery_queries.let_go(connection, reopened, _LET_GO_MOST)
+                await delivery_queries.let_go(connection, reopened, _LET_GO_LIMIT)
             asked_of = [ours.get(one.endpoint_id) for one in asked]
             crowded = self._crowded(asked, asked_of)
             found = await delivery_queries.claim(
                 connection,
                 _wanted(one for one, of, full in zip(asked, asked_of, crowded, strict=True) if of and not full),
-                at_once=AT_ONCE,
+                concurrency=CONCURRENCY,
                 opens_at=OPENS_AT,
                 lease_seconds=self._lease_seconds,
             )
@@ -116,7 +116,7 @@ class Deliverer(Sender):
 
     def let_finish(self, attempt: asyncio.Task[bool], claimed: Claimed) -> bool:
         """Have an attempt that takes long end without its job; False when too many do."""
-        if len(self.late) >= LATE_MOST:
+        if len(self.late) >= MAX_LATE:
             return False
         task = asyncio.create_task(_finish(attempt, claimed, self))
         self.late.add(task)
@@ -136,7 +136,7 @@ class Deliverer(Sender):
 
 async def deliver(endpoint_id: str, deliverer: Deliverer, *, slow: bool = False) -> None:
     """Send what is due at an endpoint until nothing is, in one of the two lanes."""
-    taken = await _claim(Ask(endpoint_id, AT_ONCE, joins=not slow), deliverer, slow=slow)
+    taken = await _claim(Ask(endpoint_id, CONCURRENCY, joins=not slow), deliverer, slow=slow)
     kill_points.reach("deliver.claimed")
     try:
         if taken.crowded:
@@ -176,11 +176,11 @@ async def _walk(deliverer: Deliverer, *, slow: bool) -> tuple[list[Lane], list[s
     """Those of one lane, and those that are no more, until there are enough, or no others behind them."""
     lanes, ended = list[Lane](), list[str]()
     for _ in range(_SWEEP_STEPS):
-        found = await delivery_queries.waiting(deliverer.db, deliverer.swept[slow], _SWEEP_MOST)
-        deliverer.swept[slow] = found[-1].endpoint_id if len(found) == _SWEEP_MOST else ""
+        found = await delivery_queries.waiting(deliverer.db, deliverer.swept[slow], _SWEEP_LIMIT)
+        deliverer.swept[slow] = found[-1].endpoint_id if len(found) == _SWEEP_LIMIT else ""
         lanes += [Lane(one.endpoint_id, slow) for one in found if one.due and not one.ended and one.slow == slow]
         ended += [one.endpoint_id for one in found if one.ended and not slow]
-        if len(found) < _SWEEP_MOST or len(lanes) >= _SWEEP_MOST:
+        if len(found) < _SWEEP_LIMIT or len(lanes) >= _SWEEP_LIMIT:
             break
     return lanes, ended
 
@@ -191,7 +191,7 @@ async def _drop(endpoint_id: str, db: Database) -> None:
         async with db.transaction() as connection:
             if not await standing_queries.lock_ended(connection, endpoint_id):
                 return
-            if await delivery_queries.drop_waiting(connection, endpoint_id, _DROP_MOST) < _DROP_MOST:
+            if await delivery_queries.drop_waiting(connection, endpoint_id, _DROP_LIMIT) < _DROP_LIMIT:
                 return
 
 
@@ -253,5 +253,5 @@ async def _finish(attempt: asyncio.Task[bool], claimed: Claimed, deliverer: Deli
 def _wanted(asked: Iterable[Ask]) -> Counter[str]:
     wanted: Counter[str] = Counter()
     for one in asked:
-        wanted[one.endpoint_id] = min(wanted[one.endpoint_id] + one.number, AT_ONCE)
+        wanted[one.endpoint_id] = min(wanted[one.endpoint_id] + one.number, CONCURRENCY)
     return wanted
