@@ -11,7 +11,9 @@ import asyncpg
 import pytest
 
 from generations.kit import new, owner
-from seedance_api.app.install import Adopt, Joined, check_store_is_free, differences, join
+from seedance_api.app.compare import differences
+from seedance_api.app.install import Adopt, Joined, join
+from seedance_api.app.join_store import check_store_is_free
 from seedance_api.app.open import open_objects, running_url
 from seedance_api.delivery import certificate
 from seedance_api.foundation import claim, installation, objects

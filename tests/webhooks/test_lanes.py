@@ -168,7 +168,7 @@ def test_notices_have_a_lane_of_their_own_for_a_mail_server_may_hang(database_ur
         notifier = Notifier(db=db, outbound=outbound(), url=None, mailbox=None)
         async with deliverer(db) as told:
             tasks = Tasks(engine=engine(db), notifier=notifier, deliverer=told, event_days=30)
-            names = [set(lane.queue.qm.entrypoint_registry) for lane in build(connections, tasks)]
+            names = [set(queue.qm.entrypoint_registry) for queue in build(connections, tasks)]
         assert {"notify"} in names
         for one in connections:
             await one.close()

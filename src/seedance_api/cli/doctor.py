@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seedance_api.app.install import differences
+from seedance_api.app.compare import differences
 from seedance_api.app.open import open_objects
 from seedance_api.app.read import certificate_of, read_upstreams_of
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, opened, schema_of, show

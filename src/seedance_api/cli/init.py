@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from seedance_api.app.install import Adopt, Joined, check_store_is_free, join
+from seedance_api.app.install import Adopt, Joined, join
+from seedance_api.app.join_store import check_store_is_free
 from seedance_api.cli.check import check_labels, check_upstreams
 from seedance_api.cli.run import (
     AsJson,
