@@ -15,8 +15,9 @@ from seedance_api.billing.rows import Period
 from seedance_api.billing.settle import book_cost, settle
 from seedance_api.delivery.certificate import own
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import LiveSide, inspect
+from seedance_api.doctor.installation import inspect
 from seedance_api.doctor.invariants import INVARIANTS
+from seedance_api.doctor.upstreams import LiveSide
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.jobs import enqueue

@@ -8,7 +8,8 @@ from typing import assert_never
 import msgspec
 from obstore.store import ObjectStore
 
-from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
+from seedance_api.doctor.check import Ask, Finding, Invariant, check, finding
+from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database, rows
 from seedance_api.reconciliation import orphans
