@@ -27,9 +27,11 @@ from seedance_api.generations.watch import look, watch
 from seedance_api.notifications.send import Notifier, notify, sweep_notices
 from seedance_api.reconciliation.collect_orphans import collect_orphans
 from seedance_api.reconciliation.reconcile import reconcile
+from seedance_api.webhooks.claim import MAX_LATE, Deliverer
 from seedance_api.webhooks.decide import CONCURRENCY, DELIVERING, DELIVERING_SLOWLY
 from seedance_api.webhooks.retain import retain
-from seedance_api.webhooks.schedule import MAX_LATE, Deliverer, deliver, sweep_deliveries
+from seedance_api.webhooks.schedule import deliver
+from seedance_api.webhooks.sweep import sweep_deliveries
 
 _BATCHES = (16, 64, 8, 64, 64, 4)
 """Jobs that each queue takes from the table at a time."""

@@ -14,9 +14,10 @@ from generations.kit import engine, owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.notifications.send import Notifier
 from seedance_api.webhooks.announce import nudge
+from seedance_api.webhooks.claim import FAST_SHARE, Deliverer
 from seedance_api.webhooks.endpoints import endpoints_for
 from seedance_api.webhooks.rows import Lane
-from seedance_api.webhooks.schedule import FAST_SHARE, Deliverer, deliver
+from seedance_api.webhooks.schedule import deliver
 from seedance_api.worker import Tasks, build
 from webhooks.kit import Came, deliverer, endpoint, happen, outbound, receiver, status
 

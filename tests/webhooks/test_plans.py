@@ -6,10 +6,10 @@ from pathlib import Path
 
 from generations.kit import owner, with_database
 from seedance_api.foundation.db import Database
-from seedance_api.webhooks import delivery_queries, event_queries, replay_queries
+from seedance_api.webhooks import delivery_queries, event_queries, replay_queries, standing_queries
 from webhooks.kit import endpoint, happen
 
-SQL = "".join(Path(one.__file__).read_text() for one in (delivery_queries, event_queries, replay_queries))
+SQL = "".join(Path(one.__file__).read_text() for one in (delivery_queries, event_queries, replay_queries, standing_queries))
 
 
 def statement(name: str) -> str:

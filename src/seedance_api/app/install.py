@@ -16,6 +16,7 @@ from seedance_api.app.join_store import join_store
 from seedance_api.app.place import database_of, store_of
 from seedance_api.app.read import certificate_of, database_url, pepper_of
 from seedance_api.delivery import certificate
+from seedance_api.delivery.issue import issue
 from seedance_api.foundation import installation
 from seedance_api.foundation.db import COMMAND, Connection, open_connection
 from seedance_api.foundation.installation import Installation, InstallationError, Shared
@@ -103,7 +104,7 @@ def _make_certificate(settings: Settings, shared: Mapping[str, Shared], *, makes
                 f"this machine has no certificate to mark videos with: {folder} is not there. Copy it from another "
                 "machine, or set SEEDANCE_MARKING_CERTIFICATE and SEEDANCE_MARKING_KEY as there"
             )
-        certificate.own(folder, settings.operator_name)
+        issue(folder, settings.operator_name)
     ours = certificate_of(settings)
     certificate.check(ours)
     return certificate.fingerprint(ours.certificate)

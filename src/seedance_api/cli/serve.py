@@ -13,9 +13,9 @@ from seedance_api.cli.check import check_labels, check_marks, check_upstreams
 from seedance_api.cli.database import check_supervision
 from seedance_api.cli.init import in_fork, made
 from seedance_api.cli.run import configured
+from seedance_api.foundation.bind import AddressError, listening_address
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.process import allow_open_files, end_process
-from seedance_api.serve import AddressError, listening_address
 from seedance_api.serve import serve as run
 from seedance_api.settings import Settings
 
