@@ -9,7 +9,9 @@ from seedance_api.foundation.db import Database
 from seedance_api.webhooks import delivery_queries, event_queries, replay_queries, standing_queries
 from webhooks.kit import endpoint, happen
 
-SQL = "".join(Path(one.__file__).read_text() for one in (delivery_queries, event_queries, replay_queries, standing_queries))
+SQL = "".join(
+    Path(one.__file__).read_text() for one in (delivery_queries, event_queries, replay_queries, standing_queries)
+)
 
 
 def statement(name: str) -> str:
