@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from seedance_api.foundation.errors import AppError
-from seedance_api.web.body import MIN_BYTES_PER_SECOND, read_json
+from seedance_api.web.body import read_json
+from seedance_api.web.receive import MIN_BYTES_PER_SECOND
 
 _FAST = 20
 

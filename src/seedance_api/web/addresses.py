@@ -96,7 +96,7 @@ class Addresses:
     def __init__(self, faces: Iterable[Face]) -> None:
         self._faces = tuple(faces)
         self._root = _Node()
-        self._known = [one for face in self._faces for one in _addresses_of(face)]
+        self._known = [address for face in self._faces for address in _addresses_of(face)]
         for address in self._known:
             node = self._root
             for part in _parts(address.template):
@@ -110,7 +110,7 @@ class Addresses:
     @property
     def probes(self) -> frozenset[str]:
         """The paths that load balancers ask for."""
-        return frozenset(one.template for one in self._known if one.is_probe)
+        return frozenset(address.template for address in self._known if address.is_probe)
 
     def look(self, path: str) -> Found | None:
         """What is at a path, if anything is."""
@@ -129,7 +129,8 @@ class Addresses:
             meant = self._meant(path)
             raise _nothing(path, f"did you mean {meant}" if meant else "GET /docs lists what there is")
         if name := found.wrong_id:
-            raise _no_id(name, path)
+            prefix, kind = IDS[name]
+            raise _nothing(path, f"the id of a {kind} is `{prefix}_` and 26 letters and digits", param=name)
         if method not in found.address.methods:
             allowed = found.address.allowed
             message = f"This address does not take that method. It takes: {allowed}."
@@ -190,14 +191,9 @@ def _all(handled: set[str]) -> frozenset[str]:
     return frozenset(handled | {"OPTIONS"} | ({"HEAD"} if "GET" in handled else set()))
 
 
-def _no_id(name: str, path: str) -> AppError:
-    prefix, kind = IDS[name]
-    return _nothing(path, f"the id of a {kind} is `{prefix}_` and 26 letters and digits", param=name)
-
-
 def _nothing(path: str, why: str, param: str | None = None) -> AppError:
     parts = path.split("/")
-    known = [_HINTS[part] for part in parts[3:] if part in _HINTS] if parts[1:3] == ["v1", "videos"] else []
-    said = known[0] if known else why
-    end = "?" if said.startswith("did you") else "."
-    return AppError("not_found", f"There is nothing at this address: {said}{end}", param=param)
+    hints = [_HINTS[part] for part in parts[3:] if part in _HINTS] if parts[1:3] == ["v1", "videos"] else []
+    reason = hints[0] if hints else why
+    end = "?" if reason.startswith("did you") else "."
+    return AppError("not_found", f"There is nothing at this address: {reason}{end}", param=param)

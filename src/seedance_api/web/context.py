@@ -20,7 +20,8 @@ from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.read import Reader
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
-from seedance_api.web.body import AnyRequest, Budget
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.budget import Budget
 from seedance_api.webhooks.probe import Prober
 
 

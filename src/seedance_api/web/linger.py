@@ -13,7 +13,8 @@ from typing import Any
 from litestar.types import Receive
 
 from seedance_api.foundation.transfer import Floor
-from seedance_api.web.body import MAX_FILE_BYTES, MIN_BYTES_PER_SECOND
+from seedance_api.web.body import MAX_FILE_BYTES
+from seedance_api.web.receive import MIN_BYTES_PER_SECOND
 
 LINGER_BYTES = 2 * MAX_FILE_BYTES
 """What is dropped of a body at most: whoever sends twice what any address takes still hears that it is too much."""
