@@ -35,6 +35,8 @@ from seedance_api.web.errors import handle
 from seedance_api.web.probes import probes
 
 _REDIRECT_SECONDS = 900
+_WEBHOOK_TESTS_PER_MINUTE = 30
+"""Each is a request to where a customer says."""
 
 
 def api() -> ASGIApp:
@@ -148,10 +150,13 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         verifying=Verifying(
             certificate=certificate_of(settings),
             confine=Confine(slots=CONFINED),
-            limiter=Limiter(per_minute=settings.verify_per_minute),
             max_bytes=settings.verify_megabytes << 20,
         ),
         posting=posting,
+        limiters={
+            "verify": Limiter(per_minute=settings.verify_per_minute),
+            "webhook_test": Limiter(per_minute=_WEBHOOK_TESTS_PER_MINUTE),
+        },
     )
 
     await listener.start()

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.web.authenticate import Authenticate, Face
+from seedance_api.web.context import RateClass
 from seedance_api.web.decode import shown_name
 from seedance_api.web.route import Direct, operation_of
 
@@ -46,6 +47,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     queried: frozenset[str]
     authenticate: Authenticate | None
     shared: bool
+    rates: Mapping[str, RateClass]
+    """The limit that a request counts against, of the methods that have one."""
     is_probe: bool
     direct: Direct | None
 
@@ -178,17 +181,14 @@ def _addresses_of(face: Face) -> Iterable[Address]:
             template=path,
             ids=tuple((at, one, IDS[one][0]) for at, one in enumerate(_PARAMETER.findall(path)) if one in IDS),
             handled=frozenset(handled),
-            methods=_all(handled),
+            methods=frozenset(handled | {"OPTIONS"} | ({"HEAD"} if "GET" in handled else set())),
             queried=frozenset(queried),
             authenticate=face.authenticate if operations[0].auth == "key" else None,
             shared=any(one.shared for one in operations),
+            rates={str(m): rate for h in handlers for m in h.http_methods if (rate := operation_of(h).rate)},
             is_probe=any(one.is_probe for one in operations),
             direct=next((one.direct for one in operations if one.direct), None),
         )
-
-
-def _all(handled: set[str]) -> frozenset[str]:
-    return frozenset(handled | {"OPTIONS"} | ({"HEAD"} if "GET" in handled else set()))
 
 
 def _nothing(path: str, why: str, param: str | None = None) -> AppError:
