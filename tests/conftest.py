@@ -73,7 +73,7 @@ def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         port = free_port("127.0.0.2")
         running = Service(
             url, folder, fetch_http="true", fetch_allow_networks="127.0.0.2/32", webhook_ports=str(port),
-            verify_a_minute="100000",
+            verify_per_minute="100000",
         )  # fmt: skip
         running.webhook_port = port
         yield running

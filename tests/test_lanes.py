@@ -99,13 +99,13 @@ class Upstream:
 @asynccontextmanager
 async def working(db: Database, parts: Engine) -> AsyncIterator[None]:
     """Every lane of a worker, without its schedules."""
-    connections = [await asyncpg.connect(db.url) for _ in range(worker._LANES)]
+    connections = [await asyncpg.connect(db.url) for _ in worker._BATCHES]
     notifier = Notifier(db=db, outbound=outbound(), url=None, mailbox=None)
     async with deliverer(db) as told:
-        lanes = worker.build(connections, worker.Tasks(engine=parts, notifier=notifier, deliverer=told, event_days=30))
-        for lane in lanes:
-            lane.queue.sm.registry.clear()
-        running = [asyncio.create_task(worker._run(lane)) for lane in lanes]
+        queues = worker.build(connections, worker.Tasks(engine=parts, notifier=notifier, deliverer=told, event_days=30))
+        for queue in queues:
+            queue.sm.registry.clear()
+        running = [asyncio.create_task(queue.work()) for queue in queues]
         try:
             yield
         finally:

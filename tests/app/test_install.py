@@ -11,9 +11,12 @@ import asyncpg
 import pytest
 
 from generations.kit import new, owner
-from seedance_api.app.install import Adopt, Joined, check_store_is_free, differences, join
+from seedance_api.app.compare import differences
+from seedance_api.app.install import Adopt, Joined, join
+from seedance_api.app.join_store import check_store_is_free
 from seedance_api.app.open import open_objects, running_url
 from seedance_api.delivery import certificate
+from seedance_api.delivery.issue import issue
 from seedance_api.foundation import claim, installation, objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.installation import InstallationError
@@ -225,7 +228,7 @@ def test_a_second_machine_needs_the_certificate_of_the_first(databases: tuple[st
     assert str(theirs) in refused(second)
     assert not theirs.exists(), "none is made: it would be another"
 
-    certificate.own(theirs, "Acme")
+    issue(theirs, "Acme")
     said = refused(second)
     for file in (mine, theirs):
         assert certificate.fingerprint(file / "certificate.pem")[:16] in said
@@ -241,7 +244,7 @@ def test_a_certificate_is_rotated_by_trusting_the_old_one(databases: tuple[str, 
     mine, theirs = (one.data_dir / "secrets/marking" for one in (first, second))
     shutil.copytree(mine, theirs)
     shutil.move(mine, tmp_path / "old")
-    certificate.own(mine, "Acme")
+    issue(mine, "Acme")
     refused(first)
     shutil.copy(tmp_path / "old/certificate.pem", mine / "trusted/old.pem")
     joined(first)
@@ -249,7 +252,7 @@ def test_a_certificate_is_rotated_by_trusting_the_old_one(databases: tuple[str, 
     shared = asyncio.run(recorded(databases[0]))
     assert shared.value == certificate.fingerprint(mine / "certificate.pem"), "the one that is behind changes nothing"
     shutil.rmtree(theirs)
-    certificate.own(theirs, "Acme")
+    issue(theirs, "Acme")
     refused(second)
     joined(second, Adopt.CERTIFICATE)  # the old one is lost
 

@@ -19,8 +19,9 @@ from PIL import Image
 
 from delivery.kit import ORIGIN, action, judged, manifest, signed
 from seedance_api.delivery.certificate import Certificate
-from seedance_api.delivery.declare import Declaration, MalformedError, declared
+from seedance_api.delivery.declare import Declaration, declared
 from seedance_api.delivery.mark import Marked, Unmarked
+from seedance_api.delivery.part import MalformedError
 from seedance_api.foundation.splice import Spliced
 from stage import Service, finished
 

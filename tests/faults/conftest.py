@@ -21,7 +21,7 @@ def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             table("drafts", fake.url, DRAFTS),
             table("crowd", fake.url, CROWD).replace(f"{[CROWD]}", f"{{ '{CROWD}' = {{ at_once = 40 }} }}"),
         ]
-        live = Live(url, tmp_path_factory.mktemp("live"), "".join(tables), fake, account_at_once="100")
+        live = Live(url, tmp_path_factory.mktemp("live"), "".join(tables), fake, account_concurrency="100")
         try:
             yield live
         finally:

@@ -9,7 +9,8 @@ import pytest
 
 from generations.kit import owner, with_database
 from seedance_api.foundation.db import Database
-from seedance_api.webhooks.schedule import deliver, sweep_deliveries
+from seedance_api.webhooks.schedule import deliver
+from seedance_api.webhooks.sweep import sweep_deliveries
 from stage import Service, free_port, until
 from webhooks.kit import Came, age, deliverer, endpoint, happen, receiver, run_jobs, standing_receiver, status
 

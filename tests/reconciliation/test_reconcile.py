@@ -10,7 +10,8 @@ from fakes.ark.run import FakeArk
 from generations.kit import engine, sandbox, with_database
 from money.bank import Bank
 from providers.ark.kit import provider
-from seedance_api.doctor.invariants import INVARIANTS, check
+from seedance_api.doctor.check import check
+from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.states import AttemptState

@@ -14,7 +14,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.webhooks.announce import News, announce_to_accounts
-from seedance_api.webhooks.schedule import Deliverer, deliver
+from seedance_api.webhooks.claim import Deliverer
+from seedance_api.webhooks.schedule import deliver
 
 PEPPER = b"p" * 32
 

@@ -19,9 +19,10 @@ from seedance_api.generations.accept import refusal
 from seedance_api.generations.create import CreateGeneration
 from seedance_api.references.admit import ASSET, Source, is_asset
 from seedance_api.references.inspect import Staged
+from seedance_api.web.assemble import PLAIN
 from seedance_api.web.body import MEDIA_LISTS, Body
 from seedance_api.web.decode import decode
-from seedance_api.web.forms import PLAIN, Upload
+from seedance_api.web.forms import Upload
 
 _MEDIA_MOST = 64
 _URL_MOST = 1 << 16

@@ -28,13 +28,15 @@ from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
-from seedance_api.web.body import FILE_MOST
+from seedance_api.web.body import MAX_FILE_BYTES
 from seedance_api.web.context import Context, Verifying
 from seedance_api.web.edge import Edge
 from seedance_api.web.errors import handle
 from seedance_api.web.probes import probes
 
 _REDIRECT_SECONDS = 900
+_WEBHOOK_TESTS_PER_MINUTE = 30
+"""Each is a request to where a customer says."""
 
 
 def api() -> ASGIApp:
@@ -63,7 +65,7 @@ def build_api(settings: Settings) -> ASGIApp:
         lifespan=[life],
         exception_handlers={Exception: handle},
         openapi_config=None,
-        request_max_body_size=FILE_MOST,
+        request_max_body_size=MAX_FILE_BYTES,
         logging_config=None,
     )
     bounds = Bounds(
@@ -148,10 +150,13 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         verifying=Verifying(
             certificate=certificate_of(settings),
             confine=Confine(slots=CONFINED),
-            limiter=Limiter(per_minute=settings.verify_a_minute),
-            most=settings.verify_megabytes << 20,
+            max_bytes=settings.verify_megabytes << 20,
         ),
         posting=posting,
+        limiters={
+            "verify": Limiter(per_minute=settings.verify_per_minute),
+            "webhook_test": Limiter(per_minute=_WEBHOOK_TESTS_PER_MINUTE),
+        },
     )
 
     await listener.start()

@@ -19,7 +19,7 @@ from seedance_api.foundation.scratch import Scratch
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.routing.router import Offer, Router
 from seedance_api.settings import Settings
-from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
+from seedance_api.webhooks.decide import CONCURRENCY, DELIVERING, DELIVERING_SLOWLY
 
 CONFINED = 2
 """Confined children of one kind at a time in a process."""
@@ -106,5 +106,5 @@ def open_posting(settings: Settings) -> Outbound:
         allow_http=settings.fetch_http,
         extra_ports=settings.webhook_ports,
         allow_networks=settings.fetch_allow_networks,
-        connections=AT_ONCE * (DELIVERING + DELIVERING_SLOWLY),
+        connections=CONCURRENCY * (DELIVERING + DELIVERING_SLOWLY),
     )

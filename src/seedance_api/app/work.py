@@ -44,7 +44,7 @@ from seedance_api.providers.sandbox.sandbox import Sandbox
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read_secret
-from seedance_api.webhooks.schedule import Deliverer
+from seedance_api.webhooks.claim import Deliverer
 
 _LINK_SECONDS = 6 * 3600.0
 """An upstream fetches the inputs while it takes the work."""
@@ -123,7 +123,7 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
             batches=StepBatches(db),
             record=Recorder(db, books),
             lease_seconds=settings.lease_seconds,
-            account_concurrency=settings.account_at_once,
+            account_concurrency=settings.account_concurrency,
         )
     finally:
         keeping.cancel()

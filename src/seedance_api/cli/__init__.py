@@ -18,7 +18,7 @@ COMMANDS = {
     "init": ("init",),
     "migrate": ("migrate",),
     "collect": ("collect",),
-    "account": ("accounts", "regions", "retention"),
+    "account": ("accounts", "balance", "regions", "retention"),
     "key": ("keys",),
     "asset": ("assets",),
     "prices": ("prices",),
@@ -51,7 +51,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run it; what the machine, the database or the object store refuses ends it with a message."""
         try:
-            with import_module(f"{__name__}.run").refusals():
+            with import_module(f"{__name__}.answer").refusals():
                 return super().invoke(ctx)
         except typer.BadParameter as error:
             error.message = in_words(error)

@@ -7,7 +7,8 @@ import typer
 
 from seedance_api.catalog.words import got
 from seedance_api.cli.accounts import Email
-from seedance_api.cli.run import AsJson, Author, DataDir, account_of, author_of, fail, in_database, show
+from seedance_api.cli.answer import AsJson, Author, DataDir, author_of, fail, show
+from seedance_api.cli.run import account_of, in_database
 from seedance_api.foundation.db import Database
 from seedance_api.references import assets
 from seedance_api.references.admit import ASSET, is_asset

@@ -5,15 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from seedance_api.app.install import differences
+from seedance_api.app.compare import differences
 from seedance_api.app.open import open_objects
 from seedance_api.app.read import certificate_of, read_upstreams_of
-from seedance_api.cli.run import AsJson, DataDir, fail, in_database, opened, schema_of, show
+from seedance_api.cli.answer import AsJson, DataDir, fail, show
+from seedance_api.cli.database import schema_of
+from seedance_api.cli.run import in_database, opened
 from seedance_api.cli.upstreams import reconcile_now
+from seedance_api.doctor.check import Finding
 from seedance_api.doctor.confinement import confinement
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import LiveSide, Remark, inspect, of_schema
-from seedance_api.doctor.invariants import Finding
+from seedance_api.doctor.installation import inspect, of_schema
+from seedance_api.doctor.remark import Remark
+from seedance_api.doctor.upstreams import LiveSide
 from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk

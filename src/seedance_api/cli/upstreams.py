@@ -9,7 +9,8 @@ import typer
 from seedance_api.app.open import open_objects
 from seedance_api.app.read import read_upstreams_of
 from seedance_api.app.work import open_ark, open_engine
-from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
+from seedance_api.cli.answer import AsJson, DataDir, fail, show
+from seedance_api.cli.run import in_database
 from seedance_api.foundation.db import Database
 from seedance_api.generations.queries import attempts
 from seedance_api.generations.rows import Tried

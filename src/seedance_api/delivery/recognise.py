@@ -14,7 +14,7 @@ from seedance_api.delivery.mark import CONTENT_ID, SANDBOX
 from seedance_api.delivery.verify import Question, Seen, Unreadable
 
 _HEAD = 1 << 20
-_TEXT_MOST, _CODES_MOST = 200, 50
+_MAX_TEXT, _MAX_CODES = 200, 50
 _UNREADABLE = "manifest.unreadable"
 """Our own code: there is something like Content Credentials, and C2PA's library cannot read it."""
 _OF_THE_SIGNER = ("signingCredential.", "timeStamp.", "claimSignature.outsideValidity")
@@ -145,7 +145,7 @@ def _seen(store: _Store, recognised: Recognised) -> Seen:
         signed_by=_text(signature.issuer or signature.common_name or ""),
         marked_at=_unix(signature.time or action.when),
         time_stamped=signature.time is not None and any(code.startswith("timeStamp.") for code in good),
-        codes=tuple(sorted(code[:_TEXT_MOST] for code in good | bad))[:_CODES_MOST],
+        codes=tuple(sorted(code[:_MAX_TEXT] for code in good | bad))[:_MAX_CODES],
     )
 
 
@@ -162,7 +162,7 @@ def _actions(manifest: _Manifest) -> Iterator[_Action]:
 
 def _text(text: str) -> str | None:
     """A text of a stranger, fit to be shown."""
-    return "".join(one for one in text[:_TEXT_MOST] if one.isprintable()) or None
+    return "".join(one for one in text[:_MAX_TEXT] if one.isprintable()) or None
 
 
 def _unix(time: str | None) -> int | None:

@@ -11,8 +11,9 @@ import msgspec
 
 from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Recognised
-from seedance_api.delivery.declare import Declaration, MalformedError, declared
+from seedance_api.delivery.declare import Declaration, declared
 from seedance_api.delivery.mark import CONTENT_ID, SANDBOX, Marked, Origin, Question, Unmarked, Unsigned
+from seedance_api.delivery.part import MalformedError
 from seedance_api.delivery.recognise import context, recognise
 from seedance_api.delivery.verify import Seen
 from seedance_api.foundation.splice import Spliced

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from seedance_api.doctor.installation import Remark
+from seedance_api.doctor.remark import Remark
 from seedance_api.foundation.confine import Confine, Failure
 from seedance_api.foundation.restrict import missing
 

@@ -8,7 +8,8 @@ from typing import assert_never
 import msgspec
 from obstore.store import ObjectStore
 
-from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
+from seedance_api.doctor.check import Ask, Finding, Invariant, check, finding
+from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database, rows
 from seedance_api.reconciliation import orphans
@@ -17,7 +18,7 @@ from seedance_api.reconciliation.collect_orphans import OVERDUE
 _AGE = timedelta(hours=2, minutes=15)
 """`collect` runs hourly and notes what is an hour old: older than this, an object without a row was overlooked."""
 _PAGE = 1000
-_AT_ONCE = 16
+_CONCURRENCY = 16
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -115,7 +116,7 @@ async def _named_objects(db: Database, behind: str, *, including: bool = False) 
 
 
 async def _wrong(store: ObjectStore, named: list[_Named], *, content: bool) -> list[_Named]:
-    gate = asyncio.Semaphore(_AT_ONCE)
+    gate = asyncio.Semaphore(_CONCURRENCY)
 
     async def look(one: _Named) -> bool:
         async with gate:

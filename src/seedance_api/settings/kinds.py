@@ -124,12 +124,12 @@ def _label_seconds(text: str) -> int:
     return int(text)
 
 
-def line(most: int) -> Callable[[str], str]:
+def line(max_length: int) -> Callable[[str], str]:
     """The check of a text of one line."""
 
     def check(text: str) -> str:
-        if len(text) > most or not text.isprintable():
-            raise ValueError(f"must be one line of at most {most} characters")
+        if len(text) > max_length or not text.isprintable():
+            raise ValueError(f"must be one line of at most {max_length} characters")
         return text
 
     return check

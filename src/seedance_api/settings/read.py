@@ -19,10 +19,16 @@ _OF_OTHERS = {
     "SEEDANCE_PARENT",
     "SEEDANCE_KILL_POINTS",
 }  # the client's, `serve`'s to its worker, and the tests' to `foundation/kill_points.py`
+FORMER_NAMES = {
+    "SEEDANCE_ACCOUNT_AT_ONCE": "SEEDANCE_ACCOUNT_CONCURRENCY",
+    "SEEDANCE_VERIFY_A_MINUTE": "SEEDANCE_VERIFY_PER_MINUTE",
+}
+"""Names of release 0.1.0, which this release still reads."""
+_FORMER_OF = {name: former for former, name in FORMER_NAMES.items()}
 _build: Callable[..., Settings] = Settings  # the parameter with the sources is one that the type checker does not see
 _SETTINGS = {one.name.lower(): one for one in TABLE}
 _FILES = {f"SEEDANCE_{one.name}_FILE" for one in TABLE if one.secret}
-_KNOWN = {f"SEEDANCE_{one.name}" for one in TABLE} | _FILES | _OF_OTHERS
+_KNOWN = {f"SEEDANCE_{one.name}" for one in TABLE} | _FILES | FORMER_NAMES.keys() | _OF_OTHERS
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -60,7 +66,14 @@ class _Environment(PydanticBaseSettingsSource):
         name = f"SEEDANCE_{field_name.upper()}"
         if _SETTINGS[field_name].secret:
             return read_secret(self._environment, name), field_name, False
-        return self._environment.get(name, "").strip(), field_name, False
+        return self._value(name), field_name, False
+
+    def _value(self, name: str) -> str:
+        value, former = self._environment.get(name, "").strip(), _FORMER_OF.get(name, "")
+        former_value = self._environment.get(former, "").strip()
+        if value and former_value and former_value != value:
+            raise ValueError(f"{former} and {name}: set {name} only, which replaces the other")
+        return value or former_value
 
     def __call__(self) -> dict[str, Any]:
         for name, field in self.settings_cls.model_fields.items():
@@ -103,7 +116,7 @@ def _told(setting: Setting, text: str, fault: Any, environment: Mapping[str, str
         case "int_from_float":
             says = "must be a whole number"
         case _:
-            says = f"must be between {setting.least:.0f} and {setting.most:.0f}"
+            says = f"must be between {setting.minimum:.0f} and {setting.maximum:.0f}"
     name = f"SEEDANCE_{setting.name}"
     if setting.secret:
         return f"{name if environment.get(name, '').strip() else f'{name}_FILE'}: {says}"

@@ -17,7 +17,7 @@ from seedance_api.catalog.words import got
 from seedance_api.foundation.errors import Problem
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
-_UNKNOWN_MOST = 32
+_MAX_PROBLEMS = 32
 _FALSE_OR_TRUE = {
     "true": True,
     "1": True,
@@ -62,10 +62,10 @@ def decode(
             problems += wrong.get(name, [])
             continue
         unknown += 1
-        if unknown <= _UNKNOWN_MOST:
+        if unknown <= _MAX_PROBLEMS:
             problems.append(_unknown(name, path, list(fields)))
-    if unknown > _UNKNOWN_MOST:
-        message = f"There are {unknown} fields that are not known; the first {_UNKNOWN_MOST} are listed."
+    if unknown > _MAX_PROBLEMS:
+        message = f"There are {unknown} fields that are not known; the first {_MAX_PROBLEMS} are listed."
         problems.append(Problem(path=path or "body", code="unknown_field", message=message))
     return shape(**taken), problems
 
@@ -159,7 +159,7 @@ def _wrong_fields(
             whole, kinds, value = False, get_args(kind)[-1:], value[at]
             place += f"[{at if isinstance(at, int) else shown_name(at)}]"
         problems = wrong.setdefault(str(name), [])
-        if len(problems) < _UNKNOWN_MOST and all(one.path != place for one in problems):
+        if len(problems) < _MAX_PROBLEMS and all(one.path != place for one in problems):
             is_entry = not whole and isinstance(inner[0], str)
             problems.append(_wrong(place, kinds, value, strict=strict or is_entry))
     return wrong

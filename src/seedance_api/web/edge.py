@@ -1,12 +1,13 @@
 """The edge: what holds for every request and every answer, whichever face makes it.
 
-One valid `Host`, what is at which address and takes which method, authentication as the route asks for it, what
-`sending.py` does to every answer, and that one which leaves a body unread is heard (`linger.py`). And the hottest read:
-a route may be answered here, before the framework (`Operation.direct`). Clients poll `GET /v1/videos/{id}`, and an
-ordinary handler costs it more than half its throughput. It is the same code, and the framework's route of the same
-path serves every other way of asking for it.
+One valid `Host`, what is at which address and takes which method, authentication and limits as the route declares
+them, what `sending.py` does to every answer, and that one which leaves a body unread is heard (`linger.py`). And the
+hottest read: a route may be answered here, before the framework (`Operation.direct`). Clients poll
+`GET /v1/videos/{id}`, and an ordinary handler costs it more than half its throughput. It is the same code, and the
+framework's route of the same path serves every other way of asking for it.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -19,6 +20,7 @@ from litestar.types import Receive, Scope, Send
 from seedance_api.foundation.connections import Connections
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.limit import Limiter, neighbourhood
 from seedance_api.web.addresses import Addresses, Found
 from seedance_api.web.authenticate import Face
 from seedance_api.web.context import Context
@@ -96,15 +98,16 @@ class Edge:
         if "//" in path:
             # the framework would take it for the same path with one slash
             raise AppError("not_found", "There is nothing at this address: it has two slashes in a row.")
+        context: Context = self._app.state["context"]
+        subject = None
         authenticate = found.address.authenticate if found else self._addresses.guard(path)
         if authenticate is not None:
-            context: Context = self._app.state["context"]
             caller = await authenticate(context, headers)
             if found and found.address.direct and method in _READS and not query and not found.wrong_id:
                 body, extra = await found.address.direct(context, caller.principal, found.values[0])
                 await send_json(send, body, extra)
                 return
-            scope["principal"] = caller.principal
+            scope["principal"], subject = caller.principal, caller.principal.account_id
             scope["standing"] = send.stands = caller.standing(context)
         at = self._addresses.take(method, path, found)
         if method == "OPTIONS":
@@ -114,7 +117,15 @@ class Edge:
             at.check_query(method, query)
         if method not in at.handled:
             scope["method"] = "GET"  # it was HEAD, of which only the head is sent
+        if (rate := at.rates.get(scope["method"])) is not None:
+            await _limit(context.limiters[rate], subject or neighbourhood(scope["client"] and scope["client"][0]))
         await self._app(scope, receive, send)
+
+
+async def _limit(limiter: Limiter, subject: str) -> None:
+    """Count a request. Raises AppError 429; its body is not read then."""
+    if seconds := await limiter.take(subject):
+        raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds)), "Connection": "close"})
 
 
 def _check_host(headers: list[tuple[bytes, bytes]], version: str, *, is_probe: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.webhooks.decide import OPENS_AT, Standing, Verdict
-from seedance_api.webhooks.rows import Claimed, DisabledBy, Free
+from seedance_api.webhooks.rows import Claimed, DisabledBy, Free, Waiting
 
 
 async def lock_endpoints(connection: Connection, ids: Sequence[str]) -> None:
@@ -110,3 +110,39 @@ async def enable(connection: Connection, endpoint_id: str) -> None:
         """,
         endpoint_id,
     )
+
+
+async def waiting(db: Database, after: str, limit: int) -> list[Waiting]:
+    """The next endpoints behind one for which something waits.
+
+    It walks from one endpoint with something pending to the next, however much is pending at each.
+    """
+    found = await db.fetch(
+        """
+        WITH RECURSIVE waiting AS (
+            (
+                SELECT endpoint_id, 1 AS place FROM delivery WHERE state = 'pending' AND endpoint_id > $1
+                ORDER BY endpoint_id LIMIT 1
+            )
+            UNION ALL
+            SELECT (
+                SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
+                ORDER BY d.endpoint_id LIMIT 1
+            ), w.place + 1 FROM waiting w WHERE w.endpoint_id IS NOT NULL AND w.place < $2
+        )
+        SELECT w.endpoint_id, e.id IS NULL OR e.disabled_at IS NOT NULL AS ended, coalesce(e.slow, false) AS slow,
+               (e.closed_until IS NULL OR e.closed_until <= now()) AND (
+                   e.reopened_at IS NOT NULL OR coalesce((
+                       SELECT true FROM delivery d
+                       WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' AND d.due_at <= now()
+                         AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+                       ORDER BY d.due_at LIMIT 1
+                   ), false)
+               ) AS due
+        FROM waiting w LEFT JOIN webhook_endpoint e ON e.id = w.endpoint_id
+        WHERE w.endpoint_id IS NOT NULL ORDER BY w.endpoint_id
+        """,
+        after,
+        limit,
+    )
+    return rows(Waiting, found)
