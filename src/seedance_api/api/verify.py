@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from seedance_api.delivery.certificate import published
 from seedance_api.delivery.verify import Verdict, verify
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.limit import neighbourhood
+from seedance_api.foundation.rate_limiter import neighbourhood
 from seedance_api.web.body import AnyRequest, read_file
 from seedance_api.web.context import Context, context_of
 from seedance_api.web.respond import json_response

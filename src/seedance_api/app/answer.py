@@ -19,9 +19,9 @@ from seedance_api.foundation.connections import Bounds, Connections
 from seedance_api.foundation.db import API, Database
 from seedance_api.foundation.installation import check_pepper
 from seedance_api.foundation.intake import Intake
-from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.process import die_with_parent
+from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.create import Creating
 from seedance_api.generations.follow import Streams
@@ -148,7 +148,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         verifying=Verifying(
             certificate=certificate_of(settings),
             confine=Confine(slots=CONFINED),
-            limiter=Limiter(per_minute=settings.verify_a_minute),
+            limiter=RateLimiter(per_minute=settings.verify_a_minute),
             most=settings.verify_megabytes << 20,
         ),
         posting=posting,

@@ -165,7 +165,7 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
         result_hosts=upstream.result_hosts,
         list_a_second=upstream.list_a_second,
         check_seconds=_CHECK_SECONDS,
-        turn=RateSlots(db, f"list {upstream.name}", 1 / upstream.list_a_second).slot,
+        slot=RateSlots(db, f"list {upstream.name}", 1 / upstream.list_a_second).slot,
     )
 
 

@@ -12,8 +12,8 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.intake import Intake
-from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.generations.create import Creating
 from seedance_api.generations.follow import Changes, Streams
 from seedance_api.generations.pseudonym import Pseudonyms
@@ -27,7 +27,7 @@ from seedance_api.webhooks.probe import Prober
 class Verifying:
     """What `POST /v1/verify` uses. Files on the disk at once are bounded: four of the largest in each process."""
 
-    def __init__(self, *, certificate: Certificate, confine: Confine, limiter: Limiter, most: int) -> None:
+    def __init__(self, *, certificate: Certificate, confine: Confine, limiter: RateLimiter, most: int) -> None:
         self.certificate = certificate
         self.confine = confine
         self.limiter = limiter

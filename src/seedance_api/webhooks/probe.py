@@ -10,8 +10,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Once, claimed, done_before, is_first
 from seedance_api.foundation.ids import new_id
-from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.webhooks.decide import Result, read
 from seedance_api.webhooks.kinds import Kind
 from seedance_api.webhooks.payload import payload, sample
@@ -40,7 +40,7 @@ class Prober:
         self._db = db
         self._outbound = outbound
         self._pepper = pepper
-        self._limiter = Limiter(per_minute=_A_MINUTE)
+        self._limiter = RateLimiter(per_minute=_A_MINUTE)
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def __call__(self, endpoint: Endpoint, kind: Kind, once: Once | None) -> tuple[Probed, bool]:
