@@ -43,7 +43,6 @@ class LiveSide(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: bool
     upstreams: tuple[str, ...] = ()
     reachable: bool = False
-    calls_back: bool = False
     problem: str | None = None
 
 

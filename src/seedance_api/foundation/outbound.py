@@ -26,7 +26,7 @@ import msgspec
 import ssrfguard
 from ssrfguard.httpx import AsyncClient
 
-from seedance_api.foundation.address import UNREACHABLE, Blocked, next_hop, policy, port_of, vet
+from seedance_api.foundation.address import UNREACHABLE, Blocked, next_hop, policy, vet
 from seedance_api.foundation.transfer import Floor, Take, Transfer
 
 if TYPE_CHECKING:
@@ -44,13 +44,6 @@ FAILURE_STEP_SECONDS = 0.5
 RESUME_SECONDS = 0.5
 
 _Answer = tuple[int, int, int, str, tuple[Any, ...]]  # a row of getaddrinfo
-
-
-class Allowed(msgspec.Struct, frozen=True):
-    """The URL may be tried; where its name points is judged when it is."""
-
-    host: str
-    port: int
 
 
 class Downloaded(msgspec.Struct, frozen=True):
@@ -93,7 +86,6 @@ class Posted(msgspec.Struct, frozen=True):
     retry_after: float | None = None
 
 
-Verdict = Allowed | Blocked
 Post = Posted | Blocked | Unreachable | TooSlow
 Download = Downloaded | Blocked | Unreachable | TooLarge | TooSlow
 
@@ -134,13 +126,8 @@ class Outbound:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def judge(self, url: str) -> Verdict:
-        """Say what the URL alone tells, without any network; a good name may still point somewhere bad."""
-        vetted = vet(url, self._policy)
-        return vetted if isinstance(vetted, Blocked) else Allowed(vetted.host, port_of(vetted))
-
     def refuse(self, url: str) -> Blocked | None:
-        """Why the URL alone is refused; None when it may be tried."""
+        """Why the URL alone is refused; None when it may be tried, and where it leads is judged."""
         vetted = vet(url, self._policy)
         return vetted if isinstance(vetted, Blocked) else None
 

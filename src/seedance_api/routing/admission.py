@@ -40,11 +40,6 @@ def slots_of(capabilities: Capabilities, breakers: Sequence[CircuitBreaker]) -> 
     }
 
 
-async def admit(connection: Connection, provider: str, model: str, capacity: Capacity | None) -> float:
-    """Ask to start one operation: 0, or the seconds after which to ask again."""
-    return (await admit_many(connection, provider, model, capacity, 1))[0].wait_seconds
-
-
 async def admit_many(
     connection: Connection, provider: str, model: str, capacity: Capacity | None, count: int
 ) -> list[Admission]:
