@@ -102,7 +102,7 @@ class Storage:
         folder = self._scratch / f"{generation_id}.{version}"
         origin = Origin(
             model=order.model,
-            sandbox=provider.name == "sandbox",
+            sandbox=provider.capabilities.sandbox,
             composite=composite,
             content_id=content_id(generation_id),
         )

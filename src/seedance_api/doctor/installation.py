@@ -20,6 +20,7 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
 from seedance_api.generations import outages
 from seedance_api.generations.queries import queue
+from seedance_api.providers.provider import SANDBOX
 from seedance_api.reconciliation import discrepancies, orphans
 from seedance_api.reconciliation.collect_orphans import OVERDUE
 from seedance_api.routing import circuit_breaker
@@ -185,7 +186,7 @@ def _marking(certificate: Certificate) -> Remark:
 async def _upstream(db: Database, live: LiveSide) -> Remark:
     if live.problem is not None:
         return Remark(name="upstream", status="error", message=live.problem)
-    unserved = await queue.count_unserved(db, [*live.upstreams, "sandbox"])
+    unserved = await queue.count_unserved(db, [*live.upstreams, SANDBOX])
     if unserved:
         said = ", ".join(
             f"{number} {'video is' if number == 1 else 'videos are'} in progress at {name}"

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from seedance_api.catalog.models import MODELS, find
 from seedance_api.catalog.order import Mode
 from seedance_api.foundation.toml import below, faults, parse_toml
+from seedance_api.providers.provider import is_sandbox
 from seedance_api.providers.table import Cost, ModelTable, UpstreamTable, list_of_texts
 
 RETIRING = timedelta(days=30)
 """A model that ends within this time is warned about."""
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
-_TAKEN = frozenset({"sandbox"})
 _HOSTS: Mapping[str, Literal["volcengine", "byteplus"]] = {"volces.com": "volcengine", "bytepluses.com": "byteplus"}
 
 
@@ -139,7 +139,7 @@ def _upstream(
     name: str, said: dict[str, Any], problems: list[str], warnings: list[str], today: date
 ) -> Upstream | None:
     place, before = below("upstreams", name), len(problems)
-    if not _NAME.fullmatch(name) or name in _TAKEN:
+    if not _NAME.fullmatch(name) or is_sandbox(name):
         problems.append(f"{place}: the name must be of a-z, 0-9 and -, and not `sandbox`")
     table = None
     try:

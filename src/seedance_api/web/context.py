@@ -18,6 +18,7 @@ from seedance_api.generations.create import Creating
 from seedance_api.generations.follow import Changes, Streams
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.read import Reader
+from seedance_api.providers.provider import is_sandbox
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
 from seedance_api.web.body import AnyRequest, Budget
@@ -80,7 +81,7 @@ class Context:
 
     def is_sandbox(self, principal: Principal) -> bool:
         """Whether this key's videos are previews by the sandbox."""
-        return not principal.livemode or "sandbox" in self.creating.router.offers
+        return not principal.livemode or any(map(is_sandbox, self.creating.router.offers))
 
 
 def context_of(request: AnyRequest) -> Context:

@@ -15,6 +15,7 @@ from obstore.store import ObjectStore
 from seedance_api.catalog.models import MODELS
 from seedance_api.foundation.disk import Disk
 from seedance_api.providers.provider import (
+    SANDBOX,
     Busy,
     Capabilities,
     Capacity,
@@ -58,7 +59,7 @@ class Sandbox:
     to its event loop.
     """
 
-    name = "sandbox"
+    name = SANDBOX
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Sandbox:
             models={model.name: Capacity(concurrency=concurrency) for model in MODELS},
             concurrency=concurrency,
             check_seconds=0.5,
+            sandbox=True,
         )
         self._records = Records(store)
         self._stale_seconds, self._clock = stale_seconds, clock
