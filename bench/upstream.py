@@ -49,8 +49,8 @@ allow_networks = ["127.0.0.0/8"]
 callbacks = {callbacks}
 
 [upstreams.fake-ark.models."seedance-2.0-mini"]
-at_once = {at_once}
-a_minute = 1000000
+concurrency = {concurrency}
+per_minute = 1000000
 """
 
 
@@ -94,7 +94,7 @@ class Play:
         stage.until_left(self.fake.stop)
         self._api = stage.serve_alone("seedance_api.app.answer:api", self.ground) if callbacks else None
         file = self.ground.data / "upstreams.toml"
-        file.write_text(_FILE.format(url=self.fake.url, callbacks=str(callbacks).lower(), at_once=_MANY))
+        file.write_text(_FILE.format(url=self.fake.url, callbacks=str(callbacks).lower(), concurrency=_MANY))
         self._environment = self.ground.environment | {
             "SEEDANCE_LIVE_SANDBOX": "false",
             "SEEDANCE_ACCOUNT_AT_ONCE": str(_MANY),

@@ -17,7 +17,7 @@ from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.providers.provider import SANDBOX
-from seedance_api.providers.upstreams import Upstream
+from seedance_api.providers.upstream import Upstream
 from seedance_api.routing.router import Offer, Router
 from seedance_api.settings import Settings
 from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY

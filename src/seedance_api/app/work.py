@@ -41,7 +41,7 @@ from seedance_api.notifications.send import Notifier
 from seedance_api.providers.ark.ark import Ark
 from seedance_api.providers.provider import Input
 from seedance_api.providers.sandbox.sandbox import Sandbox
-from seedance_api.providers.upstreams import Upstream
+from seedance_api.providers.upstream import Upstream
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read_secret
 from seedance_api.webhooks.schedule import Deliverer

@@ -45,7 +45,7 @@ from seedance_api.providers.provider import (
     Unclear,
     Unfetched,
 )
-from seedance_api.providers.upstreams import Served
+from seedance_api.providers.upstream import Served
 
 CHECK_SECONDS = 3.0
 _CLOSED = Busy("the model is not offered through this provider", model_only=True, operator=True)
@@ -85,7 +85,7 @@ class Ark:
         self.name = name
         self.capabilities = Capabilities(
             models={
-                model: Capacity(concurrency=served.at_once, per_minute=served.a_minute)
+                model: Capacity(concurrency=served.concurrency, per_minute=served.per_minute)
                 for model, served in models.items()
             },
             checks=500,
