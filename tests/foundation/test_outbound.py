@@ -682,7 +682,7 @@ def test_a_trickle_is_ended_early(tmp_path: Path) -> None:
 
     started = time.monotonic()
     outcome, wire = try_one(
-        trickle, tmp_path / "a", total_seconds=20.0, least_bytes_a_second=10_000, window_seconds=0.3, resumes=5
+        trickle, tmp_path / "a", total_seconds=20.0, min_bytes_per_second=10_000, window_seconds=0.3, resumes=5
     )
     assert outcome == TooSlow(0.3, "the server sent less than 10000 bytes a second")
     assert time.monotonic() - started < 5

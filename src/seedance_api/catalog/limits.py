@@ -194,14 +194,14 @@ def rounded(seconds_or_rate: float, limits: VideoLimits | AudioLimits) -> float:
     return round(round(steps) * limits.rounds_to, 6) if isfinite(steps) else seconds_or_rate
 
 
-def check_size(kind: Kind, size: int, most: int) -> Misfit | None:
+def check_size(kind: Kind, size: int, max_bytes: int) -> Misfit | None:
     """The cap on the bytes of a file, which is judged before anything is decoded."""
-    if 0 < size <= most:
+    if 0 < size <= max_bytes:
         return None
     if size <= 0:
-        return Misfit(code="media_unknown", message="the file is empty", value=size, allowed=f"1–{most} bytes")
-    message = f"{_number(size / MB, '.2f')} MB: {A[kind]} may have at most {most // MB} MB"
-    return Misfit(code="media_too_large", message=message, value=size, allowed=f"1–{most} bytes")
+        return Misfit(code="media_unknown", message="the file is empty", value=size, allowed=f"1–{max_bytes} bytes")
+    message = f"{_number(size / MB, '.2f')} MB: {A[kind]} may have at most {max_bytes // MB} MB"
+    return Misfit(code="media_too_large", message=message, value=size, allowed=f"1–{max_bytes} bytes")
 
 
 A = {Kind.IMAGE: "an image", Kind.VIDEO: "a video", Kind.AUDIO: "a sound"}
@@ -222,11 +222,11 @@ def _check_shape(facts: Facts, limits: ImageLimits | VideoLimits) -> Iterator[Mi
     if width is None or height is None:
         return
     shown = f"{_number(width)} × {_number(height)} px"
-    least, most = limits.sides
+    minimum, maximum = limits.sides
     for name, side in (("width", width), ("height", height)):
-        if not least < side < most:
-            message = f"{shown}: the {name} must be over {least} and under {most} px"
-            yield Misfit(code="media_size", message=message, value=side, allowed=f"{least + 1}–{most - 1} px")
+        if not minimum < side < maximum:
+            message = f"{shown}: the {name} must be over {minimum} and under {maximum} px"
+            yield Misfit(code="media_size", message=message, value=side, allowed=f"{minimum + 1}–{maximum - 1} px")
     narrow, wide = (Fraction(str(bound)) for bound in limits.aspect)
     if min(width, height) > 0 and not narrow * height < width < wide * height:
         ratio = f"{width / height:.3f}" if max(width, height) < 10**9 else "out of bounds"
@@ -240,12 +240,12 @@ def _check_video(facts: Facts, limits: VideoLimits) -> Iterator[Misfit]:
     yield from _check_file(Kind.VIDEO, facts, limits)
     yield from _check_codecs(facts, limits)
     yield from _check_shape(facts, limits)
-    least, most = limits.pixels
-    if facts.width is not None and facts.height is not None and not least <= facts.width * facts.height <= most:
+    minimum, maximum = limits.pixels
+    if facts.width is not None and facts.height is not None and not minimum <= facts.width * facts.height <= maximum:
         area = facts.width * facts.height
         shown = f"{_number(facts.width)} × {_number(facts.height)} px are {_number(area, ',')} in all"
-        message = f"{shown}: a frame must have {least:,}–{most:,}"
-        yield Misfit(code="media_size", message=message, value=area, allowed=f"{least}–{most} pixels in a frame")
+        message = f"{shown}: a frame must have {minimum:,}–{maximum:,}"
+        yield Misfit(code="media_size", message=message, value=area, allowed=f"{minimum}–{maximum} pixels in a frame")
     slow, fast = limits.fps
     if facts.fps is not None and not slow <= rounded(facts.fps, limits) <= fast:
         message = f"{facts.fps:g} frames a second: a video must have {slow:g}–{fast:g}"
@@ -270,9 +270,9 @@ def _check_codecs(facts: Facts, limits: VideoLimits) -> Iterator[Misfit]:
 
 
 def _check_seconds(facts: Facts, limits: VideoLimits | AudioLimits) -> Iterator[Misfit]:
-    least, most = limits.seconds
-    if facts.seconds is not None and not least <= rounded(facts.seconds, limits) <= most:
-        allowed = f"{least:g}–{most:g} s"
+    minimum, maximum = limits.seconds
+    if facts.seconds is not None and not minimum <= rounded(facts.seconds, limits) <= maximum:
+        allowed = f"{minimum:g}–{maximum:g} s"
         message = f"{facts.seconds:.2f} s: it must be {allowed} long"
         yield Misfit(code="media_length", message=message, value=facts.seconds, allowed=allowed)
 

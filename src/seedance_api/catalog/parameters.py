@@ -201,10 +201,10 @@ def check_seed(seed: int | None, report: Report) -> int:
     """The seed, -1 for a random one."""
     if seed is None:
         return -1
-    least, most = SEEDS
-    if not least <= seed <= most:
-        says = f"must be {least + 1} to {most}, or {least} for a random seed."
-        report.add(Code.OUT_OF_RANGE, "seed", says, value=seed, allowed=f"{least}–{most}")
+    minimum, maximum = SEEDS
+    if not minimum <= seed <= maximum:
+        says = f"must be {minimum + 1} to {maximum}, or {minimum} for a random seed."
+        report.add(Code.OUT_OF_RANGE, "seed", says, value=seed, allowed=f"{minimum}–{maximum}")
     return seed
 
 

@@ -140,7 +140,7 @@ class Outbound:
         total_seconds: float,
         max_redirects: int = 3,
         resumes: int = 0,
-        least_bytes_a_second: float = 0,
+        min_bytes_per_second: float = 0,
         window_seconds: float = 10,
         take: Take | None = None,
     ) -> Download:
@@ -148,12 +148,12 @@ class Outbound:
 
         `total_seconds` covers redirects and lookups too; a name server that does not answer can hold it up by
         `dns_seconds` more, at most. A connection that breaks off is continued `resumes` times, or begun anew where
-        the server cannot continue. A server that sends less than `least_bytes_a_second` over `window_seconds` is
+        the server cannot continue. A server that sends less than `min_bytes_per_second` over `window_seconds` is
         given up. `take`, or the one of all downloads, is asked for room before bytes are written, and may raise. Raises
         `OSError` when the file cannot be made or written.
         """
         started = asyncio.get_running_loop().time()
-        floor = Floor(least_bytes_a_second, window_seconds)
+        floor = Floor(min_bytes_per_second, window_seconds)
         transfer = Transfer(to, max_bytes=max_bytes, floor=floor, take=take or self._take)
         try:
             with transfer:

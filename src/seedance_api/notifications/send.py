@@ -18,7 +18,7 @@ from seedance_api.notifications.rows import Channel, Notice
 
 _TRIES = 10
 _SECONDS = 15.0
-_MOST = 200
+_MAX_SWEPT = 200
 _PER_SECOND = 20.0
 """Messages that leave in one way, of the whole installation: neither a mail server nor a chat is flooded."""
 _log = structlog.get_logger()
@@ -99,7 +99,7 @@ async def _tell(notice: Notice, channel: Channel, notifier: Notifier) -> bool:
 async def sweep_notices(db: Database) -> None:
     """Enqueue a job for each notice whose job was lost."""
     async with db.transaction() as connection:
-        lost = await queries.overdue_notices(connection, _MOST)
+        lost = await queries.overdue_notices(connection, _MAX_SWEPT)
         await jobs.enqueue(
             connection,
             "notify",

@@ -15,7 +15,7 @@ from seedance_api.foundation.call import Answer
 from seedance_api.providers.ark.said import cut, members, read_json
 from seedance_api.providers.provider import Busy, Failed, Original, Refused, Unclear
 
-_WAIT_MOST = 3600.0
+_MAX_WAIT = 3600.0
 _MEDIA = re.compile(r"contents?\[(\d{1,3})\]\.(image|video|audio)_url", re.ASCII)
 _PARAM = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]]{0,59}", re.ASCII)
 _REQUEST_ID = re.compile(r"[Rr]equest ?[Ii][Dd]: ?([A-Za-z0-9_-]{8,80})", re.ASCII)
@@ -208,11 +208,11 @@ def wait_of(answer: Answer) -> float | None:
     """Seconds of `Retry-After`, at most an hour. A date counts from the answer's own `Date`, not from our clock."""
     said = answer.headers.get("retry-after", "").strip()
     if said.isascii() and said.isdecimal():
-        return min(float(said[:9]), _WAIT_MOST)
+        return min(float(said[:9]), _MAX_WAIT)
     until, now = read_date(said), date_of(answer)
     if until is None or now is None:
         return None
-    return min(max(0.0, float(until - now)), _WAIT_MOST)
+    return min(max(0.0, float(until - now)), _MAX_WAIT)
 
 
 def date_of(answer: Answer) -> int | None:

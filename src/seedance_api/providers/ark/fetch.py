@@ -13,7 +13,7 @@ from seedance_api.providers.provider import Fetched, FetchOutcome, Unfetched
 
 MAX_BYTES = 2 * 1024**3
 TOTAL_SECONDS = 900.0
-LEAST_BYTES_A_SECOND = 32_768
+MIN_BYTES_PER_SECOND = 32_768
 RESUMES = 8
 MEDIA_SECONDS = 24 * 3600
 """How long the vendor keeps the files of a finished task (82379/1521309)."""
@@ -70,7 +70,7 @@ class Fetcher:
             total_seconds=TOTAL_SECONDS,
             max_redirects=0 if self._hosts else 3,
             resumes=RESUMES,
-            least_bytes_a_second=LEAST_BYTES_A_SECOND,
+            min_bytes_per_second=MIN_BYTES_PER_SECOND,
         )
 
     def _is_allowed(self, host: str) -> bool:

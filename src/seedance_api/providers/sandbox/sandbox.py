@@ -45,7 +45,7 @@ from seedance_api.providers.sandbox.studio import Studio
 from seedance_api.providers.sandbox.workroom import Workroom
 
 OVERLOADED_SECONDS = 3.0
-_OVERLOADED_MOST = 1000
+_MAX_OVERLOADED = 1000
 _READS_AT_ONCE = 32
 _FILES = {"video": "video.mp4", "last_frame": "last_frame.png"}
 _ATTEMPT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -187,7 +187,7 @@ class Sandbox:
         if Spell.OVERLOADED not in magic:
             return None
         fingerprint = _fingerprint(commission)
-        if len(self._overloaded) > _OVERLOADED_MOST:
+        if len(self._overloaded) > _MAX_OVERLOADED:
             self._overloaded.clear()
         now = self._clock()
         if now - self._overloaded.setdefault(fingerprint, now) < OVERLOADED_SECONDS:
