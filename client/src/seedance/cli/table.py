@@ -17,7 +17,8 @@ GAP = 2
 class Column:
     """A column. `place` orders the columns by how much they are wanted, 0 being always shown.
 
-    A column of free text can do with `min_width`: it is folded at words, or cut where `one_line` is set. A column without it is shown whole or not at all.
+    A column of free text can do with `min_width`: it is folded at words, or cut where `one_line` is set. A column
+    without it is shown whole or not at all.
     """
 
     heading: str
