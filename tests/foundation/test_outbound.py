@@ -31,21 +31,11 @@ from foundation.wire import (
     try_one,
     whole,
 )
-from seedance_api.foundation.address import policy, port_of, vet
-from seedance_api.foundation.outbound import (
-    UNREACHABLE,
-    ZONE_SLOTS,
-    Blocked,
-    Downloaded,
-    Outbound,
-    Posted,
-    TooLarge,
-    TooSlow,
-    Unreachable,
-    _retry_after,
-    _timed,
-    _zone,
-)
+from seedance_api.foundation.address import UNREACHABLE, Blocked, policy, port_of, vet
+from seedance_api.foundation.lookup import ZONE_SLOTS, _zone, timed
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Downloaded, Posted, TooLarge, TooSlow, Unreachable
+from seedance_api.foundation.response import retry_after
 
 RULES = policy(allow_http=False, extra_ports=frozenset(), allow_networks=(), deny_networks=())
 
@@ -452,7 +442,7 @@ def test_lookups_that_stall_hold_up_their_own_zone_only() -> None:
             free.wait(20)
         return []
 
-    look_up = _timed(stall, 10)
+    look_up = timed(stall, 10)
     with ThreadPoolExecutor(2 * ZONE_SLOTS) as pool:
         waiting = [pool.submit(look_up, f"{n}.stalls.test", 443) for n in range(ZONE_SLOTS + 4)]
         assert going.wait(10)
@@ -498,7 +488,7 @@ def test_a_short_name_is_one_owners_too(host: str, zone: str) -> None:
     ],
 )
 def test_when_a_server_wants_to_be_asked_again(text: str, least: float, most: float) -> None:
-    seconds = _retry_after(text)
+    seconds = retry_after(text)
     assert seconds is not None
     assert least <= seconds <= most
 
@@ -512,7 +502,7 @@ def test_when_a_server_wants_to_be_asked_again(text: str, least: float, most: fl
     ],
 )  # fmt: skip
 def test_what_says_no_time_is_passed_over(text: str | None) -> None:
-    assert _retry_after(text) is None
+    assert retry_after(text) is None
 
 
 def test_a_name_nobody_knows_is_unreachable(tmp_path: Path) -> None:

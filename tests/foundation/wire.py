@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from seedance_api.foundation.outbound import Downloaded, Outbound
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Downloaded
 
 BODY = b"\x89PNG body " * 1000
 OK = b"HTTP/1.1 200 OK\r\n"

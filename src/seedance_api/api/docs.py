@@ -24,8 +24,8 @@ from seedance_api.api.reference import Reference, title
 from seedance_api.api.samples import BASE
 from seedance_api.catalog import models
 from seedance_api.catalog.problem import MEANINGS
-from seedance_api.foundation import errors
-from seedance_api.foundation.errors import CODES
+from seedance_api.foundation import error_codes
+from seedance_api.foundation.error_codes import CODES
 from seedance_api.generations.states import FAILURES
 from seedance_api.providers.sandbox.magic import SPELLS, Spell
 from seedance_api.web.body import AnyRequest
@@ -44,7 +44,7 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
+PROBLEMS = error_codes.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
 """Every code that an entry of `errors` can have: the two of `web/decode.py`, and the catalogue's."""
 _PUBLIC = {"Cache-Control": "public, max-age=300"}
 """The documentation is everybody's, and the same for everybody."""

@@ -10,7 +10,8 @@ import structlog
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.mail import Mailbox, send
-from seedance_api.foundation.outbound import Outbound, Posted
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Posted
 from seedance_api.foundation.rate_slots import RateSlots
 from seedance_api.notifications import queries
 from seedance_api.notifications.letters import LETTERS

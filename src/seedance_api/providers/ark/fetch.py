@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import assert_never
 from urllib.parse import urlsplit
 
-from seedance_api.foundation.outbound import Blocked, Download, Downloaded, Outbound, TooLarge, TooSlow, Unreachable
+from seedance_api.foundation.address import Blocked
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Download, Downloaded, TooLarge, TooSlow, Unreachable
 from seedance_api.providers.ark.read import Task
 from seedance_api.providers.ark.wire import Gone, Seen, Trouble, Wire
 from seedance_api.providers.provider import Fetched, FetchOutcome, Unfetched
