@@ -27,12 +27,13 @@ from seedance_api.delivery.store import Storage
 from seedance_api.foundation.call import Caller
 from seedance_api.foundation.clock import Clock
 from seedance_api.foundation.confine import Confine
-from seedance_api.foundation.db import WORKER, Database
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.rate_slots import RateSlots
 from seedance_api.foundation.scratch import Scratch
+from seedance_api.foundation.session import WORKER
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.recorder import Recorder

@@ -20,16 +20,18 @@ from seedance_api.app.place import database_of
 from seedance_api.app.read import database_url, pepper_of
 from seedance_api.catalog.words import got
 from seedance_api.foundation import installation, log, migrations
-from seedance_api.foundation.db import COMMAND, UNREACHABLE, Database, open_connection
+from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.disk import Ballast
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
-from seedance_api.foundation.objects import why_unusable
 from seedance_api.foundation.pooling import is_shared
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.postmaster import StartError
+from seedance_api.foundation.session import COMMAND, open_connection
+from seedance_api.foundation.standing import Standing
+from seedance_api.foundation.store_trouble import why_unusable
 from seedance_api.foundation.unreachable import UnreachableError, reason_of
 from seedance_api.settings import Settings, read
 
@@ -217,7 +219,7 @@ def migrate(settings: Settings) -> list[str]:
         unreachable(settings, error)
 
 
-def schema_of(settings: Settings) -> migrations.Standing:
+def schema_of(settings: Settings) -> Standing:
     """How the schema stands to this version."""
     try:
         return migrations.look(database_url(settings))

@@ -10,9 +10,10 @@ from seedance_api.catalog import check as catalog
 from seedance_api.catalog import models, tokens
 from seedance_api.catalog.order import Mode, Order
 from seedance_api.catalog.request import Request
+from seedance_api.foundation.claim_key import claimed
 from seedance_api.foundation.db import CONTENDED, Database
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.idempotency import Once, claimed
+from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.money import format_amount, format_price

@@ -10,7 +10,7 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from seedance_api.catalog.order import Kind, Role
-from seedance_api.foundation import objects
+from seedance_api.foundation.store_trouble import is_silent
 from seedance_api.providers.ark.write import Item
 from seedance_api.providers.provider import Input, NotSent, Refused
 
@@ -64,7 +64,7 @@ class Media:
                 return _LARGE
             content = await found.bytes_async()
         except FileNotFoundError:
-            return _GONE if await objects.is_silent(self._store) is None else _UNREADABLE
+            return _GONE if await is_silent(self._store) is None else _UNREADABLE
         except (BaseError, OSError) as trouble:
             return NotSent(f"the object store cannot be read: {type(trouble).__name__}")
         named = media_type.lower()
