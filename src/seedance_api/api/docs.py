@@ -23,6 +23,7 @@ from seedance_api.api.openapi import document
 from seedance_api.api.reference import Reference, title
 from seedance_api.api.samples import BASE
 from seedance_api.catalog import models
+from seedance_api.catalog.model_view import view
 from seedance_api.catalog.problem import MEANINGS
 from seedance_api.foundation import error_codes
 from seedance_api.foundation.error_codes import CODES
@@ -100,7 +101,7 @@ def page(handlers: tuple[HTTPRouteHandler, ...], today: date) -> tuple[str, str]
         starts=tomllib.loads((_FOLDER / "start.toml").read_text()),
         paint=paint,
         inline=inline,
-        models=[models.view(model, today=today) for model in models.MODELS],
+        models=[view(model, today=today) for model in models.MODELS],
         codes=CODES,
         everywhere=[code for code in CODES if code in shown.everywhere],
         problems=PROBLEMS,

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from seedance_api.catalog.capabilities import Model
-from seedance_api.catalog.limits import AudioLimits, VideoLimits, misfits, rounded
+from seedance_api.catalog.limits import AudioLimits, VideoLimits
 from seedance_api.catalog.media import Placed, Placement
+from seedance_api.catalog.misfit import misfits, rounded
 from seedance_api.catalog.order import Kind, TaskType
 from seedance_api.catalog.problem import Code, Report
 
