@@ -23,12 +23,12 @@ from seedance_api.foundation import installation, log, migrations
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.disk import Ballast
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.initdb import StartError
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.money import parse_amount
 from seedance_api.foundation.pooling import is_shared
 from seedance_api.foundation.postgres import Embedded
-from seedance_api.foundation.postmaster import StartError
 from seedance_api.foundation.session import COMMAND, open_connection
 from seedance_api.foundation.standing import Standing
 from seedance_api.foundation.store_trouble import why_unusable
