@@ -41,8 +41,8 @@ callbacks = false
 list_a_second = 10
 
 [upstreams.{name}.models."seedance-2.0-mini"]
-at_once = 10000
-a_minute = 1000000
+concurrency = 10000
+per_minute = 1000000
 """
 
 

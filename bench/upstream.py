@@ -49,8 +49,8 @@ allow_networks = ["127.0.0.0/8"]
 callbacks = {callbacks}
 
 [upstreams.fake-ark.models."seedance-2.0-mini"]
-at_once = {concurrency}
-a_minute = 1000000
+concurrency = {concurrency}
+per_minute = 1000000
 """
 
 

@@ -18,7 +18,7 @@ from seedance_api.api.routes import ROUTES
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.problem import MEANINGS
 from seedance_api.cli import COMMANDS, load
-from seedance_api.foundation.errors import CODES
+from seedance_api.foundation.error_codes import CODES
 from seedance_api.generations.states import ATTEMPT_MOVES, FAILURES, MOVES, State
 from seedance_api.providers.sandbox.magic import SPELLS
 from seedance_api.settings import FORMER_NAMES, TABLE

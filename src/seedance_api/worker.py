@@ -11,9 +11,10 @@ import msgspec
 import structlog
 
 from seedance_api.billing.expire import expire_grants
-from seedance_api.foundation.db import LANE, UNREACHABLE, Database, open_connection
+from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.jobs import entrypoint, prune, release_schedules
 from seedance_api.foundation.queue import DeadConnectionError, Queue
+from seedance_api.foundation.session import LANE, open_connection
 from seedance_api.generations.advance import Engine, advance
 from seedance_api.generations.alarm import alarm
 from seedance_api.generations.announce import announce_news

@@ -21,6 +21,7 @@ from seedance_api.foundation import claim, installation, objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.put_object import put_bytes
 from seedance_api.generations.write import Writer
 from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
 from seedance_api.settings import Settings, read
@@ -103,7 +104,7 @@ def test_nothing_is_collected_from_a_store_of_another(databases: tuple[str, str]
 
     async def run() -> None:
         for number in range(40):
-            await objects.put_bytes(store, f"content/vid_{number}/1/video.mp4", b"x")
+            await put_bytes(store, f"content/vid_{number}/1/video.mp4", b"x")
         db = await Database.connect(databases[1], max_connections=2)
         await installation.make(db, bytes.fromhex(PEPPER))
         try:
@@ -143,10 +144,10 @@ def test_nobody_makes_the_folder_anew_while_it_runs(databases: tuple[str, str], 
             store = await open_objects(db, one)
             (tmp_path / "objects").rename(tmp_path / "away")
             with pytest.raises(objects.MissingError):
-                await objects.put_bytes(store, "content/a", b"x")
+                await put_bytes(store, "content/a", b"x")
             assert not (tmp_path / "objects").exists()
             (tmp_path / "away").rename(tmp_path / "objects")
-            await objects.put_bytes(store, "content/a", b"x")
+            await put_bytes(store, "content/a", b"x")
             assert await claim.agrees(db, store)
         finally:
             await db.close()
@@ -169,7 +170,7 @@ def test_a_store_of_version_0_1_0_is_taken_over_by_the_database_that_knows_it(
             for _ in range(3):
                 one = new(me)
                 await Writer(db)(one)
-                await objects.put_bytes(store, f"content/{one.id}/1/video.mp4", b"x")
+                await put_bytes(store, f"content/{one.id}/1/video.mp4", b"x")
         finally:
             await db.close()
 

@@ -16,6 +16,7 @@ from seedance_api.delivery.receipt import receipt, receipt_key
 from seedance_api.delivery.rows import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.put_object import put_bytes
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.purge import purge, purge_due, warn_due
 from seedance_api.generations.write import Writer
@@ -36,7 +37,7 @@ async def completed(
     async with db.transaction() as connection:
         for each in ids:
             key = f"content/{each}/1/video.mp4"
-            await objects.put_bytes(one.storage.objects, key, each.encode())
+            await put_bytes(one.storage.objects, key, each.encode())
             asset = Asset(variant="video", object_key=key, media_type="video/mp4", bytes=len(each), sha256="ab" * 32)
             await queries.insert_content(connection, each, 3600, [asset])
     if due:
@@ -154,9 +155,7 @@ def test_a_receipt_says_what_went_and_what_is_kept_and_is_signed(database_url: s
         before = await receipt(db, me.account_id, False, video, receipt_key(b"p" * 32))
         assert not before.complete
         assert {kept.what for kept in before.kept} == {"video", "prompt"}
-        await objects.put_bytes(
-            one.storage.objects, f"content/{video}/0/video.mp4", b"left by a worker that was killed"
-        )
+        await put_bytes(one.storage.objects, f"content/{video}/0/video.mp4", b"left by a worker that was killed")
         await purge(db, one.storage.objects, video)
         await purge(db, one.storage.objects, video)
         assert not [key for page in one.storage.objects.list() for key in page]

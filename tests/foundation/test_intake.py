@@ -106,7 +106,7 @@ async def test_what_was_not_declared_is_taken_as_it_comes(small_disk: Path, make
 
 @in_loop
 async def test_an_account_has_its_share_and_no_more(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedance_api.foundation.intake._WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("seedance_api.foundation.shares._WAIT_SECONDS", 0.2)
     intake = make(max_uploads=2, max_bytes=20 * MIB, percent=0)
     async with intake.folder("acc_1") as one, intake.folder("acc_1") as two, intake.folder("acc_1") as three:
         await one.make()

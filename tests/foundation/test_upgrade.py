@@ -11,9 +11,11 @@ from foundation.older import OBJECTS, Data, State, build, empty_schema, released
 from sample import Sample
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.doctor.examine import examine
-from seedance_api.foundation import migrations, objects
+from seedance_api.foundation import migrations
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.put_object import put_bytes
+from seedance_api.foundation.standing import Standing
 from seedance_api.generations.queries import reads
 from stage import PEPPER
 
@@ -25,7 +27,7 @@ async def what_is_wrong(url: str, data: Data, folder: Path) -> list[str]:
     wrong = [str(one) for one in (await _look(url)).differences]
     store = open_store(None, folder)
     for key, content in OBJECTS.items():
-        await objects.put_bytes(store, key, content)
+        await put_bytes(store, key, content)
     db = await Database.connect(url, max_connections=3)
     try:
         found = await examine(db, store, accepted=data.videos, tell=lambda _: None)
@@ -47,7 +49,7 @@ async def what_is_wrong(url: str, data: Data, folder: Path) -> list[str]:
     return wrong
 
 
-async def _look(url: str) -> migrations.Standing:
+async def _look(url: str) -> Standing:
     return await asyncio.to_thread(migrations.look, url)
 
 

@@ -17,7 +17,7 @@ from seedance_api.api import docs
 from seedance_api.api.openapi import document
 from seedance_api.api.routes import ROUTES
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.limit import Limiter
+from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.web.authenticate import Caller, Face, Headers
 from seedance_api.web.context import Context, RateClass
 from seedance_api.web.edge import Edge
@@ -75,7 +75,7 @@ def ask(
     *,
     word: str = "please",
     host: str = "x",
-    limiters: Mapping[str, Limiter] | None = None,
+    limiters: Mapping[str, RateLimiter] | None = None,
 ) -> Operated:
     """What an application with this face alone answers."""
     app = Litestar(route_handlers=face.routes, openapi_config=None, exception_handlers={Exception: handle})
@@ -115,7 +115,7 @@ def test_a_route_s_rate_is_the_limit_that_its_requests_count_against(auth: Auth)
         return json_response(Weather(degrees=21))
 
     face = Face("/v1", (*ALL, ask_rated), by_password)
-    limiters = {"verify": Limiter(per_minute=2), "webhook_test": Limiter(per_minute=1)}
+    limiters = {"verify": RateLimiter(per_minute=2), "webhook_test": RateLimiter(per_minute=1)}
     answers = [ask(face, method, "/v1/rated", limiters=limiters) for method in ("GET", "HEAD", "GET", "OPTIONS")]
     assert [answer.status for answer in answers] == [200, 200, 429, 204]
     assert int(answers[2].headers["retry-after"]) >= 1

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedance_api.foundation.address import Blocked
-from seedance_api.foundation.outbound import Post, Posted, TooSlow, Unreachable
+from seedance_api.foundation.outcome import Post, Posted, TooSlow, Unreachable
 from seedance_api.settings import TABLE
 from seedance_api.webhooks.decide import (
     DAY,

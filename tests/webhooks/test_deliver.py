@@ -11,7 +11,8 @@ from standardwebhooks.webhooks import Webhook
 
 from generations.kit import owner, with_database
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.outbound import Outbound, Post
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Post
 from seedance_api.webhooks import endpoints
 from seedance_api.webhooks.claim import Deliverer
 from seedance_api.webhooks.decide import SCHEDULE

@@ -20,9 +20,10 @@ from seedance_api.api.openapi import document
 from seedance_api.api.reference import Reference, title
 from seedance_api.api.samples import BASE
 from seedance_api.catalog import models
+from seedance_api.catalog.model_view import view
 from seedance_api.catalog.problem import MEANINGS
-from seedance_api.foundation import errors
-from seedance_api.foundation.errors import CODES
+from seedance_api.foundation import error_codes
+from seedance_api.foundation.error_codes import CODES
 from seedance_api.generations.states import FAILURES
 from seedance_api.providers.sandbox.magic import SPELLS, Spell
 from seedance_api.web.body import AnyRequest
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
 
 _FOLDER = Path(__file__).with_name("templates")
-PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
+PROBLEMS = error_codes.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
 """Every code that an entry of `errors` can have: the two of `web/decode.py`, and the catalogue's."""
 _PUBLIC = {"Cache-Control": "public, max-age=300"}
 """The documentation is everybody's, and the same for everybody."""
@@ -91,7 +92,7 @@ def page(handlers: tuple[HTTPRouteHandler, ...], today: date) -> tuple[str, str]
         starts=tomllib.loads((_FOLDER / "start.toml").read_text()),
         paint=paint,
         inline=inline,
-        models=[models.view(model, today=today) for model in models.MODELS],
+        models=[view(model, today=today) for model in models.MODELS],
         codes=CODES,
         everywhere=[code for code in CODES if code in shown.everywhere],
         problems=PROBLEMS,

@@ -19,8 +19,6 @@ from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.route import Operation, Sample, TextAnswer
 
-KEEP_ALIVE_SECONDS = 15.0
-_TOO_LONG_SECONDS = 6 * 3600.0
 _SAMPLE = """
 event: video.in_progress
 id: 1

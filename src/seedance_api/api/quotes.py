@@ -11,6 +11,7 @@ from seedance_api.catalog.retirement import Notice
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation.money import format_amount
 from seedance_api.generations.create import Quote
+from seedance_api.providers.provider import is_sandbox
 
 
 class QuoteCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +76,7 @@ def quote_view(found: Quote, principal: Principal) -> QuoteView:
         cost=_cost(found.price, free=not principal.livemode) if found.price else None,
         warnings=warnings(order.model),
         livemode=principal.livemode,
-        sandbox=found.provider == "sandbox",
+        sandbox=is_sandbox(found.provider),
     )
 
 

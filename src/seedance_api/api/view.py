@@ -12,6 +12,7 @@ from seedance_api.catalog.tokens import nominal_seconds
 from seedance_api.foundation.money import format_amount
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import FAILURES, PUBLIC, State
+from seedance_api.providers.provider import is_sandbox
 from seedance_api.routing.progress import eta, progress
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -233,13 +234,13 @@ def video(seen: Seen, base: str, currency: str) -> Video:
         warnings=warnings(seen.model),
         metadata=seen.metadata,
         livemode=seen.livemode,
-        sandbox=seen.provider == "sandbox",
+        sandbox=is_sandbox(seen.provider),
     )
 
 
 def _progress(seen: Seen) -> int:
     """The sandbox tells its own progress; what upstreams do not tell is estimated."""
-    estimated = seen.state is State.RUNNING and seen.provider != "sandbox"
+    estimated = seen.state is State.RUNNING and not is_sandbox(seen.provider)
     return progress(seen.timing, seen.progress) if estimated else seen.progress
 
 

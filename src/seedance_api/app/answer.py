@@ -16,13 +16,14 @@ from seedance_api.billing.books import Books
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.connections import Bounds, Connections
-from seedance_api.foundation.db import API, Database
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.installation import check_pepper
 from seedance_api.foundation.intake import Intake
-from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.process import die_with_parent
+from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.foundation.scratch import Scratch
+from seedance_api.foundation.session import API
 from seedance_api.generations.create import Creating
 from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
@@ -154,8 +155,8 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         ),
         posting=posting,
         limiters={
-            "verify": Limiter(per_minute=settings.verify_per_minute),
-            "webhook_test": Limiter(per_minute=_WEBHOOK_TESTS_PER_MINUTE),
+            "verify": RateLimiter(per_minute=settings.verify_per_minute),
+            "webhook_test": RateLimiter(per_minute=_WEBHOOK_TESTS_PER_MINUTE),
         },
     )
 

@@ -18,9 +18,10 @@ from seedance_api.app.read import certificate_of, database_url, pepper_of
 from seedance_api.delivery import certificate
 from seedance_api.delivery.issue import issue
 from seedance_api.foundation import installation
-from seedance_api.foundation.db import COMMAND, Connection, open_connection
+from seedance_api.foundation.db import COMMAND, Connection
 from seedance_api.foundation.installation import Installation, InstallationError, Shared
 from seedance_api.foundation.secrets import load_pepper
+from seedance_api.foundation.session import open_connection
 from seedance_api.settings import Settings
 
 _LOCK = 0x5EEDA9CF

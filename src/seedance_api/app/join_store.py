@@ -12,6 +12,7 @@ from seedance_api.foundation.db import Connection
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.installation import Installation, InstallationError
 from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.store_trouble import why_unusable
 from seedance_api.reconciliation import orphans
 from seedance_api.reconciliation.collect_orphans import PREFIXES
 from seedance_api.settings import Settings
@@ -34,7 +35,7 @@ async def check_store_is_free(settings: Settings) -> None:
         theirs, is_empty = await claim.read(store), await claim.is_empty(store, PREFIXES)
     except Exception as error:  # noqa: BLE001 every store has errors of its own
         raise InstallationError(
-            f"the object store {store_of(settings)} cannot be read: {objects.why_unusable(error)}"
+            f"the object store {store_of(settings)} cannot be read: {why_unusable(error)}"
         ) from None
     if theirs is None and is_empty:
         return
@@ -69,7 +70,7 @@ async def join_store(
     except Exception as error:  # noqa: BLE001 every store has errors of its own
         if not found.store_marked:  # nobody has seen it yet
             raise InstallationError(
-                f"the object store {store_of(settings)} cannot be used: {objects.why_unusable(error)}"
+                f"the object store {store_of(settings)} cannot be used: {why_unusable(error)}"
             ) from None
         _log.error("store.unreachable", error=type(error).__name__)  # it will come back; what runs can wait for it
         return found

@@ -16,7 +16,8 @@ from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
-from seedance_api.providers.upstreams import Upstream
+from seedance_api.providers.provider import SANDBOX
+from seedance_api.providers.upstream import Upstream
 from seedance_api.routing.router import Offer, Router
 from seedance_api.settings import Settings
 from seedance_api.webhooks.decide import CONCURRENCY, DELIVERING, DELIVERING_SLOWLY
@@ -65,7 +66,7 @@ async def open_objects(db: Database, settings: Settings) -> ObjectStore:
 def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
     """Who makes live videos. The sandbox does instead of upstreams where that is asked for."""
     if settings.live_sandbox:
-        return Router(offers={"sandbox": Offer(models={model.name: None for model in MODELS}, assets=False)})
+        return Router(offers={SANDBOX: Offer(models={model.name: None for model in MODELS}, assets=False)})
     return Router(
         offers={
             one.name: Offer(

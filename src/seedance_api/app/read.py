@@ -9,7 +9,8 @@ from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.secrets import read_pepper
-from seedance_api.providers.upstreams import Upstream, load_upstreams
+from seedance_api.providers.upstream import Upstream
+from seedance_api.providers.upstreams import load_upstreams
 from seedance_api.settings import Settings, read_secret
 
 

@@ -27,12 +27,13 @@ from seedance_api.delivery.store import Storage
 from seedance_api.foundation.call import Caller
 from seedance_api.foundation.clock import Clock
 from seedance_api.foundation.confine import Confine
-from seedance_api.foundation.db import WORKER, Database
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.rate_slots import RateSlots
 from seedance_api.foundation.scratch import Scratch
+from seedance_api.foundation.session import WORKER
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.recorder import Recorder
@@ -41,7 +42,7 @@ from seedance_api.notifications.send import Notifier
 from seedance_api.providers.ark.ark import Ark
 from seedance_api.providers.provider import Input
 from seedance_api.providers.sandbox.sandbox import Sandbox
-from seedance_api.providers.upstreams import Upstream
+from seedance_api.providers.upstream import Upstream
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read_secret
 from seedance_api.webhooks.claim import Deliverer
@@ -165,7 +166,7 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
         result_hosts=upstream.result_hosts,
         list_a_second=upstream.list_a_second,
         check_seconds=_CHECK_SECONDS,
-        turn=RateSlots(db, f"list {upstream.name}", 1 / upstream.list_a_second).slot,
+        slot=RateSlots(db, f"list {upstream.name}", 1 / upstream.list_a_second).slot,
     )
 
 

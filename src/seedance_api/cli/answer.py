@@ -15,7 +15,7 @@ from obstore.exceptions import BaseError as ObjectStoreError
 from seedance_api.catalog.words import got
 from seedance_api.foundation.db import UNREACHABLE
 from seedance_api.foundation.money import parse_amount
-from seedance_api.foundation.objects import why_unusable
+from seedance_api.foundation.store_trouble import why_unusable
 from seedance_api.foundation.unreachable import UnreachableError, reason_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

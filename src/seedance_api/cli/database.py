@@ -13,12 +13,13 @@ from seedance_api.app.place import database_of
 from seedance_api.app.read import database_url
 from seedance_api.cli.answer import fail
 from seedance_api.foundation import installation, migrations
-from seedance_api.foundation.db import COMMAND, open_connection
+from seedance_api.foundation.db import COMMAND
 from seedance_api.foundation.disk import Ballast
 from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.pooling import is_shared
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.postmaster import StartError
+from seedance_api.foundation.session import open_connection
 from seedance_api.foundation.unreachable import reason_of
 from seedance_api.settings import Settings
 

@@ -109,7 +109,6 @@ def _live(settings: Settings) -> LiveSide:
         sandbox=settings.live_sandbox,
         upstreams=tuple(one.name for one in found),
         reachable=settings.public_url is not None,
-        calls_back=any(one.callbacks for one in found),
     )
 
 

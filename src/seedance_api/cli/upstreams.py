@@ -15,7 +15,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.generations.queries import attempts
 from seedance_api.generations.rows import Tried
 from seedance_api.providers.provider import Readiness
-from seedance_api.providers.upstreams import Upstream
+from seedance_api.providers.upstream import Upstream
 from seedance_api.reconciliation import discrepancies
 from seedance_api.reconciliation.discrepancies import Discrepancy
 from seedance_api.reconciliation.reconcile import Reconciled, reconcile
@@ -136,8 +136,8 @@ async def _stand(
         models={
             name: {
                 "id": served.ids[-1],
-                "at_once": served.at_once,
-                "a_minute": served.a_minute,
+                "concurrency": served.concurrency,
+                "per_minute": served.per_minute,
                 "ends_at": served.ends_at,
             }
             for name, served in one.models.items()
@@ -156,7 +156,7 @@ def _text(one: Standing) -> str:
         mark = f"{_MARKS[state.status]}" if state else ""
         ends = f", ends on {facts['ends_at']:%Y-%m-%d}" if facts["ends_at"] else ""
         said = f": {state.message}" if state and state.status != "ready" else ""
-        lines.append(f"  {mark}{name:<22}{facts['at_once']} at once, {facts['a_minute']} a minute{ends}{said}")
+        lines.append(f"  {mark}{name:<22}{facts['concurrency']} at once, {facts['per_minute']} per minute{ends}{said}")
     for gate in one.gates:
         closed = f"closed for {gate.wait_seconds:.0f} s" if gate.wait_seconds else "open again"
         lines.append(f"  trouble  {gate.model or 'all models'}: {gate.reason} ({gate.failures} times; {closed})")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from seedance_api.delivery.rows import Asset, Delivered, Held, Life, Suspect
 from seedance_api.foundation.db import Connection, Database, affected, row
+from seedance_api.providers.provider import is_sandbox
 
 _FRAGMENTS = 256
 """Ranges that are remembered of one file. Who reads it in more pieces, none beside another, says so himself."""
@@ -174,7 +175,7 @@ async def delivered_as(db: Database, sha256: str) -> Delivered | None:
     """What we know of a file by its digest; of purged videos too."""
     found = await db.fetchrow(
         """
-        SELECT g.model, g.provider = 'sandbox' AS sandbox FROM generation g WHERE g.id = (
+        SELECT g.model, g.provider FROM generation g WHERE g.id = (
             SELECT generation_id FROM asset WHERE sha256 = $1
             UNION ALL SELECT generation_id FROM deletion WHERE digest = $1 AND what = 'video'
             LIMIT 1
@@ -182,4 +183,4 @@ async def delivered_as(db: Database, sha256: str) -> Delivered | None:
         """,
         sha256,
     )
-    return row(Delivered, found) if found else None
+    return Delivered(model=found["model"], sandbox=is_sandbox(found["provider"])) if found else None

@@ -60,7 +60,6 @@ class _Status(msgspec.Struct):
 
 class _Codes(msgspec.Struct):
     success: list[_Status] = []
-    informational: list[_Status] = []
     failure: list[_Status] = []
 
 

@@ -20,6 +20,8 @@ from seedance_api.delivery.write_label import write_label
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine, Failure
 from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.put_object import put_file
+from seedance_api.foundation.store_trouble import is_silent
 from seedance_api.providers.provider import Operation, Output, Provider, Unfetched
 
 _ROOM = 64 << 20
@@ -96,7 +98,7 @@ class Storage:
         folder = self._scratch / f"{generation_id}.{version}"
         origin = Origin(
             model=order.model,
-            sandbox=provider.name == "sandbox",
+            sandbox=provider.capabilities.sandbox,
             composite=composite,
             content_id=content_id(generation_id),
         )
@@ -171,7 +173,7 @@ class Storage:
             await asyncio.to_thread(certificate.check, self._marking.certificate)
         except ValueError as error:
             return Unstored("marking_failed", ours=str(error))
-        if (silence := await objects.is_silent(self.objects)) is not None:
+        if (silence := await is_silent(self.objects)) is not None:
             return Unstored("output_unavailable", ours=silence)
         return None
 
@@ -180,7 +182,7 @@ class Storage:
         if self._disk is not None:
             self._disk.check_work(size)
         key = f"{prefix}/{file.name}"
-        await objects.put_file(self.objects, key, path)
+        await put_file(self.objects, key, path)
         variant = file.name.partition(".")[0]
         return Asset(variant=variant, object_key=key, media_type=file.media_type, bytes=size, sha256=sha256)
 

@@ -12,6 +12,7 @@ from seedance_api.doctor.check import Ask, Finding, Invariant, check, finding
 from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database, rows
+from seedance_api.foundation.read_object import is_intact
 from seedance_api.reconciliation import orphans
 from seedance_api.reconciliation.collect_orphans import OVERDUE
 
@@ -121,7 +122,7 @@ async def _wrong(store: ObjectStore, named: list[_Named], *, content: bool) -> l
     async def look(one: _Named) -> bool:
         async with gate:
             if content:
-                return await objects.is_intact(store, one.object_key, one.bytes, one.sha256)
+                return await is_intact(store, one.object_key, one.bytes, one.sha256)
             return await objects.is_whole(store, one.object_key, one.bytes)
 
     right = await asyncio.gather(*(look(one) for one in named))

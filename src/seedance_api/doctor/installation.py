@@ -19,6 +19,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
+from seedance_api.foundation.put_object import put_bytes
+from seedance_api.foundation.store_trouble import why_unusable
 from seedance_api.reconciliation import orphans
 from seedance_api.reconciliation.collect_orphans import OVERDUE
 
@@ -79,11 +81,11 @@ async def _store(store: ObjectStore) -> Remark:
     key = f"doctor/{new_id('obj')}"
     try:
         async with asyncio.timeout(_SECONDS):
-            await objects.put_bytes(store, key, b"doctor")
+            await put_bytes(store, key, b"doctor")
             there = await objects.exists(store, key)
             await objects.delete(store, [key])
     except Exception as error:  # noqa: BLE001 every store has errors of its own
-        why = objects.why_unusable(error)
+        why = why_unusable(error)
         return Remark(name="objects", status="error", message=f"the object store refuses: {why}")
     if not there:
         return Remark(name="objects", status="error", message="what was written to the object store is not there")

@@ -10,15 +10,17 @@ from seedance_api.catalog import check as catalog
 from seedance_api.catalog import models, tokens
 from seedance_api.catalog.order import Mode, Order
 from seedance_api.catalog.request import Request
+from seedance_api.foundation.claim_key import claimed
 from seedance_api.foundation.db import CONTENDED, Database
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.idempotency import Once, claimed
+from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.money import format_amount, format_price
 from seedance_api.generations.accept import Understood, accept
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Created, NewGeneration, NewMedium, Writer
+from seedance_api.providers.provider import SANDBOX
 from seedance_api.references.admit import References, Source
 from seedance_api.references.queries import NewFile
 from seedance_api.routing.router import Router
@@ -174,7 +176,7 @@ def choose_provider(order: Order, draft: Seen | None, principal: Principal, part
     none.
     """
     if not principal.livemode:
-        return "sandbox"
+        return SANDBOX
     able = parts.router.able(order, principal.regions)
     if order.mode is Mode.FINAL and draft is not None:
         able = [name for name in able if name == draft.provider]

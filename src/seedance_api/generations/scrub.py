@@ -13,7 +13,7 @@ import structlog
 from seedance_api.delivery import repair_queries
 from seedance_api.delivery.check import ask_to_repair, check
 from seedance_api.delivery.rows import Suspect
-from seedance_api.foundation import objects
+from seedance_api.foundation.store_trouble import is_silent
 from seedance_api.generations.advance import Engine
 from seedance_api.references import queries as references
 from seedance_api.references.check import check_file
@@ -34,7 +34,7 @@ async def scrub(engine: Engine, *, run_bytes: int = _RUN_BYTES, age_hours: float
     are damaged. Damaged content that is not repaired yet is tried again.
     """
     db, store = engine.db, engine.storage.objects
-    if (reason := await objects.is_silent(store)) is not None:  # `alarm` tells the operator
+    if (reason := await is_silent(store)) is not None:  # `alarm` tells the operator
         _log.warning("scrub.put_off", reason=reason)
         return 0
     bad = 0

@@ -21,6 +21,7 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.put_object import put_file
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
 from seedance_api.references.queries import (
@@ -191,7 +192,7 @@ class References:
             self._disk.check_work(sum(one.stat().st_size for one in own.values()))
         try:
             for key, file in own.items():
-                await objects.put_file(self._store, key, file)
+                await put_file(self._store, key, file)
         except BaseException:
             with suppress(OSError, BaseError):  # of a store that refuses; `collect` deletes them then
                 await asyncio.shield(objects.delete(self._store, list(own)))

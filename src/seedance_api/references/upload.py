@@ -3,9 +3,10 @@
 import msgspec
 
 from seedance_api.accounts.authenticate import Principal
+from seedance_api.foundation.claim_key import claimed
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Done, Once, claimed, done_before, is_first
+from seedance_api.foundation.idempotency import Done, Once, done_before, is_first
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.references import queries

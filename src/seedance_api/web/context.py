@@ -13,12 +13,13 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.intake import Intake
-from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.generations.create import Creating
 from seedance_api.generations.follow import Changes, Streams
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.read import Reader
+from seedance_api.providers.provider import is_sandbox
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
 from seedance_api.web.body import AnyRequest
@@ -60,7 +61,7 @@ class Context:
         redirect_seconds: int,
         verifying: Verifying,
         posting: Outbound,
-        limiters: Mapping[RateClass, Limiter],
+        limiters: Mapping[RateClass, RateLimiter],
     ) -> None:
         self.db = db
         self.authenticate = authenticate
@@ -86,7 +87,7 @@ class Context:
 
     def is_sandbox(self, principal: Principal) -> bool:
         """Whether this key's videos are previews by the sandbox."""
-        return not principal.livemode or "sandbox" in self.creating.router.offers
+        return not principal.livemode or any(map(is_sandbox, self.creating.router.offers))
 
 
 def context_of(request: AnyRequest) -> Context:

@@ -20,7 +20,7 @@ from litestar.types import Receive, Scope, Send
 from seedance_api.foundation.connections import Connections
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
-from seedance_api.foundation.limit import Limiter, neighbourhood
+from seedance_api.foundation.rate_limiter import RateLimiter, neighbourhood
 from seedance_api.web.addresses import Addresses, Found
 from seedance_api.web.authenticate import Face
 from seedance_api.web.context import Context
@@ -122,7 +122,7 @@ class Edge:
         await self._app(scope, receive, send)
 
 
-async def _limit(limiter: Limiter, subject: str) -> None:
+async def _limit(limiter: RateLimiter, subject: str) -> None:
     """Count a request. Raises AppError 429; its body is not read then."""
     if seconds := await limiter.take(subject):
         raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds)), "Connection": "close"})

@@ -16,6 +16,7 @@ from obstore.store import ObjectStore
 from seedance_api.delivery.serve import Part, choose
 from seedance_api.foundation import objects
 from seedance_api.foundation.peer import Peer, find_peer, tells
+from seedance_api.foundation.read_object import open_range
 from seedance_api.web.body import AnyRequest
 
 
@@ -68,7 +69,7 @@ async def send_object(
     if part is None or request.method == "HEAD":
         return _nothing(part.status if part else 304, headers)
     digest = hashlib.sha256() if found.sha256 is not None and part.length == part.size else None
-    chunks = await objects.open_range(store, found.object_key, part.start, part.end, size=found.bytes, digest=digest)
+    chunks = await open_range(store, found.object_key, part.start, part.end, size=found.bytes, digest=digest)
     if digest is not None:
         chunks = _checked(chunks, lambda: digest.hexdigest() == found.sha256)
     begun = _begun(await anext(chunks, None), chunks)

@@ -6,7 +6,7 @@ from typing import Literal, assert_never
 import msgspec
 
 from seedance_api.foundation.address import Blocked
-from seedance_api.foundation.outbound import Post, Posted, TooSlow, Unreachable
+from seedance_api.foundation.outcome import Post, Posted, TooSlow, Unreachable
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 SCHEDULE = (0.0, 5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)

@@ -5,9 +5,10 @@ import time
 
 import msgspec
 
+from seedance_api.foundation.claim_key import claimed
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Done, Once, claimed, done_before, is_first
+from seedance_api.foundation.idempotency import Done, Once, done_before, is_first
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.webhooks.decide import Result, read

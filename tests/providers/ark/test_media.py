@@ -82,7 +82,7 @@ def test_what_is_gone_is_refused(lost):
 def test_the_body_has_its_limit(monkeypatch):
     store = MemoryStore()
     store.put("in/1", bytes(3000))
-    monkeypatch.setattr(media_module, "BODY_MOST", 8200)
+    monkeypatch.setattr(media_module, "MAX_BODY_BYTES", 8200)
     assert isinstance(items(one(), one(), store=store), list)
     refused = items(one(), one(), one(), store=store)
     assert isinstance(refused, Refused)
