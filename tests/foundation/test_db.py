@@ -188,7 +188,7 @@ def test_a_frozen_database_is_unavailable_within_seconds_and_comes_back(database
 
 
 def test_a_server_that_drops_what_connects(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("seedance_api.foundation.session.CONNECT_SECONDS", 0.5)
 
     async def main() -> None:
         with socket.socket() as server:
@@ -229,7 +229,7 @@ def test_what_takes_too_long_is_unavailable(database_url: str) -> None:
 
 
 def test_a_frozen_owner_loses_its_lock(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "IDLE_IN_TRANSACTION_SECONDS", 0.5)
+    monkeypatch.setattr("seedance_api.foundation.session.IDLE_IN_TRANSACTION_SECONDS", 0.5)
 
     async def main() -> None:
         frozen = await open_connection(database_url, WORKER)

@@ -3,6 +3,7 @@
 import msgspec
 
 from seedance_api.catalog.capabilities import Draft, Model, ModeRules
+from seedance_api.catalog.length import settle_duration, settle_frames
 from seedance_api.catalog.media import Placement
 from seedance_api.catalog.order import Kind, Mode, TaskType
 from seedance_api.catalog.problem import Code, Report
@@ -38,11 +39,11 @@ def settle(request: Request, wanted: Wanted, placement: Placement, model: Model,
     draft = _draft(request, model, report)
     fit_size(wanted, model, rules.resolutions if rules else model.capabilities.resolutions, report)
     task_type = _task_type(request, placement, model, report)
-    frames = _frames(wanted, model, report)
+    frames = settle_frames(wanted, model, report)
     return Settled(
         resolution=settle_resolution(wanted, model, rules, draft, report),
         ratio=settle_ratio(wanted, model, rules, task_type, report),
-        duration=_duration(wanted, model, task_type, frames, report),
+        duration=settle_duration(wanted, model, task_type, frames, report),
         frames=frames,
         seed=check_seed(wanted.seed, report),
         generate_audio=_generate_audio(request, model, report),
@@ -67,52 +68,6 @@ def _draft(request: Request, model: Model, report: Report) -> Draft | None:
             taken_by=lambda other: other.capabilities.draft is not None,
         )
     return model.capabilities.draft
-
-
-def _duration(wanted: Wanted, model: Model, task_type: TaskType, frames: int | None, report: Report) -> int:
-    takes = model.capabilities.duration
-    duration = wanted.duration
-    if frames is not None and duration is None:
-        return max(1, round((frames - 1) / 24))
-    if task_type is TaskType.EDIT and duration not in (None, -1):
-        says = "must be absent or -1 for `task_type` edit, which keeps the length of the video."
-        report.add(Code.UNSUPPORTED_VALUE, "duration", says, value=duration, allowed=("-1",))
-        return -1
-    if duration is None:
-        return -1 if task_type is TaskType.EDIT else takes.default
-    if not takes.take(duration):
-        allowed = f"{takes.least}–{takes.most}" + (" or -1" if takes.auto else "")
-        automatic = " or -1 (automatic)" if takes.auto else ""
-        report.add(
-            Code.OUT_OF_RANGE,
-            "duration",
-            f"must be {takes.least}–{takes.most} seconds{automatic} for {model.name}.",
-            value=duration,
-            allowed=allowed,
-            taken_by=lambda other: other.capabilities.duration.take(duration),
-        )
-    return duration
-
-
-def _frames(wanted: Wanted, model: Model, report: Report) -> int | None:
-    frames, takes = wanted.frames, model.capabilities.frames
-    if frames is None:
-        return None
-    if wanted.duration is not None:
-        other = report.sources.get("duration", "duration")
-        report.add(Code.CONFLICT, "frames", f"cannot be used together with `{other}`; send only one.", value=frames)
-    if takes is None:
-        report.add(
-            Code.UNSUPPORTED_PARAMETER,
-            "frames",
-            f"is not taken by {model.name}; use `duration`.",
-            value=frames,
-            taken_by=lambda other: other.capabilities.frames is not None,
-        )
-    elif not takes.take(frames):
-        allowed = f"{takes.least}–{takes.most} in steps of {takes.step} (25 + 4n)"
-        report.add(Code.OUT_OF_RANGE, "frames", f"must be {allowed} for {model.name}.", value=frames, allowed=allowed)
-    return frames
 
 
 def check_seed(seed: int | None, report: Report) -> int:
