@@ -179,11 +179,7 @@ def _addresses_of(face: Face) -> Iterable[Address]:
         queried = {str(m) for h in handlers if operation_of(h).takes_query for m in h.http_methods}
         yield Address(
             template=path,
-            ids=tuple(
-                (at, operation, IDS[operation][0])
-                for at, operation in enumerate(_PARAMETER.findall(path))
-                if operation in IDS
-            ),
+            ids=tuple((at, name, IDS[name][0]) for at, name in enumerate(_PARAMETER.findall(path)) if name in IDS),
             handled=frozenset(handled),
             methods=frozenset(handled | {"OPTIONS"} | ({"HEAD"} if "GET" in handled else set())),
             queried=frozenset(queried),
