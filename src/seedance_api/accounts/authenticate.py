@@ -97,8 +97,8 @@ class Authenticator:
         return principal
 
     async def _load(self, handles: list[str]) -> list[queries.KnownKey | None | Exception]:
-        found = {key.handle: key for key in await queries.keys_by_handle(self._db, handles)}
-        return [found.get(handle) for handle in handles]
+        keys = {key.handle: key for key in await queries.keys_by_handle(self._db, handles)}
+        return [keys.get(handle) for handle in handles]
 
 
 class Standing:

@@ -41,9 +41,12 @@ async def verify_file(request: AnyRequest) -> Response[bytes]:
     It is looked at and kept nowhere. Each address may ask so many times a minute."""
     context = context_of(request)
     context.disk.check()
-    with_ = context.verifying
-    async with context.intake.folder(None) as folder, read_file(request, folder, with_.budget, with_.max_bytes) as file:
-        verdict = await verify(file, certificate=with_.certificate, db=context.db, confine=with_.confine)
+    verifying = context.verifying
+    async with (
+        context.intake.folder(None) as folder,
+        read_file(request, folder, verifying.budget, verifying.max_bytes) as file,
+    ):
+        verdict = await verify(file, certificate=verifying.certificate, db=context.db, confine=verifying.confine)
     return json_response(Verification(**msgspec.structs.asdict(verdict)))
 
 

@@ -73,7 +73,7 @@ async def _others_stay(connection: Connection) -> bool:
 
 def _told(settings: Settings, shared: Mapping[str, Shared], names: Sequence[str]) -> list[str]:
     """What differs, with both values; of secrets and files the name alone."""
-    silent = {f"SEEDANCE_{one.name}" for one in TABLE if one.secret} | {UPSTREAMS}
+    silent = {f"SEEDANCE_{setting.name}" for setting in TABLE if setting.secret} | {UPSTREAMS}
     return [
         f"{name} differs"
         if name in silent
@@ -110,14 +110,14 @@ def alike(settings: Settings, pepper: bytes) -> dict[str, str]:
 
 def _text(value: object) -> str:
     if isinstance(value, frozenset):
-        return ",".join(sorted(str(one) for one in value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] of any kind
+        return ",".join(sorted(str(item) for item in value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] of any kind
     match value:
         case None:
             return ""
         case bool():
             return str(value).lower()
         case tuple():
-            return ",".join(sorted(str(one) for one in value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return ",".join(sorted(str(item) for item in value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case _:
             return str(value)
 

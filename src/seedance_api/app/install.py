@@ -55,19 +55,19 @@ async def join(
     fit, and ValueError when videos could not be marked.
     """
     async with _alone(settings) as connection:
-        found = await installation.find(connection)
-        if found is None and not makes:
+        current = await installation.find(connection)
+        if current is None and not makes:
             raise InstallationError(f"{database_of(settings)} holds no installation; make one with: seedance-api init")
-        found = await _with_pepper(connection, settings, found)
+        current = await _with_pepper(connection, settings, current)
         shared = await installation.settings(connection)
         mark = _make_certificate(settings, shared, makes=makes)
-        found = await join_store(connection, settings, found, makes=makes, adopts=Adopt.STORE in adopt)
+        current = await join_store(connection, settings, current, makes=makes, adopts=Adopt.STORE in adopt)
         if compares:
             recorded = shared.get(CERTIFICATE)
             await check_certificate(connection, settings, mark, recorded, adopts=Adopt.CERTIFICATE in adopt)
             await check_settings(connection, settings, shared, adopts=Adopt.SETTINGS in adopt)
         return Joined(
-            id=found.id, database=database_of(settings), store=store_of(settings), adopted=sorted(map(str, adopt))
+            id=current.id, database=database_of(settings), store=store_of(settings), adopted=sorted(map(str, adopt))
         )
 
 
@@ -85,9 +85,9 @@ async def _alone(settings: Settings) -> AsyncGenerator[Connection]:
         await connection.close(timeout=10)
 
 
-async def _with_pepper(connection: Connection, settings: Settings, found: Installation | None) -> Installation:
+async def _with_pepper(connection: Connection, settings: Settings, current: Installation | None) -> Installation:
     """One is made with the installation only: a new one on a further machine would fit no key."""
-    if found is None:
+    if current is None:
         pepper = bytes.fromhex(settings.pepper) if settings.pepper else load_pepper(settings.data_dir / "secrets")
         return await installation.make(connection, pepper)
     return await installation.check_pepper(connection, pepper_of(settings))

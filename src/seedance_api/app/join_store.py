@@ -48,7 +48,7 @@ async def check_store_is_free(settings: Settings) -> None:
 
 
 async def join_store(
-    connection: Connection, settings: Settings, found: Installation, *, makes: bool, adopts: bool
+    connection: Connection, settings: Settings, current: Installation, *, makes: bool, adopts: bool
 ) -> Installation:
     """The installation, with the store that carries its id; `adopts` takes over the one that is there."""
     try:
@@ -56,35 +56,35 @@ async def join_store(
             open_store,
             settings.storage_url,
             settings.data_dir / "objects",
-            makes=(makes and not found.store_marked) or adopts,
+            makes=(makes and not current.store_marked) or adopts,
         )
     except FileNotFoundError:
         raise _unmarked(settings) from None
     try:
         if adopts:
-            return await _adopt_store(connection, store, found)
+            return await _adopt_store(connection, store, current)
         theirs = await claim.read(store)
-        is_ours = found.store_marked or theirs is not None or await _knows(connection, store)
-        if theirs is None and not found.store_marked and is_ours:
-            theirs = await claim.write(store, found.id)
+        is_ours = current.store_marked or theirs is not None or await _knows(connection, store)
+        if theirs is None and not current.store_marked and is_ours:
+            theirs = await claim.write(store, current.id)
     except Exception as error:  # noqa: BLE001 every store has errors of its own
-        if not found.store_marked:  # nobody has seen it yet
+        if not current.store_marked:  # nobody has seen it yet
             raise InstallationError(
                 f"the object store {store_of(settings)} cannot be used: {why_unusable(error)}"
             ) from None
         _log.error("store.unreachable", error=type(error).__name__)  # it will come back; what runs can wait for it
-        return found
+        return current
     if theirs is None:
         raise _unmarked(settings) if is_ours else _unknown(settings)
-    if theirs != found.id:
-        raise _foreign(settings, theirs, found.id)
+    if theirs != current.id:
+        raise _foreign(settings, theirs, current.id)
     await installation.note_store(connection)
-    return found
+    return current
 
 
-async def _adopt_store(connection: Connection, store: ObjectStore, found: Installation) -> Installation:
+async def _adopt_store(connection: Connection, store: ObjectStore, current: Installation) -> Installation:
     """Under a new id: a copy of this database, or of this store, is then no part of the installation any more."""
-    fresh = msgspec.structs.replace(found, id=new_id("ins"))
+    fresh = msgspec.structs.replace(current, id=new_id("ins"))
     await claim.write(store, fresh.id, over=True)
     await installation.rename(connection, fresh.id)
     await installation.note_store(connection)

@@ -69,10 +69,10 @@ def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
         return Router(offers={SANDBOX: Offer(models={model.name: None for model in MODELS}, assets=False)})
     return Router(
         offers={
-            one.name: Offer(
-                models={name: served.ends_at for name, served in one.models.items()}, region=one.data_region
+            upstream.name: Offer(
+                models={name: served.ends_at for name, served in upstream.models.items()}, region=upstream.data_region
             )
-            for one in upstreams
+            for upstream in upstreams
         }
     )
 
@@ -80,7 +80,7 @@ def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
 def disk_of(settings: Settings, store: ObjectStore, scratch: Scratch) -> Disk:
     """What this machine writes to: scratch files, objects where the store is a folder, and an embedded database."""
     folders = [settings.data_dir, scratch.path, folder_of(store), settings.data_dir / "postgres"]
-    return Disk([one for one in folders if one is not None], reserve_percent=settings.disk_reserve_percent)
+    return Disk([folder for folder in folders if folder is not None], reserve_percent=settings.disk_reserve_percent)
 
 
 def open_outbound(settings: Settings) -> Outbound:

@@ -42,10 +42,10 @@ def read_upstreams_of(settings: Settings, *, keys: bool = True) -> tuple[Upstrea
     file = settings.upstreams or settings.data_dir / "upstreams.toml"
     if settings.upstreams is None and not file.exists():
         return ()
-    found = load_upstreams(file, partial(read_secret, os.environ) if keys else None)
-    for warning in found.warnings:
+    loaded = load_upstreams(file, partial(read_secret, os.environ) if keys else None)
+    for warning in loaded.warnings:
         structlog.get_logger().warning("upstreams.warning", text=warning)
-    return found.upstreams
+    return loaded.upstreams
 
 
 def certificate_of(settings: Settings) -> Certificate:

@@ -175,9 +175,9 @@ def _linker(settings: Settings, clock: Clock) -> Callable[[Input], str] | None:
     if public_url is None:
         return None
 
-    def make(one: Input) -> str:
-        assert one.object_key is not None, "what is linked to is in our store"
-        return link(public_url, key, one.object_key, one.media_type or "", _LINK_SECONDS, now=clock())
+    def make(medium: Input) -> str:
+        assert medium.object_key is not None, "what is linked to is in our store"
+        return link(public_url, key, medium.object_key, medium.media_type or "", _LINK_SECONDS, now=clock())
 
     return make
 

@@ -44,9 +44,9 @@ class Commands(TyperGroup):
             return None
         command = load(cmd_name)
         command.rich_markup_mode = cli.rich_markup_mode
-        found = typer.main.get_command(command)
-        found.name = cmd_name
-        return found
+        built = typer.main.get_command(command)
+        built.name = cmd_name
+        return built
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; what the machine, the database or the object store refuses ends it with a message."""

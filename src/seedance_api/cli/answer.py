@@ -64,8 +64,8 @@ def refusals() -> Generator[None]:
 
 def said_by_system(error: OSError) -> str:
     """What the system says, and of which file."""
-    said = error.strerror or str(error) or "it did not answer in time"
-    return f"{error.filename}: {said}" if error.filename else said
+    text = error.strerror or str(error) or "it did not answer in time"
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 def show(fields: dict[str, Any], as_json: bool, text: str) -> None:

@@ -32,11 +32,11 @@ def account_balance(email: Email, data_dir: DataDir = None, as_json: AsJson = Fa
         fields: dict[str, Any] = {kind: format_amount(getattr(wallet, kind) if wallet else 0) for kind in kinds}
         return {"currency": account.currency} | fields, await limits.spending(db, account.id)
 
-    fields, found = in_database(data_dir, verb)
+    fields, spendings = in_database(data_dir, verb)
     kinds = ("available", "held", "granted")
     text = "  ".join(f"{format_price(parse_amount(fields[kind]), fields['currency'])} {kind}" for kind in kinds)
-    lines = [text, *_limit_lines(found, fields["currency"])]
-    show(fields | {"limits": _limit_fields(found)}, as_json, "\n".join(lines))
+    lines = [text, *_limit_lines(spendings, fields["currency"])]
+    show(fields | {"limits": _limit_fields(spendings)}, as_json, "\n".join(lines))
 
 
 @command.command("limit")
@@ -62,8 +62,8 @@ def account_limit(
         await limits.set_limits(db, account.id, key, amounts)
         return account.currency, await limits.spending(db, account.id, key)
 
-    currency, found = in_database(data_dir, verb)
-    show({"limits": _limit_fields(found)}, as_json, "\n".join(_limit_lines(found, currency)) or "No limits.")
+    currency, spendings = in_database(data_dir, verb)
+    show({"limits": _limit_fields(spendings)}, as_json, "\n".join(_limit_lines(spendings, currency)) or "No limits.")
 
 
 @command.command("statement")
@@ -85,23 +85,23 @@ def account_statement(
     in_database(data_dir, verb)
 
 
-def _limit_fields(found: list[Spending]) -> list[dict[str, Any]]:
+def _limit_fields(spendings: list[Spending]) -> list[dict[str, Any]]:
     return [
         {
-            "key_id": one.key_id,
-            "period": one.period.value,
-            "limit": format_amount(one.most),
-            "spent": format_amount(one.spent),
-            "left": format_amount(one.left),
+            "key_id": spending.key_id,
+            "period": spending.period.value,
+            "limit": format_amount(spending.most),
+            "spent": format_amount(spending.spent),
+            "left": format_amount(spending.left),
         }
-        for one in found
+        for spending in spendings
     ]
 
 
-def _limit_lines(found: list[Spending], currency: str) -> list[str]:
+def _limit_lines(spendings: list[Spending], currency: str) -> list[str]:
     spans = {Period.DAY: "a day", Period.MONTH: "a month", Period.TOTAL: "in all"}
     return [
-        f"{one.key_id or 'account'}: {format_price(one.most, currency)} {spans[one.period]}, "
-        f"{format_price(one.spent, currency)} spent, {format_price(one.left, currency)} left"
-        for one in found
+        f"{spending.key_id or 'account'}: {format_price(spending.most, currency)} {spans[spending.period]}, "
+        f"{format_price(spending.spent, currency)} spent, {format_price(spending.left, currency)} left"
+        for spending in spendings
     ]

@@ -84,9 +84,9 @@ def check_pooling(settings: Settings) -> None:
 
 def check_supervision(embedded: Sequence[Embedded]) -> None:
     """End the command with exit code 1 when the embedded server was given up."""
-    for one in embedded:
-        if one.failure is not None:
-            fail(one.failure, 1)
+    for server in embedded:
+        if server.failure is not None:
+            fail(server.failure, 1)
 
 
 def holds_installation(settings: Settings, *, half: bool = False) -> bool:

@@ -57,10 +57,10 @@ def in_database(data_dir: Path | None, verb: Callable[[Database, Settings], Awai
 
 async def account_of(db: Database, email: str) -> Account:
     """The account with this address. Raises AppError 404."""
-    found = await queries.account_by_email(db, email)
-    if found is None:
+    account = await queries.account_by_email(db, email)
+    if account is None:
         raise AppError("not_found", f"There is no account with the address {email[:100]!r}.")
-    return found
+    return account
 
 
 def configured(data_dir: Path | None, **options: object) -> Settings:

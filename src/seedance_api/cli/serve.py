@@ -53,7 +53,7 @@ def serve(
             drain_seconds=settings.drain_seconds,
             live_sandbox=settings.live_sandbox,
             as_json=as_json,
-            supervisions=[partial(one.supervise, end_process) for one in embedded],
+            supervisions=[partial(server.supervise, end_process) for server in embedded],
         )
     check_supervision(embedded)
 

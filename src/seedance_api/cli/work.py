@@ -33,8 +33,8 @@ def worker(data_dir: DataDir = None) -> None:
             check_upstreams(settings)
             joins(settings)
             check_marks(settings)
-        for one in embedded:
-            one.supervise(end_process)
+        for server in embedded:
+            server.supervise(end_process)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(work(settings))

@@ -50,13 +50,13 @@ def fingerprint(file: str | Path) -> str:
 
 def rotated_out(ours: Certificate) -> set[str]:
     """The fingerprints of those that are trusted still. A file that cannot be read is passed over."""
-    found: set[str] = set()
+    fingerprints: set[str] = set()
     for file in Path(ours.trusted).glob("*.pem"):
         try:
-            found.add(fingerprint(file))
+            fingerprints.add(fingerprint(file))
         except ValueError:
             continue
-    return found
+    return fingerprints
 
 
 def check(ours: Certificate) -> datetime:
@@ -76,7 +76,7 @@ def check(ours: Certificate) -> datetime:
         )
     if problem := _unfit(leaf) or _unchained(chain):
         raise ValueError(f"the certificate in {ours.certificate} {problem}")
-    return min(one.not_valid_after_utc for one in chain)
+    return min(link.not_valid_after_utc for link in chain)
 
 
 def recognised(ours: Certificate) -> Recognised:
@@ -161,8 +161,8 @@ def _unfit(leaf: x509.Certificate) -> str | None:
 
 def _unchained(chain: list[x509.Certificate]) -> str | None:
     try:
-        for one, above in pairwise(chain):
-            one.verify_directly_issued_by(above)
+        for link, above in pairwise(chain):
+            link.verify_directly_issued_by(above)
         chain[-1].verify_directly_issued_by(chain[-1])
     except (ValueError, TypeError):
         return "must be followed by those above it, and last by that of its CA"
@@ -171,6 +171,6 @@ def _unchained(chain: list[x509.Certificate]) -> str | None:
     return "is its own CA: one that is issued by a CA is needed" if len(chain) == 1 else None
 
 
-def pem(one: x509.Certificate) -> str:
+def pem(certificate: x509.Certificate) -> str:
     """A certificate as text."""
-    return one.public_bytes(serialization.Encoding.PEM).decode()
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()

@@ -39,4 +39,6 @@ async def report_damaged(db: Database, object_key: str, generation_id: str) -> N
 async def ask_to_repair(connection: Connection, ids: Sequence[str]) -> None:
     """Have these videos fetched again, each with its provider's own jobs."""
     for provider, some in (await repair_queries.providers_of(connection, ids)).items():
-        await jobs.enqueue(connection, "mend", some, keys=[f"mend {one}" for one in some], group=provider)
+        await jobs.enqueue(
+            connection, "mend", some, keys=[f"mend {generation_id}" for generation_id in some], group=provider
+        )

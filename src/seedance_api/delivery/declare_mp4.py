@@ -84,10 +84,10 @@ def _commented(moov: bytearray, comment: str) -> bytearray:
         if box.kind == b"udta":
             kept = bytearray()
             end = box.body
-            for one in _boxes(index, box.body, box.stop):
-                if one.kind != _COMMENT or not moov.startswith(prefix, one.body + 4):
-                    kept += moov[one.start : one.stop]
-                end = one.stop
+            for entry in _boxes(index, box.body, box.stop):
+                if entry.kind != _COMMENT or not moov.startswith(prefix, entry.body + 4):
+                    kept += moov[entry.start : entry.stop]
+                end = entry.stop
             return moov[: box.start] + _box(b"udta", bytes(kept) + ours + moov[end : box.stop]) + moov[box.stop :]
     return moov + _box(b"udta", ours)
 

@@ -45,26 +45,26 @@ def is_as_ordered(order: Order, measured: Measured) -> bool:
     return order.ratio == "adaptive" or abs(measured.width / measured.height - order.width / order.height) < 0.1
 
 
-def output_of(order: Order, said: Output, measured: Measured) -> Output:
+def output_of(order: Order, reported: Output, measured: Measured) -> Output:
     """What there is to say about the video: what was measured, and else what its provider says."""
     return msgspec.structs.replace(
-        said,
+        reported,
         width=measured.width,
         height=measured.height,
         frames=measured.frames,
         seconds=measured.seconds,
-        resolution=said.resolution or order.resolution,
-        ratio=_ratio_of(order, said, measured),
+        resolution=reported.resolution or order.resolution,
+        ratio=_ratio_of(order, reported, measured),
         last_frame=order.return_last_frame,
     )
 
 
-def _ratio_of(order: Order, said: Output, measured: Measured) -> str:
+def _ratio_of(order: Order, reported: Output, measured: Measured) -> str:
     """The ratio's usual name when the size is one of the model's table, else what the provider says."""
     model = models.find(order.model)
-    resolution = said.resolution or order.resolution
+    resolution = reported.resolution or order.resolution
     if model is not None and resolution in model.capabilities.resolutions:
         nearest = pixels.nearest_ratio(model, resolution, measured.width, measured.height)
         if pixels.size(model, resolution, nearest) == (measured.width, measured.height):
             return nearest
-    return said.ratio or order.ratio
+    return reported.ratio or order.ratio

@@ -125,8 +125,8 @@ def context(anchors: str) -> c2pa.Context:
 def _seen(store: _Store, recognised: Recognised) -> Seen:
     manifest = store.manifests.get(store.active_manifest, _Manifest())
     codes = store.validation_results.active_manifest
-    good = {one.code for one in codes.success}
-    bad = {one.code for one in codes.failure}
+    good = {status.code for status in codes.success}
+    bad = {status.code for status in codes.failure}
     signature = manifest.signature_info
     signed = "claimSignature.validated" in good
     bound = any(code.startswith("assertion.") and code.endswith("Hash.match") for code in good)
@@ -150,10 +150,10 @@ def _seen(store: _Store, recognised: Recognised) -> Seen:
 
 def _actions(manifest: _Manifest) -> Iterator[_Action]:
     """The actions that name a source, the first one first."""
-    for one in manifest.assertions:
-        if one.label.startswith("c2pa.actions"):
+    for assertion in manifest.assertions:
+        if assertion.label.startswith("c2pa.actions"):
             try:
-                actions = msgspec.convert(one.data, _Actions).actions
+                actions = msgspec.convert(assertion.data, _Actions).actions
             except msgspec.ValidationError:
                 continue
             yield from (action for action in actions if action.digital_source_type)
@@ -161,7 +161,7 @@ def _actions(manifest: _Manifest) -> Iterator[_Action]:
 
 def _text(text: str) -> str | None:
     """A text of a stranger, fit to be shown."""
-    return "".join(one for one in text[:_MAX_TEXT] if one.isprintable()) or None
+    return "".join(letter for letter in text[:_MAX_TEXT] if letter.isprintable()) or None
 
 
 def _unix(time: str | None) -> int | None:

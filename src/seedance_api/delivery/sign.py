@@ -104,15 +104,15 @@ def _manifest(origin: Origin, operator: str, *, broken: bool) -> dict[str, Any]:
         "description": _description(origin),
         "parameters": {CONTENT_ID: origin.content_id} | ({SANDBOX: True} if origin.sandbox else {}),
     }
-    found: dict[str, Any] = {
+    manifest: dict[str, Any] = {
         "claim_generator_info": [{"name": operator}],
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
     }
     if broken:
-        found["ingredients"] = [
+        manifest["ingredients"] = [
             {"title": _TITLE, "description": _BROKEN, "format": "video/mp4", "relationship": "parentOf"}
         ]
-    return found
+    return manifest
 
 
 def _source_type(origin: Origin) -> str:

@@ -82,7 +82,7 @@ class Storage:
         generation_id: str,
         version: int,
         order: Order,
-        said: Output | None,
+        reported: Output | None,
         provider: Provider,
         operation: Operation,
         *,
@@ -107,7 +107,7 @@ class Storage:
                 self._disk.check_work()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             outcome = await self._store(
-                folder, f"content/{generation_id}/{version}", order, said or Output(), provider, operation, origin
+                folder, f"content/{generation_id}/{version}", order, reported or Output(), provider, operation, origin
             )
             if isinstance(outcome, Unstored) and outcome.wrong and await asyncio.to_thread(_has_no_room, folder):
                 return Unstored("output_unavailable", ours=_NO_ROOM, fetched=True)  # the file may be right
@@ -124,7 +124,7 @@ class Storage:
         folder: Path,
         prefix: str,
         order: Order,
-        said: Output,
+        reported: Output,
         provider: Provider,
         operation: Operation,
         origin: Origin,
@@ -152,7 +152,7 @@ class Storage:
                 return Unstored("marking_failed", wrong=True)
             return Unstored("marking_failed", ours=marked.reason, fetched=True)
         assets = [await self._put(prefix, file, marked / file.name) for file in files]
-        return Stored(assets, output_of(order, said, measured))
+        return Stored(assets, output_of(order, reported, measured))
 
     async def _mark(self, folder: Path, files: Sequence[Unsigned], seconds: float, origin: Origin) -> Path | Unmarked:
         """The folder with the marked files."""

@@ -82,12 +82,12 @@ async def _store(store: ObjectStore) -> Remark:
     try:
         async with asyncio.timeout(_SECONDS):
             await put_bytes(store, key, b"doctor")
-            there = await objects.exists(store, key)
+            is_stored = await objects.exists(store, key)
             await objects.delete(store, [key])
     except Exception as error:  # noqa: BLE001 every store has errors of its own
         why = why_unusable(error)
         return Remark(name="objects", status="error", message=f"the object store refuses: {why}")
-    if not there:
+    if not is_stored:
         return Remark(name="objects", status="error", message="what was written to the object store is not there")
     return Remark(name="objects", status="ok", message="written, found and deleted")
 
@@ -133,10 +133,10 @@ async def _prices(db: Database) -> Remark:
         for model in MODELS
         if any(book.rate(currency, use) is None for currency in book.book.currencies for use in uses(model))
     ]
-    said = f"version {book.version}, {', '.join(book.book.currencies)}"
+    text = f"version {book.version}, {', '.join(book.book.currencies)}"
     if unpriced:
-        return Remark(name="prices", status="warning", message=f"{said}; no price for {', '.join(unpriced)}")
-    return Remark(name="prices", status="ok", message=said)
+        return Remark(name="prices", status="warning", message=f"{text}; no price for {', '.join(unpriced)}")
+    return Remark(name="prices", status="ok", message=text)
 
 
 def _marking(certificate: Certificate) -> Remark:
@@ -145,9 +145,9 @@ def _marking(certificate: Certificate) -> Remark:
     except ValueError as error:
         return Remark(name="marking", status="error", message=f"no video can be delivered: {error}")
     left = ends_at - datetime.now(UTC)
-    said = f"the certificate ends on {ends_at:%Y-%m-%d}"
+    text = f"the certificate ends on {ends_at:%Y-%m-%d}"
     if left.days < _MIN_DAYS:
         return Remark(
-            name="marking", status="warning", message=f"{said}, in {left.days} days: rotate it (docs/marking.md)"
+            name="marking", status="warning", message=f"{text}, in {left.days} days: rotate it (docs/marking.md)"
         )
-    return Remark(name="marking", status="ok", message=said)
+    return Remark(name="marking", status="ok", message=text)

@@ -27,12 +27,12 @@ async def waiting(db: Database) -> Remark:
     causes = await outages.waiting(db)
     if not causes:
         return Remark(name="waiting", status="ok", message="no finished video waits for this installation")
-    said = "; ".join(
+    text = "; ".join(
         f"{cause.videos} for {_duration(cause.seconds)}, "
         f"the first fails in {_duration(cause.seconds_left)}: {cause.reason}"
         for cause in causes
     )
-    return Remark(name="waiting", status="error", message=f"finished videos cannot be stored: {said}")
+    return Remark(name="waiting", status="error", message=f"finished videos cannot be stored: {text}")
 
 
 def _duration(seconds: float) -> str:
@@ -46,11 +46,11 @@ async def configured(db: Database, live: LiveSide) -> Remark:
         return Remark(name="upstream", status="error", message=live.problem)
     unserved = await queue.count_unserved(db, [*live.upstreams, "sandbox"])
     if unserved:
-        said = ", ".join(
+        text = ", ".join(
             f"{number} {'video is' if number == 1 else 'videos are'} in progress at {name}"
             for name, number in unserved.items()
         )
-        message = f"{said}, which is not configured here: add its table to the file of upstreams again"
+        message = f"{text}, which is not configured here: add its table to the file of upstreams again"
         return Remark(name="upstream", status="error", message=message)
     if live.sandbox:
         message = "SEEDANCE_LIVE_SANDBOX is on: live keys are charged for previews of the sandbox"
@@ -59,8 +59,8 @@ async def configured(db: Database, live: LiveSide) -> Remark:
         return Remark(name="upstream", status="warning", message="none is configured: live keys are refused")
     names = ", ".join(live.upstreams)
     if not live.reachable:
-        said = "without SEEDANCE_PUBLIC_URL they cannot fetch input videos, nor call back"
-        return Remark(name="upstream", status="warning", message=f"{names}; {said}")
+        text = "without SEEDANCE_PUBLIC_URL they cannot fetch input videos, nor call back"
+        return Remark(name="upstream", status="warning", message=f"{names}; {text}")
     return Remark(name="upstream", status="ok", message=f"{names}; ask them with: seedance-api upstream list --check")
 
 
@@ -70,8 +70,8 @@ async def circuit_breakers(db: Database, upstreams: tuple[str, ...]) -> Remark:
     open_breakers = [standing for standing in standings if standing.wait_seconds > 0]
     if not open_breakers:
         return Remark(name="gates", status="ok", message="every upstream takes work")
-    said = "; ".join(f"{breaker.provider} {breaker.model}: {breaker.reason}" for breaker in open_breakers)
-    return Remark(name="gates", status="warning", message=f"closed for now: {said}")
+    text = "; ".join(f"{breaker.provider} {breaker.model}: {breaker.reason}" for breaker in open_breakers)
+    return Remark(name="gates", status="warning", message=f"closed for now: {text}")
 
 
 async def books(db: Database) -> Remark:
@@ -79,6 +79,6 @@ async def books(db: Database) -> Remark:
     count, oldest = await discrepancies.count_open(db)
     if not count:
         return Remark(name="books", status="ok", message="no difference with an upstream is open")
-    said = f"{count} differences with upstreams are open, the oldest for {oldest:.0f} hours"
+    text = f"{count} differences with upstreams are open, the oldest for {oldest:.0f} hours"
     status = "error" if oldest >= _MAX_HOURS else "warning"
-    return Remark(name="books", status=status, message=f"{said}; see them with: seedance-api doctor --reconcile")
+    return Remark(name="books", status=status, message=f"{text}; see them with: seedance-api doctor --reconcile")

@@ -98,14 +98,14 @@ def read_secret(environment: Mapping[str, str], name: str) -> str:
     if text:
         raise ValueError(f"{name} and {name}_FILE: set one of them")
     try:
-        said = Path(file).expanduser().read_text("utf-8").strip()
+        secret = Path(file).expanduser().read_text("utf-8").strip()
     except OSError as error:
         raise ValueError(f"{name}_FILE: {file} cannot be read: {error.strerror or type(error).__name__}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{name}_FILE: {file} is not text in UTF-8") from None
-    if not said:  # which would count as not set, and a new pepper would be made
+    if not secret:  # which would count as not set, and a new pepper would be made
         raise ValueError(f"{name}_FILE: {file} is empty")
-    return said
+    return secret
 
 
 def _told(setting: Setting, text: str, fault: Any, environment: Mapping[str, str]) -> str:
@@ -125,8 +125,8 @@ def _told(setting: Setting, text: str, fault: Any, environment: Mapping[str, str
 
 def _nearest(name: str) -> str:
     stem = name.removeprefix("SEEDANCE_").removesuffix("_FILE")
-    found = get_close_matches(stem, [one.name for one in TABLE], 1)
-    if not found:
+    near = get_close_matches(stem, [setting.name for setting in TABLE], 1)
+    if not near:
         return ""
-    end = "_FILE" if name.endswith("_FILE") and _SETTINGS[found[0].lower()].secret else ""
-    return f" (did you mean SEEDANCE_{found[0]}{end}?)"
+    end = "_FILE" if name.endswith("_FILE") and _SETTINGS[near[0].lower()].secret else ""
+    return f" (did you mean SEEDANCE_{near[0]}{end}?)"

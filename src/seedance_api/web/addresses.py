@@ -144,9 +144,9 @@ class Addresses:
         """The address that a path without its prefix, or with it twice, or behind something else, may stand for."""
         for face in self._faces:
             near = f"{face.prefix}/" + path.rpartition(f"{face.prefix}/")[2].lstrip("/")
-            found = self.look(near) if near != path else None
-            if found is not None:
-                return _PARAMETER.sub(r"{\1}", found.address.template)
+            location = self.look(near) if near != path else None
+            if location is not None:
+                return _PARAMETER.sub(r"{\1}", location.address.template)
         return None
 
 
@@ -173,21 +173,21 @@ def _addresses_of(face: Face) -> Iterable[Address]:
             by_path[path].append(handler)
     for path, handlers in by_path.items():
         operations = [operation_of(handler) for handler in handlers]
-        if len({one.auth for one in operations}) > 1:
+        if len({operation.auth for operation in operations}) > 1:
             raise ValueError(f"the routes of {path} do not agree on who may")
         handled = {str(method) for handler in handlers for method in handler.http_methods}
         queried = {str(m) for h in handlers if operation_of(h).takes_query for m in h.http_methods}
         yield Address(
             template=path,
-            ids=tuple((at, one, IDS[one][0]) for at, one in enumerate(_PARAMETER.findall(path)) if one in IDS),
+            ids=tuple((at, name, IDS[name][0]) for at, name in enumerate(_PARAMETER.findall(path)) if name in IDS),
             handled=frozenset(handled),
             methods=frozenset(handled | {"OPTIONS"} | ({"HEAD"} if "GET" in handled else set())),
             queried=frozenset(queried),
             authenticate=face.authenticate if operations[0].auth == "key" else None,
-            shared=any(one.shared for one in operations),
+            shared=any(operation.shared for operation in operations),
             rates={str(m): rate for h in handlers for m in h.http_methods if (rate := operation_of(h).rate)},
-            is_probe=any(one.is_probe for one in operations),
-            direct=next((one.direct for one in operations if one.direct), None),
+            is_probe=any(operation.is_probe for operation in operations),
+            direct=next((operation.direct for operation in operations if operation.direct), None),
         )
 
 

@@ -134,8 +134,8 @@ def _check_host(headers: list[tuple[bytes, bytes]], version: str, *, is_probe: b
     missing = not any(hosts)  # granian gives an empty one where there is none
     if missing and version in _HTTP_1_0 and is_probe:  # load balancers ask so
         return
-    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    if found is None or int(found[1] or 0) > 65535:
+    host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if host is None or int(host[1] or 0) > 65535:
         several = f"{len(hosts)} `Host` headers" if len(hosts) > 1 else "a `Host` header that is no host"
         given = "no `Host` header" if missing else several
         message = f"The request has {given}. Send exactly one: a name or an address, and perhaps a port."

@@ -13,9 +13,9 @@ from seedance_api.web.context import Context
 _MAX_LENGTH = 255
 
 
-def keyed_digest(context: Context, said: bytes) -> bytes:
+def keyed_digest(context: Context, content: bytes) -> bytes:
     """The digest of what a request says, keyed: who reads the database cannot try prompts against it."""
-    return hmac.digest(context.pepper, said, hashlib.sha256)
+    return hmac.digest(context.pepper, content, hashlib.sha256)
 
 
 def once_by_key(request: AnyRequest, principal: Principal, route: str, fingerprint: bytes) -> Once | None:

@@ -137,7 +137,7 @@ def operation_of(handler: HTTPRouteHandler) -> Operation:
 
 def handlers_of(modules: Iterable[ModuleType]) -> list[HTTPRouteHandler]:
     """The routes of these modules, in the order in which they stand there."""
-    return [one for module in modules for one in vars(module).values() if isinstance(one, HTTPRouteHandler)]
+    return [handler for module in modules for handler in vars(module).values() if isinstance(handler, HTTPRouteHandler)]
 
 
 def routes_of(handlers: Iterable[HTTPRouteHandler]) -> list[Route]:

@@ -58,20 +58,22 @@ class Deliverer(Sender):
     async def _claim(self, asked: list[Ask]) -> list[Taken]:
         if self.stopping:
             return [Taken() for _ in asked]
-        ids = sorted({one.endpoint_id for one in asked})
+        ids = sorted({ask.endpoint_id for ask in asked})
         async with self.db.transaction() as connection:
             ours = await standing_queries.lock_free(connection, ids)
             locked = (
                 await standing_queries.existing(connection, ids) - ours.keys() if len(ours) < len(ids) else set[str]()
             )
-            reopened = [one.id for one in ours.values() if one.reopened]
+            reopened = [endpoint.id for endpoint in ours.values() if endpoint.reopened]
             if reopened:
                 await delivery_queries.let_go(connection, reopened, _LET_GO_LIMIT)
-            asked_of = [ours.get(one.endpoint_id) for one in asked]
-            crowded = self._crowded(asked, asked_of)
+            endpoints = [ours.get(ask.endpoint_id) for ask in asked]
+            crowded = self._crowded(asked, endpoints)
             claims = await delivery_queries.claim(
                 connection,
-                _wanted(one for one, of, full in zip(asked, asked_of, crowded, strict=True) if of and not full),
+                _wanted(
+                    ask for ask, endpoint, full in zip(asked, endpoints, crowded, strict=True) if endpoint and not full
+                ),
                 concurrency=CONCURRENCY,
                 opens_at=OPENS_AT,
                 lease_seconds=self._lease_seconds,
@@ -80,27 +82,27 @@ class Deliverer(Sender):
         for claimed in claims:
             waiting[claimed.endpoint_id].append(claimed)
         return [
-            self._taken(one, waiting[one.endpoint_id], of, locked=one.endpoint_id in locked, crowded=full)
-            for one, of, full in zip(asked, asked_of, crowded, strict=True)
+            self._taken(ask, waiting[ask.endpoint_id], endpoint, locked=ask.endpoint_id in locked, crowded=full)
+            for ask, endpoint, full in zip(asked, endpoints, crowded, strict=True)
         ]
 
-    def _crowded(self, asked: Sequence[Ask], asked_of: Sequence[Free | None]) -> list[bool]:
+    def _crowded(self, asked: Sequence[Ask], endpoints: Sequence[Free | None]) -> list[bool]:
         """Whose account has its share of the fast lane already, for each that asks."""
         share, full = Counter(self.fast), list[bool]()
-        for one, of in zip(asked, asked_of, strict=True):
-            full.append(of is not None and one.joins and share[of.account_id] >= FAST_SHARE)
-            if of is not None and one.joins:
-                share[of.account_id] += 1
+        for ask, endpoint in zip(asked, endpoints, strict=True):
+            full.append(endpoint is not None and ask.joins and share[endpoint.account_id] >= FAST_SHARE)
+            if endpoint is not None and ask.joins:
+                share[endpoint.account_id] += 1
         return full
 
-    def _taken(self, ask: Ask, waiting: list[Claimed], of: Free | None, *, locked: bool, crowded: bool) -> Taken:
-        if of is None or crowded:
+    def _taken(self, ask: Ask, waiting: list[Claimed], endpoint: Free | None, *, locked: bool, crowded: bool) -> Taken:
+        if endpoint is None or crowded:
             return Taken(locked=locked, crowded=crowded)
         claims = [waiting.pop(0) for _ in range(min(ask.number, len(waiting)))]
         if not (ask.joins and claims):
             return Taken(claims=claims)
-        self.fast[of.account_id] += 1
-        return Taken(claims=claims, joined=of.account_id)
+        self.fast[endpoint.account_id] += 1
+        return Taken(claims=claims, joined=endpoint.account_id)
 
     def left(self, taken: Taken) -> None:
         """A job of the fast lane has ended."""
@@ -128,6 +130,6 @@ class Deliverer(Sender):
 
 def _wanted(asked: Iterable[Ask]) -> Counter[str]:
     wanted: Counter[str] = Counter()
-    for one in asked:
-        wanted[one.endpoint_id] = min(wanted[one.endpoint_id] + one.number, CONCURRENCY)
+    for ask in asked:
+        wanted[ask.endpoint_id] = min(wanted[ask.endpoint_id] + ask.number, CONCURRENCY)
     return wanted

@@ -23,7 +23,7 @@ async def claim(
     lease_seconds: float,
 ) -> list[Claimed]:
     """Own what is due at these endpoints, longest due first: no more than each has room for. They are locked by now."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         WITH open AS MATERIALIZED (
             SELECT e.*, least(n.wanted, CASE WHEN e.failures >= $4 THEN 1 ELSE $3 END - (
@@ -61,7 +61,7 @@ async def claim(
         opens_at,
         lease_seconds,
     )
-    return rows(Claimed, found)
+    return rows(Claimed, records)
 
 
 async def deliveries_arrived(db: Database, claimed: Sequence[Claimed], attempts: Sequence[Attempt]) -> None:

@@ -105,10 +105,14 @@ async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
 
 async def find_endpoint(db: Database, owner: Owner, endpoint_id: str) -> Endpoint:
     """An endpoint of the owner. Raises AppError 404: another's is as if it were not there."""
-    found = await endpoint_queries.endpoint(db, endpoint_id) if is_id("whe", endpoint_id) else None
-    if found is None or found.hidden or (found.account_id, found.livemode) != (owner.account_id, owner.livemode):
+    endpoint = await endpoint_queries.endpoint(db, endpoint_id) if is_id("whe", endpoint_id) else None
+    if (
+        endpoint is None
+        or endpoint.hidden
+        or (endpoint.account_id, endpoint.livemode) != (owner.account_id, owner.livemode)
+    ):
         raise AppError("not_found", "There is no such webhook endpoint in this account.", param="webhook_endpoint_id")
-    return found
+    return endpoint
 
 
 async def list_endpoints(db: Database, owner: Owner, *, after: str | None, limit: int) -> list[Endpoint]:
@@ -126,13 +130,13 @@ async def endpoints_for(
     if not wanted:
         return {}
     keys = sorted(set(wanted))
-    found = await hidden_queries.hidden_endpoints(connection, keys)
-    missing = [key for key in keys if key not in found]
+    endpoints = await hidden_queries.hidden_endpoints(connection, keys)
+    missing = [key for key in keys if key not in endpoints]
     if missing:
         await hidden_queries.insert_hidden_endpoints(connection, [new_id("whe") for _ in missing], missing)
-        found |= await hidden_queries.hidden_endpoints(connection, missing)
-    await hidden_queries.enable_hidden(connection, list(found.values()))
-    return found
+        endpoints |= await hidden_queries.hidden_endpoints(connection, missing)
+    await hidden_queries.enable_hidden(connection, list(endpoints.values()))
+    return endpoints
 
 
 async def forget_hidden(db: Database, keep_days: int) -> int:

@@ -39,7 +39,9 @@ class Sender:
         self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, max_items=64, concurrency=2)
 
     async def _arrived(self, ended: list[tuple[Claimed, Attempt]]) -> list[None]:
-        await delivery_queries.deliveries_arrived(self.db, [one for one, _ in ended], [attempt for _, attempt in ended])
+        await delivery_queries.deliveries_arrived(
+            self.db, [claimed for claimed, _ in ended], [attempt for _, attempt in ended]
+        )
         return [None] * len(ended)
 
 

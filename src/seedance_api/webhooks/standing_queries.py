@@ -18,25 +18,25 @@ async def lock_endpoints(connection: Connection, ids: Sequence[str]) -> None:
 
 async def lock_free(connection: Connection, ids: Sequence[str]) -> dict[str, Free]:
     """Lock those of these endpoints that nobody has locked; returns them."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         SELECT id, account_id, reopened_at IS NOT NULL AS reopened FROM webhook_endpoint WHERE id = ANY ($1)
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         """,
         ids,
     )
-    return {one.id: one for one in rows(Free, found)}
+    return {free.id: free for free in rows(Free, records)}
 
 
 async def existing(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Those of these endpoints that there are."""
-    found = await connection.fetch("SELECT id FROM webhook_endpoint WHERE id = ANY ($1)", ids)
-    return {record["id"] for record in found}
+    records = await connection.fetch("SELECT id FROM webhook_endpoint WHERE id = ANY ($1)", ids)
+    return {record["id"] for record in records}
 
 
 async def standing(connection: Connection, claimed: Claimed) -> Standing | None:
     """How an endpoint stands; None when it is gone. It is locked by now."""
-    found = await connection.fetchrow(
+    record = await connection.fetchrow(
         """
         SELECT failures, coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds, warned,
                slow, url <> $2 AS moved
@@ -45,7 +45,7 @@ async def standing(connection: Connection, claimed: Claimed) -> Standing | None:
         claimed.endpoint_id,
         claimed.url,
     )
-    return row(Standing, found) if found else None
+    return row(Standing, record) if record else None
 
 
 async def set_standing(connection: Connection, endpoint_id: str, verdict: Verdict) -> None:
@@ -117,7 +117,7 @@ async def waiting(db: Database, after: str, limit: int) -> list[Waiting]:
 
     It walks from one endpoint with something pending to the next, however much is pending at each.
     """
-    found = await db.fetch(
+    records = await db.fetch(
         """
         WITH RECURSIVE waiting AS (
             (
@@ -145,4 +145,4 @@ async def waiting(db: Database, after: str, limit: int) -> list[Waiting]:
         after,
         limit,
     )
-    return rows(Waiting, found)
+    return rows(Waiting, records)

@@ -29,8 +29,12 @@ async def _walk(deliverer: Deliverer, *, slow: bool) -> tuple[list[Lane], list[s
     for _ in range(_STEPS):
         page = await standing_queries.waiting(deliverer.db, deliverer.swept[slow], _LIMIT)
         deliverer.swept[slow] = page[-1].endpoint_id if len(page) == _LIMIT else ""
-        lanes += [Lane(one.endpoint_id, slow) for one in page if one.due and not one.ended and one.slow == slow]
-        ended += [one.endpoint_id for one in page if one.ended and not slow]
+        lanes += [
+            Lane(waiting.endpoint_id, slow)
+            for waiting in page
+            if waiting.due and not waiting.ended and waiting.slow == slow
+        ]
+        ended += [waiting.endpoint_id for waiting in page if waiting.ended and not slow]
         if len(page) < _LIMIT or len(lanes) >= _LIMIT:
             break
     return lanes, ended
