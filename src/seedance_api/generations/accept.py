@@ -17,7 +17,8 @@ from seedance_api.generations.queries import inputs, reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
 from seedance_api.references import assets
-from seedance_api.references.admit import Admitted, References, Source
+from seedance_api.references.admit import References, Source
+from seedance_api.references.inspect import Inspected
 
 
 class Understood(msgspec.Struct, frozen=True):
@@ -25,7 +26,7 @@ class Understood(msgspec.Struct, frozen=True):
 
     accepted: catalog.Accepted
     uploaded: dict[str, str]
-    admitted: dict[str, Admitted]
+    admitted: dict[str, Inspected]
     draft: Seen | None
 
 
@@ -54,7 +55,7 @@ async def accept(
     await _check_assets(sources, draft, principal, db)
     uploaded, facts = await _find_uploads(sources, principal, references)
     admitted = await references.admit([one for one in sources if one.arrives], folder)
-    facts |= {path: one.inspected.facts for path, one in admitted.items()}
+    facts |= {path: one.facts for path, one in admitted.items()}
     if not facts:
         return Understood(first, uploaded, admitted, draft)
     second = catalog.check(_with_facts(request, facts))

@@ -20,7 +20,7 @@ from seedance_api.generations.accept import Understood, accept
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.write import Created, NewGeneration, NewMedium, Writer
 from seedance_api.references.admit import References, Source
-from seedance_api.references.queries import NewFile
+from seedance_api.references.queries import NewFile, ObjectGoneError
 from seedance_api.routing.router import Router
 
 _INLINE_SECONDS = 86_400
@@ -102,24 +102,28 @@ async def _create(wish: CreateGeneration, principal: Principal, once: Once, fold
     counted = tokens.estimate(understood.accepted.order)
     priced = await _price(wish, understood.accepted.order, counted, principal, parts)
 
-    async def write(files: dict[str, NewFile]) -> Created:
-        new = _compose(wish, understood, files, principal, provider, counted, priced, once, parts)
-        return await _write(new, files, parts)
-
-    return await parts.references.keep(
-        understood.admitted, principal, write, inline=True, keep_seconds=parts.deadline_seconds + _INLINE_SECONDS
+    files = await parts.references.put(
+        understood.admitted, principal, inline=True, keep_seconds=parts.deadline_seconds + _INLINE_SECONDS
     )
+    new = _compose(wish, understood, files, principal, provider, counted, priced, once, parts)
+    try:
+        created = await _write(new, parts)
+    except ObjectGoneError:
+        files = await parts.references.unshare(files, understood.admitted)
+        created = await _write(msgspec.structs.replace(new, new_files=tuple(files.values())), parts)
+    await parts.references.repair(files.values())
+    return created
 
 
-async def _write(new: NewGeneration, files: dict[str, NewFile], parts: Creating) -> Created:
+async def _write(new: NewGeneration, parts: Creating) -> Created:
     try:
         created = await parts.writer(new)
     except (AppError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, *CONTENDED):
         # certainly not written; after any other trouble it may have been, and `collect` deletes what was not
-        await parts.references.discard(files.values())
+        await parts.references.discard(new.new_files)
         raise
     if created.replayed:  # another request with this key was quicker, and so were its files
-        await parts.references.discard(files.values())
+        await parts.references.discard(new.new_files)
     return created
 
 

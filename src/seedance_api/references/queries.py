@@ -38,7 +38,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class NewFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file whose object is in the store and whose row is not written yet. `inline` ones came inside a request.
 
-    `shares` is the file whose object it shares; None where the object is its own.
+    `shares` is the file whose object it shares; None where the object is its own. `replaces` is the lost object of
+    older files with the same content, which are to get this one's.
     """
 
     id: str
@@ -51,6 +52,7 @@ class NewFile(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
     keep_seconds: int
     shares: str | None = None
+    replaces: str | None = None
 
 
 class Removed(msgspec.Struct, frozen=True):
