@@ -18,7 +18,8 @@ from seedance_api.delivery.rows import Asset
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.write import NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Output
 
 PROMPT = "A red kite over the sea at dusk, slow camera, long shadows on the sand"

@@ -23,9 +23,9 @@ from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
+from seedance_api.generations.queries.inserts import NewGeneration
 from seedance_api.generations.recorder import Recorder
 from seedance_api.generations.step_batches import StepBatches
-from seedance_api.generations.write import NewGeneration
 from seedance_api.providers.provider import Provider
 from seedance_api.providers.sandbox.sandbox import Sandbox
 from seedance_api.routing.router import Router

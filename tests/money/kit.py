@@ -13,7 +13,7 @@ from seedance_api.billing.quote import Price
 from seedance_api.billing.rows import Hold, HoldState, Sale
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation.db import Connection
-from seedance_api.generations.write import NewGeneration
+from seedance_api.generations.queries.inserts import NewGeneration
 from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.kinds import Kind
 

@@ -32,10 +32,12 @@ from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.advance import Engine
 from seedance_api.generations.clean_up import expire, remove_files
-from seedance_api.generations.create import CreateGeneration, Creating, create
+from seedance_api.generations.commands import CreateGeneration, Creating
+from seedance_api.generations.create import create
 from seedance_api.generations.drafts import delete_files
+from seedance_api.generations.queries.inserts import NewMedium
 from seedance_api.generations.scrub import scrub
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.write import Writer
 from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
 from seedance_api.references.admit import References, Source
 from seedance_api.references.inspect import Inspected, Staged

@@ -13,7 +13,8 @@ from litestar.params import FromPath
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.dialect import check_dialect
 from seedance_api.api.quotes import QuoteView, quote_view
-from seedance_api.api.understand import Asked, CreateVideo, understand, what_it_says
+from seedance_api.api.understand import understand
+from seedance_api.api.video_form import CreateVideo, what_it_says
 from seedance_api.api.view import Video, VideoDeleted, VideoList, unix, video
 from seedance_api.catalog import models
 from seedance_api.catalog.retirement import retirement
@@ -27,7 +28,8 @@ from seedance_api.generations.create import create
 from seedance_api.generations.quote import quote
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import PUBLIC
-from seedance_api.web.body import AnyRequest, Body, read_body
+from seedance_api.references.inspect import Staged
+from seedance_api.web.body import AnyRequest, read_body
 from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.decode import decode_query
 from seedance_api.web.idempotency import keyed_digest, once_by_content, once_by_key
@@ -93,9 +95,9 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
         context.intake.folder(principal.account_id) as folder,
         read_body(request, folder, context.budget) as body,
     ):
-        asked = understand(body, context.posting)
-        once = await _once(request, principal, "POST /v1/videos", asked, body)
-        created = await create(asked.wish, principal=principal, once=once, folder=folder, parts=context.creating)
+        form, command = understand(body, context.posting)
+        once = await _once(request, principal, "POST /v1/videos", form, body.files)
+        created = await create(command, principal=principal, once=once, folder=folder, parts=context.creating)
     seen = await context.reader.created(principal.account_id, principal.livemode, created)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen) | retirement_headers(seen.model)
     if created.replayed:
@@ -127,25 +129,25 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
         context.intake.folder(principal.account_id) as folder,
         read_body(request, folder, context.budget) as body,
     ):
-        asked = understand(body, context.posting)
-        once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
+        form, command = understand(body, context.posting)
+        once = await _once(request, principal, "POST /v1/videos/quote", form, body.files)
         answer = await quote(
-            asked.wish,
+            command,
             principal=principal,
             once=once,
             folder=folder,
             parts=context.creating,
-            say=lambda found: msgspec.to_builtins(quote_view(found, principal)),
+            say=lambda priced: msgspec.to_builtins(quote_view(priced, principal)),
         )
     headers = retirement_headers(answer.said["model"]) | (REPLAYED if answer.replayed else {})
     return Response(msgspec.json.encode(answer.said), media_type="application/json", headers=headers)
 
 
-async def _once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
+async def _once(request: AnyRequest, principal: Principal, route: str, form: CreateVideo, files: list[Staged]) -> Once:
     # hashing an upload takes a while
-    reading = asyncio.to_thread(what_it_says, asked, body.files) if body.files else None
-    said = keyed_digest(context_of(request), await reading if reading else what_it_says(asked, body.files))
-    return once_by_key(request, principal, route, said) or once_by_content(request, principal, route, said)
+    said = await asyncio.to_thread(what_it_says, form, files) if files else what_it_says(form, files)
+    digest = keyed_digest(context_of(request), said)
+    return once_by_key(request, principal, route, digest) or once_by_content(request, principal, route, digest)
 
 
 @get(
