@@ -19,8 +19,12 @@ class Recorder:
 
     def __init__(self, db: Database, books: Books) -> None:
         self._db, self._books = db, books
-        self._starts: Batch[Entry, bool] = Batch(self._write, max_items=64, concurrency=2)
-        self._ends: Batch[Entry, bool] = Batch(self._write, max_items=64, concurrency=2)
+        self._starts: Batch[Entry, bool] = Batch(
+            self._write_impatiently, alone=self._write_one, max_items=64, concurrency=2
+        )
+        self._ends: Batch[Entry, bool] = Batch(
+            self._write_impatiently, alone=self._write_one, max_items=64, concurrency=2
+        )
 
     async def __call__(self, entry: Entry) -> bool:
         """Write the step; False, and nothing written, when the claim was lost."""
@@ -36,19 +40,11 @@ class Recorder:
         except asyncpg.LockNotAvailableError:  # one of those that came together is locked; only that one waits for it
             return await self._write_one(entry)
 
-    async def _write(self, entries: list[Entry]) -> list[bool | Exception]:
+    async def _write_impatiently(self, entries: list[Entry]) -> Sequence[bool | Exception]:
         try:
-            return [*await self._write_together(entries, _IMPATIENT_SECONDS)]
+            return await self._write_together(entries, _IMPATIENT_SECONDS)
         except asyncpg.LockNotAvailableError as error:
             return [error] * len(entries)
-        except Exception:  # noqa: BLE001 one step with a fault must not take the others down with it
-            return [await self._write_alone(one) for one in entries]
-
-    async def _write_alone(self, entry: Entry) -> bool | Exception:
-        try:
-            return await self._write_one(entry)
-        except Exception as error:  # noqa: BLE001 its own caller hears of it
-            return error
 
     async def _write_one(self, entry: Entry) -> bool:
         """What an upstream said, or a finished file, is worth more than one try: a transaction that is broken off,

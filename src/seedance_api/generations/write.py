@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import asyncpg
 import msgspec
@@ -45,9 +46,14 @@ class Writer:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._find = Finder(db)
-        self._together: Batch[NewGeneration, Created] = Batch(self._write_mixed, max_items=64, concurrency=2)
+        self._together: Batch[NewGeneration, Created] = Batch(
+            partial(self._write, lock_seconds=_IMPATIENT_SECONDS),
+            alone=partial(self._write_alone, lock_seconds=_IMPATIENT_SECONDS),
+            max_items=64,
+            concurrency=2,
+        )
         self._apart: Batches[str, NewGeneration, Created] = Batches(
-            self._write, key=lambda new: new.account_id, max_items=64, concurrency=4
+            self._write, key=lambda new: new.account_id, alone=self._write_alone, max_items=64, concurrency=4
         )
 
     async def __call__(self, new: NewGeneration) -> Created:
@@ -75,35 +81,31 @@ class Writer:
             raise AppError("idempotency_in_progress", headers={"Retry-After": "1"})
         return replay
 
-    async def _write_mixed(self, news: list[NewGeneration]) -> list[Created | Exception]:
-        return await self._write(news, _IMPATIENT_SECONDS)
-
     async def _write(self, news: list[NewGeneration], lock_seconds: float | None = None) -> list[Created | Exception]:
+        """Write them in one transaction. Raises when one has a fault: then each is written alone."""
         for last in (False, False, True):
             try:
                 return await self._write_together(news, lock_seconds)
             except asyncpg.LockNotAvailableError as error:
                 return [error] * len(news)
-            except asyncpg.TransactionRollbackError:  # a deadlock, say: nothing is written
+            except asyncpg.TransactionRollbackError as error:  # a deadlock, say: nothing is written
                 if last:
-                    raise
+                    return [error] * len(news)
             except UNREACHABLE as error:
                 return await self._find_out(news, error)
-            except Exception:  # noqa: BLE001 one create with a fault must not take the others down with it
-                break
-        return [await self._write_alone(new, lock_seconds) for new in news]
+        raise AssertionError("the last try returns or raises")
 
-    async def _write_alone(self, new: NewGeneration, lock_seconds: float | None) -> Created | Exception:
+    async def _write_alone(self, new: NewGeneration, lock_seconds: float | None = None) -> Created:
         try:
             (answer,) = await self._write_together([new], lock_seconds)
         except asyncpg.ForeignKeyViolationError:
-            return AppError("invalid_media", "An input of the draft was deleted meanwhile.")
+            raise AppError("invalid_media", "An input of the draft was deleted meanwhile.") from None
         except _OvertakenError:
-            return await self._try_earlier(new.once)
+            return await self.earlier(new.once)
         except UNREACHABLE as error:
-            return (await self._find_out([new], error))[0]
-        except Exception as error:  # noqa: BLE001 its own caller hears of it
-            return error
+            (answer,) = await self._find_out([new], error)
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
     async def _find_out(self, news: list[NewGeneration], error: Exception) -> list[Created | Exception]:
