@@ -16,7 +16,7 @@ from seedance_api.delivery.receipt import receipt, receipt_key
 from seedance_api.delivery.rows import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.purge import purge, purge_due, warn_due
 from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Output

@@ -21,7 +21,7 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.queries.inserts import NewGeneration
 from seedance_api.generations.recorder import Recorder

@@ -12,7 +12,7 @@ from money.bank import Bank
 from providers.ark.kit import provider
 from seedance_api.doctor.invariants import INVARIANTS, check
 from seedance_api.foundation.db import Database
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Check, Done, Failed, Known, Output, Pending
 from seedance_api.reconciliation import discrepancies

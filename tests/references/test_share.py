@@ -30,18 +30,19 @@ from seedance_api.foundation.idempotency import Once
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
-from seedance_api.generations.advance import Engine
 from seedance_api.generations.clean_up import expire, remove_files
 from seedance_api.generations.commands import CreateGeneration, Creating
 from seedance_api.generations.create import create
 from seedance_api.generations.drafts import delete_files
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.queries.inserts import NewMedium
 from seedance_api.generations.scrub import scrub
 from seedance_api.generations.write import Writer
 from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
-from seedance_api.references.admit import References, Source
+from seedance_api.references.admit import References
 from seedance_api.references.inspect import Inspected, Staged
 from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files, insert_files
+from seedance_api.references.source import Source
 from seedance_api.references.upload import Uploads
 from seedance_api.routing.router import Router
 

@@ -9,7 +9,7 @@ from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Media
 from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.ids import is_id
-from seedance_api.references.admit import ASSET, Source, is_asset
+from seedance_api.references.source import ASSET, Source, is_asset
 from seedance_api.web.body import Body
 from seedance_api.web.decode import decode
 from seedance_api.web.forms import PLAIN, Upload

@@ -10,8 +10,8 @@ from seedance_api.cli.accounts import Email
 from seedance_api.cli.run import AsJson, Author, DataDir, account_of, author_of, fail, in_database, show
 from seedance_api.foundation.db import Database
 from seedance_api.references import assets
-from seedance_api.references.admit import ASSET, is_asset
 from seedance_api.references.assets import Permission
+from seedance_api.references.source import ASSET, is_asset
 from seedance_api.settings import Settings
 
 command = typer.Typer(

@@ -11,8 +11,8 @@ from seedance_api.app.read import read_upstreams_of
 from seedance_api.app.work import open_ark, open_engine
 from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
 from seedance_api.foundation.db import Database
+from seedance_api.generations.attempt_rows import Tried
 from seedance_api.generations.queries import attempts
-from seedance_api.generations.rows import Tried
 from seedance_api.providers.provider import Readiness
 from seedance_api.providers.upstreams import Upstream
 from seedance_api.reconciliation import discrepancies

@@ -18,8 +18,9 @@ from seedance_api.generations.queries import inputs, reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
 from seedance_api.references import assets
-from seedance_api.references.admit import References, Source
+from seedance_api.references.admit import References
 from seedance_api.references.inspect import Inspected
+from seedance_api.references.source import Source
 
 
 async def accept(

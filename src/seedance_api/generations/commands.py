@@ -6,7 +6,8 @@ from seedance_api.billing.books import Books
 from seedance_api.catalog.request import Request
 from seedance_api.foundation.db import Database
 from seedance_api.generations.write import Writer
-from seedance_api.references.admit import References, Source
+from seedance_api.references.admit import References
+from seedance_api.references.source import Source
 from seedance_api.routing.router import Router
 
 

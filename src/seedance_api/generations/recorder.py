@@ -8,7 +8,7 @@ from seedance_api.billing.books import Books
 from seedance_api.foundation import kill_points
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database, wait_for_locks
-from seedance_api.generations import decide
+from seedance_api.generations import steps
 from seedance_api.generations.record import Entry, record_alike
 
 _IMPATIENT_SECONDS = 0.25
@@ -29,9 +29,9 @@ class Recorder:
     async def __call__(self, entry: Entry) -> bool:
         """Write the step; False, and nothing written, when the claim was lost."""
         match entry.step:
-            case decide.Acknowledge():
+            case steps.Acknowledge():
                 together = self._starts
-            case decide.Store():
+            case steps.Store():
                 together = self._ends
             case _:
                 return await self._write_one(entry)
@@ -58,7 +58,7 @@ class Recorder:
         raise AssertionError("the last try returns or raises")
 
     async def _write_together(self, entries: Sequence[Entry], lock_seconds: float | None = None) -> list[bool]:
-        is_end = isinstance(entries[0].step, decide.Store)
+        is_end = isinstance(entries[0].step, steps.Store)
         async with self._db.transaction() as connection:
             if lock_seconds is not None:
                 await wait_for_locks(connection, lock_seconds)

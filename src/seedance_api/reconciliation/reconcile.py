@@ -16,7 +16,7 @@ import structlog
 from seedance_api.billing.settle import book_cost
 from seedance_api.foundation import jobs
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.queries import reads
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Check, Done, Failed, Known, Lost, Operation, Pending, Provider, Unseen

@@ -1,7 +1,6 @@
 """Admit: from a source that a customer names to a file in the store, looked into and clean."""
 
 import asyncio
-import re
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -23,46 +22,13 @@ from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
-from seedance_api.references.queries import (
-    File,
-    NewFile,
-    files_alike,
-    files_of_account,
-    replace_object,
-)
+from seedance_api.references.object_queries import replace_object
+from seedance_api.references.queries import File, NewFile, files_alike, files_of_account
+from seedance_api.references.source import Source
 
 T = TypeVar("T")
 _AT_ONCE = 4
 _log = structlog.get_logger()
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a medium comes from: an address or data URL, an uploaded file's id, a file that came with the request, or
-    an upstream's own asset, by its `asset://` address.
-
-    `kind` is what it must be; None takes any kind.
-    """
-
-    path: str
-    kind: Kind | None
-    url: str | None = None
-    file_id: str | None = None
-    upload: Staged | None = None
-    asset: str | None = None
-
-    @property
-    def arrives(self) -> bool:
-        """Whether it comes with this request: to be fetched, looked into and kept."""
-        return self.file_id is None and self.asset is None
-
-
-ASSET = "asset://"
-_ASSET = re.compile(r"asset://[A-Za-z0-9_-]{1,128}")
-
-
-def is_asset(url: str) -> bool:
-    """Whether an address that begins like one names an asset of an upstream."""
-    return _ASSET.fullmatch(url) is not None
 
 
 class References:

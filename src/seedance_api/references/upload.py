@@ -9,9 +9,10 @@ from seedance_api.foundation.idempotency import Done, Once, claimed, done_before
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.references import queries
-from seedance_api.references.admit import References, Source
+from seedance_api.references.admit import References
 from seedance_api.references.inspect import Staged
 from seedance_api.references.queries import File, NewFile, ObjectGoneError
+from seedance_api.references.source import Source
 
 
 class Uploaded(msgspec.Struct, frozen=True):
