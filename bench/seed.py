@@ -8,8 +8,9 @@ import msgspec
 
 from bench.stage import Ground
 from seedance_api.billing.books import STANDARD, PriceBook
-from seedance_api.billing.prices import decode_book, every_rate
+from seedance_api.billing.prices import every_rate
 from seedance_api.billing.quote import price
+from seedance_api.billing.read_book import decode_book
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog import tokens
 from seedance_api.catalog.request import Request
