@@ -93,7 +93,7 @@ def _callers(write: Writer, ground: Ground) -> list[Call]:
 
     async def call() -> None:
         created = await write(renew(template))
-        assert created.row is not None, "each is another one"
+        assert created.seen is not None, "each is another one"
 
     return [call] * CALLERS
 

@@ -20,7 +20,8 @@ from bench.stage import ROOT, Stage
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog.request import Request
 from seedance_api.foundation.db import Database
-from seedance_api.generations.write import NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Writer
 
 sys.path.append(str(ROOT / "tests"))  # the fake stands with the tests
 from fakes.ark.run import FakeArk

@@ -19,7 +19,7 @@ from seedance_api import worker
 from seedance_api.delivery.mark import Marking
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.provider_callback import receive_callback
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.write import Writer

@@ -15,11 +15,12 @@ from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.jobs import entrypoint, prune, release_schedules
 from seedance_api.foundation.queue import DeadConnectionError, Queue
 from seedance_api.foundation.session import LANE, open_connection
-from seedance_api.generations.advance import Engine, advance
+from seedance_api.generations.advance import advance
 from seedance_api.generations.alarm import alarm
 from seedance_api.generations.announce import announce_news
 from seedance_api.generations.clean_up import clean_up, expire, forget
 from seedance_api.generations.dispatch import dispatch
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.purge import purge_due, warn_due
 from seedance_api.generations.repair import repair
 from seedance_api.generations.scrub import scrub

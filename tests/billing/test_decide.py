@@ -16,13 +16,11 @@ from seedance_api.billing.decide import (
     Warned,
     expire_grants,
     grant_holds,
-    in_window,
-    next_window,
     settle,
     spend_grants,
-    window_of,
 )
 from seedance_api.billing.rows import Grant, Limit, Period, Wallet
+from seedance_api.billing.windows import in_window, next_window, window_of
 
 DAY, MONTH, TOTAL = Period.DAY, Period.MONTH, Period.TOTAL
 ALWAYS = date(2000, 1, 1)

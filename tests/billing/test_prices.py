@@ -14,17 +14,9 @@ from generations.kit import with_database
 from money.kit import hold, standard_book
 from seedance_api.billing import decide
 from seedance_api.billing.books import STANDARD, PriceBook, load_book
-from seedance_api.billing.prices import (
-    Rate,
-    Use,
-    cost_of,
-    every_rate,
-    price_of,
-    read_book,
-    use_of,
-    uses,
-)
+from seedance_api.billing.prices import Rate, Use, cost_of, every_rate, price_of, use_of, uses
 from seedance_api.billing.quote import price
+from seedance_api.billing.read_book import read_book
 from seedance_api.catalog.check import Accepted
 from seedance_api.catalog.models import MODELS, find
 from seedance_api.catalog.pixels import size

@@ -17,7 +17,7 @@ from seedance_api.delivery.rows import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.put_object import put_bytes
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.purge import purge, purge_due, warn_due
 from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Output

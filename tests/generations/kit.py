@@ -21,11 +21,11 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
+from seedance_api.generations.queries.inserts import NewGeneration
 from seedance_api.generations.recorder import Recorder
 from seedance_api.generations.step_batches import StepBatches
-from seedance_api.generations.write import NewGeneration
 from seedance_api.providers.provider import Provider, is_sandbox
 from seedance_api.providers.sandbox.sandbox import Sandbox
 from seedance_api.routing.router import Router

@@ -19,10 +19,11 @@ from seedance_api.delivery.store import Storage
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
 from seedance_api.generations.cancel import cancel
 from seedance_api.generations.clean_up import expire
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.engine import Engine
+from seedance_api.generations.queries.inserts import NewMedium
+from seedance_api.generations.write import Writer
 from seedance_api.references.queries import NewFile, insert_files
 
 

@@ -17,7 +17,8 @@ from seedance_api.doctor.check import check
 from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.write import NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Writer
 
 BOOK = """
 [USD]

@@ -42,7 +42,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.write import Created, NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Created, Writer
 
 EXAMPLES, STEPS = 30, 30
 T = TypeVar("T")

@@ -21,8 +21,9 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Kind, forget_expired
 from seedance_api.generations.announce import announce_news
+from seedance_api.generations.queries.inserts import NewGeneration
 from seedance_api.generations.sweep import sweep
-from seedance_api.generations.write import NewGeneration, Writer
+from seedance_api.generations.write import Writer
 
 _ACCOUNTS = 6
 

@@ -19,7 +19,8 @@ from seedance_api.billing.limits import set_limits, spending
 from seedance_api.billing.rows import Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.generations.write import Created, NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Created, Writer
 from stage import Service, finished
 
 _PRICE = 1000

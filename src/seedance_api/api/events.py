@@ -13,7 +13,8 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import Principal, Standing
-from seedance_api.api.view import Video, video
+from seedance_api.api.video_view import Video
+from seedance_api.api.view import video
 from seedance_api.generations.follow import follow
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import Context, context_of, principal_of

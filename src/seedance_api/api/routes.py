@@ -12,7 +12,9 @@ from seedance_api.api import (
     health,
     media,
     models,
+    usage,
     verify,
+    video_list,
     videos,
     webhook_deliveries,
     webhook_endpoints,
@@ -22,8 +24,8 @@ from seedance_api.web.authenticate import Face, by_bearer
 from seedance_api.web.route import handlers_of
 
 _MODULES = (
-    videos, content, delivery, events, files, media, verify, webhook_endpoints, webhook_deliveries, webhook_secret,
-    account_events, models, billing, health, docs, callbacks,
+    videos, video_list, content, delivery, events, files, media, verify, webhook_endpoints, webhook_deliveries,
+    webhook_secret, account_events, models, billing, usage, health, docs, callbacks,
 )  # fmt: skip
 ROUTES = handlers_of(_MODULES)
 FACE = Face("/v1", ROUTES, by_bearer)

@@ -24,7 +24,7 @@ from seedance_api.foundation.process import die_with_parent
 from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.foundation.session import API
-from seedance_api.generations.create import Creating
+from seedance_api.generations.commands import Creating
 from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References

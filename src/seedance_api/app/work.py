@@ -34,7 +34,7 @@ from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.rate_slots import RateSlots
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.foundation.session import WORKER
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.recorder import Recorder
 from seedance_api.generations.step_batches import StepBatches

@@ -11,8 +11,8 @@ from seedance_api.cli.answer import AsJson, Author, DataDir, author_of, fail, sh
 from seedance_api.cli.run import account_of, in_database
 from seedance_api.foundation.db import Database
 from seedance_api.references import assets
-from seedance_api.references.admit import ASSET, is_asset
 from seedance_api.references.assets import Permission
+from seedance_api.references.source import ASSET, is_asset
 from seedance_api.settings import Settings
 
 command = typer.Typer(

@@ -12,8 +12,8 @@ from seedance_api.app.work import open_ark, open_engine
 from seedance_api.cli.answer import AsJson, DataDir, fail, show
 from seedance_api.cli.run import in_database
 from seedance_api.foundation.db import Database
+from seedance_api.generations.attempt_rows import Tried
 from seedance_api.generations.queries import attempts
-from seedance_api.generations.rows import Tried
 from seedance_api.providers.provider import Readiness
 from seedance_api.providers.upstream import Upstream
 from seedance_api.reconciliation import discrepancies

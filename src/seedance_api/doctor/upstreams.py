@@ -6,6 +6,7 @@ from seedance_api.doctor.remark import Remark
 from seedance_api.foundation.db import Database
 from seedance_api.generations import outages
 from seedance_api.generations.queries import queue
+from seedance_api.providers.provider import SANDBOX
 from seedance_api.reconciliation import discrepancies
 from seedance_api.routing import circuit_breaker
 
@@ -44,7 +45,7 @@ async def configured(db: Database, live: LiveSide) -> Remark:
     """Whether what live keys use can be used."""
     if live.problem is not None:
         return Remark(name="upstream", status="error", message=live.problem)
-    unserved = await queue.count_unserved(db, [*live.upstreams, "sandbox"])
+    unserved = await queue.count_unserved(db, [*live.upstreams, SANDBOX])
     if unserved:
         text = ", ".join(
             f"{number} {'video is' if number == 1 else 'videos are'} in progress at {name}"

@@ -15,7 +15,7 @@ from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.rate_limiter import RateLimiter
-from seedance_api.generations.create import Creating
+from seedance_api.generations.commands import Creating
 from seedance_api.generations.follow import Changes, Streams
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.read import Reader
