@@ -29,8 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Draw the cases of this run."""
+    """Draw the cases of this run, and put them in order."""
     samples.draw(config, items)
+    samples.put_slow_first(items)
 
 
 @pytest.fixture

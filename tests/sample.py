@@ -64,3 +64,11 @@ def draw(config: pytest.Config, items: list[pytest.Item]) -> None:
     left = [item for kind in kinds.values() for item in kind if item not in kept]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
+
+
+_SLOW = ("tests/faults/", "tests/documents/", "tests/journey/", "tests/security/", "tests/clients/", "tests/cli/")
+
+
+def put_slow_first(items: list[pytest.Item]) -> None:
+    """What takes seconds a test comes before what takes none, so that no process ends alone with it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_SLOW))

@@ -25,7 +25,7 @@ SHORT: dict[str, Any] = {"model": "seedance-1.0-pro-fast", "duration": 2, "resol
 FINAL = ("completed", "failed", "canceled")
 _GATE = 4242
 _POINTS = """
-    CREATE FUNCTION pause_at_kill_point() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION pause_at_kill_point() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE wanted text;
     BEGIN
         SELECT metadata ->> 'pause' INTO wanted FROM generation
@@ -35,8 +35,10 @@ _POINTS = """
         END IF;
         RETURN NEW;
     END $$;
-    CREATE TRIGGER pause BEFORE UPDATE OF state ON generation FOR EACH ROW EXECUTE FUNCTION pause_at_kill_point();
-    CREATE TRIGGER pause BEFORE UPDATE OF state ON attempt FOR EACH ROW EXECUTE FUNCTION pause_at_kill_point();
+    CREATE OR REPLACE TRIGGER pause BEFORE UPDATE OF state ON generation
+        FOR EACH ROW EXECUTE FUNCTION pause_at_kill_point();
+    CREATE OR REPLACE TRIGGER pause BEFORE UPDATE OF state ON attempt
+        FOR EACH ROW EXECUTE FUNCTION pause_at_kill_point();
 """
 
 
