@@ -1,5 +1,5 @@
 # Each target does its own set-up. Start with `make demo`.
-.PHONY: setup demo serve test check bench
+.PHONY: setup demo serve test soak check bench
 
 setup: ## make the environment in .venv
 	@./setup.sh
@@ -10,13 +10,17 @@ demo: setup ## make a first video, demo.mp4, and stop
 serve: setup ## run the API and a worker until Ctrl-C; FAKE_ARK=1: with a fake of the vendor as upstream
 	@$(if $(FAKE_ARK),PYTHONPATH=tests .venv/bin/python -m fakes.ark.serve,.venv/bin/seedance-api serve)
 
-test: setup ## every test
+test: setup ## every test; of long sweeps a sample, whose seed is printed
 	@.venv/bin/python -m pytest -n 2 --dist worksteal
+
+soak: setup ## every test, with every sweep whole
+	@.venv/bin/python -m pytest -n 2 --dist worksteal --soak --timeout 1800
 
 check: setup ## format, lint, types, arrows, tests, documents
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/basedpyright
+	.venv/bin/basedpyright -p tests
 	.venv/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 

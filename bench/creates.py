@@ -170,5 +170,5 @@ def _added(stage: Stage, ground: Ground, server: Server, script: Path) -> Figure
         side_unit="ms",
         bar=5.0,
         stretch=1.0,
-        least=False,
+        is_minimum=False,
     )

@@ -52,12 +52,12 @@ class Customers:
         self._over = over
         self.watching: set[asyncio.Task[None]] = set()
 
-    async def create_on(self, client: httpx.AsyncClient, *, pause: float, most: int) -> None:
+    async def create_on(self, client: httpx.AsyncClient, *, pause: float, max_unfinished: int) -> None:
         """Orders that are rendered, while fewer than so many of them are unfinished."""
         seen = self._seen
         while not self._over.is_set():
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-            if seen.unfinished < most:
+            if seen.unfinished < max_unfinished:
                 seen.unfinished += 1
                 try:
                     video = await self._order(client, "A kite in a storm")

@@ -125,7 +125,7 @@ def _memory(stage: Stage, ground: Ground, ours: Server, paths: dict[int, str]) -
             done = subprocess.run(command, env=clean_environment(), timeout=200, check=False, capture_output=True)
         if done.returncode:
             raise RuntimeError(f"a download came out short: {done.stderr.decode()[-500:]}")
-        return watch.most
+        return watch.peak
 
     run(_SMALL)  # threads and buffers that are made once and kept
     found = take_turns(1 if stage.quick else 2, stage.say, large=lambda: run(_LARGE), small=lambda: run(_SMALL))
@@ -144,7 +144,7 @@ def _memory_figures(count: int, idle: float, large: list[float], small: list[flo
             sides=sides,
             side_unit="MiB",
             bar=1.1,
-            least=False,
+            is_minimum=False,
         ),
         Figure(
             name=f"memory added by {count} downloads",

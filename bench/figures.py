@@ -18,8 +18,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     side_unit: str = ""
     bar: float | None = None
     stretch: float | None = None
-    least: bool = True
-    """Whether the bar is a least (a rate) or a most (a time)."""
+    is_minimum: bool = True
+    """Whether the bar is a minimum (a rate) or a maximum (a time)."""
     note: str = ""
 
     @property
@@ -39,7 +39,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return "stretch" if self.stretch is not None and self._reaches(self.median, self.stretch) else "pass"
 
     def _reaches(self, value: float, bar: float) -> bool:
-        return value >= bar if self.least else value <= bar
+        return value >= bar if self.is_minimum else value <= bar
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,7 +28,9 @@ def main(target: str) -> None:
     """Run until SIGTERM: our own `serve`, around another application."""
     importlib.import_module(target.partition(":")[0])  # as production does: imported once, before the fork
     serve.WorkerProcess = NoWorker  # type: ignore[assignment,misc]
-    serve.serve(target, host="127.0.0.1", port=0, workers=1, drain_seconds=5, live_sandbox=False, as_json=True)
+    serve.serve(
+        target, host="127.0.0.1", port=0, workers=1, connections=4096, drain_seconds=5, live_sandbox=False, as_json=True
+    )
 
 
 if __name__ == "__main__":

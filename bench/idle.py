@@ -80,7 +80,7 @@ def _figures(running: list[Start], embedded: list[Start]) -> list[Figure]:
             sides={"API process": api, "serve + API + worker": whole},
             side_unit="MiB",
             bar=120.0,
-            least=False,
+            is_minimum=False,
         ),
         Figure(
             name="start on a running database",
@@ -88,7 +88,7 @@ def _figures(running: list[Start], embedded: list[Start]) -> list[Figure]:
             values=[one.seconds for one in running],
             unit="s",
             bar=2.0,
-            least=False,
+            is_minimum=False,
         ),
         Figure(
             name="start with the embedded database",
@@ -96,6 +96,6 @@ def _figures(running: list[Start], embedded: list[Start]) -> list[Figure]:
             values=[one.seconds for one in embedded],
             unit="s",
             bar=2.0,
-            least=False,
+            is_minimum=False,
         ),
     ]

@@ -41,8 +41,8 @@ callbacks = false
 list_a_second = 10
 
 [upstreams.{name}.models."seedance-2.0-mini"]
-at_once = 10000
-a_minute = 1000000
+concurrency = 10000
+per_minute = 1000000
 """
 
 
@@ -78,7 +78,7 @@ def _play(stage: Stage, call: str) -> tuple[list[float], list[float]]:
     (ground.data / "upstreams.toml").write_text("".join(tables))
     environment = ground.environment | {
         "SEEDANCE_LIVE_SANDBOX": "false",
-        "SEEDANCE_ACCOUNT_AT_ONCE": "10000",
+        "SEEDANCE_ACCOUNT_CONCURRENCY": "10000",
         "BENCH_ARK_KEY": fakes["good"].key,
     }
     with (stage.folder / f"lanes-{call}.log").open("ab") as log:
@@ -183,5 +183,5 @@ def _figure(call: str, alone: list[float], beside: list[float]) -> Figure:
         sides={"beside": beside, "alone": alone},
         side_unit="s",
         bar=1.5,
-        least=False,
+        is_minimum=False,
     )

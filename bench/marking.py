@@ -15,6 +15,7 @@ import msgspec
 
 from seedance_api.delivery import certificate, verify
 from seedance_api.delivery.confined import Label, LabelQuestion
+from seedance_api.delivery.issue import issue
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, content_id, mark
 from seedance_api.foundation.confine import Confine
 
@@ -30,7 +31,7 @@ def main() -> None:
 
 async def _measure(folder: Path) -> None:
     clip, confine = _film(folder / "clip.mp4"), Confine(slots=1)
-    ours = certificate.own(folder / "marking", "Bench")
+    ours = issue(folder / "marking", "Bench")
     marking = Marking(operator="Bench", certificate=ours)
     origin = Origin(model="seedance-2.0-mini", sandbox=False, composite=False, content_id=content_id("vid_bench"))
     marked = folder / "marked"

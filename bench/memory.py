@@ -32,7 +32,7 @@ class Watch:
         self._process = process
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
-        self.most = resident(process)
+        self.peak = resident(process)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -46,4 +46,4 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(0.02):
-            self.most = max(self.most, resident(self._process))
+            self.peak = max(self.peak, resident(self._process))

@@ -12,7 +12,8 @@ from bench.figures import Figure, ratios, take_turns
 from bench.plain import PlainWriter
 from bench.seed import compose, renew
 from bench.stage import Ground, Server, Stage
-from seedance_api.doctor.invariants import INVARIANTS, check
+from seedance_api.doctor.check import check
+from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
 from seedance_api.generations.write import Writer
 
@@ -92,7 +93,7 @@ def _callers(write: Writer, ground: Ground) -> list[Call]:
 
     async def call() -> None:
         created = await write(renew(template))
-        assert created.row is not None, "each is another one"
+        assert created.seen is not None, "each is another one"
 
     return [call] * CALLERS
 

@@ -11,17 +11,19 @@ from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api import videos
-from seedance_api.api.understand import Asked
+from seedance_api.api.video_form import CreateVideo
 from seedance_api.app import answer
 from seedance_api.billing.quote import Price
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation import jobs
 from seedance_api.foundation.idempotency import Kind, Once
-from seedance_api.generations import create
-from seedance_api.generations.create import CreateGeneration, Creating
-from seedance_api.generations.write import Created, NewGeneration, Writer, _insert
-from seedance_api.web.body import AnyRequest, Body
+from seedance_api.generations import price
+from seedance_api.generations.commands import Creating
+from seedance_api.generations.queries.inserts import NewGeneration, insert_generations
+from seedance_api.generations.write import Created, Writer
+from seedance_api.references.inspect import Staged
+from seedance_api.web.body import AnyRequest
 
 
 class PlainWriter(Writer):
@@ -31,20 +33,21 @@ class PlainWriter(Writer):
         """Nothing was made before."""
         del once
 
-    async def _write_together(self, news: list[NewGeneration]) -> list[Created | Exception]:
+    async def _write_together(self, news: list[NewGeneration], lock_seconds: float | None) -> list[Created | Exception]:
+        del lock_seconds
         assert not any(new.media for new in news), "only text is compared"
         async with self._db.transaction() as connection:
-            stored = await _insert(connection, news)
+            written = await insert_generations(connection, news, {})
             for provider in sorted({new.provider for new in news}):
                 await jobs.enqueue(connection, "dispatch", [provider], group=provider)
-        return [Created(new.id, stored[new.id], False, new.prompt) for new in news]
+        return [Created(new.id, written[new.id], False) for new in news]
 
 
 def api() -> ASGIApp:
     """The application, for one server process."""
     _put(answer, "Writer", PlainWriter)
     _put(videos, "_once", _no_once)
-    _put(create, "_price", _no_price)
+    _put(price, "_price", _no_price)
     return answer.api()
 
 
@@ -53,12 +56,14 @@ def _put(module: ModuleType, name: str, stand_in: object) -> None:
     setattr(module, name, stand_in)
 
 
-async def _no_once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
-    del request, asked, body
+async def _no_once(
+    request: AnyRequest, principal: Principal, route: str, form: CreateVideo, files: list[Staged]
+) -> Once:
+    del request, form, files
     return Once(account_id=principal.account_id, route=route, key="", fingerprint=b"", kind=Kind.CONTENT)
 
 
 async def _no_price(
-    wish: CreateGeneration, order: Order, counted: Tokens, principal: Principal, parts: Creating
+    max_cost: int | None, order: Order, counted: Tokens, principal: Principal, parts: Creating
 ) -> Price | None:
-    del wish, order, counted, principal, parts
+    del max_cost, order, counted, principal, parts

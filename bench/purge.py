@@ -37,7 +37,7 @@ def measure(stage: Stage) -> list[Figure]:
             sides={f"{many:,}": [large["mebibytes"]], f"{few:,}": [small["mebibytes"]]},
             side_unit="MiB",
             bar=1.1,
-            least=False,
+            is_minimum=False,
         ),
         Figure(
             name="contents purged",
@@ -127,8 +127,8 @@ async def main() -> None:
         started = time.monotonic()
         count = await purge_due(engine)
         seconds = time.monotonic() - started
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"count": count, "seconds": seconds, "mebibytes": most}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"count": count, "seconds": seconds, "mebibytes": peak}))
 
 
 if __name__ == "__main__":

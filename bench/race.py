@@ -34,7 +34,7 @@ SHORT = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", 
 """The cheapest clip there is: 49 frames."""
 _BODY = SHORT | {"prompt": "Two hundred kites over the sea, and wind for ten"}
 _FINAL = ("completed", "failed", "canceled")
-_MOST = 1000
+_MAX_COUNT = 1000
 _SECONDS = 60.0
 _out = Console(highlight=False, soft_wrap=True)
 
@@ -111,8 +111,8 @@ def read_arguments() -> argparse.Namespace:
     asked.together = asked.requests if asked.together is None else asked.together
     for name in ("requests", "together", "keys"):
         value = getattr(asked, name)
-        if value is not None and not 1 <= value <= _MOST:
-            parser.error(f"--{name} must be 1 to {_MOST}")
+        if value is not None and not 1 <= value <= _MAX_COUNT:
+            parser.error(f"--{name} must be 1 to {_MAX_COUNT}")
     return asked
 
 
@@ -278,7 +278,7 @@ def show(title: str, found: Race) -> bool:
     tell(
         "requests",
         f"{found.requests} with {found.keys} idempotency keys, over {found.together} connections; "
-        f"{most_at_once(found.answers)} under way at once, {seconds(found.answers):.2f} s in all",
+        f"{peak_concurrency(found.answers)} under way at once, {seconds(found.answers):.2f} s in all",
     )
     replays = sum(one.replayed for one in accepted)
     tell("accepted", f"{len(accepted)}: {len(videos)} videos, {replays} answers repeated")
@@ -352,14 +352,14 @@ def enough(found: Race) -> int:
     return min([found.before.available, *found.before.left.values()]) // found.hold
 
 
-def most_at_once(answers: list[Answer]) -> int:
+def peak_concurrency(answers: list[Answer]) -> int:
     """How many requests were under way in the fullest moment."""
     changes = sorted([(one.began, 1) for one in answers] + [(one.ended, -1) for one in answers])
-    now = most = 0
+    now = peak = 0
     for _, change in changes:
         now += change
-        most = max(most, now)
-    return most
+        peak = max(peak, now)
+    return peak
 
 
 def seconds(answers: list[Answer]) -> float:

@@ -73,5 +73,5 @@ def _added(stage: Stage, ground: Ground, paths: Path, ours: Server, hello: Serve
         side_unit="ms",
         bar=5.0,
         stretch=1.0,
-        least=False,
+        is_minimum=False,
     )

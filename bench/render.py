@@ -72,5 +72,5 @@ def _figure(found: dict[str, list[float]]) -> Figure:
         sides=found,
         side_unit="s",
         bar=1.5,
-        least=False,
+        is_minimum=False,
     )

@@ -158,7 +158,7 @@ def _spread(figure: Figure) -> str:
 def _bar(figure: Figure) -> str:
     if figure.bar is None:
         return "–"
-    sign = "≥" if figure.least else "≤"
+    sign = "≥" if figure.is_minimum else "≤"
     stretch = f" (stretch {figure.stretch:g})" if figure.stretch is not None else ""
     return f"{sign} {figure.bar:g} {figure.unit}{stretch}"
 

@@ -8,8 +8,9 @@ import msgspec
 
 from bench.stage import Ground
 from seedance_api.billing.books import STANDARD, PriceBook
-from seedance_api.billing.prices import decode_book, every_rate
+from seedance_api.billing.prices import every_rate
 from seedance_api.billing.quote import price
+from seedance_api.billing.read_book import decode_book
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog import tokens
 from seedance_api.catalog.request import Request
@@ -18,7 +19,8 @@ from seedance_api.delivery.rows import Asset
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.write import NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Output
 
 PROMPT = "A red kite over the sea at dusk, slow camera, long shadows on the sand"

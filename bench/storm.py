@@ -157,8 +157,8 @@ class Storm:
 
     def _create_on(self, rich: httpx.AsyncClient, poor: httpx.AsyncClient, light: int) -> list[asyncio.Task[None]]:
         customers = self._customers
-        creators = [customers.create_on(rich, pause=0.1, most=_UNFINISHED) for _ in range(_CREATORS)]
-        creators.append(customers.create_on(poor, pause=0.4, most=_UNFINISHED + 2))
+        creators = [customers.create_on(rich, pause=0.1, max_unfinished=_UNFINISHED) for _ in range(_CREATORS)]
+        creators.append(customers.create_on(poor, pause=0.4, max_unfinished=_UNFINISHED + 2))
         creators += [customers.create_in_turn(rich) for _ in range(light)]
         return [asyncio.create_task(one) for one in creators]
 

@@ -20,7 +20,8 @@ from bench.stage import ROOT, Stage
 from seedance_api.catalog import check as catalog
 from seedance_api.catalog.request import Request
 from seedance_api.foundation.db import Database
-from seedance_api.generations.write import NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Writer
 
 sys.path.append(str(ROOT / "tests"))  # the fake stands with the tests
 from fakes.ark.run import FakeArk
@@ -49,8 +50,8 @@ allow_networks = ["127.0.0.0/8"]
 callbacks = {callbacks}
 
 [upstreams.fake-ark.models."seedance-2.0-mini"]
-at_once = {at_once}
-a_minute = 1000000
+concurrency = {concurrency}
+per_minute = 1000000
 """
 
 
@@ -70,7 +71,7 @@ class Round(msgspec.Struct):
     finishes: float = 0.0
     courses: list[Course] = []
     memory_mib: dict[int, float] = {}
-    most: dict[str, int] = {}
+    peaks: dict[str, int] = {}
 
 
 def measure(stage: Stage) -> list[Figure]:
@@ -94,10 +95,10 @@ class Play:
         stage.until_left(self.fake.stop)
         self._api = stage.serve_alone("seedance_api.app.answer:api", self.ground) if callbacks else None
         file = self.ground.data / "upstreams.toml"
-        file.write_text(_FILE.format(url=self.fake.url, callbacks=str(callbacks).lower(), at_once=_MANY))
+        file.write_text(_FILE.format(url=self.fake.url, callbacks=str(callbacks).lower(), concurrency=_MANY))
         self._environment = self.ground.environment | {
             "SEEDANCE_LIVE_SANDBOX": "false",
-            "SEEDANCE_ACCOUNT_AT_ONCE": str(_MANY),
+            "SEEDANCE_ACCOUNT_CONCURRENCY": str(_MANY),
             "SEEDANCE_PUBLIC_URL": self._api.url if self._api else "",
             "BENCH_ARK_KEY": self.fake.key,
         }
@@ -180,7 +181,7 @@ async def _run(stage: Stage, play: Play, *, callbacks: bool) -> Round:
         await asyncio.sleep(stage.seconds(5, 2))
         found.courses = await _complete(db, play, ear, seconds=stage.seconds(40, 5), callbacks=callbacks)
         found.memory_mib[many] = play.memory_mib()
-        found.most = {on: _most(play.fake.calls(on, 200_000)["times"]) for on in _BUDGETS}
+        found.peaks = {on: _peak(play.fake.calls(on, 200_000)["times"]) for on in _BUDGETS}
         stage.say(f"announced within {_p95([one.announced - one.finished for one in found.courses]):.2f} s (p95)")
         if not callbacks:
             found.finishes = await _finish_all(db, play)
@@ -288,14 +289,14 @@ def _rate(moments: Sequence[float]) -> float:
     return (len(inner) - 1) / (inner[-1] - inner[0])
 
 
-def _most(times: Sequence[float]) -> int:
-    """The most of these moments within one second, as the fake counts it."""
-    most = first = 0
+def _peak(times: Sequence[float]) -> int:
+    """The largest number of these moments within one second, as the fake counts it."""
+    peak = first = 0
     for at, moment in enumerate(times):
         while times[first] <= moment - _SLACK:
             first += 1
-        most = max(most, at - first + 1)
-    return most
+        peak = max(peak, at - first + 1)
+    return peak
 
 
 def _p95(values: Sequence[float]) -> float:
@@ -323,7 +324,7 @@ def _figures(asked: Round, called: Round) -> list[Figure]:
             },
             side_unit="s",
             bar=1.0,
-            least=False,
+            is_minimum=False,
         ),
         Figure(
             name="a completion announced, by list",
@@ -339,7 +340,7 @@ def _figures(asked: Round, called: Round) -> list[Figure]:
             },
             side_unit="s",
             bar=1.0,
-            least=False,
+            is_minimum=False,
         ),
         Figure(
             name=f"memory of a worker, {many:,} over {few:,} in flight",
@@ -348,19 +349,19 @@ def _figures(asked: Round, called: Round) -> list[Figure]:
             sides={f"{few:,}": before, f"{many:,}": after},
             side_unit="MiB",
             bar=1.3,
-            least=False,
+            is_minimum=False,
         ),
         *(
             Figure(
                 name=f"most {on} calls in a second",
                 how=f"the most `{on}` calls that arrived at the fake within {_SLACK} s, its own rule for a second; "
                 "without callbacks and with them",
-                values=[float(one.most[on]) for one in (asked, called)],
+                values=[float(one.peaks[on]) for one in (asked, called)],
                 unit="calls",
-                bar=most,
-                least=False,
+                bar=budget,
+                is_minimum=False,
             )
-            for on, most in _BUDGETS.items()
+            for on, budget in _BUDGETS.items()
         ),
         Figure(
             name="starts of one worker",

@@ -197,7 +197,7 @@ def _figures(rounds: dict[int, Round], count: int) -> list[Figure]:
             sides={"all": [statistics.median(found.latencies), _p95(found.latencies), max(found.latencies)]},
             side_unit="s",
             bar=1.0,
-            least=False,
+            is_minimum=False,
             note="median, 95th percentile and the longest",
         )
         for hanging, found in rounds.items()

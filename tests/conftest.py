@@ -8,15 +8,37 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-import hypothesis
 import pytest
 
+import sample as samples
 from seedance_api.foundation.postgres import Embedded
 from stage import Service, free_port, fresh_database, make_template
 
-hypothesis.settings.register_profile("suite", deadline=None)  # its 200 ms are over on a machine that is busy
-hypothesis.settings.load_profile("suite")
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a sweep tries."""
+    samples.add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis looks for its seed
+def pytest_configure(config: pytest.Config) -> None:
+    """The run's seed."""
+    samples.configure(config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Draw the cases of this run, and put them in order."""
+    samples.draw(config, items)
+    samples.put_slow_first(items)
+
+
+@pytest.fixture
+def sample(request: pytest.FixtureRequest) -> samples.Sample:
+    """How much of its cases the test tries in this run."""
+    option = request.config.option
+    return samples.Sample(f"{option.seed} {request.node.nodeid}", soak=option.soak)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +74,7 @@ def service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         port = free_port("127.0.0.2")
         running = Service(
             url, folder, fetch_http="true", fetch_allow_networks="127.0.0.2/32", webhook_ports=str(port),
-            verify_a_minute="100000",
+            verify_per_minute="100000",
         )  # fmt: skip
         running.webhook_port = port
         yield running
@@ -66,7 +88,9 @@ def schedules(record_property: Callable[[str, object], None]) -> Callable[[int],
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many schedules were tried."""
+    """Say by which seed sweeps were sampled, and how many schedules were tried."""
+    option = terminalreporter.config.option
+    terminalreporter.write_line(f"sweeps: {'whole' if option.soak else 'sampled'}, --seed {option.seed}")
     reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, ())]
     counts = [value for one in reports for name, value in one.user_properties if name == "schedules"]
     if counts:
@@ -79,7 +103,7 @@ def start_service(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> It
     with ExitStack() as stack:
         started: list[Service] = []
 
-        def start(**settings: str) -> Service:
+        def start(**settings: Any) -> Service:
             url = stack.enter_context(fresh_database(postgres))
             started.append(Service(url, tmp_path_factory.mktemp("service"), **settings))
             return started[-1]

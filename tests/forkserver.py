@@ -148,9 +148,14 @@ def run(
             program.kill()
             program.wait()
             raise
-        said = [file.seek(0) or file.read() for file in (out, err)]
+        said = [_whole(file) for file in (out, err)]
     given = [one.decode() for one in said] if text else said
     return subprocess.CompletedProcess(command, code, *given)
+
+
+def _whole(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 @cache

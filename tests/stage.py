@@ -120,7 +120,7 @@ class Service:
         assert line, self.errors.read_text()
         self.url = json.loads(line)["url"]
 
-    def command(self, *arguments: str) -> dict[str, str]:
+    def command(self, *arguments: str) -> dict[str, Any]:
         """Run an operator's command."""
         done = forkserver.run([*arguments, "--json"], self.environment)
         assert done.returncode == 0, done.stderr.decode()
@@ -192,7 +192,7 @@ async def _nothing(db: Database) -> None:
     """Only the installation is made."""
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> object:
+def until(condition: Callable[[], T], seconds: float = 60.0) -> T:
     """Wait for a condition, with a deadline; returns its truthy answer."""
     deadline = time.monotonic() + seconds
     while True:
@@ -203,10 +203,10 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> object:
         time.sleep(0.02)
 
 
-def finished(client: httpx.Client, video_id: str, seconds: float = 90.0) -> dict[str, object]:
+def finished(client: httpx.Client, video_id: str, seconds: float = 90.0) -> dict[str, Any]:
     """The video once it is in a final state."""
 
-    def look() -> dict[str, object] | None:
+    def look() -> dict[str, Any] | None:
         video = client.get(f"/v1/videos/{video_id}").json()
         return video if video["status"] in ("completed", "failed", "canceled") else None
 

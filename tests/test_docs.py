@@ -18,10 +18,10 @@ from seedance_api.api.routes import ROUTES
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.problem import MEANINGS
 from seedance_api.cli import COMMANDS, load
-from seedance_api.foundation.errors import CODES
+from seedance_api.foundation.error_codes import CODES
 from seedance_api.generations.states import ATTEMPT_MOVES, FAILURES, MOVES, State
 from seedance_api.providers.sandbox.magic import SPELLS
-from seedance_api.settings import TABLE
+from seedance_api.settings import FORMER_NAMES, TABLE
 from seedance_api.web.route import HTTPRouteHandler, routes_of
 from seedance_api.worker import build
 from stage import Service
@@ -39,7 +39,7 @@ def settings_page() -> str:
         (
             f"`SEEDANCE_{one.name}`",
             f"`{one.default}`" if one.default else "",
-            bounds(one.least, one.most),
+            bounds(one.minimum, one.maximum),
             "alike" if one.alike else "",
             one.meaning,
         )
@@ -225,9 +225,11 @@ def shell_lines(page: str) -> list[str]:
 
 
 def test_the_pages_name_no_setting_that_is_not_there() -> None:
-    known = {f"SEEDANCE_{one.name}{end}" for one in TABLE for end in (("", "_FILE") if one.secret else ("",))} | {
-        f"SEEDANCE_{one}" for one in ("BASE_URL", "API_KEY", "WEBHOOK_SECRET")
-    }
+    known = (
+        {f"SEEDANCE_{one.name}{end}" for one in TABLE for end in (("", "_FILE") if one.secret else ("",))}
+        | {f"SEEDANCE_{one}" for one in ("BASE_URL", "API_KEY", "WEBHOOK_SECRET")}
+        | FORMER_NAMES.keys()
+    )
     said = {word for page in PAGES for word in re.findall(r"SEEDANCE_[A-Z_]*[A-Z]", page.read_text())}
     assert said <= known
 
@@ -265,8 +267,8 @@ def test_the_architecture_shows_every_move_and_no_other() -> None:
 def test_the_architecture_names_every_job_and_schedule() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     source = Path(build.__code__.co_filename).read_text()
-    names = re.findall(r'_(?:job|schedule)\(\w+, "(\w+)"', source)
-    assert len(names) >= 7
+    names = re.findall(r'\.(?:serve|repeat)\(\s*(?:name\()?"(\w+)"', source)
+    assert len(names) >= 24
     assert [name for name in names if f"`{name}`" not in page] == []
 
 

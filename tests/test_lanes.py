@@ -19,7 +19,7 @@ from seedance_api import worker
 from seedance_api.delivery.mark import Marking
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.provider_callback import receive_callback
 from seedance_api.generations.sweep import sweep
 from seedance_api.generations.write import Writer
@@ -42,6 +42,7 @@ from seedance_api.providers.provider import (
     Unclear,
     Unfetched,
 )
+from seedance_api.traffic.retain import RequestDays
 from webhooks.kit import deliverer, outbound
 
 _numbers = itertools.count(1)
@@ -99,13 +100,22 @@ class Upstream:
 @asynccontextmanager
 async def working(db: Database, parts: Engine) -> AsyncIterator[None]:
     """Every lane of a worker, without its schedules."""
-    connections = [await asyncpg.connect(db.url) for _ in range(worker._LANES)]
+    connections = [await asyncpg.connect(db.url) for _ in worker._BATCHES]
     notifier = Notifier(db=db, outbound=outbound(), url=None, mailbox=None)
     async with deliverer(db) as told:
-        lanes = worker.build(connections, worker.Tasks(engine=parts, notifier=notifier, deliverer=told, event_days=30))
-        for lane in lanes:
-            lane.queue.sm.registry.clear()
-        running = [asyncio.create_task(worker._run(lane)) for lane in lanes]
+        queues = worker.build(
+            connections,
+            worker.Tasks(
+                engine=parts,
+                notifier=notifier,
+                deliverer=told,
+                event_days=30,
+                request_days=RequestDays(requests=180, addresses=30),
+            ),
+        )
+        for queue in queues:
+            queue.sm.registry.clear()
+        running = [asyncio.create_task(queue.work()) for queue in queues]
         try:
             yield
         finally:

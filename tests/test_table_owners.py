@@ -53,7 +53,7 @@ def writes(tree: ast.Module) -> Iterator[tuple[int, str]]:
             texts = [node.value]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _COPIES:
             name = node.args[0]
-            yield node.lineno, name.value if isinstance(name, ast.Constant) else "{}"
+            yield node.lineno, str(name.value) if isinstance(name, ast.Constant) else "{}"
             continue
         else:
             continue

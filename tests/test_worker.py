@@ -2,12 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 
 from generations.kit import with_database
-from seedance_api import worker
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.queue import Queue
@@ -16,7 +16,7 @@ from seedance_api.foundation.queue import Queue
 def test_a_job_that_fails_is_done_again_where_it_must_be(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def verb(db: Database) -> None:
         connection = await asyncpg.connect(database_url)
-        queue = Queue(connection)
+        queue = Queue(connection, batch=8)
         tried: dict[str, int] = {"must": 0, "may": 0}
 
         async def fail_once(name: str) -> None:
@@ -24,12 +24,12 @@ def test_a_job_that_fails_is_done_again_where_it_must_be(database_url: str, monk
             if tried[name] == 1:
                 raise OSError("a store that is away")
 
-        worker._job(queue, "must", fail_once, most=8, again_seconds=0.05)
-        worker._job(queue, "may", fail_once, most=8)
+        queue.serve("must", fail_once, concurrency=8, again_seconds=0.05)
+        queue.serve("may", fail_once, concurrency=8)
         async with db.transaction() as writing:
             await jobs.enqueue(writing, "must", ["must"])
             await jobs.enqueue(writing, "may", ["may"])
-        running = asyncio.create_task(worker._run(worker.Lane(queue, 8, 16)))
+        running = asyncio.create_task(queue.work())
         async with asyncio.timeout(30):
             while tried["must"] < 2 or await db.fetchval("SELECT count(*) FROM pgqueuer"):
                 await asyncio.sleep(0.05)
@@ -55,15 +55,11 @@ def test_schedules_of_a_worker_that_is_gone_run_again_soon(database_url: str) ->
             ("set back, gone", "picked", hour, hour),
             ("due soon", "queued", "now() + interval '5 s'", now),
         ):
-            await db.execute(
-                f"""
+            sql: Any = f"""
                 INSERT INTO pgqueuer_schedules (entrypoint, expression, status, next_run, heartbeat)
                 VALUES ($1, $2, $3::pgqueuer_status, {next_run}, {heartbeat})
-                """,
-                name,
-                every,
-                status,
-            )
+                """
+            await db.execute(sql, name, every, status)
         names = ("gone", "alive", "set back", "set back, gone", "due soon")
         wanted = {(one, every): timedelta(0) for one in names}
         await jobs.release_schedules(db, wanted)

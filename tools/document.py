@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from seedance_api.catalog import flags, models, parameters, wanted
 from seedance_api.catalog.capabilities import Model, Seed
 from seedance_api.catalog.limits import CODEC_NAMES, MB, NAMES, AudioLimits, ImageLimits, VideoLimits
-from seedance_api.catalog.media import most_references
+from seedance_api.catalog.media import max_references
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.order import Kind, Mode
 from seedance_api.catalog.pixels import ADAPTIVE, OPENAI_SIZES
@@ -111,7 +111,7 @@ def _takes(mode: Mode) -> Callable[[Model], str]:
 
 
 def _references(kind: Kind) -> Callable[[Model], str]:
-    return lambda model: str(most_references(model.capabilities.references, kind) or _NO)
+    return lambda model: str(max_references(model.capabilities.references, kind) or _NO)
 
 
 def _audio_alone(model: Model) -> str:

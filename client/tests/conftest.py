@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,14 @@ from typer.testing import CliRunner
 
 from seedance import AsyncSeedance, Seedance
 from seedance.cli import app
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """A child takes Ctrl-C, also where these tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

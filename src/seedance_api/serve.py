@@ -1,9 +1,6 @@
 """Serve: the API processes and a worker, started, watched and stopped together."""
 
-import errno
 import os
-import resource
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +19,9 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from seedance_api.foundation.bind import listening_address
+from seedance_api.foundation.process import connections_allowed
+
 _RESTART_SECONDS = 1.0
 _LOOP_SECONDS = 30.0
 HEAD_BYTES = 32 * 1024
@@ -29,8 +29,6 @@ HEAD_BYTES = 32 * 1024
 HEAD_SECONDS = 30.0
 """Within which a head must have come: also how long a kept connection may be idle, and one that never asks may stay."""
 _BACKLOG = 4096
-_OWN_FILES = 512
-_LEAST_CONNECTIONS = 64
 LIVE_SANDBOX = "SEEDANCE_LIVE_SANDBOX is on: live keys get sandbox previews and are charged for them. For trials only."
 _TO_STDERR = {name: {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"} for name in ("console", "access")}
 """Granian warns on standard output, which is for the one line of the command's answer."""
@@ -56,11 +54,11 @@ def serve(
     `connections` are those of each API process; `supervisions` start to watch what else must run.
     """
     host, port = listening_address(host, port)
-    most = connections_allowed(connections)
+    allowed = connections_allowed(connections)
     # the API processes read the settings for themselves: what they are to know is what holds
-    os.environ |= {"SEEDANCE_PORT": str(port), "SEEDANCE_CONNECTIONS": str(most)}
-    said = {"as_json": as_json, "live_sandbox": live_sandbox}
-    announcer = threading.Thread(target=announce, args=(host, port), kwargs=said, daemon=True)
+    os.environ |= {"SEEDANCE_PORT": str(port), "SEEDANCE_CONNECTIONS": str(allowed)}
+    shown = {"as_json": as_json, "live_sandbox": live_sandbox}
+    announcer = threading.Thread(target=announce, args=(host, port), kwargs=shown, daemon=True)
     with WorkerProcess(drain_seconds) as worker:
         Server(
             application,
@@ -76,7 +74,7 @@ def serve(
             # what the kernel keeps ready until it is accepted; it takes no more than `net.core.somaxconn`
             backlog=_BACKLOG,
             # without it granian accepts as many as the backlog has, shared by the processes, and then nobody
-            backpressure=most,
+            backpressure=allowed,
             http1_settings=HTTP1Settings(
                 header_read_timeout=int(HEAD_SECONDS * 1000), keep_alive=True, max_buffer_size=HEAD_BYTES
             ),
@@ -85,15 +83,6 @@ def serve(
             respawn_failed_workers=True,
             workers_kill_timeout=max(1, int(drain_seconds)),
         ).serve_and(announcer.start, worker.watch, *supervisions)
-
-
-def connections_allowed(wanted: int) -> int:
-    """How many connections an API process may have: each may need two files more, for what is sent over it."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = max(_LEAST_CONNECTIONS, min(wanted, (files - _OWN_FILES) // 3))
-    if allowed < wanted:
-        _log.warning("serve.few_connections", wanted=wanted, allowed=allowed, open_files=files)
-    return allowed
 
 
 class Server(MPServer):
@@ -180,53 +169,6 @@ class WorkerProcess:
                 self._process = self._start()
         # a worker that this thread has started is killed by the kernel when the thread ends, so it waits for its drain
         self._process.wait()
-
-
-class AddressError(Exception):
-    """Nothing can listen at the address; the text says why."""
-
-    def __init__(self, reason: str, advice: str) -> None:
-        super().__init__(reason)
-        self.advice = advice
-
-
-def listening_address(host: str, port: int) -> tuple[str, int]:
-    """The IP address that `host` means, and `port`, or a free one for 0. Raises AddressError if it cannot be had.
-
-    Granian takes IP addresses alone, and one that is taken ends it with the trace of another language.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError):
-        raise AddressError(
-            f"the host {host!r} is no IP address and cannot be resolved",
-            "Name an address of this machine with --host: 127.0.0.1 for itself alone, 0.0.0.0 for all its networks",
-        ) from None
-    family, *_, address = found[0]
-    try:
-        with socket.create_server(address[:2], family=family) as probe:
-            return str(address[0]), probe.getsockname()[1]
-    except OSError as error:
-        raise _why_not(host, port, error) from None
-
-
-def _why_not(host: str, port: int, error: OSError) -> AddressError:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return AddressError(
-                f"port {port} of {host} is in use",
-                "Choose another with --port or SEEDANCE_PORT; --port 0 takes a free one",
-            )
-        case errno.EADDRNOTAVAIL:
-            return AddressError(
-                f"{host} is not an address of this machine", "Name one of its own with --host or SEEDANCE_HOST"
-            )
-        case errno.EACCES:
-            return AddressError(
-                f"port {port} may not be used by this user", "Choose one above 1023 with --port or SEEDANCE_PORT"
-            )
-        case _:
-            return AddressError(f"nothing can listen at {host}, port {port}: {error.strerror}", "Choose another")
 
 
 def announce(host: str, port: int, *, as_json: bool, live_sandbox: bool) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from seedance_api.api import docs, openapi
 from seedance_api.api.reference import Reference
 from seedance_api.api.routes import ROUTES
-from seedance_api.api.understand import CreateVideo
+from seedance_api.api.video_form import CreateVideo
 from seedance_api.catalog.models import DEFAULT
 from seedance_api.generations.states import FAILURES
 from seedance_api.web.notes import field_notes

@@ -124,7 +124,7 @@ def test_the_certificates_are_for_everybody(service: Service) -> None:
 
 
 def test_an_address_may_ask_so_often(start_service: Callable[..., Service], plain: bytes, tmp_path: Path) -> None:
-    service = start_service(verify_a_minute="3", verify_megabytes="1")
+    service = start_service(verify_per_minute="3", verify_megabytes="1")
     small = plain[:100]
     answers = [httpx.post(f"{service.url}/v1/verify", content=small, trust_env=False) for _ in range(5)]
     assert [one.status_code for one in answers] == [400, 400, 400, 429, 429]

@@ -140,7 +140,7 @@ def test_pages_by_cursor_and_filter(service: Service) -> None:
             if not page["has_more"]:
                 break
         assert seen == ids[::-1]
-        up = client.get("/v1/videos", params={"order": "asc", "limit": 3, "after": ids[0]}).json()
+        up = client.get("/v1/videos", params={"order": "asc", "limit": "3", "after": str(ids[0])}).json()
         assert [video["id"] for video in up["data"]] == ids[1:4]
         canceled = client.post(f"/v1/videos/{ids[4]}/cancel").json()
         assert canceled["status"] in ("canceled", "in_progress")

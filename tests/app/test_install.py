@@ -11,13 +11,17 @@ import asyncpg
 import pytest
 
 from generations.kit import new, owner
-from seedance_api.app.install import Adopt, Joined, check_store_is_free, differences, join
+from seedance_api.app.compare import differences
+from seedance_api.app.install import Adopt, Joined, join
+from seedance_api.app.join_store import check_store_is_free
 from seedance_api.app.open import open_objects, running_url
 from seedance_api.delivery import certificate
+from seedance_api.delivery.issue import issue
 from seedance_api.foundation import claim, installation, objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.put_object import put_bytes
 from seedance_api.generations.write import Writer
 from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
 from seedance_api.settings import Settings, read
@@ -100,7 +104,7 @@ def test_nothing_is_collected_from_a_store_of_another(databases: tuple[str, str]
 
     async def run() -> None:
         for number in range(40):
-            await objects.put_bytes(store, f"content/vid_{number}/1/video.mp4", b"x")
+            await put_bytes(store, f"content/vid_{number}/1/video.mp4", b"x")
         db = await Database.connect(databases[1], max_connections=2)
         await installation.make(db, bytes.fromhex(PEPPER))
         try:
@@ -140,10 +144,10 @@ def test_nobody_makes_the_folder_anew_while_it_runs(databases: tuple[str, str], 
             store = await open_objects(db, one)
             (tmp_path / "objects").rename(tmp_path / "away")
             with pytest.raises(objects.MissingError):
-                await objects.put_bytes(store, "content/a", b"x")
+                await put_bytes(store, "content/a", b"x")
             assert not (tmp_path / "objects").exists()
             (tmp_path / "away").rename(tmp_path / "objects")
-            await objects.put_bytes(store, "content/a", b"x")
+            await put_bytes(store, "content/a", b"x")
             assert await claim.agrees(db, store)
         finally:
             await db.close()
@@ -166,7 +170,7 @@ def test_a_store_of_version_0_1_0_is_taken_over_by_the_database_that_knows_it(
             for _ in range(3):
                 one = new(me)
                 await Writer(db)(one)
-                await objects.put_bytes(store, f"content/{one.id}/1/video.mp4", b"x")
+                await put_bytes(store, f"content/{one.id}/1/video.mp4", b"x")
         finally:
             await db.close()
 
@@ -190,7 +194,7 @@ def test_of_two_databases_that_begin_at_once_on_one_store_one_has_it(
         return await asyncio.gather(*(join(one, makes=True) for one in machines), return_exceptions=True)
 
     ended = asyncio.run(both())
-    assert sorted(type(one) for one in ended if not isinstance(one, Joined)) == [InstallationError], ended
+    assert [type(one) for one in ended if not isinstance(one, Joined)] == [InstallationError], ended
 
 
 def test_of_two_machines_that_begin_at_once_on_one_database_one_makes_the_secrets(
@@ -225,7 +229,7 @@ def test_a_second_machine_needs_the_certificate_of_the_first(databases: tuple[st
     assert str(theirs) in refused(second)
     assert not theirs.exists(), "none is made: it would be another"
 
-    certificate.own(theirs, "Acme")
+    issue(theirs, "Acme")
     said = refused(second)
     for file in (mine, theirs):
         assert certificate.fingerprint(file / "certificate.pem")[:16] in said
@@ -241,7 +245,7 @@ def test_a_certificate_is_rotated_by_trusting_the_old_one(databases: tuple[str, 
     mine, theirs = (one.data_dir / "secrets/marking" for one in (first, second))
     shutil.copytree(mine, theirs)
     shutil.move(mine, tmp_path / "old")
-    certificate.own(mine, "Acme")
+    issue(mine, "Acme")
     refused(first)
     shutil.copy(tmp_path / "old/certificate.pem", mine / "trusted/old.pem")
     joined(first)
@@ -249,7 +253,7 @@ def test_a_certificate_is_rotated_by_trusting_the_old_one(databases: tuple[str, 
     shared = asyncio.run(recorded(databases[0]))
     assert shared.value == certificate.fingerprint(mine / "certificate.pem"), "the one that is behind changes nothing"
     shutil.rmtree(theirs)
-    certificate.own(theirs, "Acme")
+    issue(theirs, "Acme")
     refused(second)
     joined(second, Adopt.CERTIFICATE)  # the old one is lost
 

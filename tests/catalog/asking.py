@@ -1,6 +1,7 @@
 """Short ways to ask the check something, for the tests of its rules."""
 
 from datetime import date
+from typing import Any
 
 import msgspec
 
@@ -57,24 +58,25 @@ def audios(count: int) -> list[Media]:
     return media(Kind.AUDIO, *([None] * count))
 
 
-def ask(today: date = SPRING, **fields: object) -> Accepted | list[Problem]:
-    return check(Request(**({"prompt": "a cat"} | fields)), today=today)
+def ask(today: date = SPRING, **fields: Any) -> Accepted | list[Problem]:
+    fields.setdefault("prompt", "a cat")
+    return check(Request(**fields), today=today)
 
 
-def accepted(today: date = SPRING, **fields: object) -> Order:
+def accepted(today: date = SPRING, **fields: Any) -> Order:
     result = ask(today, **fields)
     assert isinstance(result, Accepted), result
     return result.order
 
 
-def refused(today: date = SPRING, **fields: object) -> list[Problem]:
+def refused(today: date = SPRING, **fields: Any) -> list[Problem]:
     result = ask(today, **fields)
     assert isinstance(result, list), result
     assert result
     return result
 
 
-def only(today: date = SPRING, **fields: object) -> Problem:
+def only(today: date = SPRING, **fields: Any) -> Problem:
     problems = refused(today, **fields)
     assert len(problems) == 1, problems
     return problems[0]

@@ -1,6 +1,7 @@
 """Models, the prompt, flags, duplicates, and all problems of a request at once."""
 
 from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
@@ -173,7 +174,7 @@ def test_flags_become_fields() -> None:
         ("a --wm false", {"watermark": False}, True),
     ],
 )
-def test_a_flag_must_agree_with_the_body(prompt: str, fields: dict[str, object], agree: bool) -> None:
+def test_a_flag_must_agree_with_the_body(prompt: str, fields: dict[str, Any], agree: bool) -> None:
     if agree:
         assert accepted(prompt=prompt, **fields)
         return

@@ -1,6 +1,7 @@
 """Drafts and their final takes."""
 
 from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
@@ -39,7 +40,7 @@ def test_drafts() -> None:
     assert not accepted(model=MINI, draft=False).draft
 
 
-def final(order: Order, today: date = SPRING, **fields: object) -> Accepted | list[Problem]:
+def final(order: Order, today: date = SPRING, **fields: Any) -> Accepted | list[Problem]:
     return check(Request(final_of=order, **fields), today=today)
 
 
@@ -82,7 +83,7 @@ def test_a_final_take_of_2_5() -> None:
         ({"model": "nonsense"}, "unknown_model", "model"),
     ],
 )
-def test_a_final_take_of_2_5_repeats_nothing(fields: dict[str, object], code: str, path: str) -> None:
+def test_a_final_take_of_2_5_repeats_nothing(fields: dict[str, Any], code: str, path: str) -> None:
     draft = accepted(model=M25, draft=True, ratio="9:16", duration=9, seed=3)
     problems = final(draft, **fields)
     assert isinstance(problems, list)

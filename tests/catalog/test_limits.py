@@ -4,7 +4,8 @@ from math import inf
 
 import pytest
 
-from seedance_api.catalog.limits import WIDEST_AUDIO, rounded
+from seedance_api.catalog.limits import WIDEST_AUDIO
+from seedance_api.catalog.misfit import rounded
 
 
 @pytest.mark.parametrize(("seconds", "counted"), [(1.7e308, 1.7e308), (inf, inf), (0.0, 0.0)])

@@ -1,5 +1,7 @@
 """What media are for, how many of them, and what the model takes."""
 
+from typing import Any
+
 import pytest
 
 from catalog.asking import (
@@ -78,7 +80,8 @@ def test_frames_come_once_and_in_pairs() -> None:
     ],
 )
 def test_a_role_must_fit_its_kind(kind: Kind, role: str) -> None:
-    problem = only(**{f"{kind}s": media(kind, role)})
+    given: dict[str, Any] = {f"{kind}s": media(kind, role)}
+    problem = only(**given)
     assert told(problem) == ("unsupported_value", f"{kind}s[0].role")
     assert "reference" in (problem.allowed or ())
 
@@ -102,7 +105,7 @@ def test_a_role_must_fit_its_kind(kind: Kind, role: str) -> None:
         (MINI, {"audios": audios(3)}, "missing", "audios"),
     ],
 )
-def test_what_a_model_does_not_take(model: str, fields: dict[str, object], code: str, path: str) -> None:
+def test_what_a_model_does_not_take(model: str, fields: dict[str, Any], code: str, path: str) -> None:
     assert told(only(model=model, **fields)) == (code, path)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from seedance_api.catalog import models
 from seedance_api.catalog.capabilities import Model, State
+from seedance_api.catalog.model_view import view
 from seedance_api.catalog.order import Mode
 
 BEFORE_ANY_END = date(2026, 5, 10)
@@ -141,7 +142,7 @@ def test_state(name: str, day: date, state: State) -> None:
 
 @pytest.mark.parametrize("model", models.MODELS, ids=lambda model: model.name)
 def test_the_view_is_json_and_whole(model: Model) -> None:
-    shown = msgspec.json.decode(msgspec.json.encode(models.view(model, today=TODAY)))
+    shown = msgspec.json.decode(msgspec.json.encode(view(model, today=TODAY)))
     assert shown["id"] == model.name
     dated = {alias.rsplit("-", 1)[1] for alias in shown["aliases"]}
     assert {datetime.fromtimestamp(shown["created"], UTC).strftime("%y%m%d")} == dated
@@ -151,13 +152,13 @@ def test_the_view_is_json_and_whole(model: Model) -> None:
     assert {cloud["cloud"] for cloud in shown["lifecycle"]["clouds"]} == {"volcengine", "byteplus"}
     assert shown["capabilities"]["duration"]["most"] == model.capabilities.duration.most
     assert shown["limits"]["image"]["max_bytes"] == 30_000_000
-    assert msgspec.json.decode(msgspec.json.encode(models.view(model))) is not None
+    assert msgspec.json.decode(msgspec.json.encode(view(model))) is not None
 
 
 def test_the_view_of_one_model() -> None:
     model = models.find("seedance-1.0-pro")
     assert model
-    shown = models.view(model, today=TODAY)
+    shown = view(model, today=TODAY)
     assert shown.created == 1_748_390_400  # 2025-05-28
     assert shown.sizes["1080p"]["16:9"] == "1920x1088"
     assert shown.lifecycle.replacement == "seedance-2.0-mini"

@@ -1,5 +1,7 @@
 """Each parameter against each model."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -126,7 +128,7 @@ def test_lite_references_have_no_1080p_and_no_fixed_camera() -> None:
         ({"audios": audios(1)}, (1280, 720)),
     ],
 )
-def test_the_size_expected_of_adaptive(fields: dict[str, object], size: tuple[int, int]) -> None:
+def test_the_size_expected_of_adaptive(fields: dict[str, Any], size: tuple[int, int]) -> None:
     order = accepted(model=M25, resolution="720p", **fields)
     assert (order.ratio, order.width, order.height) == ("adaptive", *size)
 

@@ -140,7 +140,7 @@ def test_a_connection_that_is_lost_on_the_way(database_url: str) -> None:
     """Whatever is under way when the database goes away."""
     program = """
 import asyncio
-from seedance_api.cli.run import refusals
+from seedance_api.cli.answer import refusals
 from seedance_api.foundation.db import Database
 
 async def work():

@@ -26,7 +26,7 @@ def client(service: Service) -> Iterator[OpenAI]:
 
 def plays(data: bytes) -> tuple[int, int, int]:
     """Width, height and frames of an MP4 that plays to its end."""
-    with av.open(io.BytesIO(data)) as film:
+    with av.open(io.BytesIO(data), "r") as film:
         frames = sum(1 for _ in film.decode(video=0))
         stream = film.streams.video[0]
         return stream.width, stream.height, frames

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from seedance_api.delivery import certificate
+from seedance_api.delivery import issue as issuing
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.delivery.mark import Marked, Marking, Origin, Unmarked, Unsigned, content_id, mark
-from seedance_api.delivery.verify import Verdict, judge, look
+from seedance_api.delivery.verify import Unreadable, Verdict, judge, look
 from seedance_api.foundation.confine import Confine
 
 CANARY = "c4n4ry7e57"
@@ -51,14 +52,14 @@ def made_certificate(folder: Path, *, starts: timedelta = timedelta(days=-1), da
     """A signer's certificate with these dates, under a CA of its own."""
     folder.mkdir()
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca = certificate._ca(ca_key, "Acme Video")
-    leaf = certificate._leaf(key, ca, ca_key, "Acme Video")
+    ca = issuing._ca(ca_key, "Acme Video")
+    leaf = issuing._leaf(key, ca, ca_key, "Acme Video")
     begins = datetime.now(UTC) + starts
     again = x509.CertificateBuilder(
         leaf.issuer, leaf.subject, key.public_key(), leaf.serial_number, begins, begins + timedelta(days=days),
         list(leaf.extensions),
     ).sign(ca_key, hashes.SHA256())  # fmt: skip
-    (folder / "certificate.pem").write_text(certificate._pem(again) + certificate._pem(ca))
+    (folder / "certificate.pem").write_text(certificate.pem(again) + certificate.pem(ca))
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -88,6 +89,7 @@ def signed(
 def judged(file: Path, ours: Certificate) -> Verdict:
     """What is said of a file that is not known by its digest."""
     seen = asyncio.run(look(file, certificate.recognised(ours), Confine(slots=1)))
+    assert not isinstance(seen, Unreadable)
     return judge(seen, None, sha256="", size=0)
 
 

@@ -19,8 +19,9 @@ from PIL import Image
 
 from delivery.kit import ORIGIN, action, judged, manifest, signed
 from seedance_api.delivery.certificate import Certificate
-from seedance_api.delivery.declare import Declaration, MalformedError, declared
+from seedance_api.delivery.declare import Declaration, declared
 from seedance_api.delivery.mark import Marked, Unmarked
+from seedance_api.delivery.part import MalformedError
 from seedance_api.foundation.splice import Spliced
 from stage import Service, finished
 
@@ -238,7 +239,7 @@ def test_a_packet_that_is_none_is_replaced(packet: bytes, clip: Path) -> None:
 
 def packets(file: Path | bytes) -> list[tuple[int, bytes]]:
     """Every packet of picture and sound, found by the file's index."""
-    with av.open(io.BytesIO(file) if isinstance(file, bytes) else str(file)) as film:
+    with av.open(io.BytesIO(file) if isinstance(file, bytes) else str(file), "r") as film:
         return [(one.stream_index, bytes(one)) for one in film.demux() if one.size]
 
 
@@ -289,7 +290,7 @@ SHAPES = [
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_video_of_any_shape_plays_as_before(shape: str, clip: Path, ours: Certificate, tmp_path: Path) -> None:
     late = tmp_path / "late.mp4"
-    with av.open(str(clip)) as film, av.open(str(late), "w") as made:
+    with av.open(str(clip), "r") as film, av.open(str(late), "w") as made:
         streams = {one.index: made.add_stream_from_template(one) for one in film.streams}
         for packet in film.demux():
             if packet.dts is not None:

@@ -29,7 +29,7 @@ def made(service: Service) -> Iterator[tuple[httpx.Client, dict[str, Any]]]:
 
 def content_of(service: Service, video: str) -> dict[str, Any]:
     (row,) = rows(service.database_url, "SELECT * FROM content WHERE generation_id = $1", video)
-    return row
+    return dict(row)
 
 
 def delivered(client: httpx.Client, video: str) -> int | None:

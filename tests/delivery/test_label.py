@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import httpx
@@ -127,7 +128,7 @@ def test_a_service_labels_and_marks(start_service: Callable[..., Service], tmp_p
     [({"label_seconds": "1"}, "0 or a whole number"), ({"label_seconds": "2", "label_text": "生成"}, "no letter for")],
 )
 def test_a_label_that_cannot_be_written_stops_the_start(
-    database_url: str, tmp_path: Path, settings: dict[str, str], says: str
+    database_url: str, tmp_path: Path, settings: dict[str, Any], says: str
 ) -> None:
     service = Service(database_url, tmp_path, started=False, **settings)
     with pytest.raises(AssertionError, match=says):

@@ -20,6 +20,7 @@ from delivery.kit import ORIGIN, action, flipped, judged, made_certificate, mani
 from fakes.ark.media import credentials
 from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Certificate
+from seedance_api.delivery.issue import issue
 from seedance_api.delivery.mark import Marked, Unmarked
 
 needs_ffmpeg = pytest.mark.skipif(
@@ -181,14 +182,14 @@ def test_a_providers_mark_that_cannot_be_read_is_recorded_as_broken(
 def test_several_processes_make_one_certificate(tmp_path: Path) -> None:
     folder = tmp_path / "secrets/marking"
     context = multiprocessing.get_context("spawn")
-    makers = [context.Process(target=certificate.own, args=(folder, "Acme")) for _ in range(4)]
+    makers = [context.Process(target=issue, args=(folder, "Acme")) for _ in range(4)]
     for one in makers:
         one.start()
     for one in makers:
         one.join()
     assert [one.exitcode for one in makers] == [0] * 4
     assert {path.name for path in folder.parent.iterdir()} == {"marking"}
-    made = certificate.own(folder, "Acme")
+    made = issue(folder, "Acme")
     assert certificate.check(made) > datetime.now(UTC) + timedelta(days=3000)
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {
         "certificate.pem": 0o600, "key.pem": 0o600, "trusted": 0o700,

@@ -16,7 +16,8 @@ from seedance_api.delivery.receipt import receipt, receipt_key
 from seedance_api.delivery.rows import Asset
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
-from seedance_api.generations.advance import Engine
+from seedance_api.foundation.put_object import put_bytes
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.purge import purge, purge_due, warn_due
 from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Output
@@ -36,7 +37,7 @@ async def completed(
     async with db.transaction() as connection:
         for each in ids:
             key = f"content/{each}/1/video.mp4"
-            await objects.put_bytes(one.storage.objects, key, each.encode())
+            await put_bytes(one.storage.objects, key, each.encode())
             asset = Asset(variant="video", object_key=key, media_type="video/mp4", bytes=len(each), sha256="ab" * 32)
             await queries.insert_content(connection, each, 3600, [asset])
     if due:
@@ -55,12 +56,13 @@ def test_p19_a_purge_that_was_missed_catches_up_in_batches(database_url: str) ->
         assert not [key for page in one.storage.objects.list() for key in page]
         states = await db.fetch("SELECT state, cleared_at IS NOT NULL AS cleared, count(*) FROM content GROUP BY 1, 2")
         assert [tuple(row) for row in states] == [("purged", True, 1201)]
-        for sql, expected in (
+        counts: tuple[tuple[Any, int], ...] = (
             ("SELECT count(*) FROM asset", 0),
             ("SELECT count(*) FROM deletion WHERE what = 'video' AND reason = 'expired'", 1201),
             ("SELECT count(*) FROM event WHERE type = 'video.purged'", 1201),
             ("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'tidy'", 1201),
-        ):
+        )
+        for sql, expected in counts:
             assert await db.fetchval(sql) == expected, sql
         assert len(ids) == 1201
 
@@ -153,9 +155,7 @@ def test_a_receipt_says_what_went_and_what_is_kept_and_is_signed(database_url: s
         before = await receipt(db, me.account_id, False, video, receipt_key(b"p" * 32))
         assert not before.complete
         assert {kept.what for kept in before.kept} == {"video", "prompt"}
-        await objects.put_bytes(
-            one.storage.objects, f"content/{video}/0/video.mp4", b"left by a worker that was killed"
-        )
+        await put_bytes(one.storage.objects, f"content/{video}/0/video.mp4", b"left by a worker that was killed")
         await purge(db, one.storage.objects, video)
         await purge(db, one.storage.objects, video)
         assert not [key for page in one.storage.objects.list() for key in page]

@@ -10,8 +10,8 @@ from seedance_api.catalog.check import Accepted, check
 from seedance_api.catalog.order import Order
 from seedance_api.catalog.request import Request
 from seedance_api.delivery.confined import Measured
+from seedance_api.delivery.judge import is_as_ordered
 from seedance_api.delivery.measure import look
-from seedance_api.delivery.store import is_as_ordered
 
 FIT = Measured(width=864, height=496, frames=121, seconds=121 / 24, codec="h264", audio=True)
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from stage import Service, finished, fresh_database, until
 SMALL = {"prompt": "x", "duration": 4, "resolution": "480p", "seed": 1}
 
 
-def settings_of(folder: Path) -> dict[str, str]:
+def settings_of(folder: Path) -> dict[str, Any]:
     return {"marking_certificate": str(folder / "certificate.pem"), "marking_key": str(folder / "key.pem")}
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from documents.blocks import blocks
-from seedance_api.delivery import certificate
+from seedance_api.delivery.issue import issue
 from stage import Service, finished, free_port, until
 
 TOKEN = "c4n4ry7e57"
@@ -61,7 +61,7 @@ def haproxy(folder: Path, port: int, upstream: str) -> tuple[list[str], list[Pat
 
 def pair(folder: Path) -> str:
     """A certificate and its key in one file."""
-    made = certificate.own(folder / "certificate", "Acme")
+    made = issue(folder / "certificate", "Acme")
     both = folder / "pair.pem"
     both.write_text(Path(made.certificate).read_text() + Path(made.key).read_text())
     return str(both)

@@ -40,7 +40,7 @@ NOT_RUN = {
         "docs/operate.md",
         "json",
     ): "what is sent to the operator; parsed only. generations/test_alarm.py has it sent",
-    ("docs/money.md", "json"): "what is sent to the operator; parsed only. tests/money/test_notices.py has it sent",
+    ("docs/money.md", "json"): "what is sent to the operator; parsed only. notifications/test_notices.py has it sent",
 }
 """Blocks that cannot run here, by their page and language, and why."""
 

@@ -19,9 +19,9 @@ def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             table("busy", fake.url, "seedance-1.0-pro"),
             table("stormy", fake.url, "seedance-1.0-pro-fast"),
             table("drafts", fake.url, DRAFTS),
-            table("crowd", fake.url, CROWD).replace(f"{[CROWD]}", f"{{ '{CROWD}' = {{ at_once = 40 }} }}"),
+            table("crowd", fake.url, CROWD).replace(f"{[CROWD]}", f"{{ '{CROWD}' = {{ concurrency = 40 }} }}"),
         ]
-        live = Live(url, tmp_path_factory.mktemp("live"), "".join(tables), fake, account_at_once="100")
+        live = Live(url, tmp_path_factory.mktemp("live"), "".join(tables), fake, account_concurrency="100")
         try:
             yield live
         finally:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -34,7 +35,7 @@ class EmbeddedService(Service):
 
 
 @contextmanager
-def embedded_service(folder: Path, **settings: str) -> Generator[EmbeddedService]:
+def embedded_service(folder: Path, **settings: Any) -> Generator[EmbeddedService]:
     """Such a service below `folder`, which the database's own user must be able to reach."""
     service = EmbeddedService("", folder, started=False, **settings)
     service.environment.pop("SEEDANCE_DATABASE_URL")

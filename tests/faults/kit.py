@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -19,12 +20,12 @@ from seedance_api.foundation.objects import open_store
 from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
 from stage import Service, until
 
-SHORT = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", "seed": 3}
+SHORT: dict[str, Any] = {"model": "seedance-1.0-pro-fast", "duration": 2, "resolution": "480p", "seed": 3}
 """The cheapest clip there is: 49 frames."""
 FINAL = ("completed", "failed", "canceled")
 _GATE = 4242
 _POINTS = """
-    CREATE FUNCTION pause_at_kill_point() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION pause_at_kill_point() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE wanted text;
     BEGIN
         SELECT metadata ->> 'pause' INTO wanted FROM generation
@@ -34,8 +35,10 @@ _POINTS = """
         END IF;
         RETURN NEW;
     END $$;
-    CREATE TRIGGER pause BEFORE UPDATE OF state ON generation FOR EACH ROW EXECUTE FUNCTION pause_at_kill_point();
-    CREATE TRIGGER pause BEFORE UPDATE OF state ON attempt FOR EACH ROW EXECUTE FUNCTION pause_at_kill_point();
+    CREATE OR REPLACE TRIGGER pause BEFORE UPDATE OF state ON generation
+        FOR EACH ROW EXECUTE FUNCTION pause_at_kill_point();
+    CREATE OR REPLACE TRIGGER pause BEFORE UPDATE OF state ON attempt
+        FOR EACH ROW EXECUTE FUNCTION pause_at_kill_point();
 """
 
 

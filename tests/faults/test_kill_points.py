@@ -1,4 +1,4 @@
-"""F01–F07: killed at every kill-point in turn, the end is that of an undisturbed run: one video, paid once."""
+"""F01–F07: killed at a kill-point, the end is that of an undisturbed run: one video, paid once."""
 
 import ast
 import time
@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from faults.kit import FINAL, SHORT, consistent
+from sample import Sample
 from security.attack import rows
 from seedance_api.foundation import kill_points
 from stage import Service, free_port, until
@@ -16,6 +17,8 @@ from webhooks.kit import standing_receiver
 
 _SOURCE = Path(kill_points.__file__).parents[1]
 _BODY = SHORT | {"ratio": "16:9", "return_last_frame": True}
+_CORE = {"create.committed", "advance.sent", "settle.charged", "deliver.sent"}
+"""Where something has happened that is not written down yet: these are in every run."""
 
 
 def test_every_point_stands_in_the_code_once_and_no_other() -> None:
@@ -25,22 +28,20 @@ def test_every_point_stands_in_the_code_once_and_no_other() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and (node.func.attr, getattr(node.func.value, "id", "")) == ("reach", "kill")
+        and (node.func.attr, getattr(node.func.value, "id", "")) == ("reach", "kill_points")
         and isinstance(node.args[0], ast.Constant)
     ]
-    assert sorted(found) == sorted(kill_points.POINTS)
+    assert sorted(map(str, found)) == sorted(kill_points.POINTS)
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "points", [kill_points.POINTS[0::2], kill_points.POINTS[1::2]], ids=["even", "odd"]
-)  # two, to share the wait
-def test_killed_at_every_point_the_end_is_that_of_an_undisturbed_run(
+@pytest.mark.timeout(1200)  # in a soak
+def test_killed_at_any_point_the_end_is_that_of_an_undisturbed_run(
     start_service: Callable[..., Service],
     tmp_path: Path,
     schedules: Callable[[int], None],
-    points: tuple[kill_points.Point, ...],
+    sample: Sample,
 ) -> None:
+    points = sample.some(kill_points.POINTS, _CORE, kind=lambda point: point.partition(".")[0])
     tmp_path.chmod(0o755)
     port = free_port("127.0.0.2")
     service = start_service(
@@ -66,7 +67,7 @@ def final_events(service: Service) -> dict[str, str]:
     return {one["video"]: one["id"] for one in found}
 
 
-def kill_at_each(service: Service, key: str, tmp_path: Path, points: tuple[kill_points.Point, ...]) -> None:
+def kill_at_each(service: Service, key: str, tmp_path: Path, points: list[str]) -> None:
     undisturbed = end_of(service, key, "undisturbed")
     assert undisturbed["status"] == "completed"
     for point in points:

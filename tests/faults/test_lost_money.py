@@ -76,10 +76,11 @@ def books(live: Live, client: httpx.Client) -> dict[str, Decimal]:
     balance = client.get("/v1/balance").json()
     assert Decimal(lines[-1]["available_after"]) == Decimal(balance["available"])
     assert Decimal(lines[-1]["held_after"]) == Decimal(balance["held"])
-    charged = sum(Decimal(one["charged"] or 0) for one in videos)
+    charged = sum((Decimal(one["charged"] or 0) for one in videos), Decimal(0))
     assert charges == charged == Decimal(total["charged"])
     assert refunds == Decimal(total["refunded"]) == sum(Decimal(one.get("refunded") or 0) for one in videos)
-    held = sum(Decimal(one["hold"]) for one in videos if one["charged"] is None and one["released"] is None)
+    open_ones = (one for one in videos if one["charged"] is None and one["released"] is None)
+    held = sum((Decimal(one["hold"]) for one in open_ones), Decimal(0))
     assert held == Decimal(balance["held"])
     return {"charged": charged, "available": Decimal(balance["available"]), "held": held}
 

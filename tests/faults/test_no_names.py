@@ -100,7 +100,7 @@ def told(url: str, folder: Path) -> list[tuple[str, str]]:
     """What the operator has heard when the alarm has looked, and who is patient for no second."""
 
     async def run() -> None:
-        db = await Database.connect(url, most=1)
+        db = await Database.connect(url, max_connections=1)
         try:
             await alarm(db, open_store(None, folder / "data" / "objects"), patience_seconds=0)
         finally:

@@ -1,13 +1,13 @@
 """Every magic value's outcome, and cancel, delete and deadline in every state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from faults.kit import FINAL, consistent, create, do, gate, outcome, reaches, state_of
 from security.attack import refused
 from seedance_api.providers.sandbox.magic import SPELLS
-from stage import Service, finished
+from stage import Service, finished, fresh_database
 
 OUTCOMES = {
     "fail": ("failed", "provider_failed"),
@@ -48,27 +48,35 @@ STATES = {
 }
 
 
+@pytest.fixture(scope="module")
+def calm(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service where one video after the other is made, and nothing else."""
+    with fresh_database(postgres) as url:
+        service = Service(url, tmp_path_factory.mktemp("calm"))
+        yield service
+        service.stop()
+
+
 @pytest.mark.parametrize("state", STATES)
-def test_cancel_and_delete_in_each_state(start_service: Callable[..., Service], state: str) -> None:
-    service = start_service()
+def test_cancel_and_delete_in_each_state(calm: Service, state: str) -> None:
     point, spell = STATES[state]
-    with gate(service) as held, service.client() as client:
-        video = create(service, spell or "A pond", metadata={"pause": point})
-        reaches(service, video, state)
+    with gate(calm) as held, calm.client() as client:
+        video = create(calm, spell or "A pond", metadata={"pause": point})
+        reaches(calm, video, state)
         if point:
             held.wait_for(1)
         refused(client.delete(f"/v1/videos/{video}"), 409, code="not_finished")
         held.open()  # the row is locked by the step that waits, so the cancel comes right behind it
         assert client.post(f"/v1/videos/{video}/cancel").status_code in (200, 409)
         finished(client, video)
-        assert outcome(service, video) == (("completed", None) if state == "storing" else ("canceled", "canceled"))
+        assert outcome(calm, video) == (("completed", None) if state == "storing" else ("canceled", "canceled"))
         refused(client.post(f"/v1/videos/{video}/cancel"), 409, code="not_cancelable")
-        consistent(service, collect_first=True)
+        consistent(calm, collect_first=True)
         assert client.delete(f"/v1/videos/{video}").json()["deleted"]
         refused(client.get(f"/v1/videos/{video}"), 404)
         refused(client.delete(f"/v1/videos/{video}"), 404)
         refused(client.get(f"/v1/videos/{video}/content"), 410, code="content_gone")
-    consistent(service, collect_first=True)
+    consistent(calm, collect_first=True)
 
 
 OVERDUE = "UPDATE generation SET deadline_at = now(), due_at = least(due_at, now())"

@@ -12,8 +12,9 @@ import pytest
 import forkserver
 from faults.bouncer import ABSENT, PROGRAM, bouncer
 from faults.kit import SHORT, completes, create
-from seedance_api.foundation.db import API, Database
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.pooling import is_shared
+from seedance_api.foundation.session import API
 from stage import Service, until
 
 needs_bouncer = pytest.mark.skipif(PROGRAM is None, reason=ABSENT)

@@ -50,7 +50,7 @@ def test_F39_a_restore_orders_nothing_twice_and_brings_nothing_back(place: Path)
     with fast_fake() as fake, ExitStack() as stack:
         with Embedded(place / "one") as server:
             migrate(server.url)
-            live = Live(server.url, place / "service", table("main", fake.url, MAIN), fake, account_at_once="1")
+            live = Live(server.url, place / "service", table("main", fake.url, MAIN), fake, account_concurrency="1")
             stack.callback(lambda: live.service.process.poll() is None and live.service.kill())
             deleted, kept = (live.fault("create", {"seconds": 20}) for _ in range(2))
             running, waiting, later = (live.fault("create", {"stuck": True}), *(f"after {n}." for n in range(2)))

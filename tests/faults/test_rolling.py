@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -71,7 +72,7 @@ class Load:
 def test_F35_hosts_are_replaced_one_by_one_under_load(postgres: str, tmp_path: Path) -> None:  # noqa: N802
     with fresh_database(postgres) as url:
         (tmp_path / "objects").mkdir()
-        shared = {"storage_url": f"file://{tmp_path}/objects"}
+        shared: dict[str, Any] = {"storage_url": f"file://{tmp_path}/objects"}
         hosts: list[Service] = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()

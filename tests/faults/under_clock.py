@@ -12,8 +12,9 @@ from seedance_api.billing.books import Books
 from seedance_api.billing.limits import set_limits, spending
 from seedance_api.billing.rows import Period
 from seedance_api.billing.settle import settle
+from seedance_api.foundation.claim_key import claimed
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.idempotency import Kind, claimed
+from seedance_api.foundation.idempotency import Kind
 
 
 async def main(url: str) -> dict[str, object]:

@@ -33,7 +33,7 @@ KEY = "A_FAKE_KEY"
 HTML = "<html><body>Bad gateway</body></html>"
 AGES = "4 minutes"
 """Longer than a new task may take to show in Ark's list."""
-_SHARP = {"rpm": 0, "concurrency": 0, "enforce_budgets": False, "seconds": (20, 20)}
+_SHARP: dict[str, Any] = {"rpm": 0, "concurrency": 0, "enforce_budgets": False, "seconds": (20, 20)}
 _UNFINISHED = """
     SELECT g.id, g.state, g.tries, g.due_at - now() AS due, g.claimed_until - now() AS claimed, a.state AS attempt
     FROM generation g LEFT JOIN attempt a ON a.generation_id = g.id AND a.resolved_at IS NULL
@@ -42,7 +42,7 @@ _UNFINISHED = """
 _numbers = itertools.count(1)
 
 
-def fast_fake(**options: object) -> FakeArk:
+def fast_fake(**options: Any) -> FakeArk:
     """A fake whose videos take a tenth of a second, and that minds no limits."""
     return FakeArk(speed=200, **(_SHARP | options))
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from seedance_api.foundation.batch import Batch
+from seedance_api.foundation.batch import Batch, Batches
 
 
 def test_one_tick_is_one_call() -> None:
@@ -64,6 +64,32 @@ def test_a_failing_call_fails_everyone_in_it_and_the_next_one_works() -> None:
         assert await batch(2) == 2
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_after_a_failing_call_each_is_done_alone_where_that_is_asked_for(keyed: bool) -> None:
+    calls: list[list[int]] = []
+
+    async def run(items: list[int]) -> list[int]:
+        calls.append(items)
+        if 13 in items:
+            raise OSError("down")
+        return items
+
+    async def alone(item: int) -> int:
+        (answer,) = await run([item])
+        return -answer
+
+    async def main() -> list[int | BaseException]:
+        one: Batch[int, int] = Batch(run, alone=alone)
+        several: Batches[str, int, int] = Batches(run, key=lambda _: "one", alone=alone)
+        batch = several if keyed else one
+        return await asyncio.gather(*(batch(n) for n in (1, 13, 2)), return_exceptions=True)
+
+    first, fault, second = asyncio.run(main())
+    assert (first, second) == (-1, -2)
+    assert isinstance(fault, OSError)
+    assert calls == [[1, 13, 2], [1], [13], [2]]
 
 
 def test_too_few_answers_hang_nobody() -> None:

@@ -13,13 +13,15 @@ import pytest
 
 from faults.proxy import Proxy
 from seedance_api.foundation import db as database
-from seedance_api.foundation.db import (
+from seedance_api.foundation.db import CONTENDED, UNREACHABLE, Database
+from seedance_api.foundation.session import (
     API,
     COMMAND,
-    CONTENDED,
-    UNREACHABLE,
+    CONNECT_SECONDS,
+    IDLE_IN_TRANSACTION_SECONDS,
+    LANE,
+    LISTENING,
     WORKER,
-    Database,
     Session,
     open_connection,
 )
@@ -55,10 +57,10 @@ def test_every_connection_is_opened_in_one_place() -> None:
         for file in _SOURCE.rglob("*.py")
         if opening.search(file.read_text())
     }
-    assert found == {"foundation/db.py": 2}
+    assert found == {"foundation/db.py": 1, "foundation/session.py": 1}
 
 
-@pytest.mark.parametrize("session", [API, WORKER, COMMAND, database.LANE, database.LISTENING])
+@pytest.mark.parametrize("session", [API, WORKER, COMMAND, LANE, LISTENING])
 def test_a_session_has_a_bound_on_everything(database_url: str, session: Session) -> None:
     async def main() -> None:
         connection = await open_connection(database_url, session)
@@ -76,9 +78,9 @@ def test_a_session_has_a_bound_on_everything(database_url: str, session: Session
 
 def test_the_bounds_that_are_shipped() -> None:
     assert API.command_seconds <= 7, "a frozen PostgreSQL is a 503 within seconds"
-    assert WORKER.lock_seconds > database.IDLE_IN_TRANSACTION_SECONDS, "a job outlives a frozen host's lock"
-    assert database.IDLE_IN_TRANSACTION_SECONDS <= 10
-    assert database.CONNECT_SECONDS <= 5
+    assert WORKER.lock_seconds > IDLE_IN_TRANSACTION_SECONDS, "a job outlives a frozen host's lock"
+    assert IDLE_IN_TRANSACTION_SECONDS <= 10
+    assert CONNECT_SECONDS <= 5
 
 
 def test_the_kernel_watches_over_a_connection(database_url: str) -> None:
@@ -186,7 +188,7 @@ def test_a_frozen_database_is_unavailable_within_seconds_and_comes_back(database
 
 
 def test_a_server_that_drops_what_connects(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("seedance_api.foundation.session.CONNECT_SECONDS", 0.5)
 
     async def main() -> None:
         with socket.socket() as server:
@@ -227,7 +229,7 @@ def test_what_takes_too_long_is_unavailable(database_url: str) -> None:
 
 
 def test_a_frozen_owner_loses_its_lock(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "IDLE_IN_TRANSACTION_SECONDS", 0.5)
+    monkeypatch.setattr("seedance_api.foundation.session.IDLE_IN_TRANSACTION_SECONDS", 0.5)
 
     async def main() -> None:
         frozen = await open_connection(database_url, WORKER)

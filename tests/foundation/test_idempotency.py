@@ -9,9 +9,10 @@ from msgspec import structs
 
 from generations.kit import Owner, owner, with_database
 from seedance_api.foundation import idempotency
+from seedance_api.foundation.claim_key import claimed
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, claimed, forget_expired, take, untake
+from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, forget_expired, take, untake
 
 ROUTE = "test POST /v1/videos"
 

@@ -14,8 +14,9 @@ import pytest
 from foundation.older import build, empty_schema, states
 from seedance_api.doctor.installation import of_schema
 from seedance_api.foundation import migrations
-from seedance_api.foundation.migrations import Applied, Migration, SchemaError, judge
+from seedance_api.foundation.migrations import SchemaError
 from seedance_api.foundation.schema import Difference
+from seedance_api.foundation.standing import Applied, Migration, judge
 from stage import Service, named
 
 RELEASED = {

@@ -8,7 +8,8 @@ import pytest
 
 from foundation.names import Names
 from foundation.wire import BODY, INNER, INNER6, OK, Handler, contexts, fetched, moved, opened, servers, try_one, whole
-from seedance_api.foundation.outbound import UNREACHABLE, Blocked, Downloaded, Unreachable
+from seedance_api.foundation.address import UNREACHABLE, Blocked
+from seedance_api.foundation.outcome import Downloaded, Unreachable
 
 PUBLIC = "127.0.0.2"
 REFUSED = Blocked("address", UNREACHABLE, "public.test")

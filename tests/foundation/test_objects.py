@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store
 
 from seedance_api.foundation import objects
+from seedance_api.foundation.put_object import put_bytes, put_file
+from seedance_api.foundation.read_object import open_range
 
 KEY = "content/vid_a/1/video.mp4"
 
@@ -50,10 +52,10 @@ def test_a_file_comes_back_as_it_was(store: ObjectStore, source: Path) -> None:
     whole = source.read_bytes()
 
     async def verb() -> None:
-        await objects.put_file(store, KEY, source)
-        await objects.put_bytes(store, "files/small", b"small")
+        await put_file(store, KEY, source)
+        await put_bytes(store, "files/small", b"small")
         size = 256 * 12_000
-        back = b"".join([chunk async for chunk in await objects.open_range(store, KEY, 0, size, size=size)])
+        back = b"".join([chunk async for chunk in await open_range(store, KEY, 0, size, size=size)])
         assert back == whole
         assert await objects.size_of(store, "files/small") == 5
         assert await keys(store) == [KEY, "files/small"]
@@ -77,7 +79,7 @@ def test_a_put_is_on_disk_before_it_has_its_name_and_its_folders_after(
 
     monkeypatch.setattr(os, "fsync", noted_sync)
     monkeypatch.setattr(Path, "replace", noted_replace)
-    run(objects.put_file(objects.open_store(None, tmp_path / "objects"), KEY, source))
+    run(put_file(objects.open_store(None, tmp_path / "objects"), KEY, source))
     assert did == ["video.mp4", "renamed", "1", "vid_a", "content", "objects"]
 
 
@@ -95,7 +97,7 @@ def test_readers_see_all_of_it_or_nothing(source: Path, tmp_path: Path) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     for _ in range(50):
-        run(objects.put_file(store, KEY, source))
+        run(put_file(store, KEY, source))
     over.set()
     watcher.join()
     assert seen == {size}
@@ -111,10 +113,10 @@ def test_a_torn_put_is_an_error_and_leaves_nothing(source: Path, monkeypatch: py
 
     monkeypatch.setattr(obstore, "put_async", truncating)
     with pytest.raises(objects.TornError):
-        run(objects.put_file(store, KEY, source))
+        run(put_file(store, KEY, source))
     assert run(keys(store)) == []
     monkeypatch.undo()
-    run(objects.put_file(store, KEY, source))
+    run(put_file(store, KEY, source))
     assert run(objects.size_of(store, KEY)) == source.stat().st_size
 
 
@@ -127,7 +129,7 @@ def test_a_full_disk_leaves_neither_a_part_nor_a_whole(
     monkeypatch.setattr("shutil.copyfile", full)
     store = objects.open_store(None, tmp_path / "objects")
     with pytest.raises(OSError, match="No space left"):
-        run(objects.put_file(store, KEY, source))
+        run(put_file(store, KEY, source))
     assert run(keys(store)) == []
 
 
@@ -138,8 +140,9 @@ def test_killed_before_it_has_its_name_a_put_leaves_an_object_that_can_be_collec
     (tmp_path / "points" / "object.written").touch()
     program = (
         "import asyncio, sys; from pathlib import Path; from seedance_api.foundation import objects\n"
+        "from seedance_api.foundation.put_object import put_file\n"
         "store = objects.open_store(None, Path(sys.argv[1]))\n"
-        f"asyncio.run(objects.put_file(store, {KEY!r}, Path(sys.argv[2])))"
+        f"asyncio.run(put_file(store, {KEY!r}, Path(sys.argv[2])))"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "objects"), str(source)]
     environment = os.environ | {"SEEDANCE_KILL_POINTS": str(tmp_path / "points")}
@@ -173,7 +176,7 @@ def test_puts_and_deletes_that_empty_a_folder_do_not_disturb_each_other(tmp_path
 
     async def churn(number: int) -> None:
         for _ in range(60):
-            await objects.put_bytes(store, f"files/a/{number}", b"x")
+            await put_bytes(store, f"files/a/{number}", b"x")
             await objects.delete(store, [f"files/a/{number}"])
 
     async def verb() -> None:
@@ -187,7 +190,7 @@ def test_puts_and_deletes_that_empty_a_folder_do_not_disturb_each_other(tmp_path
 def test_a_folder_of_this_machine(open_it: Callable[[Path], str | None], tmp_path: Path) -> None:
     store = objects.open_store(open_it(tmp_path / "there"), tmp_path / "there")
     assert isinstance(store, LocalStore)
-    run(objects.put_bytes(store, "a/b", b"x"))
+    run(put_bytes(store, "a/b", b"x"))
     assert (objects.folder_of(store) or tmp_path) / "a" / "b" == tmp_path / "there" / "a" / "b"
 
 

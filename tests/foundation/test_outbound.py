@@ -31,21 +31,13 @@ from foundation.wire import (
     try_one,
     whole,
 )
-from seedance_api.foundation.outbound import (
-    UNREACHABLE,
-    ZONE_SLOTS,
-    Allowed,
-    Blocked,
-    Downloaded,
-    Outbound,
-    Posted,
-    TooLarge,
-    TooSlow,
-    Unreachable,
-    _retry_after,
-    _timed,
-    _zone,
-)
+from seedance_api.foundation.address import UNREACHABLE, Blocked, policy, port_of, vet
+from seedance_api.foundation.lookup import ZONE_SLOTS, _zone, timed
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Downloaded, Posted, TooLarge, TooSlow, Unreachable
+from seedance_api.foundation.response import retry_after
+
+RULES = policy(allow_http=False, extra_ports=frozenset(), allow_networks=(), deny_networks=())
 
 # --- which addresses ---
 
@@ -73,11 +65,11 @@ def spellings(dotted: str) -> list[str]:
     ]
 
 
-def judged(url: str, **options: object) -> Allowed | Blocked:
-    async def run() -> Allowed | Blocked:
+def refused(url: str, **options: object) -> Blocked | None:
+    async def run() -> Blocked | None:
         outbound = Outbound(**options)  # pyright: ignore[reportArgumentType]
         try:
-            return await outbound.judge(url)
+            return outbound.refuse(url)
         finally:
             await outbound.aclose()
 
@@ -85,9 +77,8 @@ def judged(url: str, **options: object) -> Allowed | Blocked:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Callable[[str], Allowed | Blocked]:
-    outbound = Outbound()
-    return lambda url: asyncio.run(outbound.judge(url))
+def judge() -> Callable[[str], Blocked | None]:
+    return Outbound().refuse
 
 
 @pytest.mark.parametrize("host", [*INNER, *(f"[{h}]" for h in INNER6), *(f"[::ffff:{h}]" for h in INNER)])
@@ -99,7 +90,7 @@ def test_an_inner_address_is_refused_like_a_dead_one(judge: Callable[[str], obje
 
 @pytest.mark.parametrize("host", [*PUBLIC, *(f"[{h}]" for h in PUBLIC6), *(f"[::ffff:{h}]" for h in PUBLIC)])
 def test_a_public_address_is_allowed(judge: Callable[[str], object], host: str) -> None:
-    assert isinstance(judge(f"https://{host}/a.png"), Allowed)
+    assert judge(f"https://{host}/a.png") is None
 
 
 @pytest.mark.parametrize("host", [s for h in [*INNER, *PUBLIC] for s in spellings(h)])
@@ -178,22 +169,23 @@ def test_a_doubtful_url_is_refused(judge: Callable[[str], object], url: str, cod
     ],
 )
 def test_an_ordinary_url_is_allowed(judge: Callable[[str], object], url: str, port: int) -> None:
-    verdict = judge(url)
-    assert isinstance(verdict, Allowed)
-    assert verdict.port == port
+    assert judge(url) is None
+    vetted = vet(url, RULES)
+    assert not isinstance(vetted, Blocked)
+    assert port_of(vetted) == port
 
 
 def test_the_operator_widens_and_narrows() -> None:
-    assert isinstance(judged("http://example.com/", allow_http=True), Allowed)
-    assert isinstance(judged("https://example.com:9000/", extra_ports=frozenset({9000})), Allowed)
-    assert isinstance(judged("https://127.0.0.2/", allow_networks=("127.0.0.2/32",)), Allowed)
+    assert refused("http://example.com/", allow_http=True) is None
+    assert refused("https://example.com:9000/", extra_ports=frozenset({9000})) is None
+    assert refused("https://127.0.0.2/", allow_networks=("127.0.0.2/32",)) is None
     for other in ("127.0.0.1", "127.0.0.3", "10.0.0.1", "[::ffff:127.0.0.2]"):
-        assert isinstance(judged(f"https://{other}/", allow_networks=("127.0.0.2/32",)), Blocked)
-    assert isinstance(judged("https://8.8.8.8/", deny_networks=("8.8.0.0/16",)), Blocked)
-    assert isinstance(judged("https://[::ffff:8.8.8.8]/", deny_networks=("8.8.0.0/16",)), Blocked)
+        assert refused(f"https://{other}/", allow_networks=("127.0.0.2/32",))
+    assert refused("https://8.8.8.8/", deny_networks=("8.8.0.0/16",))
+    assert refused("https://[::ffff:8.8.8.8]/", deny_networks=("8.8.0.0/16",))
     # An exception of the registry inside the denied range is denied as well, and so are translations.
-    assert isinstance(judged("https://192.0.0.9/", deny_networks=("192.0.0.0/16", "10.0.0.0/8")), Blocked)
-    assert isinstance(judged("https://[::ffff:8.8.8.8]/", deny_networks=("::/0",)), Blocked)
+    assert refused("https://192.0.0.9/", deny_networks=("192.0.0.0/16", "10.0.0.0/8"))
+    assert refused("https://[::ffff:8.8.8.8]/", deny_networks=("::/0",))
     with pytest.raises(ValueError, match="carries an IPv4 destination"):
         Outbound(allow_networks=("64:ff9b::/96",))
 
@@ -450,7 +442,7 @@ def test_lookups_that_stall_hold_up_their_own_zone_only() -> None:
             free.wait(20)
         return []
 
-    look_up = _timed(stall, 10)
+    look_up = timed(stall, 10)
     with ThreadPoolExecutor(2 * ZONE_SLOTS) as pool:
         waiting = [pool.submit(look_up, f"{n}.stalls.test", 443) for n in range(ZONE_SLOTS + 4)]
         assert going.wait(10)
@@ -496,7 +488,7 @@ def test_a_short_name_is_one_owners_too(host: str, zone: str) -> None:
     ],
 )
 def test_when_a_server_wants_to_be_asked_again(text: str, least: float, most: float) -> None:
-    seconds = _retry_after(text)
+    seconds = retry_after(text)
     assert seconds is not None
     assert least <= seconds <= most
 
@@ -510,7 +502,7 @@ def test_when_a_server_wants_to_be_asked_again(text: str, least: float, most: fl
     ],
 )  # fmt: skip
 def test_what_says_no_time_is_passed_over(text: str | None) -> None:
-    assert _retry_after(text) is None
+    assert retry_after(text) is None
 
 
 def test_a_name_nobody_knows_is_unreachable(tmp_path: Path) -> None:
@@ -680,7 +672,7 @@ def test_a_trickle_is_ended_early(tmp_path: Path) -> None:
 
     started = time.monotonic()
     outcome, wire = try_one(
-        trickle, tmp_path / "a", total_seconds=20.0, least_bytes_a_second=10_000, window_seconds=0.3, resumes=5
+        trickle, tmp_path / "a", total_seconds=20.0, min_bytes_per_second=10_000, window_seconds=0.3, resumes=5
     )
     assert outcome == TooSlow(0.3, "the server sent less than 10000 bytes a second")
     assert time.monotonic() - started < 5

@@ -19,8 +19,8 @@ import pytest
 
 from faults.disks import fill, small_file_system
 from seedance_api.foundation.disk import Ballast
+from seedance_api.foundation.initdb import StartError
 from seedance_api.foundation.postgres import _STARTS, Embedded  # pyright: ignore[reportPrivateUsage]
-from seedance_api.foundation.postmaster import StartError
 from stage import until
 
 

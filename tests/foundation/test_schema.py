@@ -33,7 +33,8 @@ def listing(url: str) -> str:
     async def run() -> str:
         connection = await asyncpg.connect(url)
         try:
-            return schema.write(await schema.list_objects(connection))
+            found = await schema.list_objects(connection)
+            return "".join(f"{kind}\t{name}\t{definition}\n" for (kind, name), definition in found.items())
         finally:
             await connection.close()
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import asyncpg
 
 from foundation.older import OBJECTS, Data, State, build, empty_schema, released, states
+from sample import Sample
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.doctor.examine import examine
-from seedance_api.foundation import migrations, objects
+from seedance_api.foundation import migrations
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
+from seedance_api.foundation.put_object import put_bytes
+from seedance_api.foundation.standing import Standing
 from seedance_api.generations.queries import reads
 from stage import PEPPER
 
@@ -24,7 +27,7 @@ async def what_is_wrong(url: str, data: Data, folder: Path) -> list[str]:
     wrong = [str(one) for one in (await _look(url)).differences]
     store = open_store(None, folder)
     for key, content in OBJECTS.items():
-        await objects.put_bytes(store, key, content)
+        await put_bytes(store, key, content)
     db = await Database.connect(url, max_connections=3)
     try:
         found = await examine(db, store, accepted=data.videos, tell=lambda _: None)
@@ -46,7 +49,7 @@ async def what_is_wrong(url: str, data: Data, folder: Path) -> list[str]:
     return wrong
 
 
-async def _look(url: str) -> migrations.Standing:
+async def _look(url: str) -> Standing:
     return await asyncio.to_thread(migrations.look, url)
 
 
@@ -57,9 +60,13 @@ async def upgrade(database_url: str, folder: Path, state: State) -> list[str]:
     return await what_is_wrong(url, data, folder)
 
 
-def test_every_older_schema_becomes_the_shipped_one_and_its_data_works(database_url: str, tmp_path: Path) -> None:
+def test_any_older_schema_becomes_the_shipped_one_and_its_data_works(
+    database_url: str, tmp_path: Path, sample: Sample
+) -> None:
     gate = asyncio.Semaphore(_AT_ONCE)
-    every = [*states(), *released()]
+    oldest, *_, last = states()
+    some = sample.some(states(), [oldest, last], kind=lambda state: len(state.texts))
+    every = [*some, *released()]
 
     async def one(state: State) -> list[str]:
         async with gate:
@@ -69,7 +76,7 @@ def test_every_older_schema_becomes_the_shipped_one_and_its_data_works(database_
         wrong = await asyncio.gather(*(one(state) for state in every))
         return {state.name: found for state, found in zip(every, wrong, strict=True) if found}
 
-    assert len(every) >= 31
+    assert len(states()) + len(released()) >= 31
     assert asyncio.run(run()) == {}
 
 

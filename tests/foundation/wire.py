@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from seedance_api.foundation.outbound import Downloaded, Outbound
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Downloaded
 
 BODY = b"\x89PNG body " * 1000
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -108,7 +109,7 @@ def opened(wire: Wire, **options: object) -> Outbound:
 
 async def fetched(wire: Wire, to: Path, url: str = "", **options: object) -> object:
     limits = {"max_bytes": 1_000_000, "total_seconds": 5.0}
-    named = ("max_bytes", "total_seconds", "max_redirects", "resumes", "least_bytes_a_second", "window_seconds")
+    named = ("max_bytes", "total_seconds", "max_redirects", "resumes", "min_bytes_per_second", "window_seconds")
     limits |= {key: options.pop(key) for key in named if key in options}
     outbound = opened(wire, **options)
     try:
@@ -151,7 +152,7 @@ def endless(head: bytes, frame: Callable[[bytes], bytes] = bytes) -> Handler:
     async def handler(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(head + b"\r\n")
         piece = frame(bytes(65536))
-        for _ in range(10 * 2**30 // 65536):
+        for _piece in range(10 * 2**30 // 65536):
             writer.write(piece)
             await writer.drain()
 

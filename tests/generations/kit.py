@@ -21,12 +21,12 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
+from seedance_api.generations.queries.inserts import NewGeneration
 from seedance_api.generations.recorder import Recorder
 from seedance_api.generations.step_batches import StepBatches
-from seedance_api.generations.write import NewGeneration
-from seedance_api.providers.provider import Provider
+from seedance_api.providers.provider import Provider, is_sandbox
 from seedance_api.providers.sandbox.sandbox import Sandbox
 from seedance_api.routing.router import Router
 
@@ -91,7 +91,7 @@ def sandbox(name: str, concurrency: int, **capabilities: Any) -> Sandbox:
     """A sandbox under some name that takes so much at once. It renders nothing before it is started."""
     made = Sandbox(store=MemoryStore(), scratch=Path("/nonexistent"), renderers=1, concurrency=concurrency)
     made.name = name
-    made.capabilities = msgspec.structs.replace(made.capabilities, **capabilities)
+    made.capabilities = msgspec.structs.replace(made.capabilities, **({"sandbox": is_sandbox(name)} | capabilities))
     return made
 
 

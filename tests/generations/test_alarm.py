@@ -9,8 +9,8 @@ import structlog.testing
 
 from delivery.test_waits import Stage, outage
 from generations.kit import claimed, with_database
-from money.test_notices import Receiver, deliver, notifier
-from seedance_api.doctor.installation import _waiting
+from notifications.test_notices import Receiver, deliver, notifier
+from seedance_api.doctor.upstreams import waiting
 from seedance_api.foundation import claim, installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.objects import open_store
@@ -44,7 +44,7 @@ def test_an_outage_is_told_once_with_its_reason_and_once_that_it_is_over(
         stage, told = Stage(db, tmp_path), notifier(db, receiver)
         await stage.make()
         assert await hears(db, told, receiver, patience_seconds=0) == []
-        assert (await _waiting(db)).status == "ok"
+        assert (await waiting(db)).status == "ok"
         end = outage(stage, "key")
         await stage.tries(2)
         assert await hears(db, told, receiver) == [], "it may be a hiccup"
@@ -55,7 +55,7 @@ def test_an_outage_is_told_once_with_its_reason_and_once_that_it_is_over(
         assert "key" in reason["reason"]
         assert (reason["videos"], reason["seconds_left"] > 0) == (1, True)
         assert stage.id not in str(notice), "the customer's videos are not the operator's news"
-        remark = await _waiting(db)
+        remark = await waiting(db)
         assert remark.status == "error"
         assert reason["reason"] in remark.message
         await stage.tries(3)

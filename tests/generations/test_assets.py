@@ -1,6 +1,9 @@
 """`asset://` inputs: an upstream's own media, of which nothing is known here."""
+# pyright: reportArgumentType=false
+# none of these orders brings a file, so that any folder will do
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,8 @@ from obstore.store import MemoryStore
 from generations.kit import Owner, engine, new, owner, sandbox, with_database
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.accounts.keys import KeyMode
-from seedance_api.api.understand import Asked, understand
+from seedance_api.api.understand import understand
+from seedance_api.api.video_form import CreateVideo, what_it_says
 from seedance_api.billing.books import Books
 from seedance_api.billing.credit import credit
 from seedance_api.catalog.models import MODELS
@@ -25,13 +29,16 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.generations.advance import advance
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.create import CreateGeneration, Creating, create, quote
+from seedance_api.generations.commands import CreateGeneration, Creating
+from seedance_api.generations.create import create
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.drafts import delete_files
-from seedance_api.generations.erase import delete_old_prompts, delete_prompt
+from seedance_api.generations.price import price_order
 from seedance_api.generations.queries import inputs
+from seedance_api.generations.queries.erase import delete_old_prompts, delete_prompt
+from seedance_api.generations.queries.inserts import NewMedium
 from seedance_api.generations.rows import Medium
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.write import Writer
 from seedance_api.references import assets
 from seedance_api.references.admit import References
 from seedance_api.references.queries import NewFile
@@ -66,9 +73,13 @@ def parts_of(db: Database, router: Router) -> Creating:
     )  # fmt: skip
 
 
-def asked(**fields: Any) -> Asked:
+def asked(**fields: Any) -> tuple[CreateVideo, CreateGeneration]:
     """A create that came as JSON."""
     return understand(Body(values=WISH | fields, files=[], typed=True), Outbound())
+
+
+def wished(**fields: Any) -> CreateGeneration:
+    return asked(**fields)[1]
 
 
 async def allow_all(db: Database, me: Owner) -> None:
@@ -91,13 +102,13 @@ def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_u
         await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, me)
         made = await create(
-            asked(draft=True).wish,
+            wished(draft=True),
             principal=live(me),
             once=once(me, "a"),
             folder=tmp_path,
             parts=parts_of(db, UPSTREAM),
         )
-        assert made.row is not None
+        assert made.seen is not None
         nothing = {"object_key": None, "media_type": None, "width": None, "height": None, "seconds": None}
         wanted = [
             Medium(role=Role.REFERENCE, kind=kind, asset=f"asset://{name}", **nothing)
@@ -105,12 +116,12 @@ def test_assets_pass_through_to_the_row_and_a_final_take_has_them_too(database_u
         ]
         assert await media_of(db, made.generation_id) == wanted
         await db.execute("UPDATE generation SET draft_until = now() + interval '1 hour'")
-        final = msgspec.structs.replace(made.row.params, mode=Mode.FINAL, draft=False)
+        final = msgspec.structs.replace(made.seen.params, mode=Mode.FINAL, draft=False)
         take = await Writer(db)(new(me, livemode=True, provider="up", order=final, draft_id=made.generation_id))
         assert await media_of(db, take.generation_id) == wanted
         # what is not known counts with the longest that the model takes
-        assert made.row.params.input_video_seconds == 30
-        assert made.row.params.mode is Mode.REFERENCE
+        assert made.seen.params.input_video_seconds == 30
+        assert made.seen.params.mode is Mode.REFERENCE
 
     with_database(database_url, verb)
 
@@ -122,7 +133,7 @@ def test_the_ids_of_assets_go_with_the_prompt(database_url: str, tmp_path: Path)
         await allow_all(db, me)
         parts = parts_of(db, UPSTREAM)
         ids = [
-            (await create(asked().wish, principal=live(me), once=once(me, key), folder=tmp_path, parts=parts))
+            (await create(wished(), principal=live(me), once=once(me, key), folder=tmp_path, parts=parts))
             .generation_id
             for key in "abc"
         ]  # fmt: skip
@@ -148,8 +159,8 @@ def test_the_sandbox_has_no_assets(database_url: str, tmp_path: Path, livemode: 
         me = await owner(db)
         principal, parts = msgspec.structs.replace(live(me), livemode=livemode), parts_of(db, router)
         for act in (
-            create(asked().wish, principal=principal, once=once(me, "a"), folder=tmp_path, parts=parts),
-            quote(asked().wish, principal=principal, folder=tmp_path, parts=parts),
+            create(wished(), principal=principal, once=once(me, "a"), folder=tmp_path, parts=parts),
+            price_order(wished(), principal=principal, folder=tmp_path, parts=parts),
         ):
             with pytest.raises(AppError) as error:
                 await act
@@ -181,9 +192,9 @@ def test_what_is_no_asset_s_address_is_told_at_its_place(url: str) -> None:
 
 
 def test_an_asset_counts_for_what_a_request_says() -> None:
-    said = [asked(images=[f"asset://{name}"]).fields["images"] for name in ("a", "b")]
+    said = [json.loads(what_it_says(asked(images=[f"asset://{name}"])[0], []))["images"] for name in ("a", "b")]
     assert said == [["asset://a"], ["asset://b"]]
-    (image, *_) = asked(images=["asset://" + "a" * 128]).wish.sources
+    (image, *_) = wished(images=["asset://" + "a" * 128]).sources
     assert (image.url, image.file_id, image.arrives) == (None, None, False)
 
 
@@ -231,7 +242,7 @@ def test_concurrent_creates_with_assets_are_as_many_generations(database_url: st
         parts = parts_of(db, UPSTREAM)
         await asyncio.gather(
             *(
-                create(asked().wish, principal=live(me), once=once(me, str(n % 4)), folder=tmp_path, parts=parts)
+                create(wished(), principal=live(me), once=once(me, str(n % 4)), folder=tmp_path, parts=parts)
                 for n in range(12)
             )
         )
@@ -260,10 +271,10 @@ def test_an_account_uses_what_the_operator_allows_it_and_nothing_else(database_u
         parts = parts_of(db, UPSTREAM)
 
         def tries(image: str) -> tuple[Any, Any]:
-            wish = asked(images=[{"url": image, "role": "reference"}]).wish
+            wish = wished(images=[{"url": image, "role": "reference"}])
             return (
                 create(wish, principal=live(me), once=once(me, image), folder=tmp_path, parts=parts),
-                quote(wish, principal=live(me), folder=tmp_path, parts=parts),
+                price_order(wish, principal=live(me), folder=tmp_path, parts=parts),
             )
 
         said = [await told(act) for image in ("asset://asset-1_A", "asset://nobodys") for act in tries(image)]
@@ -275,7 +286,7 @@ def test_an_account_uses_what_the_operator_allows_it_and_nothing_else(database_u
         assert await db.fetchval("SELECT count(*) FROM hold") == 0
         await assets.allow(db, me.account_id, "asset-1_A", "the operator")
         makes, quotes = tries("asset://asset-1_A")
-        assert (await makes).row is not None
+        assert (await makes).seen is not None
         assert (await quotes).price is not None
         # the same key again is answered as before, whatever was revoked meanwhile
         await assets.revoke(db, me.account_id, "asset-1_A", "the operator")
@@ -290,8 +301,8 @@ def test_nothing_is_fetched_for_a_request_with_an_asset_of_somebody_else(databas
     async def verb(db: Database) -> None:
         me = await owner(db, mode=KeyMode.LIVE)
         images = [{"url": one, "role": "reference"} for one in ("asset://x", "https://192.0.2.1/never-asked.png")]
-        wish = asked(images=images, videos=[], audios=[]).wish
-        act = quote(wish, principal=live(me), folder=tmp_path, parts=parts_of(db, UPSTREAM))
+        wish = wished(images=images, videos=[], audios=[])
+        act = price_order(wish, principal=live(me), folder=tmp_path, parts=parts_of(db, UPSTREAM))
         assert [one.path for one in (await told(act)).problems] == ["images[0]"]
 
     with_database(database_url, verb)
@@ -303,18 +314,16 @@ def test_a_final_take_of_a_draft_with_an_asset_that_was_revoked_is_refused(datab
         await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, me)
         parts = parts_of(db, UPSTREAM)
-        made = await create(
-            asked(draft=True).wish, principal=live(me), once=once(me, "a"), folder=tmp_path, parts=parts
-        )
+        made = await create(wished(draft=True), principal=live(me), once=once(me, "a"), folder=tmp_path, parts=parts)
         await db.execute(
             """
             UPDATE generation SET state = 'completed', finished_at = now(), draft_until = now() + interval '1 hour'
             """
         )
         final = CreateGeneration(request=Request(), draft_id=made.generation_id)
-        assert (await quote(final, principal=live(me), folder=tmp_path, parts=parts)).price is not None
+        assert (await price_order(final, principal=live(me), folder=tmp_path, parts=parts)).price is not None
         await assets.revoke(db, me.account_id, "clip", "the operator")
-        error = await told(quote(final, principal=live(me), folder=tmp_path, parts=parts))
+        error = await told(price_order(final, principal=live(me), folder=tmp_path, parts=parts))
         assert (error.code, error.param) == ("not_found", "draft_id")
 
     with_database(database_url, verb)
@@ -326,7 +335,7 @@ def test_what_was_revoked_before_it_was_sent_is_not_sent(database_url: str, tmp_
         await credit(db, me.account_id, 100_000_000, reason="a test", author="test", announce=announce_news)
         await allow_all(db, me)
         made = await create(
-            asked().wish, principal=live(me), once=once(me, "a"), folder=tmp_path, parts=parts_of(db, UPSTREAM)
+            wished(), principal=live(me), once=once(me, "a"), folder=tmp_path, parts=parts_of(db, UPSTREAM)
         )
         run = engine(db, providers={"up": sandbox("up", 8)}, router=UPSTREAM)
         await dispatch("up", run)

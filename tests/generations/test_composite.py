@@ -8,7 +8,8 @@ from seedance_api.catalog.request import Facts
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.queries import inputs
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.queries.inserts import NewMedium
+from seedance_api.generations.write import Writer
 from seedance_api.references.queries import NewFile
 
 

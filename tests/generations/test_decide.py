@@ -8,8 +8,9 @@ import pytest
 from seedance_api.catalog.check import Accepted, check
 from seedance_api.catalog.request import Request
 from seedance_api.delivery.store import Stored, Unstored
-from seedance_api.generations import decide
-from seedance_api.generations.rows import Claimed, Opened
+from seedance_api.generations import decide, steps
+from seedance_api.generations.attempt_rows import Opened
+from seedance_api.generations.rows import Claimed
 from seedance_api.generations.states import FAILURES, AttemptState, State
 from seedance_api.providers.provider import (
     Busy,
@@ -57,73 +58,73 @@ def test_no_clear_answer_is_never_sent_again_nor_failed_before_the_deadline(answ
     step = decide.after_sending(generation(past=past), attempt(), answer)  # pyright: ignore[reportArgumentType]
     match answer:
         case Unclear():
-            assert isinstance(step, decide.StayUnknown)
+            assert isinstance(step, steps.StayUnknown)
         case Started():
-            assert isinstance(step, decide.Acknowledge)
+            assert isinstance(step, steps.Acknowledge)
         case NotSent() | Busy():
-            assert isinstance(step, decide.TryAgain)
+            assert isinstance(step, steps.TryAgain)
             assert step.attempt_state is AttemptState.REJECTED
         case _:
-            assert isinstance(step, decide.Fail)
+            assert isinstance(step, steps.Fail)
 
 
 @pytest.mark.parametrize("answer", STARTS)
 def test_only_what_was_surely_not_taken_goes_to_another_provider(answer: StartOutcome) -> None:
     step = decide.after_sending(generation(), attempt(), answer, "other")
-    assert isinstance(step, decide.Requeue) == isinstance(answer, NotSent | Busy)
+    assert isinstance(step, steps.Requeue) == isinstance(answer, NotSent | Busy)
 
 
 def test_what_a_list_did_not_show_is_tried_once_more_and_no_oftener() -> None:
     unsure = NotMade(certain=False)
-    assert isinstance(decide.after_looking(generation(), attempt(), unsure), decide.TryAgain)
-    assert isinstance(decide.after_looking(generation(), attempt(), unsure, "other"), decide.Requeue)
+    assert isinstance(decide.after_looking(generation(), attempt(), unsure), steps.TryAgain)
+    assert isinstance(decide.after_looking(generation(), attempt(), unsure, "other"), steps.Requeue)
     again = decide.after_looking(generation(), attempt(number=2), unsure, "other")
-    assert isinstance(again, decide.Fail)
+    assert isinstance(again, steps.Fail)
     assert (again.code, again.attempt_state) == ("provider_unclear", AttemptState.LOST)
-    assert isinstance(decide.after_looking(generation(), attempt(number=9), NotMade()), decide.TryAgain)
+    assert isinstance(decide.after_looking(generation(), attempt(number=9), NotMade()), steps.TryAgain)
 
 
 def test_an_unknown_attempt_is_planned_anew_only_when_it_is_certainly_not_there() -> None:
-    assert isinstance(decide.after_looking(generation(), attempt(), NotMade()), decide.TryAgain)
-    assert isinstance(decide.after_looking(generation(), attempt(), Unclear("x")), decide.StayUnknown)
-    assert isinstance(decide.after_looking(generation(), attempt(), Started({})), decide.Acknowledge)
+    assert isinstance(decide.after_looking(generation(), attempt(), NotMade()), steps.TryAgain)
+    assert isinstance(decide.after_looking(generation(), attempt(), Unclear("x")), steps.StayUnknown)
+    assert isinstance(decide.after_looking(generation(), attempt(), Started({})), steps.Acknowledge)
     late = decide.after_looking(generation(past=True), attempt(), Unclear("x"))
-    assert isinstance(late, decide.Fail)
+    assert isinstance(late, steps.Fail)
     assert (late.code, late.attempt_state) == ("provider_unclear", AttemptState.LOST)
 
 
 def test_nothing_is_sent_for_a_canceled_or_overdue_generation() -> None:
     assert decide.before_sending(generation(), attempt()) is None
-    assert isinstance(decide.before_sending(generation(canceled=True), attempt()), decide.Cancel)
-    assert isinstance(decide.before_sending(generation(past=True), attempt()), decide.Fail)
+    assert isinstance(decide.before_sending(generation(canceled=True), attempt()), steps.Cancel)
+    assert isinstance(decide.before_sending(generation(past=True), attempt()), steps.Fail)
 
 
 def test_a_deadline_ends_a_running_generation_whatever_the_provider_says() -> None:
     for stopped in (True, False):
-        assert isinstance(decide.after_stopping(generation(past=True), attempt(), stopped), decide.Fail)
-    assert isinstance(decide.after_stopping(generation(canceled=True), attempt(), True), decide.Cancel)
-    assert isinstance(decide.after_stopping(generation(canceled=True), attempt(), False), decide.LeaveRunning)
+        assert isinstance(decide.after_stopping(generation(past=True), attempt(), stopped), steps.Fail)
+    assert isinstance(decide.after_stopping(generation(canceled=True), attempt(), True), steps.Cancel)
+    assert isinstance(decide.after_stopping(generation(canceled=True), attempt(), False), steps.LeaveRunning)
 
 
 def test_checks() -> None:
-    assert isinstance(decide.after_check("att_1", Done(Output())), decide.Store)
+    assert isinstance(decide.after_check("att_1", Done(Output())), steps.Store)
     known = decide.after_check("att_1", Failed("output_moderated", "m"))
     strange = decide.after_check("att_1", Failed("who knows", "m"))
     lost = decide.after_check("att_1", Lost())
-    assert [step.code for step in (known, strange, lost) if isinstance(step, decide.Fail)] == [
+    assert [step.code for step in (known, strange, lost) if isinstance(step, steps.Fail)] == [
         "output_moderated", "provider_failed", "provider_lost"]  # fmt: skip
 
 
 def test_storing_is_tried_again_but_not_for_ever() -> None:
-    assert isinstance(decide.after_storing(generation(), Stored([], Output())), decide.Complete)
-    assert isinstance(decide.after_storing(generation(), Unstored("output_invalid", wrong=True)), decide.PutOff)
-    assert isinstance(decide.after_storing(generation(), Unstored("output_unavailable", gone=True)), decide.Fail)
-    assert isinstance(decide.after_storing(generation(wrong=10), Unstored("output_invalid", wrong=True)), decide.Fail)
+    assert isinstance(decide.after_storing(generation(), Stored([], Output())), steps.Complete)
+    assert isinstance(decide.after_storing(generation(), Unstored("output_invalid", wrong=True)), steps.PutOff)
+    assert isinstance(decide.after_storing(generation(), Unstored("output_unavailable", gone=True)), steps.Fail)
+    assert isinstance(decide.after_storing(generation(wrong=10), Unstored("output_invalid", wrong=True)), steps.Fail)
 
 
 def test_every_failure_has_a_code_that_is_explained() -> None:
-    steps = [decide.after_sending(generation(), attempt(), Refused("odd", "m")), decide.after_check("a", Lost())]
-    assert all(step.code in FAILURES for step in steps if isinstance(step, decide.Fail))
+    taken = [decide.after_sending(generation(), attempt(), Refused("odd", "m")), decide.after_check("a", Lost())]
+    assert all(step.code in FAILURES for step in taken if isinstance(step, steps.Fail))
 
 
 def test_waits_grow_and_stay_bounded() -> None:
@@ -139,37 +140,37 @@ def test_progress_leaves_room_for_storing() -> None:
 
 def test_an_operation_found_canceled_is_a_canceled_generation() -> None:
     step = decide.after_check("att_1", Failed("canceled", "m"))
-    assert step == decide.Cancel("att_1", AttemptState.FAILED)
+    assert step == steps.Cancel("att_1", AttemptState.FAILED)
 
 
 def test_a_finished_video_that_cannot_be_fetched_now_is_waited_for() -> None:
     for tries in (0, 50, 900):
         step = decide.after_storing(generation(tries=tries), Unstored("output_unavailable"))
-        assert isinstance(step, decide.PutOff)
+        assert isinstance(step, steps.PutOff)
     first_bad = decide.after_storing(generation(tries=900), Unstored("output_invalid", wrong=True))
-    assert isinstance(first_bad, decide.PutOff)  # outages before it do not count
+    assert isinstance(first_bad, steps.PutOff)  # outages before it do not count
     late = decide.after_storing(generation(past=True, tries=900), Unstored("output_unavailable"))
-    assert isinstance(late, decide.Fail)
+    assert isinstance(late, steps.Fail)
 
 
 def test_a_cancel_is_kept_when_another_provider_could_make_it() -> None:
     step = decide.after_sending(generation(canceled=True), attempt(), Busy("full"), "other")
-    assert step == decide.Cancel("att_1", AttemptState.REJECTED)
+    assert step == steps.Cancel("att_1", AttemptState.REJECTED)
 
 
 def test_what_was_not_sent_leaves_a_provider_that_was_taken_away() -> None:
     planned, sent = attempt(AttemptState.PLANNED), attempt(AttemptState.SENT)
-    assert isinstance(decide.without_provider(generation(), planned, "other"), decide.Requeue)
-    assert isinstance(decide.without_provider(generation(), sent, "other"), decide.PutOff)
-    assert isinstance(decide.without_provider(generation(), planned, None), decide.PutOff)
+    assert isinstance(decide.without_provider(generation(), planned, "other"), steps.Requeue)
+    assert isinstance(decide.without_provider(generation(), sent, "other"), steps.PutOff)
+    assert isinstance(decide.without_provider(generation(), planned, None), steps.PutOff)
     late = decide.without_provider(generation(past=True), sent, None)
-    assert isinstance(late, decide.Fail)
+    assert isinstance(late, steps.Fail)
     assert (late.attempt_id, late.attempt_state) == ("att_1", AttemptState.LOST)
-    assert isinstance(decide.without_provider(generation(past=True), None, None), decide.Fail)
+    assert isinstance(decide.without_provider(generation(past=True), None, None), steps.Fail)
 
 
 def test_data_that_may_not_go_there_any_more_goes_elsewhere_or_nowhere() -> None:
-    assert isinstance(decide.out_of_region(attempt(AttemptState.PLANNED), "other"), decide.Requeue)
+    assert isinstance(decide.out_of_region(attempt(AttemptState.PLANNED), "other"), steps.Requeue)
     step = decide.out_of_region(attempt(AttemptState.PLANNED), None)
-    assert isinstance(step, decide.Fail)
+    assert isinstance(step, steps.Fail)
     assert (step.code, step.attempt_state) == ("region_unavailable", AttemptState.REJECTED)

@@ -1,5 +1,7 @@
 """Drafts: as long as a final take is promised the upstream's copy stays, and not a moment longer; and once that is over
 a take is refused before any money is held."""
+# pyright: reportArgumentType=false
+# none of these orders brings a file, so that any folder will do
 
 import asyncio
 from pathlib import Path
@@ -23,10 +25,13 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.generations import cancel, drafts
 from seedance_api.generations.announce import announce_news
 from seedance_api.generations.clean_up import clean_up, expire, forget, remove_files
-from seedance_api.generations.create import CreateGeneration, Creating, create, quote
+from seedance_api.generations.commands import CreateGeneration, Creating
+from seedance_api.generations.create import create
+from seedance_api.generations.price import price_order
 from seedance_api.generations.purge import purge
 from seedance_api.generations.queries import moves, reads
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.queries.inserts import NewMedium
+from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Output
 from seedance_api.references.queries import NewFile
 from seedance_api.routing.router import Offer, Router
@@ -46,7 +51,7 @@ class Studio:
     async def draft(self, *media: NewMedium, files: tuple[NewFile, ...] = ()) -> str:
         """A completed draft."""
         wish = CreateGeneration(request=DRAFT)
-        order = (await quote(wish, principal=live(self.me), folder=self.folder, parts=self.parts)).accepted.order
+        order = (await price_order(wish, principal=live(self.me), folder=self.folder, parts=self.parts)).accepted.order
         made = new(self.me, livemode=True, provider="up", order=order, media=media, new_files=files)
         await Writer(self.db)(made)
         await self.db.execute("UPDATE generation SET state = 'storing', version = 1 WHERE id = $1", made.id)
@@ -76,7 +81,7 @@ class Studio:
         wish = CreateGeneration(request=Request(), draft_id=draft)
         for act in (
             self.final(draft, new_id("key")),
-            quote(wish, principal=live(self.me), folder=self.folder, parts=self.parts),
+            price_order(wish, principal=live(self.me), folder=self.folder, parts=self.parts),
         ):
             with pytest.raises(AppError) as error:
                 await act

@@ -9,7 +9,8 @@ import pytest
 
 from generations.kit import new, owner, with_database
 from generations.test_plans import plan
-from seedance_api.api.view import Video, video
+from seedance_api.api.video_view import Video
+from seedance_api.api.view import video
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.estimates import Estimates

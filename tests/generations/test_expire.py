@@ -4,6 +4,7 @@ import asyncio
 import tracemalloc
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import obstore
 import pytest
@@ -18,10 +19,11 @@ from seedance_api.delivery.store import Storage
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
 from seedance_api.generations.cancel import cancel
 from seedance_api.generations.clean_up import expire
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.engine import Engine
+from seedance_api.generations.queries.inserts import NewMedium
+from seedance_api.generations.write import Writer
 from seedance_api.references.queries import NewFile, insert_files
 
 
@@ -40,7 +42,7 @@ def parts(db: Database, folder: Path) -> Engine:
     )
 
 
-async def made(db: Database, me: Owner, file: NewFile, at_work: Engine, **changes: object) -> str:
+async def made(db: Database, me: Owner, file: NewFile, at_work: Engine, **changes: Any) -> str:
     """A queued generation with one inline file, which is in the store."""
     await obstore.put_async(at_work.storage.objects, file.object_key, b"x")
     media = (NewMedium(role=Role.REFERENCE, file_id=file.id),)

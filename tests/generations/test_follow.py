@@ -50,6 +50,12 @@ async def staged(db: Database) -> Stage:
     return Stage(db, me, (await Writer(db)(new(me))).generation_id)
 
 
+async def seen(following: AsyncGenerator[Seen | None, None]) -> Seen:
+    found = await anext(following)
+    assert found is not None
+    return found
+
+
 async def over(following: AsyncGenerator[Seen | None, None]) -> bool:
     """Whether there is no more to come."""
     return await anext(following, "over") == "over"
@@ -59,10 +65,10 @@ def test_each_change_is_seen_until_the_end(database_url: str) -> None:
     async def verb(db: Database) -> None:
         stage = await staged(db)
         async with aclosing(stage.follow()) as following:
-            states = [(await anext(following)).state]
+            states = [(await seen(following)).state]
             for change in ("state = 'submitting'", "state = 'canceled', finished_at = now()"):
                 await stage.move(change)
-                states.append((await anext(following)).state)
+                states.append((await seen(following)).state)
             assert states == [State.QUEUED, State.SUBMITTING, State.CANCELED]
             assert await over(following)
 

@@ -10,7 +10,8 @@ import pytest
 from generations.kit import engine, new, owner
 from money.bank import Bank
 from seedance_api.foundation.batch import Batches
-from seedance_api.foundation.db import API, CONTENDED, Database, open_connection
+from seedance_api.foundation.db import CONTENDED, Database
+from seedance_api.foundation.session import API, open_connection
 from seedance_api.generations import write
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.write import Writer

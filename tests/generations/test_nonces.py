@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from typing import Any
 
 import asyncpg
 import pytest
@@ -10,8 +11,8 @@ from generations.kit import new, owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import shipped
-from seedance_api.generations.queries import attempts
-from seedance_api.generations.rows import Opened
+from seedance_api.generations.attempt_rows import Opened
+from seedance_api.generations.queries import attempt_moves, attempts
 from seedance_api.generations.step_batches import Sending, StepBatches
 from seedance_api.generations.write import Writer
 from seedance_api.providers.ark.write import expires_after
@@ -26,13 +27,13 @@ async def planned(db: Database, count: int, provider: str = "up") -> list[str]:
     made = await asyncio.gather(*(write(new(me, key=str(number))) for number in range(count)))
     ids = [new_id("att") for _ in made]
     async with db.transaction() as connection:
-        await attempts.plan(connection, provider, ids, [one.generation_id for one in made])
+        await attempt_moves.plan(connection, provider, ids, [one.generation_id for one in made])
     return ids
 
 
 async def send(db: Database, ids: list[str], provider: str = "up") -> dict[str, int]:
     async with db.transaction() as connection:
-        return await attempts.to_sent(connection, provider, ids, [21_600.0] * len(ids))
+        return await attempt_moves.to_sent(connection, provider, ids, [21_600.0] * len(ids))
 
 
 async def opened(db: Database, attempt_id: str) -> Opened:
@@ -60,8 +61,8 @@ def test_a_nonce_is_not_given_again_while_its_attempt_is_unanswered(database_url
         first, lost, *later = await planned(db, 12)
         nonces = await send(db, [first, lost])
         async with db.transaction() as connection:
-            await attempts.to_unknown(connection, first, "reset")
-            await attempts.to_lost(connection, lost, "not made")
+            await attempt_moves.to_unknown(connection, first, "reset")
+            await attempt_moves.to_lost(connection, lost, "not made")
         for nonce in nonces.values():  # the turn comes round to it
             await db.execute("SELECT setval('attempt_nonce_turn', $1)", (nonce - 1) % NONCES)
             assert nonce not in (await send(db, [later.pop(), later.pop()])).values()
@@ -103,7 +104,7 @@ def test_when_all_are_taken_nothing_is_sent_until_one_is_answered(database_url: 
         assert await send(db, ids[2:]) == {}
         assert await db.fetchval("SELECT state FROM attempt WHERE id = $1", ids[2]) == "planned"
         async with db.transaction() as connection:
-            await attempts.to_acknowledged(connection, [first], [{"id": "cgt-1"}])
+            await attempt_moves.to_acknowledged(connection, [first], [{"id": "cgt-1"}])
         assert set(await send(db, ids[2:])) == {ids[2]}
 
     with_database(database_url, verb)
@@ -117,7 +118,7 @@ def test_a_rival_is_an_unanswered_attempt_whose_nonce_may_be_the_same(database_u
         await db.execute("UPDATE attempt SET nonce = NULL WHERE id = $1", other)  # an older version sent it
         assert await attempts.has_rival(db, await opened(db, mine))
         async with db.transaction() as connection:
-            await attempts.to_acknowledged(connection, [other], [{"id": "cgt-1"}])
+            await attempt_moves.to_acknowledged(connection, [other], [{"id": "cgt-1"}])
         assert not await attempts.has_rival(db, await opened(db, mine))
 
     with_database(database_url, verb)
@@ -130,7 +131,7 @@ def test_what_was_made_long_after_it_is_known_as_another_s(database_url: str) ->
         mine, other = await planned(db, 2)
         await send(db, [mine, other])
         async with db.transaction() as connection:
-            await attempts.to_acknowledged(connection, [other], [{"id": "cgt-1"}])
+            await attempt_moves.to_acknowledged(connection, [other], [{"id": "cgt-1"}])
         await db.execute("UPDATE attempt SET sent_at = sent_at - interval '5 hours' WHERE id = $1", mine)
         assert await attempts.other_operations(db, await opened(db, mine)) == {"cgt-1"}
 
@@ -191,7 +192,7 @@ def test_what_an_older_version_sent_is_known_by_the_number_that_it_was_sent_with
     with_database(url, verb)
 
 
-async def apply(db: Database, migrations: list[str]) -> None:
+async def apply(db: Database, migrations: list[Any]) -> None:
     for one in migrations:
         await db.execute(one)
 

@@ -15,7 +15,8 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.outbound import Outbound
-from seedance_api.generations.create import CreateGeneration, Creating, Quote
+from seedance_api.generations.commands import CreateGeneration, Creating
+from seedance_api.generations.price import PricedOrder
 from seedance_api.generations.quote import quote
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
@@ -37,10 +38,10 @@ def test_only_a_key_has_its_quote_repeated(database_url: str) -> None:
             grace_seconds=60,
             deadline_seconds=60,
         )
-        said: list[Quote] = []
+        said: list[PricedOrder] = []
 
-        def say(found: Quote) -> dict[str, Any]:
-            said.append(found)
+        def say(priced: PricedOrder) -> dict[str, Any]:
+            said.append(priced)
             return {"number": len(said)}
 
         async def ask(kind: Kind, fingerprint: bytes = b"a") -> tuple[int, bool]:

@@ -1,6 +1,7 @@
 """Reading: an owner sees what is his, in his mode, and what he has just made as if he had asked for it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from seedance_api.generations.read import Reader
 from seedance_api.generations.write import Created, Writer
 
 
-async def page(reader: Reader, account_id: str, **wanted: object) -> list[str]:
-    asked = {"after": None, "ascending": False, "limit": 10, "status": None, "model": None} | wanted
+async def page(reader: Reader, account_id: str, **wanted: Any) -> list[str]:
+    asked: dict[str, Any] = {"after": None, "ascending": False, "limit": 10, "status": None, "model": None} | wanted
     return [seen.id for seen in await reader.page(account_id, False, since=None, before=None, **asked)]
 
 

@@ -12,7 +12,7 @@ from seedance_api.delivery import queries
 from seedance_api.delivery.deliver import note_served
 from seedance_api.delivery.rows import Asset, Held
 from seedance_api.foundation.db import Database
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.repair import repair
 from seedance_api.generations.scrub import scrub
 from seedance_api.generations.write import Writer

@@ -10,7 +10,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
 from seedance_api.generations.drafts import delete_files
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.queries.inserts import NewMedium
+from seedance_api.generations.write import Writer
 from seedance_api.references.queries import NewFile
 
 

@@ -17,13 +17,14 @@ def test_first_video(service: Service, tmp_path: Path) -> None:
 
     with Seedance(api_key=service.key, base_url=service.url) as client:
         quote = client.videos.quote("A harbour at dawn", images=[picture], resolution="480p", duration=4)
+        assert quote.tokens is not None
         assert quote.tokens.expected == 40594
 
         video = client.videos.create("A harbour at dawn", images=[picture], resolution="480p", duration=4, seed=7)
         assert video.status == "queued"
         assert video.ai_generated
 
-        seen: list[int] = []
+        seen: list[float] = []
         video = client.videos.wait(video, timeout=60, on_change=lambda now: seen.append(now.progress))
         assert video.status == "completed"
         assert seen == sorted(seen)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from security.attack import rows
 from seedance import PaymentRequired, Seedance, VideoFailed
 from stage import Service, fresh_database, until
 
-CLIP = SHORT | {"ratio": "16:9"}
+CLIP: dict[str, Any] = SHORT | {"ratio": "16:9"}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,7 @@ def test_quote_charge_and_usage_agree_to_the_micro_dollar(live: Service, client:
     before = client.billing.balance()
     quote = client.videos.quote("A pond", **CLIP)
     assert quote.cost is not None
+    assert quote.cost.expected is not None
     assert quote.cost.expected == quote.cost.hold == quote.cost.most == Decimal("0.023814")
 
     video = client.videos.create("A pond", max_cost=quote.cost.most, **CLIP)
@@ -56,6 +58,7 @@ def test_quote_charge_and_usage_agree_to_the_micro_dollar(live: Service, client:
     assert video.cost.charged == quote.cost.expected
     assert video.cost.released == 0
     assert video.cost.usage is not None
+    assert quote.tokens is not None
     assert (video.cost.usage.tokens, video.cost.usage.resolution) == (quote.tokens.expected, "480p")
 
     after = client.billing.balance()
@@ -78,7 +81,7 @@ def test_a_failure_costs_nothing_and_says_what_to_do(client: Seedance) -> None:
     error = failed.value.video.error
     assert error is not None
     assert (error.payer, error.retry) == ("nobody", False)
-    assert "prompt" in error.advice
+    assert "prompt" in (error.advice or "")
     cost = failed.value.video.cost
     assert cost is not None
     assert (cost.charged, cost.released) == (0, cost.hold)

@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from seedance_api.foundation import claim, objects
+from seedance_api.foundation.put_object import put_bytes
 from stage import Service, finished, until
 
 
@@ -98,7 +99,7 @@ def test_many_objects_go_in_few_requests(bucket: Bucket, tmp_path: Path) -> None
     async def run() -> None:
         store = objects.open_store("s3://seedance/p", tmp_path / "nowhere")
         names = [f"files/{n}" for n in range(300)]
-        await asyncio.gather(*(objects.put_bytes(store, name, b"x") for name in names))
+        await asyncio.gather(*(put_bytes(store, name, b"x") for name in names))
         assert len(bucket.objects()) == 300
         await objects.delete(store, [*names, "files/gone", "files/gone too"])
         await objects.delete(store, names[:3])

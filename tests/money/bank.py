@@ -13,10 +13,12 @@ from seedance_api.billing.prices import use_of
 from seedance_api.billing.quote import Price
 from seedance_api.billing.rows import HoldState, Sale, Wallet
 from seedance_api.catalog.tokens import Tokens
-from seedance_api.doctor.invariants import INVARIANTS, check
+from seedance_api.doctor.check import check
+from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.write import NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Writer
 
 BOOK = """
 [USD]

@@ -8,12 +8,13 @@ import msgspec
 from generations.kit import Owner, new
 from seedance_api.billing.books import STANDARD, PriceBook
 from seedance_api.billing.decide import NewHold
-from seedance_api.billing.prices import Rate, every_rate, price_of, read_book, use_of
+from seedance_api.billing.prices import Rate, every_rate, price_of, use_of
 from seedance_api.billing.quote import Price
+from seedance_api.billing.read_book import read_book
 from seedance_api.billing.rows import Hold, HoldState, Sale
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation.db import Connection
-from seedance_api.generations.write import NewGeneration
+from seedance_api.generations.queries.inserts import NewGeneration
 from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.kinds import Kind
 

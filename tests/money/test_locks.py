@@ -1,7 +1,6 @@
 """Everything that moves money at the same time, in every order: nobody waits for ever, and nothing is lost."""
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from generations.kit import engine, with_database
 from money.bank import Bank
+from sample import Sample
 from seedance_api.billing import credit
 from seedance_api.billing.books import Books
 from seedance_api.billing.expire import expire_grants
@@ -21,18 +21,20 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Kind, forget_expired
 from seedance_api.generations.announce import announce_news
+from seedance_api.generations.queries.inserts import NewGeneration
 from seedance_api.generations.sweep import sweep
-from seedance_api.generations.write import NewGeneration, Writer
+from seedance_api.generations.write import Writer
 
 _ACCOUNTS = 6
-_ROUNDS = 12
 
 
 def test_creates_sweeps_settles_refunds_and_credits_do_not_deadlock(
-    database_url: str, tmp_path: Path, schedules: Callable[[int], None]
+    database_url: str, tmp_path: Path, schedules: Callable[[int], None], sample: Sample
 ) -> None:
+    rounds = sample.rounds(48, 6)
+
     async def verb(db: Database) -> None:
-        chance = random.Random(11)
+        chance = sample.chance
         banks = [await Bank.open(db, 1_000_000, f"{at}@example.org") for at in range(_ACCOUNTS)]
         for bank in banks:
             await set_limits(db, bank.me.account_id, None, {Period.DAY: 10**9, Period.TOTAL: 10**9})
@@ -40,7 +42,7 @@ def test_creates_sweeps_settles_refunds_and_credits_do_not_deadlock(
         writers = [Writer(pool) for pool in pools]
         parts = engine(pools[0])
         settled: list[tuple[Bank, NewGeneration]] = []
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             overdue = [await bank.create(quoted=500, most=900) for bank in chance.choices(banks, k=12)]
             to_settle = [(bank, await bank.create(quoted=500, most=900)) for bank in chance.choices(banks, k=12)]
             await db.execute(
@@ -86,7 +88,7 @@ def test_creates_sweeps_settles_refunds_and_credits_do_not_deadlock(
             await pool.close()
 
     with_database(database_url, verb)
-    schedules(_ROUNDS)
+    schedules(rounds)
 
 
 async def _expired(db: Database) -> None:

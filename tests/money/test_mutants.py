@@ -73,6 +73,7 @@ MUTANTS = {
 }
 
 
+@pytest.mark.sampled(by=lambda name: MUTANTS[name].test)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_without_the_guard_the_test_fails(postgres: str, tmp_path: Path, name: str) -> None:
     mutant = MUTANTS[name]

@@ -14,7 +14,7 @@ from seedance_api.billing.settle import ResolvedError, release, settle
 from seedance_api.catalog.order import Order
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.generations import decide
+from seedance_api.generations import steps
 from seedance_api.generations.cancel import cancel
 from seedance_api.generations.record import record
 from seedance_api.generations.states import FAILURES
@@ -59,7 +59,7 @@ def test_completion_failure_cancel_and_expiry_race_for_one_generation(
     async def verb(db: Database) -> None:
         bank = await Bank.open(db, 1000)
         books = Books(db)
-        fail = decide.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
+        fail = steps.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
         chance = random.Random(5)
         for _ in range(_ROUNDS):
             new = await bank.create(quoted=1000, most=1000)

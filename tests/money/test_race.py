@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,8 @@ from seedance_api.billing.limits import set_limits, spending
 from seedance_api.billing.rows import Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.generations.write import Created, NewGeneration, Writer
+from seedance_api.generations.queries.inserts import NewGeneration
+from seedance_api.generations.write import Created, Writer
 from stage import Service, finished
 
 _PRICE = 1000
@@ -137,6 +139,7 @@ def test_credits_and_creates_at_the_same_time_lose_nothing(database_url: str, sc
         bank = await Bank.open(db, 5 * _PRICE)
         news = [await bank.compose(quoted=_PRICE, most=_PRICE) for _ in range(200)]
         found, *_ = await asyncio.gather(everybody(database_url, news), *(bank.credit(_PRICE) for _ in range(20)))
+        assert found is not None
         made = codes(found)["made"]
         wallet = await bank.wallet()
         assert 5 <= made <= 25
@@ -178,7 +181,7 @@ def test_over_http_and_four_processes_the_same(
 
 
 async def _at_once(
-    service: Service, key: str, body: dict[str, object], count: int, *, keys: int = 0
+    service: Service, key: str, body: dict[str, Any], count: int, *, keys: int = 0
 ) -> list[httpx.Response]:
     headers = {"Authorization": f"Bearer {key}"}
     async with AsyncExitStack() as stack:

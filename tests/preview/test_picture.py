@@ -76,7 +76,7 @@ def test_a_picture_leaves_its_first_frame_smoothly(tmp_path):
 
 
 def test_a_fixed_camera_leaves_everything_in_place(tmp_path):
-    stripes = Image.fromarray(np.tile(np.repeat(np.uint8([30, 225]), 20), (480, 21))[:, :840]).convert("RGB")
+    stripes = Image.fromarray(np.tile(np.repeat(np.array([30, 225], np.uint8), 20), (480, 21))[:, :840]).convert("RGB")
 
     def moved(**changes):
         inputs = [image(Role.FIRST_FRAME)]
@@ -119,7 +119,7 @@ def test_a_reference_clip_plays_on_its_card(tmp_path):
 def test_an_edit_restyles_the_clip(tmp_path):
     source = clip(tmp_path, landscape(), frames=25, prompt="日")
     take = render(tmp_path, [source], inputs=[video()], task_type=TaskType.EDIT, prompt="日")
-    with av.open(source) as container:
+    with av.open(source, "r") as container:
         before = [f.to_ndarray(format="rgb24").astype(np.float32) for f in container.decode(video=0)]
     for index in (0, 24):
         [after] = take.frames(index)
@@ -130,7 +130,7 @@ def test_an_edit_restyles_the_clip(tmp_path):
 
 def test_an_extension_starts_from_the_last_frame(tmp_path):
     source = clip(tmp_path, landscape(), frames=25, prompt="日")
-    with av.open(source) as container:
+    with av.open(source, "r") as container:
         end = [f.to_ndarray(format="rgb24").astype(np.float32) for f in container.decode(video=0)][-1]
     [first] = render(tmp_path, [source], inputs=[video()], task_type=TaskType.EXTEND, prompt="日").frames(0)
     assert differ(upper(first), upper(end)) < 2.5
@@ -165,7 +165,7 @@ def test_the_last_frame_file_is_the_last_frame_without_the_watermark(tmp_path, w
 
 
 def _last(take):
-    with av.open(take.path) as container:
+    with av.open(str(take.path), "r") as container:
         return list(container.decode(video=0))[-1]
 
 

@@ -15,7 +15,9 @@ def test_the_file_is_what_was_ordered(tmp_path, size):
     take = render(tmp_path, width=size[0], height=size[1], frames=29, generate_audio=True)
     with av.open(take.path) as container:
         [picture], [sound] = container.streams.video, container.streams.audio
-        frames = [(f.width, f.height, f.format.name, f.pts * f.time_base) for f in container.decode(picture)]
+        frames = [
+            (f.width, f.height, f.format.name, (f.pts or 0) * (f.time_base or 0)) for f in container.decode(picture)
+        ]
         assert (picture.codec_context.name, picture.codec_context.profile) == ("h264", "High")
         assert picture.average_rate == 24
         assert (sound.codec_context.name, sound.channels, sound.rate) == ("aac", 1, 48000)

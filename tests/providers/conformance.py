@@ -32,6 +32,7 @@ from seedance_api.providers.provider import (
     Unclear,
     Unfetched,
     Unseen,
+    is_sandbox,
 )
 
 PATIENCE_SECONDS = 60.0
@@ -115,6 +116,7 @@ async def it_says_what_it_is(stand: Stand) -> None:
     assert all(capacity.concurrency >= 1 for capacity in capabilities.models.values())
     assert capabilities.checks >= 1
     assert capabilities.check_seconds > 0
+    assert capabilities.sandbox == is_sandbox(stand.provider.name)
 
 
 @promise

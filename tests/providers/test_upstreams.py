@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedance_api.catalog.order import Mode
-from seedance_api.providers.upstreams import Upstream, Upstreams, read_upstreams
+from seedance_api.providers.upstream import Upstream
+from seedance_api.providers.upstreams import Upstreams, read_upstreams
 
 TODAY = date(2026, 11, 24)
 FACTS = """
@@ -38,8 +39,8 @@ allow_networks = ["10.0.0.0/8"]
 
 [upstreams.cn.models."seedance-2.0-mini"]
 id = "ep-20261001000000-abcde"
-at_once = 3
-a_minute = 180
+concurrency = 3
+per_minute = 180
 ends_at = 2026-12-10
 
 [[upstreams.cn.models."seedance-2.0-mini".cost]]
@@ -88,7 +89,7 @@ def test_a_plain_one_has_the_defaults():
         "seedance-2.5": ("dreamina-seedance-2-5-260628",),
     }
     served = one.models["seedance-2.5"]
-    assert (served.at_once, served.a_minute, served.costs) == (10, 600, ())
+    assert (served.concurrency, served.per_minute, served.costs) == (10, 600, ())
 
 
 def test_a_full_one_and_the_order_of_preference():
@@ -97,7 +98,7 @@ def test_a_full_one_and_the_order_of_preference():
     assert (cn.media, cn.callbacks, cn.list_a_second) == ("data", False, 0.5)
     assert cn.result_hosts == ("volces.com", ".tos-cn-beijing.volces.com")
     mini = cn.models["seedance-2.0-mini"]
-    assert (mini.ids, mini.at_once, mini.a_minute) == (("ep-20261001000000-abcde",), 3, 180)
+    assert (mini.ids, mini.concurrency, mini.per_minute) == (("ep-20261001000000-abcde",), 3, 180)
     assert mini.ends_at == datetime(2026, 12, 10, tzinfo=UTC)
     use = {"audio": True, "service_tier": "default"}
     first, second = mini.costs
@@ -210,9 +211,9 @@ def test_a_fault_has_its_place(old, new, says):
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("at_once = 0", "at_once: must be a whole number from 1 to 100000"),
-        ("at_once = 2.5", "at_once: must be a whole number"),
-        ("at_once = true", "at_once: must be a whole number"),
+        ("concurrency = 0", "concurrency: must be a whole number from 1 to 100000"),
+        ("concurrency = 2.5", "concurrency: must be a whole number"),
+        ("concurrency = true", "concurrency: must be a whole number"),
         ("ends_at = 'soon'", "ends_at: must be a date such as 2027-01-31"),
         ("ends_at = 2027-01-31T00:00:00", "ends_at: must be a date"),
         ("id = '../x'", "id: must be text like"),
@@ -234,13 +235,28 @@ def test_a_fault_of_a_model_has_its_place(key, says):
     assert [line for line in faults(text) if line.startswith(place + says)]
 
 
+def test_the_old_names_of_keys_are_taken_with_a_warning_and_never_beside_the_new_ones():
+    old = FULL.replace("concurrency = 3", "at_once = 3").replace("per_minute = 180", "a_minute = 180")
+    found = read(old)
+    assert found.upstreams == read(FULL).upstreams
+    place = 'upstreams.cn.models."seedance-2.0-mini"'
+    assert [line.split(";")[0] for line in found.warnings[:2]] == [
+        f"{place}.at_once: is named `concurrency` now",
+        f"{place}.a_minute: is named `per_minute` now",
+    ]
+    (both,) = faults(FULL.replace("concurrency = 3", "concurrency = 3\nat_once = 3"))
+    assert both.startswith(f"{place}.at_once: is the old name of `concurrency`")
+    (wrong,) = faults(old.replace("at_once = 3", "at_once = 0"))
+    assert wrong.startswith(f"{place}.concurrency: must be")
+
+
 def test_all_faults_of_all_upstreams_are_told_at_once():
-    text = FULL.replace('media = "data"', 'media = "x"').replace("at_once = 3", "at_once = -3")
+    text = FULL.replace('media = "data"', 'media = "x"').replace("concurrency = 3", "concurrency = -3")
     text = text.replace('cloud = "byteplus"', 'cloud = "x"')
     told = faults(text)
     assert [line.split(":")[0] for line in told] == [
         "upstreams.cn.media",
-        'upstreams.cn.models."seedance-2.0-mini".at_once',
+        'upstreams.cn.models."seedance-2.0-mini".concurrency',
         "upstreams.local.cloud",
     ]
 

@@ -10,15 +10,17 @@ from fakes.ark.run import FakeArk
 from generations.kit import engine, sandbox, with_database
 from money.bank import Bank
 from providers.ark.kit import provider
-from seedance_api.doctor.invariants import INVARIANTS, check
+from seedance_api.doctor.check import check
+from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation.db import Database
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.states import AttemptState
 from seedance_api.providers.provider import Check, Done, Failed, Known, Output, Pending
 from seedance_api.reconciliation import discrepancies
+from seedance_api.reconciliation.compare import compare
 from seedance_api.reconciliation.discrepancies import Lost as LostAttempt
 from seedance_api.reconciliation.discrepancies import Ours
-from seedance_api.reconciliation.reconcile import Reconciled, compare, reconcile, turned_up
+from seedance_api.reconciliation.reconcile import Reconciled, reconcile, turned_up
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=1)

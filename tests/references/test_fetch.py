@@ -11,7 +11,8 @@ import pytest
 
 from references.look import look_at
 from seedance_api.catalog.order import Kind
-from seedance_api.foundation.outbound import UNREACHABLE, Outbound
+from seedance_api.foundation.address import UNREACHABLE
+from seedance_api.foundation.outbound import Outbound
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged
 

@@ -4,6 +4,7 @@ import io
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -76,7 +77,7 @@ def mutants(draw: st.DrawFn, seed: bytes) -> bytes:
 def test_a_mutant_is_refused_or_comes_out_clean(seed: bytes) -> None:
     before = psutil.Process().memory_info().rss
 
-    @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list[Any](HealthCheck))
     @given(st.lists(mutants(seed), min_size=AT_ONCE, max_size=AT_ONCE))
     def check(given: list[bytes]) -> None:
         folder = Path(tempfile.mkdtemp())

@@ -124,7 +124,7 @@ def test_heic_comes_back_as_jpeg(look: Look) -> None:
     ],
 )
 def test_an_odd_mode_becomes_rgb(look: Look, mode: str, form: str) -> None:
-    image = picture("L").point(lambda v: 255 if v > 99 else 0)
+    image = picture("L").point([0] * 100 + [255] * 156)
     if mode == "I;16":
         image = Image.new("I;16", SIZE, 0)
         image.paste(Image.new("I;16", SIZE, 0x8000), (SIZE[0] // 2, 0))

@@ -1,17 +1,21 @@
 """Videos and sounds, made with FFmpeg here and looked into by the real child."""
 
 import wave
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
+from av.container import OutputContainer
 
 from references.look import Look, bad, look_at
 from seedance_api.catalog.order import Kind
 from seedance_api.references.inspect import BadMedia, Inspected, Staged
 
 RATE = 44_100
+Make = Callable[[Path, float], Path]
 
 
 def clip(
@@ -27,7 +31,7 @@ def clip(
 ) -> Path:
     options = {"movflags": "faststart"} if faststart else {}
     with av.open(str(path), "w", format=form, options=options) as out:
-        video = out.add_stream(codec, rate=fps)
+        video: Any = out.add_stream(codec, rate=fps)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.options = {
             "preset": "ultrafast",
@@ -36,7 +40,7 @@ def clip(
             "cpu-used": "8",
             "x265-params": "log-level=none",
         }
-        audio = out.add_stream(sound, rate=RATE) if sound else None
+        audio: Any = out.add_stream(sound, rate=RATE) if sound else None
         for n in range(frames):
             frame = av.VideoFrame(*size, "yuv420p")
             for at, plane in enumerate(frame.planes):
@@ -48,7 +52,7 @@ def clip(
     return path
 
 
-def tone(out: av.container.OutputContainer, stream: av.AudioStream, seconds: Fraction | float) -> None:
+def tone(out: OutputContainer, stream: av.AudioStream, seconds: Fraction | float) -> None:
     block, sent = 1152, 0
     while sent < seconds * RATE:
         frame = av.AudioFrame("s16", "mono", min(block, round(seconds * RATE) - sent) or 1)
@@ -185,14 +189,12 @@ def test_wav_and_mp3(look: Look, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [wav, mp3])
 @pytest.mark.parametrize("seconds", [1, 31])
-def test_a_sound_has_2_to_30_seconds(look: Look, tmp_path: Path, make: object, seconds: int) -> None:
-    assert callable(make)
+def test_a_sound_has_2_to_30_seconds(look: Look, tmp_path: Path, make: Make, seconds: int) -> None:
     bad(look(make(tmp_path / "a", seconds)), "media_length")
 
 
 @pytest.mark.parametrize("make", [wav, mp3])
-def test_a_truncated_sound_is_refused(look: Look, tmp_path: Path, make: object) -> None:
-    assert callable(make)
+def test_a_truncated_sound_is_refused(look: Look, tmp_path: Path, make: Make) -> None:
     path = make(tmp_path / "a", 20)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])

@@ -1,10 +1,10 @@
 """One object for equal content of one account and mode, and no row without its object however deletes and puts meet."""
 
 import asyncio
+import base64
 import hashlib
 import itertools
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,24 +14,37 @@ import pytest
 from obstore.store import MemoryStore, ObjectStore
 
 from generations.kit import NO_MARKING, Owner, claimed, engine, new, owner, with_database
+from sample import Sample
+from security.attack import picture
 from seedance_api.accounts.authenticate import Principal
+from seedance_api.billing.books import Books
 from seedance_api.catalog.order import Kind, Role
-from seedance_api.catalog.request import Facts
+from seedance_api.catalog.request import Facts, Media, Request
 from seedance_api.delivery.store import Storage
 from seedance_api.doctor.examine import examine
-from seedance_api.foundation import claim
+from seedance_api.foundation import claim, objects
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.idempotency import Once
+from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.outbound import Outbound
-from seedance_api.generations.advance import Engine
+from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.clean_up import expire, remove_files
+from seedance_api.generations.commands import CreateGeneration, Creating
+from seedance_api.generations.create import create
 from seedance_api.generations.drafts import delete_files
+from seedance_api.generations.engine import Engine
+from seedance_api.generations.queries.inserts import NewMedium
 from seedance_api.generations.scrub import scrub
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.write import Writer
 from seedance_api.reconciliation.collect_orphans import Limits, collect_orphans
-from seedance_api.references.admit import Admitted, References
-from seedance_api.references.inspect import Inspected
+from seedance_api.references.admit import References
+from seedance_api.references.inspect import Inspected, Staged
 from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files, insert_files
+from seedance_api.references.source import Source
+from seedance_api.references.upload import Uploads
+from seedance_api.routing.router import Router
 
 
 class Bench:
@@ -44,38 +57,46 @@ class Bench:
         storage = Storage(store=self.store, scratch=folder, confine=Confine(slots=1), marking=NO_MARKING)
         self.engine: Engine = engine(db, storage=storage)
 
-    def content(self, text: str, kind: Kind = Kind.IMAGE) -> Admitted:
+    def content(self, text: str, kind: Kind = Kind.IMAGE) -> Inspected:
         path = self._folder / f"{kind}-{text}"
         path.write_text(text)
         facts = Facts(media_type="image/png", bytes=len(text))
-        return Admitted(Inspected(kind=kind, path=path, sha256=hashlib.sha256(text.encode()).hexdigest(), facts=facts))
+        return Inspected(kind=kind, path=path, sha256=hashlib.sha256(text.encode()).hexdigest(), facts=facts)
 
-    async def upload(self, me: Owner, *contents: Admitted, livemode: bool = False, keep_seconds: int = 60) -> list[str]:
+    async def upload(
+        self, me: Owner, *contents: Inspected, livemode: bool = False, keep_seconds: int = 60
+    ) -> list[str]:
         """As `POST /v1/files` does."""
+        inspected = {str(n): one for n, one in enumerate(contents)}
+        files = await self.references.put(inspected, principal(me, livemode), inline=False, keep_seconds=keep_seconds)
+        try:
+            await self.insert(files)
+        except ObjectGoneError:
+            files = await self.references.unshare(files, inspected)
+            await self.insert(files)
+        await self.references.repair(files.values())
+        return [file.id for file in files.values()]
 
-        async def write(files: dict[str, NewFile]) -> list[str]:
-            async with self.db.transaction() as connection:
-                shared = {file.shares for file in files.values() if file.shares}
-                if shared - await hold_files(connection, shared):
-                    raise ObjectGoneError
-                await insert_files(connection, list(files.values()))
-            return [file.id for file in files.values()]
+    async def insert(self, files: dict[str, NewFile]) -> None:
+        async with self.db.transaction() as connection:
+            shared = {file.shares for file in files.values() if file.shares}
+            if shared - await hold_files(connection, shared):
+                raise ObjectGoneError
+            await insert_files(connection, list(files.values()))
 
-        admitted = {str(n): one for n, one in enumerate(contents)}
-        return await self.references.keep(
-            admitted, principal(me, livemode), write, inline=False, keep_seconds=keep_seconds
-        )
-
-    async def create(self, me: Owner, *contents: Admitted, key: str) -> str:
+    async def create(self, me: Owner, *contents: Inspected, key: str) -> str:
         """As `POST /v1/videos` does with inline media; the generation is canceled at once."""
-
-        async def write(files: dict[str, NewFile]) -> str:
-            media = tuple(NewMedium(role=Role.REFERENCE, file_id=file.id) for file in files.values())
-            made = await self.writer(new(me, key=key, new_files=tuple(files.values()), media=media))
-            return made.generation_id
-
-        admitted = {str(n): one for n, one in enumerate(contents)}
-        made = await self.references.keep(admitted, principal(me), write, inline=True, keep_seconds=60)
+        inspected = {str(n): one for n, one in enumerate(contents)}
+        files = await self.references.put(inspected, principal(me), inline=True, keep_seconds=60)
+        media = tuple(NewMedium(role=Role.REFERENCE, file_id=file.id) for file in files.values())
+        wanted = new(me, key=key, new_files=tuple(files.values()), media=media)
+        try:
+            created = await self.writer(wanted)
+        except ObjectGoneError:
+            files = await self.references.unshare(files, inspected)
+            created = await self.writer(msgspec.structs.replace(wanted, new_files=tuple(files.values())))
+        await self.references.repair(files.values())
+        made = created.generation_id
         await self.db.execute("UPDATE generation SET state = 'canceled', finished_at = now() WHERE id = $1", made)
         return made
 
@@ -154,24 +175,72 @@ def test_what_was_to_be_shared_and_is_gone_is_put_anew(database_url: str, tmp_pa
     async def verb(db: Database) -> None:
         bench, me = Bench(db, tmp_path), await owner(db)
         await bench.upload(me, bench.content("cat"))
-        tries: list[dict[str, NewFile]] = []
-
-        async def write(files: dict[str, NewFile]) -> None:
-            tries.append(files)
-            if len(tries) == 1:  # between the look and the insert all others are deleted
-                found = await db.fetch("SELECT id FROM file")
-                await remove_files([record["id"] for record in found], bench.engine)
-            async with db.transaction() as connection:
-                shared = {file.shares for file in files.values() if file.shares}
-                if shared - await hold_files(connection, shared):
-                    raise ObjectGoneError
-                await insert_files(connection, list(files.values()))
-
         both = {"cat": bench.content("cat"), "dog": bench.content("dog")}
-        await bench.references.keep(both, principal(me), write, inline=False, keep_seconds=60)
-        assert [bool(files["cat"].shares) for files in tries] == [True, False]
+        files = await bench.references.put(both, principal(me), inline=False, keep_seconds=60)
+        assert files["cat"].shares
+        found = await db.fetch("SELECT id FROM file")
+        await remove_files([record["id"] for record in found], bench.engine)
+        with pytest.raises(ObjectGoneError):
+            await bench.insert(files)
+        files = await bench.references.unshare(files, both)
+        assert files["cat"].shares is None
+        await bench.insert(files)
         assert set(await bench.named()) == await bench.objects()
         assert len(await bench.objects()) == 2
+
+    with_database(database_url, verb)
+
+
+class Overtaken(References):
+    """The file whose object a new one is to share is deleted before the new row is written."""
+
+    async def put(
+        self, inspected: Mapping[str, Inspected], principal: Principal, *, inline: bool, keep_seconds: int
+    ) -> dict[str, NewFile]:
+        files = await super().put(inspected, principal, inline=inline, keep_seconds=keep_seconds)
+        async with self._db.transaction() as connection:
+            removed = await delete_files(connection, [file.shares for file in files.values() if file.shares])
+        await objects.delete(self._store, removed.object_keys)
+        return files
+
+
+def test_an_upload_and_a_create_whose_shared_object_goes_meanwhile_have_their_own(
+    database_url: str, tmp_path: Path
+) -> None:
+    async def verb(db: Database) -> None:
+        bench, me = Bench(db, tmp_path), await owner(db)
+        outbound = Outbound()
+        references = Overtaken(db=db, store=bench.store, confine=Confine(slots=1), outbound=outbound)
+        upload = Uploads(db=db, references=references, keep_seconds=60)
+        scratch = Scratch(tmp_path / "scratch")
+        intake = Intake(scratch, Disk([scratch.path], reserve_percent=0), max_uploads=8, max_bytes=1 << 30)
+        parts = Creating(
+            db=db, writer=bench.writer, books=Books(db), references=references, router=Router(), retention_seconds=3600,
+            grace_seconds=3600, deadline_seconds=600,
+        )  # fmt: skip
+
+        async def uploading() -> None:
+            async with intake.folder(me.account_id) as folder:
+                path = await folder.make() / "given"
+                path.write_bytes(picture())
+                staged = Staged(path=path, bytes=path.stat().st_size)
+                await upload(staged, principal=principal(me), once=None, folder=folder)
+
+        async def creating() -> None:
+            image = "data:image/png;base64," + base64.b64encode(picture()).decode()
+            media = Media(kind=Kind.IMAGE, role="first_frame", path="images[0]")
+            wish = CreateGeneration(
+                request=Request(prompt="x", resolution="480p", duration=4, images=[media]),
+                sources=(Source(path="images[0]", kind=Kind.IMAGE, url=image),),
+            )
+            once = Once(account_id=me.account_id, route="test POST /v1/videos", key="k", fingerprint=b"x")
+            async with intake.folder(me.account_id) as folder:
+                await create(wish, principal=principal(me), once=once, folder=folder, parts=parts)
+
+        for act in (uploading, uploading, creating):
+            await act()
+            assert len(await bench.named()) == 1
+            assert await bench.objects() == set(await bench.named())
 
     with_database(database_url, verb)
 
@@ -207,10 +276,10 @@ def test_what_was_lost_is_written_anew_by_the_next_upload_of_the_same(
 
 
 def test_deletes_and_expiry_against_creates_and_uploads(
-    database_url: str, tmp_path: Path, schedules: Callable[[int], None]
+    database_url: str, tmp_path: Path, schedules: Callable[[int], None], sample: Sample
 ) -> None:
     """Many at once over three contents. After every round each row has its object, and in the end each object a row."""
-    rounds, chance = 120, random.Random(7)
+    rounds, chance = sample.rounds(600, 30), sample.chance
 
     async def verb(db: Database) -> None:
         bench, me = Bench(db, tmp_path), await owner(db)

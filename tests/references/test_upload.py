@@ -19,7 +19,8 @@ from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.generations.drafts import delete_file
-from seedance_api.generations.write import NewMedium, Writer
+from seedance_api.generations.queries.inserts import NewMedium
+from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.references.inspect import Staged
 from seedance_api.references.upload import Uploaded, Uploads, find_file

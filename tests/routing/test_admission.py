@@ -10,13 +10,14 @@ from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.write import Writer
 from seedance_api.providers.provider import Busy, Capacity, Started
 from seedance_api.routing import circuit_breaker, durations
-from seedance_api.routing.admission import admit, admit_many, learn
+from seedance_api.routing.admission import admit_many, learn
 from seedance_api.routing.router import Offer, Router
 
 
 async def ask(db: Database, model: str = "m", capacity: Capacity | None = None) -> float:
     async with db.transaction() as connection:
-        return await admit(connection, "ark", model, capacity)
+        (admission,) = await admit_many(connection, "ark", model, capacity, 1)
+        return admission.wait_seconds
 
 
 def test_no_minute_has_more_starts_than_it_may(database_url: str) -> None:
@@ -167,8 +168,7 @@ def test_durations_are_learnt(database_url: str) -> None:
                     "UPDATE attempt SET sent_at = now() - $1 * interval '1 second'", float(100 + at * 37 % 100)
                 )
                 await durations.learn_durations(connection, [("att_1", made.order)])
-        pace = await durations.pace_of(db, "one", made.order)
-        assert pace is not None
+        (pace,) = (await durations.paces_of(db, "one")).values()
         assert 100 < pace.p10 < 130, pace
         assert 130 < pace.p50 < 170, pace
         assert 170 < pace.p90 < 205, pace

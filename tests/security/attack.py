@@ -9,6 +9,7 @@ import time
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -71,7 +72,7 @@ def parsed(answer: bytes) -> httpx.Response:
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *rest = head.decode("latin-1").split("\r\n")
     assert first.startswith("HTTP/1.1 "), answer[:200]
-    headers = [tuple(line.split(": ", 1)) for line in rest]
+    headers = [(name, value) for name, _, value in (line.partition(": ") for line in rest)]
     return httpx.Response(int(first.split()[1]), headers=headers, content=body)
 
 
@@ -88,17 +89,17 @@ def rows(url: str, sql: str, *values: object) -> list[asyncpg.Record]:
     return asyncio.run(fetch())
 
 
-def kept(service: Service) -> dict[str, object]:
+def kept(service: Service) -> dict[str, Any]:
     """How many rows and which stored inputs and unfinished uploads there are."""
     counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in TABLES)
-    found: dict[str, object] = dict(rows(service.database_url, f"SELECT {counts}")[0])
+    found: dict[str, Any] = dict(rows(service.database_url, f"SELECT {counts}")[0])
     data = service.folder / "data"
     found["objects"] = sorted(path.name for path in (data / "objects" / "files").glob("*"))
     found["scratch"] = sorted(path.name for path in (data / "scratch").glob("*/tmp*"))
     return found
 
 
-def settled(service: Service, seconds: float = 20) -> dict[str, object]:
+def settled(service: Service, seconds: float = 20) -> dict[str, Any]:
     """The same once the videos of earlier tests have ended; one that takes longer adds nothing by itself."""
     sql = "SELECT count(*) AS n FROM generation WHERE state NOT IN ('completed', 'failed', 'canceled')"
     end = time.monotonic() + seconds
@@ -107,9 +108,9 @@ def settled(service: Service, seconds: float = 20) -> dict[str, object]:
     return kept(service)
 
 
-def grown(before: dict[str, object], now: dict[str, object]) -> dict[str, object]:
+def grown(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """What there is more of; what an earlier test left may go meanwhile."""
-    more = {name: value - before[name] for name, value in now.items() if isinstance(value, int)}
+    more: dict[str, Any] = {name: value - before[name] for name, value in now.items() if isinstance(value, int)}
     more |= {name: set(value) - set(before[name]) for name, value in now.items() if isinstance(value, list)}
     return {name: value for name, value in more.items() if value and (isinstance(value, set) or value > 0)}
 

@@ -233,6 +233,6 @@ def test_a_form_that_says_it_is_json_and_json_that_says_it_is_a_form_are_refused
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 256, "ä", "a\tb"], ids=repr)
 def test_a_bad_idempotency_key_is_refused(client: httpx.Client, key: str) -> None:
-    headers = {"Idempotency-Key": key.encode("latin-1")}
+    headers = [(b"Idempotency-Key", key.encode("latin-1"))]
     error = refused(client.post("/v1/videos", json={"prompt": "x"}, headers=headers), 400)
     assert paths(error) == {"Idempotency-Key"}

@@ -120,7 +120,9 @@ def test_ids_of_others_are_as_if_they_were_not_there(
     count = 0
     for path, item in document.items():
         place = next((name for name in real if name in path), None)
-        for method in (m for m in item if m != "parameters" and place):
+        if place is None:
+            continue
+        for method in (m for m in item if m != "parameters"):
             for key in (other_key, live_key):
                 asked = [
                     ask(service, method.upper(), path.replace(place, ids[place]), key=key) for ids in (real, invented)

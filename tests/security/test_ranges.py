@@ -33,7 +33,7 @@ WRONG = [
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: ascii(value[:25]))
 def test_a_malformed_range_is_refused(service: Service, video: dict, value: str) -> None:
     with service.client() as client:
-        response = client.get(f"/v1/videos/{video['id']}/content", headers={"Range": value.encode("latin-1")})
+        response = client.get(f"/v1/videos/{video['id']}/content", headers=[(b"Range", value.encode("latin-1"))])
     refused(response, 416, code="range_not_satisfiable")
     assert response.headers["content-range"].startswith("bytes */")
 

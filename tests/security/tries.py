@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -60,7 +61,7 @@ def attempts(given: dict[str, str]) -> dict[str, Callable[[], object]]:
 MAY = ("read its input", "write its output")
 
 
-def _connect(family: int, address: object) -> None:
+def _connect(family: int, address: Any) -> None:
     with socket.socket(family) as one:
         one.connect(address)
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from seedance_api.settings import TABLE, read
+from seedance_api.cli.run import configured
+from seedance_api.settings import FORMER_NAMES, TABLE, read
 
 SECRETS = [one.name for one in TABLE if one.secret]
 GIVEN = {
@@ -108,3 +109,19 @@ def test_what_is_wrong_in_a_file_is_not_shown(tmp_path: Path) -> None:
 def test_only_a_secret_has_a_file() -> None:
     assert problems(port_file="/x") == ["SEEDANCE_PORT_FILE: no such setting (did you mean SEEDANCE_PORT?)"]
     assert problems(peper_file="/x") == ["SEEDANCE_PEPER_FILE: no such setting (did you mean SEEDANCE_PEPPER_FILE?)"]
+
+
+@pytest.mark.parametrize(("former", "name"), FORMER_NAMES.items())
+def test_a_setting_is_read_under_its_former_name(former: str, name: str) -> None:
+    assert read({former: "77"}) == read({name: "77"}) == read({former: "77", name: "77"}) != read({})
+    assert read({former: " ", name: "77"}) == read({name: "77"})
+    with pytest.raises(ValueError, match=f"^{former} and {name}: set {name} only"):
+        read({former: "77", name: "78"})
+
+
+def test_a_former_name_is_warned_of(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SEEDANCE_ACCOUNT_AT_ONCE", "77")
+    assert configured(None).account_concurrency == 77
+    said = capfd.readouterr()
+    assert "SEEDANCE_ACCOUNT_AT_ONCE is now SEEDANCE_ACCOUNT_CONCURRENCY" in said.err
+    assert not said.out

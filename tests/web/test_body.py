@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from seedance_api.foundation.errors import AppError
-from seedance_api.web.body import LEAST_BYTES_A_SECOND, read_json
+from seedance_api.web.body import read_json
+from seedance_api.web.receive import MIN_BYTES_PER_SECOND
 
 _FAST = 20
 
@@ -62,7 +63,7 @@ def read(bytes_a_second: int, seconds: int) -> tuple[AppError, float]:
 def test_a_body_that_trickles_is_broken_off_long_before_it_is_whole() -> None:
     refused, after = read(100, 250)
     assert refused.code == "body_incomplete"
-    assert f"{LEAST_BYTES_A_SECOND} bytes" in refused.message
+    assert f"{MIN_BYTES_PER_SECOND} bytes" in refused.message
     assert refused.headers["Connection"] == "close"
     assert 20 <= after < 100
 

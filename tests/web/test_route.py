@@ -2,9 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from datetime import date
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import pytest
@@ -16,8 +17,9 @@ from seedance_api.api import docs
 from seedance_api.api.openapi import document
 from seedance_api.api.routes import ROUTES
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.web.authenticate import Caller, Face, Headers
-from seedance_api.web.context import Context
+from seedance_api.web.context import Context, RateClass
 from seedance_api.web.edge import Edge
 from seedance_api.web.errors import handle
 from seedance_api.web.respond import json_response
@@ -66,10 +68,18 @@ async def by_password(context: Context, headers: Headers) -> Caller:
     return Caller(Principal("acc", "key", True), None)
 
 
-def ask(face: Face, method: str, path: str, *, word: str = "please", host: str = "x") -> Operated:
+def ask(
+    face: Face,
+    method: str,
+    path: str,
+    *,
+    word: str = "please",
+    host: str = "x",
+    limiters: Mapping[str, RateLimiter] | None = None,
+) -> Operated:
     """What an application with this face alone answers."""
     app = Litestar(route_handlers=face.routes, openapi_config=None, exception_handlers={Exception: handle})
-    app.state["context"] = SimpleNamespace(authenticate=SimpleNamespace(epoch=0))
+    app.state["context"] = SimpleNamespace(authenticate=SimpleNamespace(epoch=0), limiters=limiters)
     edge = Edge(app, [face])
     sent: list[Any] = []
 
@@ -96,6 +106,25 @@ def test_a_new_route_is_answered() -> None:
     answer = ask(Face("/v1", ALL, by_password), "GET", AT)
     assert (answer.status, answer.body) == (200, {"object": "weather", "degrees": 21})
     assert re.fullmatch(r"app;dur=\d+\.\d\d", answer.headers["server-timing"])
+
+
+@pytest.mark.parametrize("auth", ["key", None])
+def test_a_route_s_rate_is_the_limit_that_its_requests_count_against(auth: Auth) -> None:
+    @get("/v1/rated", operation=Operation(summary="Ask", auth=auth, rate="verify"))
+    async def ask_rated() -> Response[bytes]:
+        return json_response(Weather(degrees=21))
+
+    face = Face("/v1", (*ALL, ask_rated), by_password)
+    limiters = {"verify": RateLimiter(per_minute=2), "webhook_test": RateLimiter(per_minute=1)}
+    answers = [ask(face, method, "/v1/rated", limiters=limiters) for method in ("GET", "HEAD", "GET", "OPTIONS")]
+    assert [answer.status for answer in answers] == [200, 200, 429, 204]
+    assert int(answers[2].headers["retry-after"]) >= 1
+    assert ask(face, "GET", AT, limiters=limiters).status == 200, "which has none"
+
+
+def test_every_rate_that_a_route_names_has_its_limit() -> None:
+    rates = {operation_of(handler).rate for handler in ROUTES} - {None}
+    assert rates == set(get_args(RateClass))
 
 
 def test_a_new_route_is_in_the_document() -> None:

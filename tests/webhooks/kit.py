@@ -14,7 +14,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.webhooks.announce import News, announce_to_accounts
-from seedance_api.webhooks.schedule import Deliverer, deliver
+from seedance_api.webhooks.claim import Deliverer
+from seedance_api.webhooks.schedule import deliver
 
 PEPPER = b"p" * 32
 
@@ -117,7 +118,8 @@ def standing_receiver(port: int) -> Iterator[Receiver]:
 def outbound(*ports: int, **changes: Any) -> Outbound:
     """A door that lets the receivers' ports and addresses through."""
     options: dict[str, Any] = {"allow_http": True, "extra_ports": frozenset(ports), "allow_networks": ("127.0.0.2/32",)}
-    return Outbound(**(options | {"failure_step_seconds": 0.01} | changes))
+    options |= {"failure_step_seconds": 0.01}
+    return Outbound(**options | changes)
 
 
 @asynccontextmanager

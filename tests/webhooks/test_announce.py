@@ -13,7 +13,7 @@ from seedance_api.billing.limits import set_limits
 from seedance_api.billing.rows import Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.generations import decide
+from seedance_api.generations import steps
 from seedance_api.generations.cancel import cancel
 from seedance_api.generations.dispatch import dispatch
 from seedance_api.generations.record import record
@@ -107,7 +107,7 @@ def test_of_two_who_end_it_at_once_one_is_told(database_url: str) -> None:
         made = await Writer(db)(new(me))
 
         async def fail() -> bool:
-            step = decide.Fail("deadline_exceeded", "too late")
+            step = steps.Fail("deadline_exceeded", "too late")
             async with db.transaction() as connection:
                 return await record(
                     connection, step, generation_id=made.generation_id, version=1, provider="sandbox", books=Books(db)

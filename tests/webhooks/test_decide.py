@@ -5,16 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedance_api.foundation.address import Blocked
-from seedance_api.foundation.outbound import Post, Posted, TooSlow, Unreachable
+from seedance_api.foundation.outcome import Post, Posted, TooSlow, Unreachable
 from seedance_api.settings import TABLE
 from seedance_api.webhooks.decide import (
     DAY,
     DISABLE_SECONDS,
     HOUR,
     JITTER,
+    MAX_RETRY_AFTER,
     MINUTE,
     OPENS_AT,
-    RETRY_AFTER_MOST,
     SCHEDULE,
     How,
     Result,
@@ -66,7 +66,7 @@ def test_what_is_blocked_looks_like_what_is_closed() -> None:
 def test_for_any_answer(result: Result, tries: int, standing: Standing, luck: float) -> None:
     verdict = decide(result, tries, standing, luck)
     assert verdict.delivered == (result.how == "delivered")
-    assert 0 <= verdict.closed_seconds <= RETRY_AFTER_MOST
+    assert 0 <= verdict.closed_seconds <= MAX_RETRY_AFTER
     if verdict.delivered:
         assert (verdict.failures, verdict.again_seconds, verdict.disabled) == (0, None, None)
         assert verdict.reopened == (standing.failures >= OPENS_AT)
@@ -75,7 +75,7 @@ def test_for_any_answer(result: Result, tries: int, standing: Standing, luck: fl
     assert not verdict.reopened
     assert (verdict.again_seconds is None) == (tries >= len(SCHEDULE))
     if verdict.again_seconds is not None:
-        assert SCHEDULE[tries] <= verdict.again_seconds <= max(1.2 * SCHEDULE[tries], RETRY_AFTER_MOST)
+        assert SCHEDULE[tries] <= verdict.again_seconds <= max(1.2 * SCHEDULE[tries], MAX_RETRY_AFTER)
     assert (verdict.disabled == "gone") == (result.how == "gone")
     assert (verdict.disabled == "failing") == (result.how != "gone" and standing.failing_seconds >= DISABLE_SECONDS)
     assert verdict.warned == (standing.warned or standing.failing_seconds >= DAY)
@@ -84,5 +84,5 @@ def test_for_any_answer(result: Result, tries: int, standing: Standing, luck: fl
 
 def test_no_event_is_dropped_before_its_last_try() -> None:
     (setting,) = [one for one in TABLE if one.name == "EVENT_RETENTION_DAYS"]
-    assert setting.least is not None
-    assert setting.least * DAY > sum(SCHEDULE) * (1 + JITTER) + len(SCHEDULE) * RETRY_AFTER_MOST
+    assert setting.minimum is not None
+    assert setting.minimum * DAY > sum(SCHEDULE) * (1 + JITTER) + len(SCHEDULE) * MAX_RETRY_AFTER

@@ -11,14 +11,17 @@ from standardwebhooks.webhooks import Webhook
 
 from generations.kit import owner, with_database
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.outbound import Outbound, Post
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Post
 from seedance_api.webhooks import endpoints
+from seedance_api.webhooks.claim import Deliverer
 from seedance_api.webhooks.decide import SCHEDULE
 from seedance_api.webhooks.replay import replay
 from seedance_api.webhooks.rotate import rotate_secret
 from seedance_api.webhooks.rows import Range
-from seedance_api.webhooks.schedule import Deliverer, deliver, sweep_deliveries
+from seedance_api.webhooks.schedule import deliver
 from seedance_api.webhooks.sign import shown_secret
+from seedance_api.webhooks.sweep import sweep_deliveries
 from webhooks.kit import (
     PEPPER,
     Came,

@@ -13,10 +13,12 @@ from pgqueuer.models import Job
 from generations.kit import engine, owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.notifications.send import Notifier
+from seedance_api.traffic.retain import RequestDays
 from seedance_api.webhooks.announce import nudge
+from seedance_api.webhooks.claim import FAST_SHARE, Deliverer
 from seedance_api.webhooks.endpoints import endpoints_for
 from seedance_api.webhooks.rows import Lane
-from seedance_api.webhooks.schedule import FAST_SHARE, Deliverer, deliver
+from seedance_api.webhooks.schedule import deliver
 from seedance_api.worker import Tasks, build
 from webhooks.kit import Came, deliverer, endpoint, happen, outbound, receiver, status
 
@@ -167,8 +169,14 @@ def test_notices_have_a_lane_of_their_own_for_a_mail_server_may_hang(database_ur
         connections = [await asyncpg.connect(database_url) for _ in range(6)]
         notifier = Notifier(db=db, outbound=outbound(), url=None, mailbox=None)
         async with deliverer(db) as told:
-            tasks = Tasks(engine=engine(db), notifier=notifier, deliverer=told, event_days=30)
-            names = [set(lane.queue.qm.entrypoint_registry) for lane in build(connections, tasks)]
+            tasks = Tasks(
+                engine=engine(db),
+                notifier=notifier,
+                deliverer=told,
+                event_days=30,
+                request_days=RequestDays(requests=180, addresses=30),
+            )
+            names = [set(queue.qm.entrypoint_registry) for queue in build(connections, tasks)]
         assert {"notify"} in names
         for one in connections:
             await one.close()

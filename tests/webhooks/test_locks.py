@@ -9,7 +9,8 @@ import asyncpg
 from generations.kit import Owner, owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.webhooks import endpoints, standing_queries
-from seedance_api.webhooks.schedule import deliver, sweep_deliveries
+from seedance_api.webhooks.schedule import deliver
+from seedance_api.webhooks.sweep import sweep_deliveries
 from webhooks.kit import age, deliverer, endpoint, happen, receiver, run_jobs, status
 
 

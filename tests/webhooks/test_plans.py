@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from generations.kit import owner, with_database
+from seedance_api import webhooks
 from seedance_api.foundation.db import Database
-from seedance_api.webhooks import delivery_queries, event_queries, replay_queries
 from webhooks.kit import endpoint, happen
 
-SQL = "".join(Path(one.__file__).read_text() for one in (delivery_queries, event_queries, replay_queries))
+SQL = "".join(path.read_text() for path in sorted(Path(str(webhooks.__file__)).parent.glob("*_queries.py")))
 
 
 def statement(name: str) -> str:

@@ -9,7 +9,14 @@ from generations.kit import owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Once
-from seedance_api.webhooks.endpoints import MOST, Owner, Wanted, create_endpoint, delete_endpoint, update_endpoint
+from seedance_api.webhooks.endpoints import (
+    MAX_ENDPOINTS,
+    Owner,
+    Wanted,
+    create_endpoint,
+    delete_endpoint,
+    update_endpoint,
+)
 from seedance_api.webhooks.probe import Prober
 from seedance_api.webhooks.replay import replay
 from seedance_api.webhooks.rotate import account_secret, rotate_secret
@@ -54,7 +61,7 @@ def test_an_endpoint_is_made_and_changed_once(database_url: str) -> None:
 def test_a_refusal_at_the_bound_leaves_the_key_free(database_url: str) -> None:
     async def verb(db: Database) -> None:
         me = Owner((await owner(db)).account_id, livemode=False)
-        made = [await create_endpoint(db, me, WANTED, None) for _ in range(MOST)]
+        made = [await create_endpoint(db, me, WANTED, None) for _ in range(MAX_ENDPOINTS)]
         assert await code(create_endpoint(db, me, WANTED, once(me.account_id))) == "too_many_endpoints"
         await delete_endpoint(db, me, made[0].endpoint.id)
         assert not (await create_endpoint(db, me, WANTED, once(me.account_id))).replayed
@@ -94,8 +101,5 @@ def test_a_replay_and_a_test_are_answered_again_as_they_were(database_url: str) 
             assert (probed.success, probed.status_code, replayed) == (True, 204, False)
             assert await probe(mine, "balance.low", once(me.account_id, key="test")) == (probed, True)
             assert len(there.came) == 1
-            for _ in range(29):
-                await probe(mine, "balance.low", None)
-            assert await code(probe(mine, "balance.low", None)) == "rate_limited"
 
     with_database(database_url, verb)

@@ -113,7 +113,7 @@ class EventStream:
         yield from self.close()
         if self._deadline.passed:
             return
-        if self._drops >= self._retries.most:
+        if self._drops >= self._retries.max_retries:
             raise ConnectionFailed(f"the event stream of {self._video_id} dropped {self._drops + 1} times: {reason}")
         delay = max(self._retries.delay(self._drops), min(self._parser.retry_seconds or 0, 5))
         self._drops += 1

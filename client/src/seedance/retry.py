@@ -35,7 +35,7 @@ class Retries:
     `on_outage` is told before each wait why.
     """
 
-    most: int = 3
+    max_retries: int = 3
     first_delay_seconds: float = 0.5
     longest_delay_seconds: float = 8
     outage_seconds: float = 0
@@ -96,7 +96,7 @@ def request(call: Call, retries: Retries, deadline: Deadline = NO_DEADLINE) -> F
             out = reply.status in OUTAGES
         since = time.monotonic() if since is None else since
         waits = out and delay is not None and time.monotonic() + delay - since <= retries.outage_seconds
-        tired = attempt >= retries.most and not waits
+        tired = attempt >= retries.max_retries and not waits
         if delay is None or tired or not call.repeatable or deadline.within(delay) < delay:
             # Not chained: the frames of the HTTP library hold the Authorization header.
             raise failure from None

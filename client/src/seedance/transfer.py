@@ -67,7 +67,7 @@ class Transfer:
                 return
             failures = 1 if self.received > furthest else failures + 1
             furthest = max(furthest, self.received)
-            if failures > retries.most:
+            if failures > retries.max_retries:
                 share = "" if self.total is None else f" of {self.total}"
                 raise DownloadFailed(f"the download broke off at {self.received}{share} bytes: {cut}")
             yield from sleep(retries.delay(failures - 1))

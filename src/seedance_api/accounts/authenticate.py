@@ -14,7 +14,7 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.secrets import digest, same
 
 _CACHE_SECONDS = 5.0
-_CACHE_MOST = 10_000
+_MAX_CACHED = 10_000
 _ASK_SECONDS = 2.0
 _ABSENT = b"\0" * 32
 
@@ -91,14 +91,14 @@ class Authenticator:
             key.grace_seconds,
         )
         if epoch == self.epoch:  # no revocation came in while the row was on its way
-            if len(self._known) >= _CACHE_MOST:
+            if len(self._known) >= _MAX_CACHED:
                 self._known.clear()
             self._known[token] = (principal, time.monotonic() + _CACHE_SECONDS)
         return principal
 
     async def _load(self, handles: list[str]) -> list[queries.KnownKey | None | Exception]:
-        found = {key.handle: key for key in await queries.keys_by_handle(self._db, handles)}
-        return [found.get(handle) for handle in handles]
+        keys = {key.handle: key for key in await queries.keys_by_handle(self._db, handles)}
+        return [keys.get(handle) for handle in handles]
 
 
 class Standing:

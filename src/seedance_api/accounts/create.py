@@ -17,7 +17,7 @@ from seedance_api.foundation.money import is_currency
 from seedance_api.foundation.secrets import digest
 
 _REGION = re.compile(r"[^\x00-\x1f\x7f]{1,200}\Z")
-_REGIONS_MOST = 20
+_MAX_REGIONS = 20
 KEEP_SECONDS = (3600, 604_800)
 GRACE_SECONDS = (0, 86_400)
 
@@ -56,8 +56,8 @@ async def set_regions(db: Database, email: str, regions: Sequence[str] | None) -
     Raises AppError, 404 when there is no such account. A region in which there is no upstream allows none.
     """
     wanted = None if regions is None else tuple(sorted(set(regions)))
-    if wanted is not None and (not 0 < len(wanted) <= _REGIONS_MOST or not all(map(_REGION.match, wanted))):
-        message = f"Name 1 to {_REGIONS_MOST} regions as the upstreams' `data_region` does."
+    if wanted is not None and (not 0 < len(wanted) <= _MAX_REGIONS or not all(map(_REGION.match, wanted))):
+        message = f"Name 1 to {_MAX_REGIONS} regions as the upstreams' `data_region` does."
         raise AppError("invalid_request", message, param="regions")
     account = await queries.account_by_email(db, email)
     if account is None:
@@ -76,14 +76,14 @@ async def set_retention(db: Database, email: str, *, keep_seconds: int | None, g
         Problem(
             path=name,
             code="out_of_range",
-            message=f"`{name}` must be {least} to {most} seconds{got(value)}.",
+            message=f"`{name}` must be {minimum} to {maximum} seconds{got(value)}.",
             value=value,
         )
-        for name, value, (least, most) in (
+        for name, value, (minimum, maximum) in (
             ("keep", keep_seconds, KEEP_SECONDS),
             ("grace", grace_seconds, GRACE_SECONDS),
         )
-        if value is not None and not least <= value <= most
+        if value is not None and not minimum <= value <= maximum
     ]
     if problems:
         raise AppError("invalid_request", problems=problems)

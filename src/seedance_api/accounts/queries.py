@@ -46,19 +46,19 @@ class KnownKey(ApiKey, frozen=True):
 
 async def insert_account(db: Database, account_id: str, email: str, currency: str) -> Account | None:
     """The new account, or None when the address has one."""
-    found = await db.fetchrow(
+    record = await db.fetchrow(
         "INSERT INTO account (id, email, currency) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING *",
         account_id,
         email,
         currency,
     )
-    return row(Account, found) if found else None
+    return row(Account, record) if record else None
 
 
 async def account_by_email(db: Database, email: str) -> Account | None:
     """The account with this address, whatever its case."""
-    found = await db.fetchrow("SELECT * FROM account WHERE lower(email) = lower($1)", email)
-    return row(Account, found) if found else None
+    record = await db.fetchrow("SELECT * FROM account WHERE lower(email) = lower($1)", email)
+    return row(Account, record) if record else None
 
 
 async def accounts_behind(db: Database, account_id: str, limit: int) -> list[Account]:

@@ -8,7 +8,8 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from seedance_api.api.content import PLACE, VARIANTS, unknown_variant
-from seedance_api.api.view import Video, video
+from seedance_api.api.video_view import Video
+from seedance_api.api.view import video
 from seedance_api.catalog.words import got
 from seedance_api.delivery import link
 from seedance_api.delivery.deliver import confirm

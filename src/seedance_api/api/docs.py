@@ -11,21 +11,19 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jinja2
 import msgspec
-import pygments
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
-from pygments.token import Comment, Keyword, Number, String
 
 from seedance_api.api.openapi import document
 from seedance_api.api.reference import Reference, title
 from seedance_api.api.samples import BASE
 from seedance_api.catalog import models
+from seedance_api.catalog.model_view import view
 from seedance_api.catalog.problem import MEANINGS
-from seedance_api.foundation import errors
-from seedance_api.foundation.errors import CODES
+from seedance_api.foundation import error_codes
+from seedance_api.foundation.error_codes import CODES
 from seedance_api.generations.states import FAILURES
 from seedance_api.providers.sandbox.magic import SPELLS, Spell
 from seedance_api.web.body import AnyRequest
@@ -33,18 +31,12 @@ from seedance_api.web.context import context_of
 from seedance_api.web.route import Operation
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markdown_it import MarkdownIt
     from pygments.lexer import Lexer
 
 _FOLDER = Path(__file__).with_name("templates")
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
-PROBLEMS = errors.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
+PROBLEMS = error_codes.PROBLEMS | {str(code): meaning for code, meaning in MEANINGS.items()}
 """Every code that an entry of `errors` can have: the two of `web/decode.py`, and the catalogue's."""
 _PUBLIC = {"Cache-Control": "public, max-age=300"}
 """The documentation is everybody's, and the same for everybody."""
@@ -89,7 +81,7 @@ def page(handlers: tuple[HTTPRouteHandler, ...], today: date) -> tuple[str, str]
     """The page as it is on a day, for models come and go, and the policy under which it is shown."""
     style = (_FOLDER / "docs.css").read_text()
     shown = Reference(handlers)
-    text = _TEMPLATES.get_template("docs.html").render(
+    text = _template().render(
         style=Markup(style),  # noqa: S704 our own file
         base=BASE,
         api=shown.document,
@@ -100,7 +92,7 @@ def page(handlers: tuple[HTTPRouteHandler, ...], today: date) -> tuple[str, str]
         starts=tomllib.loads((_FOLDER / "start.toml").read_text()),
         paint=paint,
         inline=inline,
-        models=[models.view(model, today=today) for model in models.MODELS],
+        models=[view(model, today=today) for model in models.MODELS],
         codes=CODES,
         everywhere=[code for code in CODES if code in shown.everywhere],
         problems=PROBLEMS,
@@ -115,6 +107,18 @@ def page(handlers: tuple[HTTPRouteHandler, ...], today: date) -> tuple[str, str]
     return text, policy
 
 
+def _template() -> "Template":
+    import jinja2  # noqa: PLC0415 for this page alone, as what follows: an API process starts without it
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    ).get_template("docs.html")
+
+
 def spells() -> dict[str, str]:
     """What to write in a prompt, and what the sandbox then does."""
     tags = {one: f"[sandbox:{one}=20]" if one is Spell.SLOW else f"[sandbox:{one}]" for one in SPELLS}
@@ -127,12 +131,16 @@ def inline(text: str) -> Markup:
 
 
 def paint(text: str) -> Markup:
-    """A program or an answer in colours: comments, strings and numbers."""
+    """A program or an answer in colours. What has none, such as the keys of an object, has the text's colour."""
+    from pygments import lex  # noqa: PLC0415
+    from pygments.token import Comment, Keyword, Number, String  # noqa: PLC0415
+
+    colours = ((Comment, "c"), (String, "s"), (Number, "n"), (Keyword.Constant, "n"))
     text = text.strip()
     pieces = (
         # a line that goes on in the next is no string, though the library has it for one
-        (next((name for of, name in _COLOURS if kind in of and kind is not String.Escape), None), piece)
-        for kind, piece in pygments.lex(text, _lexer(text))
+        (next((name for of, name in colours if kind in of and kind is not String.Escape), None), piece)
+        for kind, piece in lex(text, _lexer(text))
     )
     runs = ((colour, "".join(piece for _, piece in run)) for colour, run in groupby(pieces, key=itemgetter(0)))
     return Markup().join(Markup('<i class="{}">{}</i>').format(*run) if run[0] else run[1] for run in runs)
@@ -140,21 +148,17 @@ def paint(text: str) -> Markup:
 
 @cache
 def _markdown() -> "MarkdownIt":
-    from markdown_it import MarkdownIt  # noqa: PLC0415 for this page alone
+    from markdown_it import MarkdownIt  # noqa: PLC0415
 
     return MarkdownIt("zero").enable("backticks")
 
 
 def _lexer(text: str) -> "Lexer":
     """By what the text begins with: an answer in JSON, a program in Python, else commands."""
-    from pygments.lexers.data import JsonLexer  # noqa: PLC0415 for this page alone
+    from pygments.lexers.data import JsonLexer  # noqa: PLC0415
     from pygments.lexers.python import PythonLexer  # noqa: PLC0415
     from pygments.lexers.shell import BashLexer  # noqa: PLC0415
 
     if text.startswith(("{", "[")):
         return JsonLexer(ensurenl=False)
     return PythonLexer(ensurenl=False) if text.startswith("from ") else BashLexer(ensurenl=False)
-
-
-_COLOURS = ((Comment, "c"), (String, "s"), (Number, "n"), (Keyword.Constant, "n"))
-"""What of a text has which class of the style sheet; all else, such as the keys of an object, has the text's colour."""

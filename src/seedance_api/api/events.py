@@ -13,14 +13,13 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from seedance_api.accounts.authenticate import Principal, Standing
-from seedance_api.api.view import Video, video
+from seedance_api.api.video_view import Video
+from seedance_api.api.view import video
 from seedance_api.generations.follow import follow
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.route import Operation, Sample, TextAnswer
 
-KEEP_ALIVE_SECONDS = 15.0
-_TOO_LONG_SECONDS = 6 * 3600.0
 _SAMPLE = """
 event: video.in_progress
 id: 1

@@ -6,7 +6,8 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
 
-from seedance_api.catalog.models import MODELS, ModelView, find, quoted, view
+from seedance_api.catalog.model_view import ModelView, view
+from seedance_api.catalog.models import MODELS, find, quoted
 from seedance_api.foundation.errors import AppError
 from seedance_api.web.respond import json_response
 from seedance_api.web.route import Operation, Parameter

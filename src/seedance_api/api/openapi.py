@@ -8,7 +8,7 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 
 from seedance_api.api.schemas import FILE, TEXT, ref, schemas
-from seedance_api.foundation.errors import CODES
+from seedance_api.foundation.error_codes import CODES
 from seedance_api.web.addresses import IDS
 from seedance_api.web.route import FileAnswer, FileBody, Operation, Parameter, Route, TextAnswer, routes_of
 

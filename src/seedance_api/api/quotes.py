@@ -10,7 +10,8 @@ from seedance_api.billing.quote import Price
 from seedance_api.catalog.retirement import Notice
 from seedance_api.catalog.tokens import Tokens
 from seedance_api.foundation.money import format_amount
-from seedance_api.generations.create import Quote
+from seedance_api.generations.price import PricedOrder
+from seedance_api.providers.provider import is_sandbox
 
 
 class QuoteCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +62,9 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the sandbox would make it."""
 
 
-def quote_view(found: Quote, principal: Principal) -> QuoteView:
+def quote_view(priced: PricedOrder, principal: Principal) -> QuoteView:
     """A quote as its caller sees it."""
-    order = found.accepted.order
+    order = priced.accepted.order
     return QuoteView(
         model=order.model,
         mode=order.mode.value,
@@ -71,11 +72,11 @@ def quote_view(found: Quote, principal: Principal) -> QuoteView:
         seconds=f"{order.seconds:g}",
         resolution=order.resolution,
         ratio=order.ratio,
-        tokens=found.tokens,
-        cost=_cost(found.price, free=not principal.livemode) if found.price else None,
+        tokens=priced.tokens,
+        cost=_cost(priced.price, free=not principal.livemode) if priced.price else None,
         warnings=warnings(order.model),
         livemode=principal.livemode,
-        sandbox=found.provider == "sandbox",
+        sandbox=is_sandbox(priced.provider),
     )
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from seedance_api.api.openapi import document
 from seedance_api.api.samples import answer_of, request_of
-from seedance_api.foundation.errors import CODES
+from seedance_api.foundation.error_codes import CODES
 from seedance_api.web.route import routes_of
 
 

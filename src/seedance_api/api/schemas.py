@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from seedance_api.api.understand import CreateVideo, MediaItem
+from seedance_api.api.video_form import CreateVideo, MediaItem
 from seedance_api.catalog.models import MODELS
 from seedance_api.web.errors import ErrorView
 from seedance_api.web.notes import field_notes

@@ -1,6 +1,5 @@
 """`/v1/verify`: whether a file is one of ours, is AI-generated, is as it was. For everybody, without a key."""
 
-import math
 from typing import Literal
 
 import msgspec
@@ -8,10 +7,8 @@ from litestar import Response, get, post
 
 from seedance_api.delivery.certificate import published
 from seedance_api.delivery.verify import Verdict, verify
-from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.limit import neighbourhood
 from seedance_api.web.body import AnyRequest, read_file
-from seedance_api.web.context import Context, client_address_of, context_of
+from seedance_api.web.context import context_of
 from seedance_api.web.respond import json_response
 from seedance_api.web.route import FileBody, Operation, Sample, TextAnswer
 
@@ -43,10 +40,13 @@ async def verify_file(request: AnyRequest) -> Response[bytes]:
     """Whether a file is one of ours, AI-generated, and as it was. The body is the file, or a form with a part `file`.
     It is looked at and kept nowhere. Each address may ask so many times a minute."""
     context = context_of(request)
-    await _admit(request, context)
-    with_ = context.verifying
-    async with context.intake.folder(None) as folder, read_file(request, folder, with_.budget, with_.most) as file:
-        verdict = await verify(file, certificate=with_.certificate, db=context.db, confine=with_.confine)
+    context.disk.check()
+    verifying = context.verifying
+    async with (
+        context.intake.folder(None) as folder,
+        read_file(request, folder, verifying.budget, verifying.max_bytes) as file,
+    ):
+        verdict = await verify(file, certificate=verifying.certificate, db=context.db, confine=verifying.confine)
     return json_response(Verification(**msgspec.structs.asdict(verdict)))
 
 
@@ -67,10 +67,3 @@ async def list_certificates(request: AnyRequest) -> Response[bytes]:
     return Response(
         published(context_of(request).verifying.certificate), media_type="application/x-pem-file", headers=_PUBLIC
     )
-
-
-async def _admit(request: AnyRequest, context: Context) -> None:
-    context.disk.check()
-    seconds = await context.verifying.limiter.take(neighbourhood(client_address_of(request)))
-    if seconds:
-        raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds)), "Connection": "close"})

@@ -1,8 +1,6 @@
 """`/v1/videos`: create, quote, list, retrieve, cancel, delete."""
 
 import asyncio
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
@@ -13,26 +11,23 @@ from litestar.params import FromPath
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.dialect import check_dialect
 from seedance_api.api.quotes import QuoteView, quote_view
-from seedance_api.api.understand import Asked, CreateVideo, understand, what_it_says
-from seedance_api.api.view import Video, VideoDeleted, VideoList, unix, video
+from seedance_api.api.understand import understand
+from seedance_api.api.video_form import CreateVideo, what_it_says
+from seedance_api.api.video_view import Video, VideoDeleted
+from seedance_api.api.view import unix, video
 from seedance_api.catalog import models
 from seedance_api.catalog.retirement import retirement
-from seedance_api.catalog.words import either, got
-from seedance_api.foundation.errors import Problem
 from seedance_api.foundation.idempotency import Once
-from seedance_api.foundation.ids import is_id
 from seedance_api.generations import cancel as verbs
-from seedance_api.generations.accept import refusal
 from seedance_api.generations.create import create
 from seedance_api.generations.quote import quote
 from seedance_api.generations.rows import Seen
-from seedance_api.generations.states import PUBLIC
-from seedance_api.web.body import AnyRequest, Body, read_body
+from seedance_api.references.inspect import Staged
+from seedance_api.web.body import AnyRequest, read_body
 from seedance_api.web.context import Context, context_of, principal_of
-from seedance_api.web.decode import decode_query
 from seedance_api.web.idempotency import keyed_digest, once_by_content, once_by_key
 from seedance_api.web.respond import REPLAYED, json_response
-from seedance_api.web.route import Operation, Parameter, Sample, after_parameter, limit_parameter
+from seedance_api.web.route import Operation, Parameter, Sample
 
 POLL_MILLISECONDS = 2000
 _COMPLETED: dict[str, Any] = {
@@ -51,7 +46,6 @@ TRIED_AGAIN = Parameter(
     "the same video.",
     "header",
 )
-_UNIX = {"type": "integer", "minimum": 0, "maximum": (1 << 33) - 1}
 
 
 @post(
@@ -93,9 +87,9 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
         context.intake.folder(principal.account_id) as folder,
         read_body(request, folder, context.budget) as body,
     ):
-        asked = understand(body, context.posting)
-        once = await _once(request, principal, "POST /v1/videos", asked, body)
-        created = await create(asked.wish, principal=principal, once=once, folder=folder, parts=context.creating)
+        form, command = understand(body, context.posting)
+        once = await _once(request, principal, "POST /v1/videos", form, body.files)
+        created = await create(command, principal=principal, once=once, folder=folder, parts=context.creating)
     seen = await context.reader.created(principal.account_id, principal.livemode, created)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen) | retirement_headers(seen.model)
     if created.replayed:
@@ -127,71 +121,25 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
         context.intake.folder(principal.account_id) as folder,
         read_body(request, folder, context.budget) as body,
     ):
-        asked = understand(body, context.posting)
-        once = await _once(request, principal, "POST /v1/videos/quote", asked, body)
+        form, command = understand(body, context.posting)
+        once = await _once(request, principal, "POST /v1/videos/quote", form, body.files)
         answer = await quote(
-            asked.wish,
+            command,
             principal=principal,
             once=once,
             folder=folder,
             parts=context.creating,
-            say=lambda found: msgspec.to_builtins(quote_view(found, principal)),
+            say=lambda priced: msgspec.to_builtins(quote_view(priced, principal)),
         )
     headers = retirement_headers(answer.said["model"]) | (REPLAYED if answer.replayed else {})
     return Response(msgspec.json.encode(answer.said), media_type="application/json", headers=headers)
 
 
-async def _once(request: AnyRequest, principal: Principal, route: str, asked: Asked, body: Body) -> Once:
+async def _once(request: AnyRequest, principal: Principal, route: str, form: CreateVideo, files: list[Staged]) -> Once:
     # hashing an upload takes a while
-    reading = asyncio.to_thread(what_it_says, asked, body.files) if body.files else None
-    said = keyed_digest(context_of(request), await reading if reading else what_it_says(asked, body.files))
-    return once_by_key(request, principal, route, said) or once_by_content(request, principal, route, said)
-
-
-@get(
-    "/v1/videos",
-    operation=Operation(
-        id="listVideos",
-        summary="List videos",
-        tag="Videos",
-        answer=VideoList,
-        parameters=(
-            limit_parameter(100),
-            after_parameter("vid"),
-            Parameter("order", {"enum": ["asc", "desc"], "default": "desc"}, "Newest first, or oldest."),
-            Parameter("status", {"enum": sorted(set(PUBLIC.values()))}, "Only these."),
-            Parameter("model", {"type": "string"}, "Only of this model, by its name or alias."),
-            Parameter("created_after", _UNIX, "Created at this Unix second or later."),
-            Parameter("created_before", _UNIX, "Created before this Unix second."),
-        ),
-        takes_query=True,
-        sample=Sample(query="limit=2&status=completed", answer={"data": []}),
-    ),
-)
-async def list_videos(request: AnyRequest) -> Response[bytes]:
-    """The videos of your account and of your key's mode, newest first. `last_id` is the `after` of the next page."""
-    context, principal = context_of(request), principal_of(request)
-    asked = read_page(request.query_params)
-    found = await context.reader.page(
-        principal.account_id,
-        principal.livemode,
-        after=asked.after,
-        ascending=asked.order == "asc",
-        limit=asked.limit + 1,
-        status=asked.status,
-        model=asked.model,
-        since=moment(asked.created_after),
-        before=moment(asked.created_before),
-    )
-    base = context.base
-    data = [video(seen, base, principal.currency) for seen in found[: asked.limit]]
-    page = VideoList(
-        data=data,
-        first_id=data[0].id if data else None,
-        last_id=data[-1].id if data else None,
-        has_more=len(found) > asked.limit,
-    )
-    return json_response(page)
+    said = await asyncio.to_thread(what_it_says, form, files) if files else what_it_says(form, files)
+    digest = keyed_digest(context_of(request), said)
+    return once_by_key(request, principal, route, digest) or once_by_content(request, principal, route, digest)
 
 
 async def retrieve(context: Context, principal: Principal, video_id: str) -> tuple[bytes, dict[str, str]]:
@@ -273,49 +221,3 @@ def retirement_headers(model: str) -> dict[str, str]:
         return {}
     sunset = format_datetime(ending.sunset_at, usegmt=True)
     return {"Deprecation": f"@{unix(ending.deprecated_at)}", "Sunset": sunset}
-
-
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """The query of a list."""
-
-    limit: int = 20
-    after: str | None = None
-    order: str = "desc"
-    status: str | None = None
-    model: str | None = None
-    created_after: int | None = None
-    created_before: int | None = None
-
-
-def read_page(query: Mapping[str, Any]) -> Page:
-    """The query of a list. Raises AppError with every parameter that is wrong."""
-    page, problems = decode_query(Page, query)
-    model = models.find(page.model) if page.model is not None else None
-
-    def bad(path: str, message: str, allowed: object = None) -> None:
-        problems.append(Problem(path=path, code="unsupported_value", message=message, allowed=allowed))
-
-    if not 1 <= page.limit <= 100:
-        bad("limit", f"`limit` must be 1 to 100{got(page.limit)}.", "1 to 100")
-    if page.order not in ("asc", "desc"):
-        bad("order", f"`order` must be asc or desc{got(page.order)}.", ["asc", "desc"])
-    if page.after is not None and not is_id("vid", page.after):
-        bad("after", "`after` must be a video's id, such as the `last_id` of the previous page.")
-    if page.model is not None and model is None:
-        known = [one.name for one in models.MODELS]
-        bad("model", f"Unknown model{models.quoted(page.model)}. Available: {', '.join(known)}.", known)
-    if page.status is not None and page.status not in PUBLIC.values():
-        states = list(dict.fromkeys(PUBLIC.values()))
-        bad("status", f"`status` must be {either(states)}{got(page.status)}.", sorted(states))
-    for name in ("created_after", "created_before"):
-        value: int | None = getattr(page, name)
-        if value is not None and not 0 <= value < 1 << 33:
-            bad(name, f"`{name}` must be Unix seconds, such as 1795500000{got(value)}.")
-    if problems:
-        raise refusal(problems)
-    return msgspec.structs.replace(page, model=model.name if model else None)
-
-
-def moment(seconds: int | None) -> datetime | None:
-    """Unix seconds as a time."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from seedance_api.api.videos import moment
+from seedance_api.api.video_list import moment
 from seedance_api.api.view import unix
 from seedance_api.api.webhook_endpoints import once_of, owner_of
 from seedance_api.api.webhook_forms import read_list

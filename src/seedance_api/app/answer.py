@@ -16,19 +16,20 @@ from seedance_api.billing.books import Books
 from seedance_api.foundation import log
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.connections import Bounds, Connections
-from seedance_api.foundation.db import API, Database
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.installation import check_pepper
 from seedance_api.foundation.intake import Intake
-from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.process import die_with_parent
+from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.foundation.scratch import Scratch
-from seedance_api.generations.create import Creating
+from seedance_api.foundation.session import API
+from seedance_api.generations.commands import Creating
 from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
-from seedance_api.web.body import FILE_MOST
+from seedance_api.web.body import MAX_FILE_BYTES
 from seedance_api.web.client_address import ClientAddress
 from seedance_api.web.context import Context, Verifying
 from seedance_api.web.edge import Edge
@@ -36,6 +37,8 @@ from seedance_api.web.errors import handle
 from seedance_api.web.probes import probes
 
 _REDIRECT_SECONDS = 900
+_WEBHOOK_TESTS_PER_MINUTE = 30
+"""Each is a request to where a customer says."""
 
 
 def api() -> ASGIApp:
@@ -64,7 +67,7 @@ def build_api(settings: Settings) -> ASGIApp:
         lifespan=[life],
         exception_handlers={Exception: handle},
         openapi_config=None,
-        request_max_body_size=FILE_MOST,
+        request_max_body_size=MAX_FILE_BYTES,
         logging_config=None,
     )
     bounds = Bounds(
@@ -149,10 +152,13 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         verifying=Verifying(
             certificate=certificate_of(settings),
             confine=Confine(slots=CONFINED),
-            limiter=Limiter(per_minute=settings.verify_a_minute),
-            most=settings.verify_megabytes << 20,
+            max_bytes=settings.verify_megabytes << 20,
         ),
         posting=posting,
+        limiters={
+            "verify": RateLimiter(per_minute=settings.verify_per_minute),
+            "webhook_test": RateLimiter(per_minute=_WEBHOOK_TESTS_PER_MINUTE),
+        },
     )
 
     await listener.start()

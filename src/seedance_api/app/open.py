@@ -16,10 +16,11 @@ from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.objects import folder_of, open_store
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.scratch import Scratch
-from seedance_api.providers.upstreams import Upstream
+from seedance_api.providers.provider import SANDBOX
+from seedance_api.providers.upstream import Upstream
 from seedance_api.routing.router import Offer, Router
 from seedance_api.settings import Settings
-from seedance_api.webhooks.decide import AT_ONCE, DELIVERING, DELIVERING_SLOWLY
+from seedance_api.webhooks.decide import CONCURRENCY, DELIVERING, DELIVERING_SLOWLY
 
 CONFINED = 2
 """Confined children of one kind at a time in a process."""
@@ -65,13 +66,13 @@ async def open_objects(db: Database, settings: Settings) -> ObjectStore:
 def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
     """Who makes live videos. The sandbox does instead of upstreams where that is asked for."""
     if settings.live_sandbox:
-        return Router(offers={"sandbox": Offer(models={model.name: None for model in MODELS}, assets=False)})
+        return Router(offers={SANDBOX: Offer(models={model.name: None for model in MODELS}, assets=False)})
     return Router(
         offers={
-            one.name: Offer(
-                models={name: served.ends_at for name, served in one.models.items()}, region=one.data_region
+            upstream.name: Offer(
+                models={name: served.ends_at for name, served in upstream.models.items()}, region=upstream.data_region
             )
-            for one in upstreams
+            for upstream in upstreams
         }
     )
 
@@ -79,7 +80,7 @@ def router_of(settings: Settings, upstreams: Sequence[Upstream]) -> Router:
 def disk_of(settings: Settings, store: ObjectStore, scratch: Scratch) -> Disk:
     """What this machine writes to: scratch files, objects where the store is a folder, and an embedded database."""
     folders = [settings.data_dir, scratch.path, folder_of(store), settings.data_dir / "postgres"]
-    return Disk([one for one in folders if one is not None], reserve_percent=settings.disk_reserve_percent)
+    return Disk([folder for folder in folders if folder is not None], reserve_percent=settings.disk_reserve_percent)
 
 
 def open_outbound(settings: Settings) -> Outbound:
@@ -106,5 +107,5 @@ def open_posting(settings: Settings) -> Outbound:
         allow_http=settings.fetch_http,
         extra_ports=settings.webhook_ports,
         allow_networks=settings.fetch_allow_networks,
-        connections=AT_ONCE * (DELIVERING + DELIVERING_SLOWLY),
+        connections=CONCURRENCY * (DELIVERING + DELIVERING_SLOWLY),
     )

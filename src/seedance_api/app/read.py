@@ -9,7 +9,8 @@ from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.secrets import read_pepper
-from seedance_api.providers.upstreams import Upstream, load_upstreams
+from seedance_api.providers.upstream import Upstream
+from seedance_api.providers.upstreams import load_upstreams
 from seedance_api.settings import Settings, read_secret
 
 
@@ -41,10 +42,10 @@ def read_upstreams_of(settings: Settings, *, keys: bool = True) -> tuple[Upstrea
     file = settings.upstreams or settings.data_dir / "upstreams.toml"
     if settings.upstreams is None and not file.exists():
         return ()
-    found = load_upstreams(file, partial(read_secret, os.environ) if keys else None)
-    for warning in found.warnings:
+    loaded = load_upstreams(file, partial(read_secret, os.environ) if keys else None)
+    for warning in loaded.warnings:
         structlog.get_logger().warning("upstreams.warning", text=warning)
-    return found.upstreams
+    return loaded.upstreams
 
 
 def certificate_of(settings: Settings) -> Certificate:

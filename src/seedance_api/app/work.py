@@ -27,13 +27,14 @@ from seedance_api.delivery.store import Storage
 from seedance_api.foundation.call import Caller
 from seedance_api.foundation.clock import Clock
 from seedance_api.foundation.confine import Confine
-from seedance_api.foundation.db import WORKER, Database
+from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.mail import open_mailbox
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.rate_slots import RateSlots
 from seedance_api.foundation.scratch import Scratch
-from seedance_api.generations.advance import Engine
+from seedance_api.foundation.session import WORKER
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.recorder import Recorder
 from seedance_api.generations.step_batches import StepBatches
@@ -41,11 +42,11 @@ from seedance_api.notifications.send import Notifier
 from seedance_api.providers.ark.ark import Ark
 from seedance_api.providers.provider import Input
 from seedance_api.providers.sandbox.sandbox import Sandbox
-from seedance_api.providers.upstreams import Upstream
+from seedance_api.providers.upstream import Upstream
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read_secret
 from seedance_api.traffic.retain import RequestDays
-from seedance_api.webhooks.schedule import Deliverer
+from seedance_api.webhooks.claim import Deliverer
 
 _LINK_SECONDS = 6 * 3600.0
 """An upstream fetches the inputs while it takes the work."""
@@ -127,7 +128,7 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
             batches=StepBatches(db),
             record=Recorder(db, books),
             lease_seconds=settings.lease_seconds,
-            account_concurrency=settings.account_at_once,
+            account_concurrency=settings.account_concurrency,
         )
     finally:
         keeping.cancel()
@@ -169,7 +170,7 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
         result_hosts=upstream.result_hosts,
         list_a_second=upstream.list_a_second,
         check_seconds=_CHECK_SECONDS,
-        turn=RateSlots(db, f"list {upstream.name}", 1 / upstream.list_a_second).slot,
+        slot=RateSlots(db, f"list {upstream.name}", 1 / upstream.list_a_second).slot,
     )
 
 
@@ -178,9 +179,9 @@ def _linker(settings: Settings, clock: Clock) -> Callable[[Input], str] | None:
     if public_url is None:
         return None
 
-    def make(one: Input) -> str:
-        assert one.object_key is not None, "what is linked to is in our store"
-        return link(public_url, key, one.object_key, one.media_type or "", _LINK_SECONDS, now=clock())
+    def make(medium: Input) -> str:
+        assert medium.object_key is not None, "what is linked to is in our store"
+        return link(public_url, key, medium.object_key, medium.media_type or "", _LINK_SECONDS, now=clock())
 
     return make
 

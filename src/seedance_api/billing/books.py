@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from seedance_api.billing import book_queries
-from seedance_api.billing.prices import Book, Rate, Use, decode_book, every_rate, read_book
+from seedance_api.billing.prices import Book, Rate, Use, every_rate
+from seedance_api.billing.read_book import decode_book, read_book
 from seedance_api.foundation.db import Connection, Database
 
 STANDARD = Path(__file__).with_name("prices.toml")

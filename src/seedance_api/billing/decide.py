@@ -7,9 +7,7 @@ import msgspec
 
 from seedance_api.billing.prices import price_of
 from seedance_api.billing.rows import Grant, Hold, Limit, Period, Wallet
-
-_ALWAYS = date(2000, 1, 1)
-"""The first day of the window that never ends."""
+from seedance_api.billing.windows import in_window
 
 
 class NewHold(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,36 +101,6 @@ def fallen(before: Wallet, available: int) -> Low | None:
     if before.low is None or not available < before.low <= before.available:
         return None
     return Low(account_id=before.account_id, available=available, threshold=before.low, currency=before.currency)
-
-
-def in_window(limit: Limit, today: date) -> Limit:
-    """The limit on this day: when a new window has begun, nothing is spent in it yet."""
-    since = window_of(limit.period, today)
-    if since <= limit.since:
-        return limit
-    return msgspec.structs.replace(limit, since=since, spent=0, warned=0, refused=False)
-
-
-def window_of(period: Period, day: date) -> date:
-    """The first day of the window that a day lies in."""
-    match period:
-        case Period.DAY:
-            return day
-        case Period.MONTH:
-            return day.replace(day=1)
-        case Period.TOTAL:
-            return _ALWAYS
-
-
-def next_window(period: Period, since: date) -> date | None:
-    """The first day of the window after that one; None for the one that never ends."""
-    match period:
-        case Period.DAY:
-            return date.fromordinal(since.toordinal() + 1)
-        case Period.MONTH:
-            return date(since.year + since.month // 12, since.month % 12 + 1, 1)
-        case Period.TOTAL:
-            return None
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):

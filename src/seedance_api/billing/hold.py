@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from seedance_api.billing import decide, ledger_queries, limit_queries, wallet_queries
+from seedance_api.billing import decide, ledger_queries, limit_queries, wallet_queries, windows
 from seedance_api.billing.decide import NewHold, Shortfall, Warned
 from seedance_api.billing.expire import end_grants
 from seedance_api.billing.news import News, low_balance
@@ -79,7 +79,7 @@ def _problem(short: Shortfall) -> Problem:
         return Problem(path="balance", code="insufficient_balance", message=message, value=needed, allowed=left)
     whose, period = _scope(short.limit), short.limit.period.value
     most = format_price(short.limit.most, short.currency)
-    again = decide.next_window(short.limit.period, short.limit.since)
+    again = windows.next_window(short.limit.period, short.limit.since)
     until = f" It starts anew on {again.isoformat()}, 00:00 UTC." if again else ""
     span = "in all" if again is None else f"a {period}"
     message = f"{asked}; {rest} of the {whose}'s limit of {most} {span} are left.{until}"

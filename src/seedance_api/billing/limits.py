@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from seedance_api.billing import decide, limit_queries, wallet_queries
+from seedance_api.billing import limit_queries, wallet_queries, windows
 from seedance_api.billing.rows import Limit, Period
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
@@ -37,7 +37,7 @@ async def set_limits(db: Database, account_id: str, key_id: str | None, most: Ma
             if amount is None:
                 await limit_queries.delete_limit(connection, subject, period.value)
                 continue
-            since = decide.window_of(period, today)
+            since = windows.window_of(period, today)
             limit = Limit(
                 subject=subject,
                 period=period,
@@ -57,11 +57,11 @@ async def spending(db: Database, account_id: str, key_id: str | None = None) -> 
     mine = [one for one in limits if key_id is None or one.subject in (account_id, key_id)]
     order = list(Period)
     mine.sort(key=lambda one: (one.subject != account_id, one.subject, order.index(one.period)))
-    return [_spending(decide.in_window(one, today)) for one in mine]
+    return [_spending(windows.in_window(one, today)) for one in mine]
 
 
 def _spending(limit: Limit) -> Spending:
-    again = decide.next_window(limit.period, limit.since)
+    again = windows.next_window(limit.period, limit.since)
     return Spending(
         key_id=None if limit.subject == limit.account_id else limit.subject,
         period=limit.period,

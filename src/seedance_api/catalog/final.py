@@ -6,9 +6,10 @@ from seedance_api.catalog import pixels
 from seedance_api.catalog.capabilities import Draft, Model
 from seedance_api.catalog.models import find
 from seedance_api.catalog.order import Mode, Order
-from seedance_api.catalog.parameters import check_resolution, check_service_tier
+from seedance_api.catalog.parameters import check_service_tier
 from seedance_api.catalog.problem import Code, Report, Value
 from seedance_api.catalog.request import Request
+from seedance_api.catalog.shape import check_resolution
 
 _FINAL_OF = "final_of"
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from seedance_api.catalog.capabilities import Model
-from seedance_api.catalog.limits import AudioLimits, VideoLimits, misfits, rounded
+from seedance_api.catalog.limits import AudioLimits, VideoLimits
 from seedance_api.catalog.media import Placed, Placement
+from seedance_api.catalog.misfit import misfits, rounded
 from seedance_api.catalog.order import Kind, TaskType
 from seedance_api.catalog.problem import Code, Report
 
@@ -33,10 +34,10 @@ def check_facts(placement: Placement, model: Model, task_type: TaskType, report:
 def _check_total(
     path: str, media: Sequence[Placed], limits: VideoLimits | AudioLimits, model: Model, report: Report
 ) -> None:
-    total, most = sum_seconds(media), limits.total_seconds
-    if rounded(total, limits) > most:
-        says = f"are {total:.2f} seconds long together; {model.name} takes at most {most:g}."
-        report.add(Code.BAD_MEDIA, path, says, value=total, allowed=f"at most {most:g} seconds in all")
+    total, maximum = sum_seconds(media), limits.total_seconds
+    if rounded(total, limits) > maximum:
+        says = f"are {total:.2f} seconds long together; {model.name} takes at most {maximum:g}."
+        report.add(Code.BAD_MEDIA, path, says, value=total, allowed=f"at most {maximum:g} seconds in all")
 
 
 def _check_edited(videos: Sequence[Placed], limits: VideoLimits, bounds: tuple[float, float], report: Report) -> None:

@@ -153,20 +153,22 @@ def _by_kind(request: Request) -> tuple[tuple[Kind, Sequence[Media]], ...]:
 
 
 def _check_count(kind: Kind, count: int, model: Model, report: Report) -> None:
-    most = most_references(model.capabilities.references, kind)
-    if count <= most:
+    maximum = max_references(model.capabilities.references, kind)
+    if count <= maximum:
         return
     report.add(
-        Code.TOO_MANY if most else Code.UNSUPPORTED_PARAMETER,
+        Code.TOO_MANY if maximum else Code.UNSUPPORTED_PARAMETER,
         _LISTS[kind],
-        f"may hold at most {most} references on {model.name}." if most else f"cannot hold references on {model.name}.",
+        f"may hold at most {maximum} references on {model.name}."
+        if maximum
+        else f"cannot hold references on {model.name}.",
         value=count,
-        allowed=f"at most {most}",
-        taken_by=lambda other: count <= most_references(other.capabilities.references, kind),
+        allowed=f"at most {maximum}",
+        taken_by=lambda other: count <= max_references(other.capabilities.references, kind),
     )
 
 
-def most_references(references: References | None, kind: Kind) -> int:
+def max_references(references: References | None, kind: Kind) -> int:
     """How many references of a kind are taken; none where the model takes none at all."""
     if references is None:
         return 0

@@ -1,15 +1,14 @@
 """The parameters of a request against what a model takes, each filled in with its default."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from seedance_api.catalog.capabilities import Draft, Model, ModeRules
+from seedance_api.catalog.length import settle_duration, settle_frames
 from seedance_api.catalog.media import Placement
 from seedance_api.catalog.order import Kind, Mode, TaskType
-from seedance_api.catalog.pixels import ADAPTIVE
 from seedance_api.catalog.problem import Code, Report
 from seedance_api.catalog.request import Request
+from seedance_api.catalog.shape import settle_ratio, settle_resolution
 from seedance_api.catalog.wanted import Wanted, fit_size
 from seedance_api.catalog.words import either
 
@@ -40,11 +39,11 @@ def settle(request: Request, wanted: Wanted, placement: Placement, model: Model,
     draft = _draft(request, model, report)
     fit_size(wanted, model, rules.resolutions if rules else model.capabilities.resolutions, report)
     task_type = _task_type(request, placement, model, report)
-    frames = _frames(wanted, model, report)
+    frames = settle_frames(wanted, model, report)
     return Settled(
-        resolution=_resolution(wanted, model, rules, draft, report),
-        ratio=_ratio(wanted, model, rules, task_type, report),
-        duration=_duration(wanted, model, task_type, frames, report),
+        resolution=settle_resolution(wanted, model, rules, draft, report),
+        ratio=settle_ratio(wanted, model, rules, task_type, report),
+        duration=settle_duration(wanted, model, task_type, frames, report),
         frames=frames,
         seed=check_seed(wanted.seed, report),
         generate_audio=_generate_audio(request, model, report),
@@ -71,140 +70,14 @@ def _draft(request: Request, model: Model, report: Report) -> Draft | None:
     return model.capabilities.draft
 
 
-def _resolution(wanted: Wanted, model: Model, rules: ModeRules | None, draft: Draft | None, report: Report) -> str:
-    capabilities = model.capabilities
-    if draft is not None:
-        allowed, default = (draft.resolution,), draft.resolution
-        where = f"a draft of {model.name}"
-    elif rules is not None and rules.resolutions != capabilities.resolutions:
-        allowed, default = rules.resolutions, capabilities.default_resolution
-        where = f"{model.name} in {rules.mode} mode"
-    else:
-        allowed, default, where = capabilities.resolutions, capabilities.default_resolution, model.name
-
-    def taken_by(other: Model) -> bool:
-        return draft is None and wanted.resolution in resolutions_of(other, rules.mode if rules else None)
-
-    return check_resolution(wanted.resolution, allowed, default, where=where, report=report, taken_by=taken_by)
-
-
-def check_resolution(
-    resolution: str | None,
-    allowed: tuple[str, ...],
-    default: str,
-    *,
-    where: str,
-    report: Report,
-    taken_by: Callable[[Model], bool] | None = None,
-) -> str:
-    """The resolution, if it is one of those allowed here."""
-    if resolution is None:
-        return default
-    if resolution not in allowed:
-        report.add(
-            Code.UNSUPPORTED_VALUE,
-            "resolution",
-            f"must be {either(allowed)} for {where}.",
-            value=resolution,
-            allowed=allowed,
-            taken_by=taken_by,
-        )
-    return resolution
-
-
-def _ratio(wanted: Wanted, model: Model, rules: ModeRules | None, task_type: TaskType, report: Report) -> str:
-    ratio = wanted.ratio
-    if task_type in (TaskType.EDIT, TaskType.EXTEND):
-        allowed, where = (ADAPTIVE,), f"`task_type` {task_type}, which keeps the shape of the video"
-    elif rules is not None:
-        allowed, where = rules.ratios, f"{model.name} in {rules.mode} mode"
-    else:
-        allowed, where = model.capabilities.ratios, model.name
-    if ratio is None:
-        return rules.default_ratio if rules else ADAPTIVE
-    if ratio not in allowed:
-        mode = rules.mode if rules else None
-        report.add(
-            Code.UNSUPPORTED_VALUE,
-            "ratio",
-            f"must be {either(allowed)} for {where}.",
-            value=ratio,
-            allowed=allowed,
-            taken_by=lambda other: ratio in ratios_of(other, mode),
-        )
-    return ratio
-
-
-def resolutions_of(model: Model, mode: Mode | None) -> tuple[str, ...]:
-    """The resolutions of a model in a mode; none where it does not have that mode."""
-    if mode is None:
-        return model.capabilities.resolutions
-    rules = model.rules(mode)
-    return rules.resolutions if rules else ()
-
-
-def ratios_of(model: Model, mode: Mode | None) -> tuple[str, ...]:
-    """The ratios of a model in a mode; none where it does not have that mode."""
-    if mode is None:
-        return model.capabilities.ratios
-    rules = model.rules(mode)
-    return rules.ratios if rules else ()
-
-
-def _duration(wanted: Wanted, model: Model, task_type: TaskType, frames: int | None, report: Report) -> int:
-    takes = model.capabilities.duration
-    duration = wanted.duration
-    if frames is not None and duration is None:
-        return max(1, round((frames - 1) / 24))
-    if task_type is TaskType.EDIT and duration not in (None, -1):
-        says = "must be absent or -1 for `task_type` edit, which keeps the length of the video."
-        report.add(Code.UNSUPPORTED_VALUE, "duration", says, value=duration, allowed=("-1",))
-        return -1
-    if duration is None:
-        return -1 if task_type is TaskType.EDIT else takes.default
-    if not takes.take(duration):
-        allowed = f"{takes.least}–{takes.most}" + (" or -1" if takes.auto else "")
-        automatic = " or -1 (automatic)" if takes.auto else ""
-        report.add(
-            Code.OUT_OF_RANGE,
-            "duration",
-            f"must be {takes.least}–{takes.most} seconds{automatic} for {model.name}.",
-            value=duration,
-            allowed=allowed,
-            taken_by=lambda other: other.capabilities.duration.take(duration),
-        )
-    return duration
-
-
-def _frames(wanted: Wanted, model: Model, report: Report) -> int | None:
-    frames, takes = wanted.frames, model.capabilities.frames
-    if frames is None:
-        return None
-    if wanted.duration is not None:
-        other = report.sources.get("duration", "duration")
-        report.add(Code.CONFLICT, "frames", f"cannot be used together with `{other}`; send only one.", value=frames)
-    if takes is None:
-        report.add(
-            Code.UNSUPPORTED_PARAMETER,
-            "frames",
-            f"is not taken by {model.name}; use `duration`.",
-            value=frames,
-            taken_by=lambda other: other.capabilities.frames is not None,
-        )
-    elif not takes.take(frames):
-        allowed = f"{takes.least}–{takes.most} in steps of {takes.step} (25 + 4n)"
-        report.add(Code.OUT_OF_RANGE, "frames", f"must be {allowed} for {model.name}.", value=frames, allowed=allowed)
-    return frames
-
-
 def check_seed(seed: int | None, report: Report) -> int:
     """The seed, -1 for a random one."""
     if seed is None:
         return -1
-    least, most = SEEDS
-    if not least <= seed <= most:
-        says = f"must be {least + 1} to {most}, or {least} for a random seed."
-        report.add(Code.OUT_OF_RANGE, "seed", says, value=seed, allowed=f"{least}–{most}")
+    minimum, maximum = SEEDS
+    if not minimum <= seed <= maximum:
+        says = f"must be {minimum + 1} to {maximum}, or {minimum} for a random seed."
+        report.add(Code.OUT_OF_RANGE, "seed", says, value=seed, allowed=f"{minimum}–{maximum}")
     return seed
 
 

@@ -46,7 +46,7 @@ def _estimate(order: Order) -> Tokens:
     percent = _draft_percent(order, model)
     return Tokens(
         expected=floor(Fraction(_expected(order) * percent, 100)),
-        most=ceil(Fraction(_most(order, model) * percent, 100)),
+        most=ceil(Fraction(_maximum(order, model) * percent, 100)),
     )
 
 
@@ -62,17 +62,17 @@ def _expected(order: Order) -> int:
     )
 
 
-def _most(order: Order, model: Model) -> int:
+def _maximum(order: Order, model: Model) -> int:
     area = order.width * order.height
     if order.ratio == ADAPTIVE:
         area = max(area, ceil(largest_area(model, order.resolution) * _OFF_TABLE))
     if order.frames is not None:
         return of_frames(area, 1, order.frames)
     # Whether part seconds of input are rounded is not known: take them as whole ones.
-    return billed(area, 1, _most_seconds(order, model), ceil(order.input_video_seconds))
+    return billed(area, 1, _max_seconds(order, model), ceil(order.input_video_seconds))
 
 
-def _most_seconds(order: Order, model: Model) -> int:
+def _max_seconds(order: Order, model: Model) -> int:
     if order.duration != -1:
         return ceil(order.seconds)
     longest = model.capabilities.duration.most
@@ -93,8 +93,8 @@ def billed(
 ) -> int:
     """What the vendor bills: input and output, one frame more, and with video input at least the floor."""
     frames = FPS * (exact(seconds) + exact(input_video_seconds)) + extra_frame
-    least = minimum(width, height, seconds) if input_video_seconds > 0 else 0
-    return max(of_frames(width, height, frames), least)
+    floor_tokens = minimum(width, height, seconds) if input_video_seconds > 0 else 0
+    return max(of_frames(width, height, frames), floor_tokens)
 
 
 def minimum(width: int, height: int, seconds: Seconds) -> int:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 _WORD = re.compile(r"[+-]?[A-Za-z0-9][A-Za-z0-9_.:-]{0,23}")
-_NUMBER_MOST = 10**15
+_MAX_NUMBER = 10**15
 
 
 def got(value: object) -> str:
@@ -16,7 +16,7 @@ def got(value: object) -> str:
     match value:
         case "":
             return " (got an empty string)"
-        case bool() | int() | float() if abs(value) < _NUMBER_MOST:
+        case bool() | int() | float() if abs(value) < _MAX_NUMBER:
             return f" (got {json.dumps(value)})"
         case str() if _WORD.fullmatch(value):
             return f" (got {value})"

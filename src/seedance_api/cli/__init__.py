@@ -18,7 +18,7 @@ COMMANDS = {
     "init": ("init",),
     "migrate": ("migrate",),
     "collect": ("collect",),
-    "account": ("accounts", "regions", "retention"),
+    "account": ("accounts", "balance", "regions", "retention"),
     "key": ("keys",),
     "requests": ("requests",),
     "asset": ("assets",),
@@ -45,14 +45,14 @@ class Commands(TyperGroup):
             return None
         command = load(cmd_name)
         command.rich_markup_mode = cli.rich_markup_mode
-        found = typer.main.get_command(command)
-        found.name = cmd_name
-        return found
+        built = typer.main.get_command(command)
+        built.name = cmd_name
+        return built
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; what the machine, the database or the object store refuses ends it with a message."""
         try:
-            with import_module(f"{__name__}.run").refusals():
+            with import_module(f"{__name__}.answer").refusals():
                 return super().invoke(ctx)
         except typer.BadParameter as error:
             error.message = in_words(error)

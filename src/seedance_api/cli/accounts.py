@@ -1,7 +1,5 @@
 """`seedance-api account …`: customers and their money."""
 
-import sys
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -9,27 +7,12 @@ import typer
 from seedance_api.accounts import create
 from seedance_api.accounts.queries import Account
 from seedance_api.billing import credit as money
-from seedance_api.billing import limits, wallet_queries
 from seedance_api.billing.books import Books
 from seedance_api.billing.credit import Moved
-from seedance_api.billing.limits import Spending
-from seedance_api.billing.rows import Period
-from seedance_api.billing.statement import month_of, statement
-from seedance_api.catalog.words import got
-from seedance_api.cli.run import (
-    AsJson,
-    Author,
-    DataDir,
-    Reason,
-    account_of,
-    amount_of,
-    author_of,
-    fail,
-    in_database,
-    show,
-)
+from seedance_api.cli.answer import AsJson, Author, DataDir, Reason, amount_of, author_of, fail, show
+from seedance_api.cli.run import account_of, in_database
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.money import format_amount, format_price, parse_amount
+from seedance_api.foundation.money import format_amount, format_price
 from seedance_api.generations.announce import announce_news
 from seedance_api.settings import Settings
 
@@ -39,7 +22,6 @@ Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the account's 
 Reference = Annotated[
     str | None, typer.Option(help="A name of the move, such as a payment's id: under one name it is done once.")
 ]
-LimitOption = Annotated[str | None, typer.Option(metavar="AMOUNT", help="The most for it; `none` lifts the limit.")]
 
 
 @command.command("create")
@@ -164,70 +146,6 @@ def account_refund(
     _show_moved(moved, "refunded", as_json)
 
 
-@command.command("balance")
-def account_balance(email: Email, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show an account's money and its limits."""
-
-    async def verb(db: Database, _: Settings) -> tuple[dict[str, Any], list[Spending]]:
-        account = await account_of(db, email)
-        wallet = await wallet_queries.wallet_of(db, account.id)
-        kinds = ("available", "held", "granted")
-        fields: dict[str, Any] = {kind: format_amount(getattr(wallet, kind) if wallet else 0) for kind in kinds}
-        return {"currency": account.currency} | fields, await limits.spending(db, account.id)
-
-    fields, found = in_database(data_dir, verb)
-    kinds = ("available", "held", "granted")
-    text = "  ".join(f"{format_price(parse_amount(fields[kind]), fields['currency'])} {kind}" for kind in kinds)
-    lines = [text, *_limit_lines(found, fields["currency"])]
-    show(fields | {"limits": _limit_fields(found)}, as_json, "\n".join(lines))
-
-
-@command.command("limit")
-def account_limit(
-    email: Email,
-    key: Annotated[str | None, typer.Option(help="The id of one of its keys [default: the whole account].")] = None,
-    day: LimitOption = None,
-    month: LimitOption = None,
-    total: LimitOption = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Limit what an account or one of its keys may spend a day, a month, or in all. Days and months are UTC."""
-    asked = {Period.DAY: day, Period.MONTH: month, Period.TOTAL: total}
-    most = {
-        period: None if text == "none" else amount_of(text, f"--{period}")
-        for period, text in asked.items()
-        if text is not None
-    }
-
-    async def verb(db: Database, _: Settings) -> tuple[str, list[Spending]]:
-        account = await account_of(db, email)
-        await limits.set_limits(db, account.id, key, most)
-        return account.currency, await limits.spending(db, account.id, key)
-
-    currency, found = in_database(data_dir, verb)
-    show({"limits": _limit_fields(found)}, as_json, "\n".join(_limit_lines(found, currency)) or "No limits.")
-
-
-@command.command("statement")
-def account_statement(
-    email: Email,
-    month: Annotated[str | None, typer.Option(help="Such as 2026-11 [default: this month].")] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Print every movement of an account's money in a month, as CSV."""
-    span = month_of(month or datetime.now(UTC).strftime("%Y-%m"))
-    if span is None:
-        fail(f"--month must be a month such as 2026-11{got(month)}", 2)
-
-    async def verb(db: Database, _: Settings) -> None:
-        account = await account_of(db, email)
-        async for lines in statement(db, account.id, *span):
-            sys.stdout.write(lines)
-
-    in_database(data_dir, verb)
-
-
 def _show_moved(moved: Moved, word: str, as_json: bool) -> None:
     fields = {
         "account_id": moved.account_id,
@@ -239,25 +157,3 @@ def _show_moved(moved: Moved, word: str, as_json: bool) -> None:
     done = "already booked under that reference" if moved.repeated else word
     amount, available = format_price(moved.amount, moved.currency), format_price(moved.available, moved.currency)
     show(fields, as_json, f"{amount} {done}; {available} available now.")
-
-
-def _limit_fields(found: list[Spending]) -> list[dict[str, Any]]:
-    return [
-        {
-            "key_id": one.key_id,
-            "period": one.period.value,
-            "limit": format_amount(one.most),
-            "spent": format_amount(one.spent),
-            "left": format_amount(one.left),
-        }
-        for one in found
-    ]
-
-
-def _limit_lines(found: list[Spending], currency: str) -> list[str]:
-    spans = {Period.DAY: "a day", Period.MONTH: "a month", Period.TOTAL: "in all"}
-    return [
-        f"{one.key_id or 'account'}: {format_price(one.most, currency)} {spans[one.period]}, "
-        f"{format_price(one.spent, currency)} spent, {format_price(one.left, currency)} left"
-        for one in found
-    ]

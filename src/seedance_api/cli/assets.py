@@ -7,11 +7,12 @@ import typer
 
 from seedance_api.catalog.words import got
 from seedance_api.cli.accounts import Email
-from seedance_api.cli.run import AsJson, Author, DataDir, account_of, author_of, fail, in_database, show
+from seedance_api.cli.answer import AsJson, Author, DataDir, author_of, fail, show
+from seedance_api.cli.run import account_of, in_database
 from seedance_api.foundation.db import Database
 from seedance_api.references import assets
-from seedance_api.references.admit import ASSET, is_asset
 from seedance_api.references.assets import Permission
+from seedance_api.references.source import ASSET, is_asset
 from seedance_api.settings import Settings
 
 command = typer.Typer(
@@ -56,9 +57,9 @@ def asset_list(email: Email, data_dir: DataDir = None, as_json: AsJson = False) 
     async def verb(db: Database, _: Settings) -> list[Permission]:
         return await assets.permissions_of(db, (await account_of(db, email)).id)
 
-    found = in_database(data_dir, verb)
-    lines = "\n".join(_line(one) for one in found)
-    show({"assets": [_fields(one) for one in found]}, as_json, lines or "No assets.")
+    permissions = in_database(data_dir, verb)
+    lines = "\n".join(_line(permission) for permission in permissions)
+    show({"assets": [_fields(permission) for permission in permissions]}, as_json, lines or "No assets.")
 
 
 def _id_of(asset: str) -> str:
@@ -68,12 +69,12 @@ def _id_of(asset: str) -> str:
     return assets.id_of(address)
 
 
-def _fields(one: Permission) -> dict[str, Any]:
-    return msgspec.to_builtins(one)
+def _fields(permission: Permission) -> dict[str, Any]:
+    return msgspec.to_builtins(permission)
 
 
-def _line(one: Permission) -> str:
-    said = f"{one.asset}  allowed by {one.allowed_by} at {one.allowed_at:%Y-%m-%d %H:%M} UTC"
-    if one.revoked_at is None:
-        return said
-    return f"{said}, revoked by {one.revoked_by} at {one.revoked_at:%Y-%m-%d %H:%M} UTC"
+def _line(permission: Permission) -> str:
+    text = f"{permission.asset}  allowed by {permission.allowed_by} at {permission.allowed_at:%Y-%m-%d %H:%M} UTC"
+    if permission.revoked_at is None:
+        return text
+    return f"{text}, revoked by {permission.revoked_by} at {permission.revoked_at:%Y-%m-%d %H:%M} UTC"

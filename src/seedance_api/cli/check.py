@@ -5,7 +5,7 @@ from functools import partial
 
 from seedance_api.app.mark import check_label, check_marking
 from seedance_api.app.read import read_upstreams_of
-from seedance_api.cli.run import fail
+from seedance_api.cli.answer import fail
 from seedance_api.settings import Settings
 
 

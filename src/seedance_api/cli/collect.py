@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from seedance_api.app.open import open_objects
-from seedance_api.cli.run import AsJson, DataDir, in_database, show
+from seedance_api.cli.answer import AsJson, DataDir, show
+from seedance_api.cli.run import in_database
 from seedance_api.foundation.db import Database
 from seedance_api.reconciliation import orphans
 from seedance_api.reconciliation.collect_orphans import LIMITS, OVERDUE, Collected, collect_orphans

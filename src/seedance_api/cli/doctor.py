@@ -5,15 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from seedance_api.app.install import differences
+from seedance_api.app.compare import differences
 from seedance_api.app.open import open_objects
 from seedance_api.app.read import certificate_of, read_upstreams_of
-from seedance_api.cli.run import AsJson, DataDir, fail, in_database, opened, schema_of, show
+from seedance_api.cli.answer import AsJson, DataDir, fail, show
+from seedance_api.cli.database import schema_of
+from seedance_api.cli.run import in_database, opened
 from seedance_api.cli.upstreams import reconcile_now
+from seedance_api.doctor.check import Finding
 from seedance_api.doctor.confinement import confinement
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import LiveSide, Remark, inspect, of_schema
-from seedance_api.doctor.invariants import Finding
+from seedance_api.doctor.installation import inspect, of_schema
+from seedance_api.doctor.remark import Remark
+from seedance_api.doctor.upstreams import LiveSide
 from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
@@ -60,15 +64,17 @@ def _check_invariants(ids: list[str] | None, data_dir: Path | None, as_json: boo
     async def verb(db: Database, settings: Settings) -> list[Finding]:
         store = await open_objects(db, settings)
         return await examine(
-            db, store, accepted=ids, tell=lambda one: None if as_json else print(_line(one)), content=content
+            db, store, accepted=ids, tell=lambda finding: None if as_json else print(_line(finding)), content=content
         )
 
-    found = in_database(data_dir, verb)
-    count = sum(one.count for one in found)
-    checked = sum(one.missing is None for one in found)
-    fields: dict[str, Any] = {"violations": count, "checked": checked, "invariants": found}
+    findings = in_database(data_dir, verb)
+    count = sum(finding.count for finding in findings)
+    checked = sum(finding.missing is None for finding in findings)
+    fields: dict[str, Any] = {"violations": count, "checked": checked, "invariants": findings}
     show(
-        fields, as_json, f"\n{count} violations in {checked} invariants; {len(found) - checked} cannot be checked yet."
+        fields,
+        as_json,
+        f"\n{count} violations in {checked} invariants; {len(findings) - checked} cannot be checked yet.",
     )
     if count:
         raise typer.Exit(1)
@@ -89,8 +95,8 @@ def _inspect(of_schema: Remark, data_dir: Path | None, as_json: bool) -> None:
 
 
 def _show(remarks: list[Remark], as_json: bool) -> None:
-    text = "\n".join(f"{one.status:<8}{one.name:<12}{one.message}" for one in remarks)
-    is_well = all(one.status != "error" for one in remarks)
+    text = "\n".join(f"{remark.status:<8}{remark.name:<12}{remark.message}" for remark in remarks)
+    is_well = all(remark.status != "error" for remark in remarks)
     show({"ok": is_well, "remarks": remarks}, as_json, text)
     if not is_well:
         raise typer.Exit(1)
@@ -98,14 +104,13 @@ def _show(remarks: list[Remark], as_json: bool) -> None:
 
 def _live(settings: Settings) -> LiveSide:
     try:
-        found = read_upstreams_of(settings)
+        configured = read_upstreams_of(settings)
     except ValueError as error:
         return LiveSide(sandbox=settings.live_sandbox, problem=str(error))
     return LiveSide(
         sandbox=settings.live_sandbox,
-        upstreams=tuple(one.name for one in found),
+        upstreams=tuple(upstream.name for upstream in configured),
         reachable=settings.public_url is not None,
-        calls_back=any(one.callbacks for one in found),
     )
 
 
@@ -118,9 +123,15 @@ def _ids_of(file: Path | None) -> list[str] | None:
         fail(f"{file} cannot be read: {type(error).__name__}", 1)
 
 
-def _line(one: Finding) -> str:
-    if one.missing:
-        return f"–   {one.name:<7} {one.meaning}\n            not checked: {one.missing}"
-    mark = "ok  " if not one.count else "BAD "
-    more = [f"            … and {one.count - len(one.violations)} more"] if one.count > len(one.violations) else []
-    return "\n".join([f"{mark}{one.name:<7} {one.meaning}", *(f"            {line}" for line in one.violations), *more])
+def _line(finding: Finding) -> str:
+    if finding.missing:
+        return f"–   {finding.name:<7} {finding.meaning}\n            not checked: {finding.missing}"
+    mark = "ok  " if not finding.count else "BAD "
+    more = (
+        [f"            … and {finding.count - len(finding.violations)} more"]
+        if finding.count > len(finding.violations)
+        else []
+    )
+    return "\n".join(
+        [f"{mark}{finding.name:<7} {finding.meaning}", *(f"            {line}" for line in finding.violations), *more]
+    )

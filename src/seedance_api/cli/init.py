@@ -10,21 +10,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from seedance_api.app.install import Adopt, Joined, check_store_is_free, join
+from seedance_api.app.install import Adopt, Joined, join
+from seedance_api.app.join_store import check_store_is_free
+from seedance_api.cli.answer import AsJson, DataDir, fail, refusals, show
 from seedance_api.cli.check import check_labels, check_upstreams
-from seedance_api.cli.run import (
-    AsJson,
-    DataDir,
-    configured,
-    database,
-    fail,
-    holds_installation,
-    is_embedded,
-    make_data_folder,
-    migrate,
-    refusals,
-    show,
-)
+from seedance_api.cli.database import database, holds_installation, is_embedded, make_data_folder, migrate
+from seedance_api.cli.run import configured
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.process import apart

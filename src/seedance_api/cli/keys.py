@@ -7,7 +7,8 @@ import typer
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.app.read import pepper_of
-from seedance_api.cli.run import AsJson, DataDir, account_of, in_database, show
+from seedance_api.cli.answer import AsJson, DataDir, show
+from seedance_api.cli.run import account_of, in_database
 from seedance_api.foundation.db import Database
 from seedance_api.settings import Settings
 

@@ -2,8 +2,9 @@
 
 import typer
 
-from seedance_api.cli.run import AsJson, DataDir, opened, show
-from seedance_api.cli.run import migrate as run_migrations
+from seedance_api.cli.answer import AsJson, DataDir, show
+from seedance_api.cli.database import migrate as run_migrations
+from seedance_api.cli.run import opened
 
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

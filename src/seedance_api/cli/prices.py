@@ -8,7 +8,8 @@ import typer
 
 from seedance_api.billing import book_queries
 from seedance_api.billing.books import Books, PriceBook, load_book
-from seedance_api.cli.run import AsJson, Author, DataDir, author_of, fail, in_database, show
+from seedance_api.cli.answer import AsJson, Author, DataDir, author_of, fail, show
+from seedance_api.cli.run import in_database
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.money import format_amount, format_price
 from seedance_api.settings import Settings

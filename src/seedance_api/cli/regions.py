@@ -7,7 +7,8 @@ import typer
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.queries import Account
 from seedance_api.cli.accounts import Email, account_fields, command
-from seedance_api.cli.run import AsJson, DataDir, account_of, fail, in_database, show
+from seedance_api.cli.answer import AsJson, DataDir, fail, show
+from seedance_api.cli.run import account_of, in_database
 from seedance_api.foundation.db import Database
 from seedance_api.settings import Settings
 
@@ -19,14 +20,14 @@ def account_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the accounts, the oldest first."""
 
     async def find(db: Database, _: Settings) -> list[Account]:
-        found: list[Account] = []
-        while more := await queries.accounts_behind(db, found[-1].id if found else "", _PAGE):
-            found += more
-        return found
+        accounts: list[Account] = []
+        while more := await queries.accounts_behind(db, accounts[-1].id if accounts else "", _PAGE):
+            accounts += more
+        return accounts
 
-    found = in_database(data_dir, find)
-    lines = ["  ".join((one.id, one.currency, _where(one), one.email)) for one in found]
-    show({"accounts": [account_fields(one) for one in found]}, as_json, "\n".join(lines) or "No accounts.")
+    accounts = in_database(data_dir, find)
+    lines = ["  ".join((account.id, account.currency, _where(account), account.email)) for account in accounts]
+    show({"accounts": [account_fields(account) for account in accounts]}, as_json, "\n".join(lines) or "No accounts.")
 
 
 @command.command("regions")

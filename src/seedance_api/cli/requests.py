@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from seedance_api.catalog.words import got
-from seedance_api.cli.run import AsJson, DataDir, account_of, fail, in_database, show
+from seedance_api.cli.answer import AsJson, DataDir, show
+from seedance_api.cli.run import account_of, fail, in_database
 from seedance_api.foundation.db import Database
 from seedance_api.settings import Settings
 from seedance_api.traffic.read import requests_page

@@ -8,12 +8,14 @@ import typer
 
 from seedance_api.app.answer import api, listening_url
 from seedance_api.app.install import join
+from seedance_api.cli.answer import AsJson, DataDir, fail
 from seedance_api.cli.check import check_labels, check_marks, check_upstreams
+from seedance_api.cli.database import check_supervision
 from seedance_api.cli.init import in_fork, made
-from seedance_api.cli.run import AsJson, DataDir, check_supervision, configured, fail
+from seedance_api.cli.run import configured
+from seedance_api.foundation.bind import AddressError, listening_address
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.process import allow_open_files, end_process
-from seedance_api.serve import AddressError, listening_address
 from seedance_api.serve import serve as run
 from seedance_api.settings import Settings
 
@@ -51,7 +53,7 @@ def serve(
             drain_seconds=settings.drain_seconds,
             live_sandbox=settings.live_sandbox,
             as_json=as_json,
-            supervisions=[partial(one.supervise, end_process) for one in embedded],
+            supervisions=[partial(server.supervise, end_process) for server in embedded],
         )
     check_supervision(embedded)
 

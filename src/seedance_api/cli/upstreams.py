@@ -9,12 +9,13 @@ import typer
 from seedance_api.app.open import open_objects
 from seedance_api.app.read import read_upstreams_of
 from seedance_api.app.work import open_ark, open_engine
-from seedance_api.cli.run import AsJson, DataDir, fail, in_database, show
+from seedance_api.cli.answer import AsJson, DataDir, fail, show
+from seedance_api.cli.run import in_database
 from seedance_api.foundation.db import Database
+from seedance_api.generations.attempt_rows import Tried
 from seedance_api.generations.queries import attempts
-from seedance_api.generations.rows import Tried
 from seedance_api.providers.provider import Readiness
-from seedance_api.providers.upstreams import Upstream
+from seedance_api.providers.upstream import Upstream
 from seedance_api.reconciliation import discrepancies
 from seedance_api.reconciliation.discrepancies import Discrepancy
 from seedance_api.reconciliation.reconcile import Reconciled, reconcile
@@ -118,58 +119,62 @@ def reconcile_now(hours: float, data_dir: Path | None, as_json: bool) -> None:
 
 
 async def _stand(
-    one: Upstream, known: list[CircuitBreaker], db: Database, settings: Settings, *, check: bool
+    upstream: Upstream, known: list[CircuitBreaker], db: Database, settings: Settings, *, check: bool
 ) -> Standing:
     checks: dict[str, Readiness] | None = None
     if check:
-        ark = open_ark(one, db, await open_objects(db, settings), settings)
+        ark = open_ark(upstream, db, await open_objects(db, settings), settings)
         try:
-            checks = {model: await ark.probe(model) for model in one.models}
+            checks = {model: await ark.probe(model) for model in upstream.models}
         finally:
             await ark.close()
     return Standing(
-        name=one.name,
-        region=one.region,
-        data_region=one.data_region,
-        legal_entity=one.legal_entity,
+        name=upstream.name,
+        region=upstream.region,
+        data_region=upstream.data_region,
+        legal_entity=upstream.legal_entity,
         models={
             name: {
                 "id": served.ids[-1],
-                "at_once": served.at_once,
-                "a_minute": served.a_minute,
+                "concurrency": served.concurrency,
+                "per_minute": served.per_minute,
                 "ends_at": served.ends_at,
             }
-            for name, served in one.models.items()
+            for name, served in upstream.models.items()
         },
         gates=[
-            breaker for breaker in known if breaker.provider == one.name and (breaker.failures or breaker.share < 1)
+            breaker
+            for breaker in known
+            if breaker.provider == upstream.name and (breaker.failures or breaker.share < 1)
         ],
         checks=checks,
     )
 
 
-def _text(one: Standing) -> str:
-    lines = [f"{one.name}  ({one.legal_entity}, {one.region}; data go to {one.data_region})"]
-    for name, facts in one.models.items():
-        state = one.checks[name] if one.checks else None
+def _text(standing: Standing) -> str:
+    lines = [f"{standing.name}  ({standing.legal_entity}, {standing.region}; data go to {standing.data_region})"]
+    for name, facts in standing.models.items():
+        state = standing.checks[name] if standing.checks else None
         mark = f"{_MARKS[state.status]}" if state else ""
         ends = f", ends on {facts['ends_at']:%Y-%m-%d}" if facts["ends_at"] else ""
         said = f": {state.message}" if state and state.status != "ready" else ""
-        lines.append(f"  {mark}{name:<22}{facts['at_once']} at once, {facts['a_minute']} a minute{ends}{said}")
-    for gate in one.gates:
+        lines.append(f"  {mark}{name:<22}{facts['concurrency']} at once, {facts['per_minute']} per minute{ends}{said}")
+    for gate in standing.gates:
         closed = f"closed for {gate.wait_seconds:.0f} s" if gate.wait_seconds else "open again"
         lines.append(f"  trouble  {gate.model or 'all models'}: {gate.reason} ({gate.failures} times; {closed})")
     return "\n".join(lines)
 
 
-def _tried(one: Tried) -> str:
-    task = str((one.operation or {}).get("id") or "no task")
-    lines = [f"{one.id}  {one.state:<13}{one.provider}  {task}  {one.created_at:%Y-%m-%d %H:%M:%S}  {one.reason or ''}"]
-    lines += [f"    {name:<12}{value}" for name, value in (one.original or {}).items() if value is not None]
+def _tried(attempt: Tried) -> str:
+    task = str((attempt.operation or {}).get("id") or "no task")
+    created, reason = f"{attempt.created_at:%Y-%m-%d %H:%M:%S}", attempt.reason or ""
+    lines = [f"{attempt.id}  {attempt.state:<13}{attempt.provider}  {task}  {created}  {reason}"]
+    lines += [f"    {name:<12}{value}" for name, value in (attempt.original or {}).items() if value is not None]
     return "\n".join(lines)
 
 
-def _line(one: Discrepancy) -> str:
-    since = f"{one.found_at:%Y-%m-%d %H:%M}" if one.found_at else ""
-    detail = ", ".join(f"{name} {value}" for name, value in one.detail.items())
-    return f"{one.id}  {one.kind:<8}{one.provider}  {one.operation_id}  since {since}, {one.owner}'s: {detail}"
+def _line(discrepancy: Discrepancy) -> str:
+    since = f"{discrepancy.found_at:%Y-%m-%d %H:%M}" if discrepancy.found_at else ""
+    detail = ", ".join(f"{name} {value}" for name, value in discrepancy.detail.items())
+    task = f"{discrepancy.kind:<8}{discrepancy.provider}  {discrepancy.operation_id}"
+    return f"{discrepancy.id}  {task}  since {since}, {discrepancy.owner}'s: {detail}"

@@ -7,9 +7,11 @@ import typer
 import uvloop
 
 from seedance_api.app.work import work
+from seedance_api.cli.answer import DataDir, fail
 from seedance_api.cli.check import check_labels, check_marks, check_upstreams
+from seedance_api.cli.database import check_supervision
 from seedance_api.cli.init import joins
-from seedance_api.cli.run import DataDir, check_supervision, fail, opened
+from seedance_api.cli.run import opened
 from seedance_api.foundation.installation import InstallationError
 from seedance_api.foundation.postgres import Embedded
 from seedance_api.foundation.process import allow_open_files, die_with_parent, end_process
@@ -31,8 +33,8 @@ def worker(data_dir: DataDir = None) -> None:
             check_upstreams(settings)
             joins(settings)
             check_marks(settings)
-        for one in embedded:
-            one.supervise(end_process)
+        for server in embedded:
+            server.supervise(end_process)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(work(settings))

@@ -1,10 +1,6 @@
-"""Our certificate: what marks are signed with, made at the first start where the operator has none, read and judged."""
+"""Our certificate, which marks are signed with: read and judged."""
 
-import errno
-import os
-import shutil
-import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,18 +8,15 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 CERTIFICATE, KEY, TRUSTED = "certificate.pem", "key.pem", "trusted"
-_CA_YEARS, _LEAF_YEARS = 20, 10
-_SKEW = timedelta(hours=1)  # the clocks of those who read may be behind ours
 _USES = {
     ExtendedKeyUsageOID.EMAIL_PROTECTION,
     ObjectIdentifier("1.3.6.1.5.5.7.3.36"),  # document signing
     ObjectIdentifier("1.3.6.1.4.1.62558.2.1"),  # C2PA claim signing
 }
 _RSA_BITS = 2048
-_NAME_MOST = 64  # RFC 5280, ub-organization-name
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -45,13 +38,6 @@ class Recognised(msgspec.Struct, frozen=True):
     anchors: str
 
 
-def own(folder: Path, operator: str) -> Certificate:
-    """A certificate of our own in this folder, made if there is none. Of several that start at once, one makes it."""
-    if not folder.exists():
-        _make(folder, operator[:_NAME_MOST])
-    return kept(folder)
-
-
 def kept(folder: Path) -> Certificate:
     """The certificate in this folder, whether it is there or not."""
     return Certificate(str(folder / CERTIFICATE), str(folder / KEY), str(folder / TRUSTED))
@@ -64,13 +50,13 @@ def fingerprint(file: str | Path) -> str:
 
 def rotated_out(ours: Certificate) -> set[str]:
     """The fingerprints of those that are trusted still. A file that cannot be read is passed over."""
-    found: set[str] = set()
+    fingerprints: set[str] = set()
     for file in Path(ours.trusted).glob("*.pem"):
         try:
-            found.add(fingerprint(file))
+            fingerprints.add(fingerprint(file))
         except ValueError:
             continue
-    return found
+    return fingerprints
 
 
 def check(ours: Certificate) -> datetime:
@@ -90,7 +76,7 @@ def check(ours: Certificate) -> datetime:
         )
     if problem := _unfit(leaf) or _unchained(chain):
         raise ValueError(f"the certificate in {ours.certificate} {problem}")
-    return min(one.not_valid_after_utc for one in chain)
+    return min(link.not_valid_after_utc for link in chain)
 
 
 def recognised(ours: Certificate) -> Recognised:
@@ -103,7 +89,7 @@ def recognised(ours: Certificate) -> Recognised:
         except ValueError:
             continue
         serials.append(str(chain[0].serial_number))
-        anchors.append(_pem(chain[-1]))
+        anchors.append(pem(chain[-1]))
     return Recognised(tuple(dict.fromkeys(serials)), "".join(dict.fromkeys(anchors)))
 
 
@@ -129,7 +115,7 @@ _Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKe
 
 def signers(certificate: str) -> str:
     """The chain as it goes into a mark, in PEM: without the CA's own certificate, which readers have or do not."""
-    return "".join(_pem(one) for one in _chain(certificate)[:-1])
+    return "".join(pem(one) for one in _chain(certificate)[:-1])
 
 
 def _chain(file: str | Path) -> list[x509.Certificate]:
@@ -175,8 +161,8 @@ def _unfit(leaf: x509.Certificate) -> str | None:
 
 def _unchained(chain: list[x509.Certificate]) -> str | None:
     try:
-        for one, above in pairwise(chain):
-            one.verify_directly_issued_by(above)
+        for link, above in pairwise(chain):
+            link.verify_directly_issued_by(above)
         chain[-1].verify_directly_issued_by(chain[-1])
     except (ValueError, TypeError):
         return "must be followed by those above it, and last by that of its CA"
@@ -185,84 +171,6 @@ def _unchained(chain: list[x509.Certificate]) -> str | None:
     return "is its own CA: one that is issued by a CA is needed" if len(chain) == 1 else None
 
 
-def _make(folder: Path, operator: str) -> None:
-    """A CA, a signer's certificate by it, and its key. The CA's key is not kept: it can issue nothing else, ever."""
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent))  # mode 0700
-    try:
-        ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        ca = _ca(ca_key, operator)
-        _write(draft / CERTIFICATE, (_pem(_leaf(key, ca, ca_key, operator)) + _pem(ca)).encode())
-        _write(draft / KEY, key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ))  # fmt: skip
-        (draft / TRUSTED).mkdir(mode=0o700)
-        draft.rename(folder)  # fails when another process was first, and never shows half a folder
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _ca(key: ec.EllipticCurvePrivateKey, operator: str) -> x509.Certificate:
-    name = _name(operator, "Seedance API marking CA")
-    made = _begin(name, name, key.public_key(), _CA_YEARS)
-    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    made = made.add_extension(_usage(signs=False), critical=True)
-    return made.sign(key, hashes.SHA256())
-
-
-def _leaf(
-    key: ec.EllipticCurvePrivateKey, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, operator: str
-) -> x509.Certificate:
-    made = _begin(_name(operator, "Seedance API marking"), ca.subject, key.public_key(), _LEAF_YEARS)
-    made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    made = made.add_extension(_usage(signs=True), critical=True)
-    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
-    return made.add_extension(above, critical=False).sign(ca_key, hashes.SHA256())
-
-
-def _begin(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, years: int
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
-    made = made.serial_number(x509.random_serial_number())
-    made = made.not_valid_before(now - _SKEW).not_valid_after(now + timedelta(days=365 * years))
-    return made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-
-
-def _name(organization: str, common: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-            x509.NameAttribute(NameOID.COMMON_NAME, common),
-        ]
-    )
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=signs,
-        key_cert_sign=not signs,
-        crl_sign=not signs,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _pem(one: x509.Certificate) -> str:
-    return one.public_bytes(serialization.Encoding.PEM).decode()
+def pem(certificate: x509.Certificate) -> str:
+    """A certificate as text."""
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()

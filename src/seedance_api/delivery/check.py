@@ -7,8 +7,9 @@ from obstore.store import ObjectStore
 
 from seedance_api.delivery import repair_queries
 from seedance_api.delivery.rows import Suspect
-from seedance_api.foundation import jobs, objects
+from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection, Database
+from seedance_api.foundation.read_object import is_intact
 
 _log = structlog.get_logger()
 
@@ -19,7 +20,7 @@ async def check(suspect: Suspect, db: Database, store: ObjectStore) -> bool:
     Raises whatever the store does when it cannot be read: that says nothing of the object.
     """
     key, generation_id = suspect.object_key, suspect.generation_id
-    if await objects.is_intact(store, key, suspect.bytes, suspect.sha256):
+    if await is_intact(store, key, suspect.bytes, suspect.sha256):
         await repair_queries.note_verified(db, key, generation_id)
         return True
     await report_damaged(db, key, generation_id)
@@ -38,4 +39,6 @@ async def report_damaged(db: Database, object_key: str, generation_id: str) -> N
 async def ask_to_repair(connection: Connection, ids: Sequence[str]) -> None:
     """Have these videos fetched again, each with its provider's own jobs."""
     for provider, some in (await repair_queries.providers_of(connection, ids)).items():
-        await jobs.enqueue(connection, "mend", some, keys=[f"mend {one}" for one in some], group=provider)
+        await jobs.enqueue(
+            connection, "mend", some, keys=[f"mend {generation_id}" for generation_id in some], group=provider
+        )

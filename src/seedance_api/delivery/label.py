@@ -39,7 +39,7 @@ def check(label: Label) -> None:
     except OSError:
         raise ValueError(f"{label.font} is no font that can be read") from None
     nothing = _shape("\U0010ffff", font)
-    missing = sorted({one for one in label.text if not one.isspace() and _shape(one, font) == nothing})
+    missing = sorted({letter for letter in label.text if not letter.isspace() and _shape(letter, font) == nothing})
     if missing:
         raise ValueError(
             f"the label's font has no letter for {' '.join(missing)}; name one that has in SEEDANCE_LABEL_FONT"

@@ -37,9 +37,9 @@ def link_key(pepper: bytes) -> bytes:
 
 def sign(key: bytes, generation_id: str, variant: str, sha256: str, expires_at: int) -> str:
     """The token of a link."""
-    said = f"{generation_id}.{variant}.{expires_at}"
-    mac = hmac.digest(key, f"{said}.{sha256}".encode(), hashlib.sha256)
-    return f"{said}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+    signed = f"{generation_id}.{variant}.{expires_at}"
+    mac = hmac.digest(key, f"{signed}.{sha256}".encode(), hashlib.sha256)
+    return f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
 
 def read(token: str) -> Linked | None:

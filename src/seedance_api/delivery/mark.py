@@ -109,7 +109,7 @@ def _ports(marking: Marking) -> tuple[int, ...]:
 
 
 def _largest(files: Sequence[Unsigned]) -> int:
-    return max(Path(one.path).stat().st_size for one in files)
+    return max(Path(file.path).stat().st_size for file in files)
 
 
 async def _mark(question: Question, confine: Confine) -> Marked | Unmarked:
@@ -121,8 +121,11 @@ async def _mark(question: Question, confine: Confine) -> Marked | Unmarked:
         cpu_seconds=_CPU_SECONDS,
         file_bytes=await asyncio.to_thread(_largest, question.files) + _GROWTH,
         # the key among them: this child alone may read it
-        read=[*(path for one in question.files for path in (one.path, one.parent) if path), *_keys(question.marking)],
-        write=[Path(question.folder) / one.name for one in question.files],
+        read=[
+            *(path for file in question.files for path in (file.path, file.parent) if path),
+            *_keys(question.marking),
+        ],
+        write=[Path(question.folder) / file.name for file in question.files],
         ports=_ports(question.marking),
     )
     if isinstance(answer, Failure):

@@ -30,14 +30,14 @@ async def withdraw_due(db: Database, limit: int) -> int:
 
 async def withdrawn(db: Database, limit: int) -> list[str]:
     """Withdrawn content that is to be cleared now, the longest due first."""
-    found = await db.fetch(
+    records = await db.fetch(
         """
         SELECT generation_id FROM content
         WHERE state = 'purged' AND cleared_at IS NULL AND clear_at <= now() ORDER BY clear_at LIMIT $1
         """,
         limit,
     )
-    return [record["generation_id"] for record in found]
+    return [record["generation_id"] for record in records]
 
 
 async def clear_later(db: Database, ids: Sequence[str], seconds: float) -> None:
@@ -49,13 +49,13 @@ async def clear_later(db: Database, ids: Sequence[str], seconds: float) -> None:
 
 async def objects_of(db: Database, ids: Sequence[str]) -> list[str]:
     """Every object that these generations' content may still have."""
-    found = await db.fetch("SELECT object_key FROM asset WHERE generation_id = ANY ($1)", ids)
-    return [record["object_key"] for record in found]
+    records = await db.fetch("SELECT object_key FROM asset WHERE generation_id = ANY ($1)", ids)
+    return [record["object_key"] for record in records]
 
 
 async def clear(connection: Connection, ids: Sequence[str]) -> list[Cleared]:
     """Forget withdrawn content whose objects are gone, and write its receipt; returns those cleared now."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         WITH mine AS (
             SELECT generation_id FROM content
@@ -80,4 +80,4 @@ async def clear(connection: Connection, ids: Sequence[str]) -> list[Cleared]:
         """,
         ids,
     )
-    return rows(Cleared, found)
+    return rows(Cleared, records)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from seedance_api.delivery.rows import Asset, Delivered, Held, Life, Suspect
 from seedance_api.foundation.db import Connection, Database, affected, row
+from seedance_api.providers.provider import is_sandbox
 
 _FRAGMENTS = 256
 """Ranges that are remembered of one file. Who reads it in more pieces, none beside another, says so himself."""
@@ -31,13 +32,16 @@ async def insert_assets(connection: Connection, generation_id: str, assets: Sequ
         INSERT INTO asset (generation_id, variant, object_key, media_type, bytes, sha256)
         VALUES ($1, $2, $3, $4, $5, $6)
         """,
-        [(generation_id, one.variant, one.object_key, one.media_type, one.bytes, one.sha256) for one in assets],
+        [
+            (generation_id, asset.variant, asset.object_key, asset.media_type, asset.bytes, asset.sha256)
+            for asset in assets
+        ],
     )
 
 
 async def asset_of(db: Database, generation_id: str, variant: str) -> Held | None:
     """The asset while it may still be served."""
-    found = await db.fetchrow(
+    record = await db.fetchrow(
         """
         SELECT a.variant, a.object_key, a.media_type, a.bytes, a.sha256, a.generation_id, g.account_id, g.livemode,
                g.finished_at, c.purge_at, c.delivered_at IS NOT NULL AS delivered, a.damaged_at IS NOT NULL AS damaged,
@@ -51,7 +55,7 @@ async def asset_of(db: Database, generation_id: str, variant: str) -> Held | Non
         generation_id,
         variant,
     )
-    return row(Held, found) if found else None
+    return row(Held, record) if record else None
 
 
 async def digest_of(db: Database, generation_id: str, variant: str) -> str | None:
@@ -70,13 +74,13 @@ async def digest_of(db: Database, generation_id: str, variant: str) -> str | Non
 
 async def owner_of(db: Database, generation_id: str) -> tuple[str, bool] | None:
     """The account and mode of a generation, also of a deleted one."""
-    found = await db.fetchrow("SELECT account_id, livemode FROM generation WHERE id = $1", generation_id)
-    return (found["account_id"], found["livemode"]) if found else None
+    record = await db.fetchrow("SELECT account_id, livemode FROM generation WHERE id = $1", generation_id)
+    return (record["account_id"], record["livemode"]) if record else None
 
 
 async def life_of(db: Database, account_id: str, livemode: bool, generation_id: str) -> Life | None:
     """How far the content of a generation of the account and mode is; None where there is no such generation."""
-    found = await db.fetchrow(
+    record = await db.fetchrow(
         """
         SELECT g.deleted_at IS NOT NULL AS deleted, c.state,
                ARRAY(SELECT variant FROM asset a WHERE a.generation_id = g.id) AS variants
@@ -87,7 +91,7 @@ async def life_of(db: Database, account_id: str, livemode: bool, generation_id: 
         account_id,
         livemode,
     )
-    return row(Life, found) if found else None
+    return row(Life, record) if record else None
 
 
 async def note_served(db: Database, generation_id: str, sha256: str, start: int, end: int) -> Suspect | None:
@@ -95,7 +99,7 @@ async def note_served(db: Database, generation_id: str, sha256: str, start: int,
 
     None for one that is delivered, damaged, or another by now.
     """
-    found = await db.fetchrow(
+    record = await db.fetchrow(
         """
         WITH kept AS MATERIALIZED (  -- its row first, as everybody does who changes both
             SELECT generation_id FROM content WHERE generation_id = $1 AND state = 'stored' FOR NO KEY UPDATE
@@ -118,7 +122,7 @@ async def note_served(db: Database, generation_id: str, sha256: str, start: int,
         end,
         _FRAGMENTS,
     )
-    return row(Suspect, found) if found else None
+    return row(Suspect, record) if record else None
 
 
 async def deliver(db: Database, whole: Suspect) -> bool:
@@ -157,7 +161,7 @@ async def confirm(connection: Connection, generation_id: str) -> bool:
 
 async def take_warnings(connection: Connection, limit: int) -> list[str]:
     """Content that nobody has fetched and that goes soon, each once."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         UPDATE content SET warn_at = NULL WHERE generation_id IN (
             SELECT generation_id FROM content
@@ -167,14 +171,14 @@ async def take_warnings(connection: Connection, limit: int) -> list[str]:
         """,
         limit,
     )
-    return sorted(record["generation_id"] for record in found)
+    return sorted(record["generation_id"] for record in records)
 
 
 async def delivered_as(db: Database, sha256: str) -> Delivered | None:
     """What we know of a file by its digest; of purged videos too."""
-    found = await db.fetchrow(
+    record = await db.fetchrow(
         """
-        SELECT g.model, g.provider = 'sandbox' AS sandbox FROM generation g WHERE g.id = (
+        SELECT g.model, g.provider FROM generation g WHERE g.id = (
             SELECT generation_id FROM asset WHERE sha256 = $1
             UNION ALL SELECT generation_id FROM deletion WHERE digest = $1 AND what = 'video'
             LIMIT 1
@@ -182,4 +186,4 @@ async def delivered_as(db: Database, sha256: str) -> Delivered | None:
         """,
         sha256,
     )
-    return row(Delivered, found) if found else None
+    return Delivered(model=record["model"], sandbox=is_sandbox(record["provider"])) if record else None

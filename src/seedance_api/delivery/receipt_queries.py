@@ -16,13 +16,13 @@ async def insert_deletions(connection: Connection, lines: Sequence[Line]) -> Non
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
         ON CONFLICT DO NOTHING
         """,
-        [one.generation_id for one in lines],
-        [one.what for one in lines],
-        [one.place for one in lines],
-        [one.name for one in lines],
-        [one.reason for one in lines],
-        [one.digest for one in lines],
-        [one.bytes for one in lines],
+        [line.generation_id for line in lines],
+        [line.what for line in lines],
+        [line.place for line in lines],
+        [line.name for line in lines],
+        [line.reason for line in lines],
+        [line.digest for line in lines],
+        [line.bytes for line in lines],
     )
 
 

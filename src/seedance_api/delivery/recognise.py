@@ -14,7 +14,7 @@ from seedance_api.delivery.mark import CONTENT_ID, SANDBOX
 from seedance_api.delivery.verify import Question, Seen, Unreadable
 
 _HEAD = 1 << 20
-_TEXT_MOST, _CODES_MOST = 200, 50
+_MAX_TEXT, _MAX_CODES = 200, 50
 _UNREADABLE = "manifest.unreadable"
 """Our own code: there is something like Content Credentials, and C2PA's library cannot read it."""
 _OF_THE_SIGNER = ("signingCredential.", "timeStamp.", "claimSignature.outsideValidity")
@@ -60,7 +60,6 @@ class _Status(msgspec.Struct):
 
 class _Codes(msgspec.Struct):
     success: list[_Status] = []
-    informational: list[_Status] = []
     failure: list[_Status] = []
 
 
@@ -126,8 +125,8 @@ def context(anchors: str) -> c2pa.Context:
 def _seen(store: _Store, recognised: Recognised) -> Seen:
     manifest = store.manifests.get(store.active_manifest, _Manifest())
     codes = store.validation_results.active_manifest
-    good = {one.code for one in codes.success}
-    bad = {one.code for one in codes.failure}
+    good = {status.code for status in codes.success}
+    bad = {status.code for status in codes.failure}
     signature = manifest.signature_info
     signed = "claimSignature.validated" in good
     bound = any(code.startswith("assertion.") and code.endswith("Hash.match") for code in good)
@@ -145,16 +144,16 @@ def _seen(store: _Store, recognised: Recognised) -> Seen:
         signed_by=_text(signature.issuer or signature.common_name or ""),
         marked_at=_unix(signature.time or action.when),
         time_stamped=signature.time is not None and any(code.startswith("timeStamp.") for code in good),
-        codes=tuple(sorted(code[:_TEXT_MOST] for code in good | bad))[:_CODES_MOST],
+        codes=tuple(sorted(code[:_MAX_TEXT] for code in good | bad))[:_MAX_CODES],
     )
 
 
 def _actions(manifest: _Manifest) -> Iterator[_Action]:
     """The actions that name a source, the first one first."""
-    for one in manifest.assertions:
-        if one.label.startswith("c2pa.actions"):
+    for assertion in manifest.assertions:
+        if assertion.label.startswith("c2pa.actions"):
             try:
-                actions = msgspec.convert(one.data, _Actions).actions
+                actions = msgspec.convert(assertion.data, _Actions).actions
             except msgspec.ValidationError:
                 continue
             yield from (action for action in actions if action.digital_source_type)
@@ -162,7 +161,7 @@ def _actions(manifest: _Manifest) -> Iterator[_Action]:
 
 def _text(text: str) -> str | None:
     """A text of a stranger, fit to be shown."""
-    return "".join(one for one in text[:_TEXT_MOST] if one.isprintable()) or None
+    return "".join(letter for letter in text[:_MAX_TEXT] if letter.isprintable()) or None
 
 
 def _unix(time: str | None) -> int | None:

@@ -59,7 +59,7 @@ async def note_damaged(connection: Connection, object_key: str, generation_id: s
 
 async def take_damaged(connection: Connection, limit: int, seconds: float) -> list[str]:
     """Damaged content that is to be mended now; it is not taken again for so long."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         UPDATE content SET mend_at = now() + $2 * interval '1 second' WHERE generation_id IN (
             SELECT generation_id FROM content WHERE mend_at <= now() AND state <> 'purged'
@@ -69,7 +69,7 @@ async def take_damaged(connection: Connection, limit: int, seconds: float) -> li
         limit,
         seconds,
     )
-    return [record["generation_id"] for record in found]
+    return [record["generation_id"] for record in records]
 
 
 async def note_lost(connection: Connection, generation_id: str, seconds: float) -> bool:
@@ -93,17 +93,17 @@ async def replace_assets(connection: Connection, generation_id: str, assets: Seq
     )
     if not kept:
         return None
-    found = await connection.fetch("DELETE FROM asset WHERE generation_id = $1 RETURNING object_key", generation_id)
+    records = await connection.fetch("DELETE FROM asset WHERE generation_id = $1 RETURNING object_key", generation_id)
     await insert_assets(connection, generation_id, assets)
     await connection.execute(
         "UPDATE content SET mend_at = NULL, lost_at = NULL WHERE generation_id = $1", generation_id
     )
-    return [record["object_key"] for record in found]
+    return [record["object_key"] for record in records]
 
 
 async def videos_behind(db: Database, behind: str, limit: int) -> list[tuple[str, str]]:
     """Generations whose content is not purged, in the order of their ids, each with the key of its video."""
-    found = await db.fetch(
+    records = await db.fetch(
         """
         SELECT generation_id, object_key FROM asset JOIN content USING (generation_id)
         WHERE variant = 'video' AND state <> 'purged' AND generation_id > $1 ORDER BY generation_id LIMIT $2
@@ -111,12 +111,12 @@ async def videos_behind(db: Database, behind: str, limit: int) -> list[tuple[str
         behind,
         limit,
     )
-    return [(record["generation_id"], record["object_key"]) for record in found]
+    return [(record["generation_id"], record["object_key"]) for record in records]
 
 
 async def providers_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
     """The generations that each provider has made."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         "SELECT provider, array_agg(id) AS ids FROM generation WHERE id = ANY ($1) GROUP BY provider", list(ids)
     )
-    return {record["provider"]: record["ids"] for record in found}
+    return {record["provider"]: record["ids"] for record in records}

@@ -11,8 +11,9 @@ import msgspec
 
 from seedance_api.delivery import certificate
 from seedance_api.delivery.certificate import Recognised
-from seedance_api.delivery.declare import Declaration, MalformedError, declared
+from seedance_api.delivery.declare import Declaration, declared
 from seedance_api.delivery.mark import CONTENT_ID, SANDBOX, Marked, Origin, Question, Unmarked, Unsigned
+from seedance_api.delivery.part import MalformedError
 from seedance_api.delivery.recognise import context, recognise
 from seedance_api.delivery.verify import Seen
 from seedance_api.foundation.splice import Spliced
@@ -103,15 +104,15 @@ def _manifest(origin: Origin, operator: str, *, broken: bool) -> dict[str, Any]:
         "description": _description(origin),
         "parameters": {CONTENT_ID: origin.content_id} | ({SANDBOX: True} if origin.sandbox else {}),
     }
-    found: dict[str, Any] = {
+    manifest: dict[str, Any] = {
         "claim_generator_info": [{"name": operator}],
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
     }
     if broken:
-        found["ingredients"] = [
+        manifest["ingredients"] = [
             {"title": _TITLE, "description": _BROKEN, "format": "video/mp4", "relationship": "parentOf"}
         ]
-    return found
+    return manifest
 
 
 def _source_type(origin: Origin) -> str:

@@ -10,26 +10,22 @@ import msgspec
 import structlog
 from obstore.store import ObjectStore
 
-from seedance_api.catalog import models, pixels
 from seedance_api.catalog.order import Order
 from seedance_api.delivery import certificate
-from seedance_api.delivery.confined import Label, LabelQuestion, Measured, MeasureQuestion
-from seedance_api.delivery.mark import Marked, Marking, Origin, Unsigned, content_id, mark
+from seedance_api.delivery.confined import Label, Measured
+from seedance_api.delivery.judge import is_as_ordered, measure, output_of
+from seedance_api.delivery.mark import Marked, Marking, Origin, Unmarked, Unsigned, content_id, mark
 from seedance_api.delivery.rows import Asset
+from seedance_api.delivery.write_label import write_label
 from seedance_api.foundation import objects
 from seedance_api.foundation.confine import Confine, Failure
 from seedance_api.foundation.disk import Disk
+from seedance_api.foundation.put_object import put_file
+from seedance_api.foundation.store_trouble import is_silent
 from seedance_api.providers.provider import Operation, Output, Provider, Unfetched
 
-_SECONDS = 120.0
-_CPU_SECONDS = 90
-_MEMORY = 3 << 30
-_LABEL_SECONDS, _LABEL_CPU_SECONDS = 900.0, 900
-_LABEL_BYTES = 1 << 30
 _ROOM = 64 << 20
 """With less on the disk than this, what a child could not read or write may be the disk's fault."""
-_SHORT_SECONDS = 0.5
-"""A video may be this much shorter than ordered, or a twentieth. A longer one is the customer's: he pays no more."""
 _NO_ROOM = "no room on the disk of scratch files"
 _log = structlog.get_logger()
 
@@ -86,7 +82,7 @@ class Storage:
         generation_id: str,
         version: int,
         order: Order,
-        said: Output | None,
+        reported: Output | None,
         provider: Provider,
         operation: Operation,
         *,
@@ -102,7 +98,7 @@ class Storage:
         folder = self._scratch / f"{generation_id}.{version}"
         origin = Origin(
             model=order.model,
-            sandbox=provider.name == "sandbox",
+            sandbox=provider.capabilities.sandbox,
             composite=composite,
             content_id=content_id(generation_id),
         )
@@ -111,7 +107,7 @@ class Storage:
                 self._disk.check_work()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             outcome = await self._store(
-                folder, f"content/{generation_id}/{version}", order, said or Output(), provider, operation, origin
+                folder, f"content/{generation_id}/{version}", order, reported or Output(), provider, operation, origin
             )
             if isinstance(outcome, Unstored) and outcome.wrong and await asyncio.to_thread(_has_no_room, folder):
                 return Unstored("output_unavailable", ours=_NO_ROOM, fetched=True)  # the file may be right
@@ -128,7 +124,7 @@ class Storage:
         folder: Path,
         prefix: str,
         order: Order,
-        said: Output,
+        reported: Output,
         provider: Provider,
         operation: Operation,
         origin: Origin,
@@ -139,39 +135,37 @@ class Storage:
             fetched = await provider.fetch(operation, variant, path) if path else None
             if isinstance(fetched, Unfetched):
                 return Unstored("output_unavailable", fetched.gone, fetched.wrong, ours=fetched.ours)
-        found = await self._measure(video, thumbnail, last_frame)
-        if isinstance(found, Failure) and found.is_ours:
-            return Unstored("output_unavailable", ours=f"the measuring process ended: {found.kind}", fetched=True)
-        if not isinstance(found, Measured) or not is_as_ordered(order, found):
+        measured = await measure(self._confine, video, thumbnail, last_frame)
+        if isinstance(measured, Failure) and measured.is_ours:
+            return Unstored("output_unavailable", ours=f"the measuring process ended: {measured.kind}", fetched=True)
+        if not isinstance(measured, Measured) or not is_as_ordered(order, measured):
             return Unstored("output_invalid", wrong=True)
         files = [
             Unsigned("video.mp4", str(video), "video/mp4", parent=str(video)),
             Unsigned("thumbnail.webp", str(thumbnail), "image/webp"),
         ]
-        if last_frame is not None and found.last_frame is not None:
-            files.append(Unsigned("last_frame", str(last_frame), found.last_frame))
+        if last_frame is not None and measured.last_frame is not None:
+            files.append(Unsigned("last_frame", str(last_frame), measured.last_frame))
+        marked = await self._mark(folder, files, measured.seconds, origin)
+        if isinstance(marked, Unmarked):
+            if not marked.ours:
+                return Unstored("marking_failed", wrong=True)
+            return Unstored("marking_failed", ours=marked.reason, fetched=True)
+        assets = [await self._put(prefix, file, marked / file.name) for file in files]
+        return Stored(assets, output_of(order, reported, measured))
+
+    async def _mark(self, folder: Path, files: Sequence[Unsigned], seconds: float, origin: Origin) -> Path | Unmarked:
+        """The folder with the marked files."""
         if self._label is not None:
-            labelled = await self._write_label(self._label, folder, files, found.seconds, origin)
-            if isinstance(labelled, Unstored):
+            producer, name = self._marking.operator, origin.content_id
+            labelled = await write_label(self._label, folder, files, seconds, producer, name, self._confine)
+            if isinstance(labelled, Unmarked):
                 return labelled
             files = labelled
         marked = folder / "marked"
         marked.mkdir()
         outcome = await mark(files, marked, origin, self._marking, self._confine)
-        if not isinstance(outcome, Marked):
-            return _unstored("marking_failed", outcome.reason, ours=outcome.ours)
-        assets = [await self._put(prefix, one, marked / one.name) for one in files]
-        output = msgspec.structs.replace(
-            said,
-            width=found.width,
-            height=found.height,
-            frames=found.frames,
-            seconds=found.seconds,
-            resolution=said.resolution or order.resolution,
-            ratio=ratio_of(order, said, found),
-            last_frame=order.return_last_frame,
-        )
-        return Stored(assets, output)
+        return marked if isinstance(outcome, Marked) else outcome
 
     async def _in_the_way(self) -> Unstored | None:
         """What of ours would make it fail, as far as can be seen."""
@@ -179,67 +173,16 @@ class Storage:
             await asyncio.to_thread(certificate.check, self._marking.certificate)
         except ValueError as error:
             return Unstored("marking_failed", ours=str(error))
-        if (silence := await objects.is_silent(self.objects)) is not None:
+        if (silence := await is_silent(self.objects)) is not None:
             return Unstored("output_unavailable", ours=silence)
         return None
-
-    async def _measure(self, video: Path, thumbnail: Path, last_frame: Path | None) -> Measured | Failure | None:
-        question = msgspec.json.encode(
-            MeasureQuestion(
-                video=str(video), thumbnail=str(thumbnail), last_frame=str(last_frame) if last_frame else None
-            )
-        )
-        answer = await self._confine.run(
-            "seedance_api.delivery.measure",
-            question,
-            seconds=_SECONDS,
-            memory_bytes=_MEMORY,
-            cpu_seconds=_CPU_SECONDS,
-            read=[one for one in (video, last_frame) if one is not None],
-            write=[thumbnail],
-        )
-        if isinstance(answer, Failure):
-            return answer
-        return msgspec.json.decode(answer, type=Measured | None)
-
-    async def _write_label(
-        self, label: Label, folder: Path, files: Sequence[Unsigned], seconds: float, origin: Origin
-    ) -> list[Unsigned] | Unstored:
-        """The same files with the visible label, the pictures too where they show a labelled moment."""
-        labelled = folder / "labelled"
-        labelled.mkdir()
-        shown = [one for one in files if one.name != "last_frame" or seconds <= label.seconds]
-        pairs = tuple((one.path, str(labelled / one.name)) for one in shown)
-        question = LabelQuestion(
-            label=label,
-            producer=self._marking.operator,
-            content_id=origin.content_id,
-            video=pairs[0],
-            pictures=pairs[1:],
-        )
-        answer = await self._confine.run(
-            "seedance_api.delivery.label",
-            msgspec.json.encode(question),
-            seconds=_LABEL_SECONDS,
-            memory_bytes=_MEMORY,
-            cpu_seconds=_LABEL_CPU_SECONDS,
-            file_bytes=_LABEL_BYTES,
-            read=[source for source, _ in pairs] + ([label.font] if label.font else []),
-            write=[target for _, target in pairs],
-        )
-        if isinstance(answer, Failure) or not msgspec.json.decode(answer, type=bool):
-            reason = answer.kind if isinstance(answer, Failure) else "cannot be re-encoded"
-            _log.error("label.failed", reason=reason)
-            ours = isinstance(answer, Failure) and answer.is_ours
-            return _unstored("marking_failed", f"the labelling process ended: {reason}", ours=ours)
-        return [msgspec.structs.replace(one, path=str(labelled / one.name)) if one in shown else one for one in files]
 
     async def _put(self, prefix: str, file: Unsigned, path: Path) -> Asset:
         size, sha256 = await asyncio.to_thread(_weigh, path)
         if self._disk is not None:
             self._disk.check_work(size)
         key = f"{prefix}/{file.name}"
-        await objects.put_file(self.objects, key, path)
+        await put_file(self.objects, key, path)
         variant = file.name.partition(".")[0]
         return Asset(variant=variant, object_key=key, media_type=file.media_type, bytes=size, sha256=sha256)
 
@@ -247,30 +190,6 @@ class Storage:
 async def discard(stored: Stored, storage: Storage) -> None:
     """Delete objects that no row will ever name, because another worker was quicker."""
     await objects.delete(storage.objects, [asset.object_key for asset in stored.assets])
-
-
-def is_as_ordered(order: Order, found: Measured) -> bool:
-    """Whether a playable file is near enough: as long and of the shape that was ordered, and whole."""
-    if order.duration != -1 and found.seconds < order.seconds - max(_SHORT_SECONDS, order.seconds / 20):
-        return False
-    if order.return_last_frame and found.last_frame is None:
-        return False
-    return order.ratio == "adaptive" or abs(found.width / found.height - order.width / order.height) < 0.1
-
-
-def ratio_of(order: Order, said: Output, found: Measured) -> str:
-    """The ratio's usual name when the size is one of the model's table, else what the provider says."""
-    model = models.find(order.model)
-    resolution = said.resolution or order.resolution
-    if model is not None and resolution in model.capabilities.resolutions:
-        nearest = pixels.nearest_ratio(model, resolution, found.width, found.height)
-        if pixels.size(model, resolution, nearest) == (found.width, found.height):
-            return nearest
-    return said.ratio or order.ratio
-
-
-def _unstored(code: str, reason: str, *, ours: bool) -> Unstored:
-    return Unstored(code, ours=reason, fetched=True) if ours else Unstored(code, wrong=True)
 
 
 def _has_no_room(folder: Path) -> bool:

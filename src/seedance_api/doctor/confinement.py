@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from seedance_api.doctor.installation import Remark
+from seedance_api.doctor.remark import Remark
 from seedance_api.foundation.confine import Confine, Failure
 from seedance_api.foundation.restrict import missing
 
@@ -31,9 +31,9 @@ async def confinement(guarded: Sequence[Path]) -> Remark:
 
 def judge(reached: Sequence[str], lacks: Sequence[str]) -> Remark:
     """What follows from what was reached, on a kernel that lacks this. Pure."""
-    said = [f"this kernel lacks {one}" for one in lacks]
+    reasons = [f"this kernel lacks {feature}" for feature in lacks]
     if reached:
-        said.append(f"a decoder that was taken over could reach {', '.join(reached)}")
-    if said:
-        return Remark(name=_NAME, status="warning", message="; ".join(said))
+        reasons.append(f"a decoder that was taken over could reach {', '.join(reached)}")
+    if reasons:
+        return Remark(name=_NAME, status="warning", message="; ".join(reasons))
     return Remark(name=_NAME, status="ok", message="what reads strangers' files reaches nothing but those files")

@@ -8,16 +8,18 @@ from typing import assert_never
 import msgspec
 from obstore.store import ObjectStore
 
-from seedance_api.doctor.invariants import INVARIANTS, Ask, Finding, Invariant, check, finding
+from seedance_api.doctor.check import Ask, Finding, Invariant, check, finding
+from seedance_api.doctor.invariants import INVARIANTS
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database, rows
+from seedance_api.foundation.read_object import is_intact
 from seedance_api.reconciliation import orphans
 from seedance_api.reconciliation.collect_orphans import OVERDUE
 
 _AGE = timedelta(hours=2, minutes=15)
 """`collect` runs hourly and notes what is an hour old: older than this, an object without a row was overlooked."""
 _PAGE = 1000
-_AT_ONCE = 16
+_CONCURRENCY = 16
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -42,11 +44,11 @@ async def examine(
     With `content` every object is read, and compared with its digest. One that is younger than `age` may still get its
     row.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for invariant in INVARIANTS:
-        found.append(await _check(db, store, invariant, accepted, age, content=content))
-        tell(found[-1])
-    return found
+        findings.append(await _check(db, store, invariant, accepted, age, content=content))
+        tell(findings[-1])
+    return findings
 
 
 async def _check(
@@ -75,10 +77,10 @@ async def _check(
 async def _lost(db: Database, ids: list[str]) -> AsyncIterator[str]:
     for at in range(0, len(ids), _PAGE):
         page = ids[at : at + _PAGE]
-        there = {record["id"] for record in await db.fetch("SELECT id FROM generation WHERE id = ANY ($1)", page)}
-        for one in page:
-            if one not in there:
-                yield f"generation {one}: answered with success, and not there"
+        existing = {record["id"] for record in await db.fetch("SELECT id FROM generation WHERE id = ANY ($1)", page)}
+        for generation_id in page:
+            if generation_id not in existing:
+                yield f"generation {generation_id}: answered with success, and not there"
 
 
 async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta, *, content: bool) -> AsyncIterator[str]:
@@ -99,7 +101,7 @@ async def _wrong_objects(db: Database, store: ObjectStore, age: timedelta, *, co
 
 
 async def _named_objects(db: Database, behind: str, *, including: bool = False) -> list[_Named]:
-    found = await db.fetch(
+    records = await db.fetch(
         """
         SELECT object_key COLLATE "C" AS object_key, bytes, sha256 FROM (
             SELECT a.object_key, a.bytes, a.sha256
@@ -111,17 +113,17 @@ async def _named_objects(db: Database, behind: str, *, including: bool = False) 
         1 if including else _PAGE,
         including,
     )
-    return rows(_Named, found)
+    return rows(_Named, records)
 
 
 async def _wrong(store: ObjectStore, named: list[_Named], *, content: bool) -> list[_Named]:
-    gate = asyncio.Semaphore(_AT_ONCE)
+    gate = asyncio.Semaphore(_CONCURRENCY)
 
-    async def look(one: _Named) -> bool:
+    async def look(named_object: _Named) -> bool:
         async with gate:
             if content:
-                return await objects.is_intact(store, one.object_key, one.bytes, one.sha256)
-            return await objects.is_whole(store, one.object_key, one.bytes)
+                return await is_intact(store, named_object.object_key, named_object.bytes, named_object.sha256)
+            return await objects.is_whole(store, named_object.object_key, named_object.bytes)
 
     right = await asyncio.gather(*(look(one) for one in named))
     return [one for one, is_right in zip(named, right, strict=True) if not is_right]

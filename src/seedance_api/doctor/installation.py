@@ -3,48 +3,29 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
 
 import asyncpg
-import msgspec
 from obstore.store import ObjectStore
 
 from seedance_api.billing.books import Books
 from seedance_api.billing.prices import uses
 from seedance_api.catalog.models import MODELS
 from seedance_api.delivery.certificate import Certificate, check
+from seedance_api.doctor import upstreams
+from seedance_api.doctor.remark import Remark
+from seedance_api.doctor.upstreams import LiveSide
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk, probe
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.migrations import Standing
-from seedance_api.generations import outages
-from seedance_api.generations.queries import queue
-from seedance_api.reconciliation import discrepancies, orphans
+from seedance_api.foundation.put_object import put_bytes
+from seedance_api.foundation.store_trouble import why_unusable
+from seedance_api.reconciliation import orphans
 from seedance_api.reconciliation.collect_orphans import OVERDUE
-from seedance_api.routing import circuit_breaker
 
 _SECONDS = 10.0
-_HOURS_MOST = 24
-_DAYS_LEAST = 30
-
-
-class Remark(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
-
-    name: str
-    status: Literal["ok", "warning", "error"]
-    message: str
-
-
-class LiveSide(msgspec.Struct, frozen=True, kw_only=True):
-    """What live keys use, as it is configured. `problem` says why it cannot be used."""
-
-    sandbox: bool
-    upstreams: tuple[str, ...] = ()
-    reachable: bool = False
-    calls_back: bool = False
-    problem: str | None = None
+_MIN_DAYS = 30
 
 
 def of_schema(standing: Standing) -> Remark:
@@ -73,9 +54,14 @@ async def inspect(
     `differences` are those of this machine from the others; `disk` has the folders in which files must be possible.
     """
     remarks = [await _database(db), await _store(store), await _orphans(db), await _prices(db), _marking(certificate)]
-    remarks += [await _waiting(db), _machines(differences), await _upstream(db, live), await _disk(disk)]
+    remarks += [
+        await upstreams.waiting(db),
+        _machines(differences),
+        await upstreams.configured(db, live),
+        await _disk(disk),
+    ]
     if live.upstreams:
-        remarks += [await _circuit_breakers(db, live.upstreams), await _books(db)]
+        remarks += [await upstreams.circuit_breakers(db, live.upstreams), await upstreams.books(db)]
     return remarks
 
 
@@ -95,13 +81,13 @@ async def _store(store: ObjectStore) -> Remark:
     key = f"doctor/{new_id('obj')}"
     try:
         async with asyncio.timeout(_SECONDS):
-            await objects.put_bytes(store, key, b"doctor")
-            there = await objects.exists(store, key)
+            await put_bytes(store, key, b"doctor")
+            is_stored = await objects.exists(store, key)
             await objects.delete(store, [key])
     except Exception as error:  # noqa: BLE001 every store has errors of its own
-        why = objects.why_unusable(error)
+        why = why_unusable(error)
         return Remark(name="objects", status="error", message=f"the object store refuses: {why}")
-    if not there:
+    if not is_stored:
         return Remark(name="objects", status="error", message="what was written to the object store is not there")
     return Remark(name="objects", status="ok", message="written, found and deleted")
 
@@ -117,22 +103,6 @@ async def _orphans(db: Database) -> Remark:
     return Remark(
         name="orphans", status="ok", message=f"{noted} objects without a row are watched, {trashed} in trash/"
     )
-
-
-async def _waiting(db: Database) -> Remark:
-    waiting = await outages.waiting(db)
-    if not waiting:
-        return Remark(name="waiting", status="ok", message="no finished video waits for this installation")
-    said = "; ".join(
-        f"{one.videos} for {_duration(one.seconds)}, the first fails in {_duration(one.seconds_left)}: {one.reason}"
-        for one in waiting
-    )
-    return Remark(name="waiting", status="error", message=f"finished videos cannot be stored: {said}")
-
-
-def _duration(seconds: float) -> str:
-    minutes = max(0, round(seconds / 60))
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 
 def _machines(differences: Sequence[str]) -> Remark:
@@ -163,10 +133,10 @@ async def _prices(db: Database) -> Remark:
         for model in MODELS
         if any(book.rate(currency, use) is None for currency in book.book.currencies for use in uses(model))
     ]
-    said = f"version {book.version}, {', '.join(book.book.currencies)}"
+    text = f"version {book.version}, {', '.join(book.book.currencies)}"
     if unpriced:
-        return Remark(name="prices", status="warning", message=f"{said}; no price for {', '.join(unpriced)}")
-    return Remark(name="prices", status="ok", message=said)
+        return Remark(name="prices", status="warning", message=f"{text}; no price for {', '.join(unpriced)}")
+    return Remark(name="prices", status="ok", message=text)
 
 
 def _marking(certificate: Certificate) -> Remark:
@@ -175,49 +145,9 @@ def _marking(certificate: Certificate) -> Remark:
     except ValueError as error:
         return Remark(name="marking", status="error", message=f"no video can be delivered: {error}")
     left = ends_at - datetime.now(UTC)
-    said = f"the certificate ends on {ends_at:%Y-%m-%d}"
-    if left.days < _DAYS_LEAST:
+    text = f"the certificate ends on {ends_at:%Y-%m-%d}"
+    if left.days < _MIN_DAYS:
         return Remark(
-            name="marking", status="warning", message=f"{said}, in {left.days} days: rotate it (docs/marking.md)"
+            name="marking", status="warning", message=f"{text}, in {left.days} days: rotate it (docs/marking.md)"
         )
-    return Remark(name="marking", status="ok", message=said)
-
-
-async def _upstream(db: Database, live: LiveSide) -> Remark:
-    if live.problem is not None:
-        return Remark(name="upstream", status="error", message=live.problem)
-    unserved = await queue.count_unserved(db, [*live.upstreams, "sandbox"])
-    if unserved:
-        said = ", ".join(
-            f"{number} {'video is' if number == 1 else 'videos are'} in progress at {name}"
-            for name, number in unserved.items()
-        )
-        message = f"{said}, which is not configured here: add its table to the file of upstreams again"
-        return Remark(name="upstream", status="error", message=message)
-    if live.sandbox:
-        message = "SEEDANCE_LIVE_SANDBOX is on: live keys are charged for previews of the sandbox"
-        return Remark(name="upstream", status="warning", message=message)
-    if not live.upstreams:
-        return Remark(name="upstream", status="warning", message="none is configured: live keys are refused")
-    names = ", ".join(live.upstreams)
-    if not live.reachable:
-        said = "without SEEDANCE_PUBLIC_URL they cannot fetch input videos, nor call back"
-        return Remark(name="upstream", status="warning", message=f"{names}; {said}")
-    return Remark(name="upstream", status="ok", message=f"{names}; ask them with: seedance-api upstream list --check")
-
-
-async def _circuit_breakers(db: Database, upstreams: tuple[str, ...]) -> Remark:
-    shut = [one for one in await circuit_breaker.of_providers(db, upstreams) if one.wait_seconds > 0]
-    if not shut:
-        return Remark(name="gates", status="ok", message="every upstream takes work")
-    said = "; ".join(f"{one.provider} {one.model}: {one.reason}" for one in shut)
-    return Remark(name="gates", status="warning", message=f"closed for now: {said}")
-
-
-async def _books(db: Database) -> Remark:
-    count, oldest = await discrepancies.count_open(db)
-    if not count:
-        return Remark(name="books", status="ok", message="no difference with an upstream is open")
-    said = f"{count} differences with upstreams are open, the oldest for {oldest:.0f} hours"
-    status = "error" if oldest >= _HOURS_MOST else "warning"
-    return Remark(name="books", status=status, message=f"{said}; see them with: seedance-api doctor --reconcile")
+    return Remark(name="marking", status="ok", message=text)

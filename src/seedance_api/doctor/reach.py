@@ -16,12 +16,12 @@ def main() -> None:
 
 def reached(paths: Sequence[str]) -> list[str]:
     """Those of these files and folders that can be opened, and `a socket`, if one can be made."""
-    found = [path for path in paths if _opens(path)]
+    reachable = [path for path in paths if _opens(path)]
     try:
         socket.socket(socket.AF_UNIX).close()
     except OSError:
-        return found
-    return [*found, "a socket"]
+        return reachable
+    return [*reachable, "a socket"]
 
 
 def _opens(path: str) -> bool:

@@ -8,24 +8,29 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 class Batch(Generic[Item, Answer]):
     """Gathers the items of one loop tick, and of the time a call is under way, into one call of `run`.
 
     `run` gets at most `max_items` items and returns one answer each, in order; an answer that is an exception is raised
-    to its own caller only. At most `concurrency` calls are under way at once. What waits is bounded by the number of
-    callers, which the web server bounds.
+    to its own caller only. When `run` raises, every caller hears of it; or, where `alone` is given, each item is done
+    by that in turn, so that one with a fault does not take the others down with it. At most `concurrency` calls are
+    under way at once. What waits is bounded by the number of callers, which the web server bounds.
     """
 
     def __init__(
         self,
         run: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
         *,
+        alone: Callable[[Item], Awaitable[Answer]] | None = None,
         max_items: int = 64,
         concurrency: int = 2,
     ) -> None:
         self._run = run
+        self._alone = alone
         self._max_items = max_items
         self._concurrency = concurrency
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
@@ -58,7 +63,7 @@ class Batch(Generic[Item, Answer]):
 
     async def _fly(self, load: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:
-            answers = await self._run([item for item, _ in load])
+            answers = await self._answers([item for item, _ in load])
             assert len(answers) == len(load), "one answer for each item, in order"
         except BaseException as error:
             passed = error if isinstance(error, Exception) else ConnectionAbortedError("the process is stopping")
@@ -76,6 +81,20 @@ class Batch(Generic[Item, Answer]):
             else:
                 answer.set_result(value)
 
+    async def _answers(self, items: list[Item]) -> Sequence[Answer | Exception]:
+        try:
+            return await self._run(items)
+        except Exception:
+            if self._alone is None:
+                raise
+        answers: list[Answer | Exception] = []
+        for item in items:
+            try:
+                answers.append(await self._alone(item))
+            except Exception as error:  # noqa: BLE001 its own caller hears of it
+                answers.append(error)
+        return answers
+
 
 class Batches(Generic[Key, Item, Answer]):
     """A batch for each key, of one call at a time: what waits for one key delays no other.
@@ -88,10 +107,12 @@ class Batches(Generic[Key, Item, Answer]):
         run: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
         *,
         key: Callable[[Item], Key],
+        alone: Callable[[Item], Awaitable[Answer]] | None = None,
         max_items: int = 64,
         concurrency: int = 4,
     ) -> None:
         self._run = run
+        self._alone = alone
         self._key = key
         self._max_items = max_items
         self._room = asyncio.Semaphore(concurrency)
@@ -106,7 +127,12 @@ class Batches(Generic[Key, Item, Answer]):
         key = self._key(item)
         batch = self._batches.get(key)
         if batch is None:
-            batch = self._batches[key] = Batch(self._in_room, max_items=self._max_items, concurrency=1)
+            batch = self._batches[key] = Batch(
+                self._bounded(self._run),
+                alone=None if self._alone is None else self._bounded(self._alone),
+                max_items=self._max_items,
+                concurrency=1,
+            )
         self._callers[key] = self._callers.get(key, 0) + 1
         try:
             return await batch(item)
@@ -115,6 +141,9 @@ class Batches(Generic[Key, Item, Answer]):
             if not self._callers[key]:
                 del self._callers[key], self._batches[key]
 
-    async def _in_room(self, items: list[Item]) -> Sequence[Answer | Exception]:
-        async with self._room:
-            return await self._run(items)
+    def _bounded(self, call: Callable[[Argument], Awaitable[Result]]) -> Callable[[Argument], Awaitable[Result]]:
+        async def bounded(argument: Argument) -> Result:
+            async with self._room:
+                return await call(argument)
+
+        return bounded

@@ -14,6 +14,7 @@ from obstore.store import ObjectStore
 
 from seedance_api.foundation import installation, objects
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.put_object import put_bytes, settle
 
 KEY = "installation.json"
 _ABOUT = "This object store belongs to the Seedance API installation with this id. Keep this object."
@@ -46,7 +47,7 @@ async def write(store: ObjectStore, installation_id: str, *, over: bool = False)
     content = msgspec.json.encode(Marker(installation_id))
     async with asyncio.timeout(_SECONDS):
         if over:
-            await objects.put_bytes(store, KEY, content)
+            await put_bytes(store, KEY, content)
         else:
             await _create(store, content)
     return await read(store) or ""
@@ -58,8 +59,8 @@ async def _create(store: ObjectStore, content: bytes) -> None:
     except AlreadyExistsError:
         return
     except NotSupportedError:
-        await objects.put_bytes(store, KEY, content)
-    await asyncio.to_thread(objects.settle, store, KEY)
+        await put_bytes(store, KEY, content)
+    await asyncio.to_thread(settle, store, KEY)
 
 
 def keep(store: ObjectStore, installation_id: str) -> None:

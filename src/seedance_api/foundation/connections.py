@@ -17,8 +17,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 import msgspec
 import structlog
 
-from seedance_api.foundation.limit import neighbourhood
 from seedance_api.foundation.peer import address_of, open_again, tells
+from seedance_api.foundation.rate_limiter import neighbourhood
 
 LOOK_SECONDS = 0.25
 LOOKING = 0.05

@@ -1,11 +1,9 @@
-"""PostgreSQL through asyncpg: plain SQL, rows into structs in one place. Every connection is opened here.
+"""PostgreSQL through asyncpg: plain SQL, rows into structs in one place.
 
-A connection may die without a word: its host is gone, or something between drops its packets. So each has bounds on
-either side, and one that does not answer in time is never used again, nor any that was opened before.
+A connection that does not answer in time (`session.py` bounds it) is never used again, nor any that was opened before.
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -17,12 +15,10 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from seedance_api.foundation.clock import Clock
-from seedance_api.foundation.unreachable import UnreachableError, reason_of
+from seedance_api.foundation.session import COMMAND, Session, connect, milliseconds, options_of
 
 if TYPE_CHECKING:
-    _Asyncpg = asyncpg.Connection[asyncpg.Record]
-else:
-    _Asyncpg = asyncpg.Connection
+    from seedance_api.foundation.session import BoundedConnection
 
 UNREACHABLE = (
     ConnectionError,
@@ -38,61 +34,13 @@ CONTENDED = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 """What is raised when another transaction is in the way. Nothing is written then."""
 NO_ROOM = asyncpg.DiskFullError
 """What is raised when the database has no room for what is to be written."""
-CONNECT_SECONDS = 5.0
-GRACE_SECONDS = 1.5
-"""The server ends a statement that takes too long. When it has not said so by then, nobody is there."""
 RELEASE_SECONDS = 2.0
 """What was cancelled must be over by then."""
-IDLE_IN_TRANSACTION_SECONDS = 10.0
-"""A transaction whose owner does nothing is rolled back, and its locks are free: the owner's host may be frozen."""
-KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_COUNT = 5, 2, 3
-UNACKNOWLEDGED_SECONDS = 10
-"""TCP gives a connection up when what was sent is not acknowledged for so long."""
-_CHECK_CLIENT_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
 _PROBE_SECONDS = 2.0
 Row = TypeVar("Row")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What a connection is for: its name in `pg_stat_activity`, and how long its statements may take and wait.
-
-    The server ends what takes longer. A connection that has not answered `GRACE_SECONDS` later is given up.
-    """
-
-    name: str
-    statement_seconds: float
-    lock_seconds: float
-
-    @property
-    def command_seconds(self) -> float:
-        """How long we wait for an answer."""
-        return self.statement_seconds + GRACE_SECONDS
-
-    @property
-    def server_settings(self) -> dict[str, str]:
-        """What the server is told: as a number of milliseconds, or of seconds where PostgreSQL counts so."""
-        return {
-            "statement_timeout": _milliseconds(self.statement_seconds),
-            "lock_timeout": _milliseconds(self.lock_seconds),
-            "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_SECONDS),
-            "client_connection_check_interval": _milliseconds(_CHECK_CLIENT_SECONDS),
-            "tcp_keepalives_idle": str(KEEPALIVE_IDLE_SECONDS),
-            "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL_SECONDS),
-            "tcp_keepalives_count": str(KEEPALIVE_COUNT),
-            "tcp_user_timeout": _milliseconds(UNACKNOWLEDGED_SECONDS),
-        }
-
-
-API = Session(name="api", statement_seconds=5, lock_seconds=2)
-WORKER = Session(name="worker", statement_seconds=30, lock_seconds=15)
-"""A frozen host's locks are free after `IDLE_IN_TRANSACTION_SECONDS`, so a job that waits for one goes on."""
-LISTENING = Session(name="listener", statement_seconds=5, lock_seconds=2)
-LANE = Session(name="lane", statement_seconds=20, lock_seconds=15)
-COMMAND = Session(name="command", statement_seconds=600, lock_seconds=30)
-MIGRATION = Session(name="migration", statement_seconds=3600, lock_seconds=900)
 
 
 class Database:
@@ -124,8 +72,8 @@ class Database:
             max_size=max_connections,
             init=prepare,
             reset=_keep,
-            connect=partial(_open, session=session),
-            **_options(session),
+            connect=partial(connect, session=session),
+            **options_of(session),
         )
         return cls(pool, url, session, clock)
 
@@ -158,7 +106,7 @@ class Database:
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         while True:
             connection = await self.pool.acquire()
-            if cast("_BoundedConnection", connection).opened_at > self._renewed_at:
+            if cast("BoundedConnection", connection).opened_at > self._renewed_at:
                 return connection
             _drop(connection)
 
@@ -246,70 +194,9 @@ def _drop(connection: Connection) -> None:
         connection.terminate()
 
 
-async def open_connection(url: str, session: Session) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of its own, for LISTEN or the engine of jobs. Raises what is in `UNREACHABLE`."""
-    return await _open(url, session=session, **_options(session))
-
-
 async def wait_for_locks(connection: Connection, seconds: float) -> None:
     """Bound what this transaction waits for each lock. Raises `asyncpg.LockNotAvailableError` when it is over."""
-    await connection.execute("SELECT set_config('lock_timeout', $1, true)", _milliseconds(seconds))
-
-
-class _BoundedConnection(_Asyncpg):
-    """Tells the kernel to notice when nobody is at the other end any more; asyncpg has no parameters for it."""
-
-    __slots__ = ("opened_at",)
-
-    def __init__(self, protocol: Any, transport: Any, *rest: Any) -> None:
-        super().__init__(protocol, transport, *rest)
-        self.opened_at = asyncio.get_running_loop().time()
-        _keep_alive(transport.get_extra_info("socket"))
-
-
-def _keep_alive(channel: Any) -> None:
-    if channel is None or channel.family == socket.AF_UNIX:
-        return
-    channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
-    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
-    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
-    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)
-
-
-def _options(session: Session) -> dict[str, Any]:
-    return {
-        "timeout": CONNECT_SECONDS,
-        "command_timeout": session.command_seconds,
-        "server_settings": {"application_name": f"seedance-api {session.name}"},
-        "connection_class": _BoundedConnection,
-    }
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(round(seconds * 1000))
-
-
-async def _open(*arguments: Any, session: Session, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
-    """The bounds are set when it is open: a pool in between may refuse to pass them on when it opens."""
-    bounds = "; ".join(f"SET {name} = {value}" for name, value in session.server_settings.items())
-    try:
-        connection = await asyncpg.connect(*arguments, **options)
-        await _tell(connection, bounds)
-    except TimeoutError:
-        raise
-    except OSError as error:  # a socket's file that is gone is a FileNotFoundError
-        raise UnreachableError(reason_of(error)) from None
-    else:
-        return connection
-
-
-async def _tell(connection: "asyncpg.Connection[asyncpg.Record]", bounds: str) -> None:
-    try:
-        await connection.execute(bounds, timeout=CONNECT_SECONDS)
-    except BaseException:
-        connection.terminate()
-        raise
+    await connection.execute("SELECT set_config('lock_timeout', $1, true)", milliseconds(seconds))
 
 
 async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

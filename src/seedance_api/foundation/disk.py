@@ -84,7 +84,7 @@ def full() -> AppError:
 
 
 def is_low(folder: Path, reserve: float, max_bytes: int = _MAX_RESERVE, size: int = 0) -> bool:
-    """Whether less than this share, and less than `most` bytes, would be free of what this user may write where the
+    """Whether less than this share, and less than `max_bytes`, would be free of what this user may write where the
     folder is, or would be if it were there, once `size` more bytes are written."""
     found = _statvfs(folder)
     usable = found.f_blocks - found.f_bfree + found.f_bavail

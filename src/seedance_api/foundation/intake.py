@@ -17,31 +17,16 @@ from typing import IO
 from obstore.store import ObjectStore
 
 from seedance_api.foundation.disk import FULL, Disk, full, probe
-from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.objects import Folder as ObjectFolder
 from seedance_api.foundation.scratch import Scratch
+from seedance_api.foundation.shares import Shares
 
 _FREE = 1 << 20
 """Bytes of each folder that nothing is set aside for: most bodies have less."""
 _STEP = 8 << 20
-_WAIT_SECONDS = 10.0
-"""How long an upload waits for one of its account to end: a burst of small ones is over by then."""
-_WAITING = 4
-"""As many times `max_uploads` may be under way or waiting."""
-_RETRY_SECONDS = 5
 _PROBE_SECONDS = 1.0
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL)
-
-
-class _Share:
-    """What an account has of the scratch folders."""
-
-    def __init__(self, max_uploads: int) -> None:
-        self.slots = asyncio.Semaphore(max_uploads)
-        self.uploads = 0
-        """Under way and waiting."""
-        self.size = 0
 
 
 class Intake:
@@ -52,12 +37,10 @@ class Intake:
     ) -> None:
         self.scratch = scratch
         self.disk = disk
+        self.shares = Shares(max_uploads=max_uploads, max_bytes=max_bytes)
         self._objects = objects
         self._probing: asyncio.Task[None] | None = None
         self._probed_at = float("-inf")
-        self._max_uploads = max_uploads
-        self._max_bytes = max_bytes
-        self._shares: dict[str, _Share] = {}
 
     @asynccontextmanager
     async def folder(self, account_id: str | None) -> AsyncGenerator["Folder", None]:
@@ -82,48 +65,6 @@ class Intake:
         if isinstance(self._objects, ObjectFolder):
             self._objects.check()
             probe(Path(str(self._objects.prefix)))
-
-    async def admit(self, account_id: str) -> None:
-        """Count an upload, after a wait for one of the account's to end when it has too many. Raises AppError 429."""
-        share = self._shares.setdefault(account_id, _Share(self._max_uploads))
-        refused = _too_many(f"The account has {self._max_uploads} uploads under way, as many as are allowed.")
-        if share.uploads >= self._max_uploads * _WAITING:
-            raise refused
-        share.uploads += 1
-        try:
-            async with asyncio.timeout(_WAIT_SECONDS):
-                await share.slots.acquire()
-        except TimeoutError:
-            self._leave(account_id)
-            raise refused from None
-        except asyncio.CancelledError:
-            self._leave(account_id)
-            raise
-
-    def charge(self, account_id: str, size: int) -> None:
-        """Count bytes of an upload that was admitted. Raises AppError 429."""
-        share = self._shares[account_id]
-        if share.size + size > self._max_bytes:
-            max_mib = self._max_bytes >> 20
-            raise _too_many(f"The account's uploads under way would have more than the {max_mib} MiB that are allowed.")
-        share.size += size
-
-    def dismiss(self, account_id: str, size: int) -> None:
-        """An upload with so many bytes is over."""
-        share = self._shares[account_id]
-        share.size -= size
-        share.slots.release()
-        self._leave(account_id)
-
-    def _leave(self, account_id: str) -> None:
-        self._shares[account_id].uploads -= 1
-        if not self._shares[account_id].uploads:
-            del self._shares[account_id]
-
-
-def _too_many(message: str) -> AppError:
-    headers = {"Retry-After": str(_RETRY_SECONDS), "Connection": "close"}
-    return AppError("too_many_uploads", f"{message} Try again when one of them has ended.", headers=headers)
 
 
 class Folder:
@@ -172,14 +113,14 @@ class Folder:
         if self._blocks is not None:
             self._blocks.close()
         if self._account_id is not None:
-            self._intake.dismiss(self._account_id, self._charged)
+            self._intake.shares.dismiss(self._account_id, self._charged)
         await asyncio.to_thread(shutil.rmtree, self.path, ignore_errors=True)
 
     async def _make(self) -> None:
         if self._made:
             return
         if self._account_id is not None:
-            await self._intake.admit(self._account_id)
+            await self._intake.shares.admit(self._account_id)
         self._made = True
         await asyncio.to_thread(self._make_folder)
 
@@ -192,7 +133,7 @@ class Folder:
 
     async def _grow(self, more: int) -> None:
         if self._account_id is not None:
-            self._intake.charge(self._account_id, more)
+            self._intake.shares.charge(self._account_id, more)
         self._charged += more
         self._aside += more
         if self._charged > _FREE:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import asyncpg
 import structlog
 
-from seedance_api.foundation.db import LISTENING, open_connection
+from seedance_api.foundation.session import LISTENING, open_connection
 
 HEARTBEAT_SECONDS = 1.0
 SILENT_SECONDS = 3.0

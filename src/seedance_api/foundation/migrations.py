@@ -2,15 +2,14 @@
 
 The table `migration` records each with the digest of its text and the release that applied it. Thereby a file that was
 changed afterwards, one that is missing, and a database that a newer release has migrated are told apart from what is
-simply not applied yet. What they add up to is compared with what was shipped, in `schema.py`.
+simply not applied yet, in `standing.py`. What they add up to is compared with what was shipped, in `schema.py`.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import asyncpg
@@ -18,8 +17,9 @@ import msgspec
 import structlog
 
 from seedance_api.foundation import schema
-from seedance_api.foundation.db import CONNECT_SECONDS, MIGRATION, Connection, open_connection
-from seedance_api.foundation.schema import Difference
+from seedance_api.foundation.db import Connection
+from seedance_api.foundation.session import CONNECT_SECONDS, MIGRATION, open_connection
+from seedance_api.foundation.standing import Applied, Migration, Standing, judge, this_release
 from seedance_api.foundation.unreachable import UnreachableError, reason_of
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -31,70 +31,7 @@ _STATEMENT_SECONDS = 3600
 _TABLE_SECONDS = 5
 """How long a migration waits for a table that is in use; whoever else wants the table waits behind it meanwhile."""
 _TRIES = 12
-_MAX_NAMED = 10
 _log = structlog.get_logger()
-
-
-class Migration(msgspec.Struct, frozen=True):
-    """A numbered file. Its name without `.sql` is its identity, its digest says that nobody has edited it."""
-
-    name: str
-    sql: str
-    digest: str
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """What the database records. Digest and release are None where version 0.1.0 has applied it."""
-
-    name: str
-    digest: str | None
-    release: str | None
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a database stands to this release."""
-
-    pending: tuple[str, ...] = ()
-    newer: tuple[str, ...] = ()
-    newer_release: str | None = None
-    missing: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    differences: tuple[Difference, ...] = ()
-
-    @property
-    def conflict(self) -> str | None:
-        """Why this release can do nothing with the database, and what to do about it; None when it can."""
-        if self.newer:
-            needed = f"Install version {self.newer_release} or later." if self.newer_release else "Install that one."
-            return (
-                f"The database was migrated by a newer release: {_named(self.newer)} is not known to this one, "
-                f"version {_release()}. {needed}"
-            )
-        if self.missing:
-            return (
-                f"The database has migrations that this installation lacks: {_named(self.missing)}. "
-                "Install the release again, or the one that made the database."
-            )
-        if self.changed:
-            return (
-                f"Migrations were changed after they were applied: {_named(self.changed)}. "
-                "Install the release again, or the one that made the database."
-            )
-        return None
-
-    @property
-    def breaks(self) -> str | None:
-        """What of the schema is not as the code needs it; None when all is."""
-        found = [str(difference) for difference in self.differences if difference.breaks]
-        if not found:
-            return None
-        return f"The database's schema is not the one of version {_release()}: {_named(found)}. See docs/operate.md."
-
-    @property
-    def remarks(self) -> str | None:
-        """What differs and breaks nothing."""
-        found = [str(difference) for difference in self.differences if not difference.breaks]
-        return _named(found) if found else None
 
 
 class SchemaError(Exception):
@@ -128,22 +65,6 @@ async def examine(connection: Connection) -> Standing:
     if standing.conflict or standing.pending:
         return standing
     return msgspec.structs.replace(standing, differences=tuple(await schema.differences(connection)))
-
-
-def judge(files: Sequence[Migration], applied: Mapping[str, Applied]) -> Standing:
-    """What is to be applied, and what does not fit."""
-    known = {file.name for file in files}
-    last = max(known, default="")
-    newer = sorted(name for name in applied if name not in known and name > last)
-    return Standing(
-        pending=tuple(file.name for file in files if file.name not in applied),
-        newer=tuple(newer),
-        newer_release=applied[newer[-1]].release if newer else None,
-        missing=tuple(sorted(name for name in applied if name not in known and name <= last)),
-        changed=tuple(
-            file.name for file in files if file.name in applied and applied[file.name].digest not in {None, file.digest}
-        ),
-    )
 
 
 @cache
@@ -240,7 +161,7 @@ async def _apply(connection: Connection, migration: Migration, table_seconds: fl
                     "INSERT INTO migration (name, digest, release) VALUES ($1, $2, $3)",
                     migration.name,
                     migration.digest,
-                    _release(),
+                    this_release(),
                 )
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             _log.warning("migration.waits", reason=migration.name, count=number)
@@ -253,12 +174,3 @@ async def _apply(connection: Connection, migration: Migration, table_seconds: fl
         f"Migration {migration.name} could not lock a table that it changes, in {tries} tries of {table_seconds:g} "
         "seconds. End the long transaction that uses it (see pg_stat_activity), and retry."
     )
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return "; ".join(names[:_MAX_NAMED]) + more
-
-
-def _release() -> str:
-    return version("seedanceapi")

@@ -8,7 +8,8 @@ import asyncio
 
 import asyncpg
 
-from seedance_api.foundation.db import COMMAND, CONNECT_SECONDS, Connection, open_connection
+from seedance_api.foundation.db import Connection
+from seedance_api.foundation.session import COMMAND, CONNECT_SECONDS, open_connection
 
 _LOOKS = 3
 _FOREIGN = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)

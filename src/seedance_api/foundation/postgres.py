@@ -21,7 +21,8 @@ from seedance_api.foundation.disk import Ballast
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the wheel says where it puts its lock file when XDG_RUNTIME_DIR is unset
-    from seedance_api.foundation.postmaster import Postmaster, StartError, is_over
+    from seedance_api.foundation.initdb import StartError, initialise
+    from seedance_api.foundation.postmaster import Postmaster, is_over
 
 _STARTS = 10
 """So many starts in a row that fail, or that last less than `_STEADY_SECONDS`, and it is given up."""
@@ -60,7 +61,7 @@ class Embedded:
             os.fchmod(self._lock, 0o600)
             if self._on_start is not None and self._server.running() is None:
                 self._on_start()
-            self._server.initialise()
+            initialise(self._folder)
             fcntl.flock(self._lock, fcntl.LOCK_SH)  # waits while the last user is stopping the server
             found = self._start()
         except BaseException:

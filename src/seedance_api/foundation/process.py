@@ -8,7 +8,12 @@ import signal
 import sys
 from collections.abc import Callable
 
+import structlog
+
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_OWN_FILES = 512
+_MIN_CONNECTIONS = 64
+_log = structlog.get_logger()
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -34,6 +39,15 @@ def allow_open_files() -> None:
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def connections_allowed(wanted: int) -> int:
+    """How many connections an API process may have: each may need two files more, for what is sent over it."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = max(_MIN_CONNECTIONS, min(wanted, (files - _OWN_FILES) // 3))
+    if allowed < wanted:
+        _log.warning("serve.few_connections", wanted=wanted, allowed=allowed, open_files=files)
+    return allowed
 
 
 def apart(work: Callable[[], int], seconds: float) -> int:

@@ -1,4 +1,7 @@
-"""A queue of PgQueuer's that bounds each kind of job, and each group of a kind, by itself."""
+"""A queue of PgQueuer's that bounds each kind of job, and each group of a kind, by itself.
+
+PgQueuer stores the text of an error that leaves a job, which may quote what a user sent: none does.
+"""
 
 import asyncio
 from collections import Counter
@@ -7,43 +10,97 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import asyncpg
+import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.core.qm import QueueManager
-from pgqueuer.models import Context, Job
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Context, Job, Schedule
 from pgqueuer.types import JobId, QueueEntrypoint
+
+from seedance_api.foundation import log
+from seedance_api.foundation.db import UNREACHABLE
+
+_log = structlog.get_logger()
+
+
+class DeadConnectionError(Exception):
+    """The database does not answer a queue any more."""
+
+
+class JobError(Exception):
+    """What PgQueuer may store of a failure: the job and the class of the error, never its text."""
 
 
 class Queue(PgQueuer):
-    """A queue that has no more jobs of an entrypoint under way, in this process, than it is told.
+    """A queue on a connection of its own, which takes up to `batch` jobs at a time.
 
+    It has no more jobs of an entrypoint under way, in this process, than it is told.
     What waits behind a full one is left in the table, where it is in nobody's way. PgQueuer's own limits hold for the
     whole installation: with them another machine would add nothing.
     """
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", batch: int) -> None:
         super().__init__(connection=AsyncpgDriver(connection))
+        self._batch = batch
         assert self.queries is not None, "PgQueuer makes them"
         self._bounded = _BoundedQueue(self.queries, self.channel, resources=self.resources)
         self._bounded.shutdown = self.shutdown
         self.qm = self._bounded
 
-    def serve(self, name: str, handle: Callable[[Job], Awaitable[None]], *, concurrency: int) -> None:
-        """Do these jobs, at most so many at once. One dequeue may take a batch more, of which the ids wait here."""
+    def serve(
+        self,
+        name: str,
+        verb: Callable[[str], Awaitable[object]],
+        *,
+        concurrency: int,
+        again_seconds: float | None = None,
+    ) -> None:
+        """Do these jobs, at most so many at once. One dequeue may take a batch more, of which the ids wait here.
+
+        A job that fails is over, for its row is swept; with `again_seconds` it is done again until it succeeds.
+        """
         slots = asyncio.Semaphore(concurrency)
 
         @self.entrypoint(name)
         async def bounded(job: Job) -> None:
             async with slots:
-                await handle(job)
+                try:
+                    await _guarded(name, verb((job.payload or b"").decode()))
+                except JobError:
+                    if again_seconds is None:
+                        raise
+                    raise RetryRequested(timedelta(seconds=again_seconds)) from None
 
         del bounded
         self._bounded.concurrency[QueueEntrypoint(name)] = concurrency
 
-    @property
-    def concurrency(self) -> int:
-        """Jobs of all entrypoints together."""
-        return sum(self._bounded.concurrency.values())
+    def repeat(self, name: str, expression: str, verb: Callable[[], Awaitable[object]]) -> None:
+        """Do this by a schedule, in one process of the installation at a time."""
+
+        @self.schedule(name, expression)
+        async def handle(schedule: Schedule) -> None:
+            del schedule
+            await _guarded(name, verb())
+
+        del handle
+
+    async def work(self) -> None:
+        """Do what comes, until `shutdown` is set."""
+        await self.run(
+            dequeue_timeout=timedelta(seconds=5),
+            batch_size=self._batch,
+            max_concurrent_tasks=max(sum(self._bounded.concurrency.values()), 2 * self._batch),
+            log_aggregation_interval=timedelta(0),  # nothing of ours reads those statistics, and each second adds rows
+        )
+
+    async def check(self, seconds: float) -> None:
+        """Raises DeadConnectionError when the database does not answer on its connection within these seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.connection.execute("SELECT 1")
+        except UNREACHABLE:
+            raise DeadConnectionError from None
 
 
 @dataclass
@@ -72,3 +129,14 @@ class _BoundedQueue(QueueManager):
         super().forget_job(job_id, context, task)
         if job_id not in self.job_context:  # else it runs again already
             self.taken.pop(job_id, None)
+
+
+async def _guarded(name: str, work: Awaitable[object]) -> None:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 a bug in any verb; PgQueuer would store its text
+        _log.exception("job.failed", job=name, error=type(error).__name__, frames=log.frames(error.__traceback__))
+        failure = JobError(f"{name}: {type(error).__name__}")
+    else:
+        return
+    raise failure

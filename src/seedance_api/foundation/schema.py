@@ -130,13 +130,8 @@ def compare(expected: Listing, found: Listing) -> list[Difference]:
     return sorted(answer, key=lambda difference: (not difference.breaks, difference.kind, difference.name))
 
 
-def write(listing: Listing) -> str:
-    """A listing as text, one object a line."""
-    return "".join(f"{kind}\t{name}\t{definition}\n" for (kind, name), definition in listing.items())
-
-
 def parse(text: str) -> Listing:
-    """A listing from its text."""
+    """A listing from its text: one object a line, what it is, its name and its definition apart by tabs."""
     lines: Iterable[list[str]] = (line.split("\t", 2) for line in text.splitlines())
     return {(kind, name): definition for kind, name, definition in lines}
 

@@ -13,59 +13,47 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.generations import drafts
+from seedance_api.generations.commands import CreateGeneration, Creating
 from seedance_api.generations.queries import inputs, reads
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
 from seedance_api.references import assets
-from seedance_api.references.admit import Admitted, References, Source
-
-
-class Understood(msgspec.Struct, frozen=True):
-    """An accepted request with where each medium, by its path, comes from: a file's id, or what was just admitted."""
-
-    accepted: catalog.Accepted
-    uploaded: dict[str, str]
-    admitted: dict[str, Admitted]
-    draft: Seen | None
+from seedance_api.references.admit import References
+from seedance_api.references.inspect import Inspected
+from seedance_api.references.source import Source
 
 
 async def accept(
-    request: Request,
-    sources: Sequence[Source],
-    draft_id: str | None,
-    *,
-    principal: Principal,
-    folder: Folder,
-    db: Database,
-    references: References,
-    takes_assets: bool,
-) -> Understood:
-    """Check a request, bring its media, and check it again with what they are. The sandbox takes no assets.
+    command: CreateGeneration, draft: Seen | None, *, principal: Principal, folder: Folder, parts: Creating
+) -> tuple[catalog.Accepted, dict[str, Inspected]]:
+    """Check a request, bring its media, and check it again with what they are; returns also what it brought, by path.
 
     Raises AppError with every problem that can be told at once.
     """
-    draft = await _find_draft(draft_id, principal, db) if draft_id is not None else None
-    request = msgspec.structs.replace(request, final_of=draft.params if draft else None)
-    first = catalog.check(request)
-    if not isinstance(first, catalog.Accepted):
-        raise refusal(first)
-    if not takes_assets:
+    request, sources = (
+        msgspec.structs.replace(command.request, final_of=draft.params if draft else None),
+        command.sources,
+    )
+    accepted = _check(request)
+    if not principal.livemode or not any(offer.assets for offer in parts.router.offers.values()):
         _refuse_assets(sources)
-    await _check_assets(sources, draft, principal, db)
-    uploaded, facts = await _find_uploads(sources, principal, references)
-    admitted = await references.admit([one for one in sources if one.arrives], folder)
-    facts |= {path: one.inspected.facts for path, one in admitted.items()}
-    if not facts:
-        return Understood(first, uploaded, admitted, draft)
-    second = catalog.check(_with_facts(request, facts))
-    if not isinstance(second, catalog.Accepted):
-        raise refusal(second)
-    return Understood(second, uploaded, admitted, draft)
+    await _check_assets(sources, draft, principal, parts.db)
+    facts = await _find_uploads(sources, principal, parts.references)
+    inspected = await parts.references.admit([source for source in sources if source.arrives], folder)
+    facts |= {path: medium.facts for path, medium in inspected.items()}
+    return _check(_with_facts(request, facts)) if facts else accepted, inspected
+
+
+def _check(request: Request) -> catalog.Accepted:
+    found = catalog.check(request)
+    if not isinstance(found, catalog.Accepted):
+        raise refusal(found)
+    return found
 
 
 def refusal(problems: Sequence[Problem | catalog.Problem]) -> AppError:
     """One error that lists every problem."""
-    shown = [one if isinstance(one, Problem) else _public(one) for one in problems]
+    shown = [problem if isinstance(problem, Problem) else _public(problem) for problem in problems]
     return AppError("invalid_request", problems=shown)
 
 
@@ -75,7 +63,10 @@ def _public(problem: catalog.Problem) -> Problem:
     return msgspec.structs.replace(public, path="draft_id") if public.path == "final_of" else public
 
 
-async def _find_draft(draft_id: str, principal: Principal, db: Database) -> Seen:
+async def find_draft(draft_id: str | None, principal: Principal, db: Database) -> Seen | None:
+    """The draft that a final take is asked of, if one is. Raises AppError when none can be made of it."""
+    if draft_id is None:
+        return None
     found = await reads.seen_by_ids(db, [draft_id]) if is_id("vid", draft_id) else []
     draft = found[0] if found else None
     mine = draft and draft.account_id == principal.account_id and draft.livemode == principal.livemode
@@ -100,12 +91,12 @@ def _refuse_assets(sources: Sequence[Source]) -> None:
     """An asset is an upstream's own; the sandbox has none."""
     problems = [
         Problem(
-            path=one.path,
+            path=source.path,
             code="bad_media",
-            message=f"`{one.path}`: the sandbox has no assets; give an address, a file's id or a `data:` URL.",
+            message=f"`{source.path}`: the sandbox has no assets; give an address, a file's id or a `data:` URL.",
         )
-        for one in sources
-        if one.asset is not None
+        for source in sources
+        if source.asset is not None
     ]
     if problems:
         raise refusal(problems)
@@ -113,7 +104,7 @@ def _refuse_assets(sources: Sequence[Source]) -> None:
 
 async def _check_assets(sources: Sequence[Source], draft: Seen | None, principal: Principal, db: Database) -> None:
     """An asset is used by those whom the operator allows it. Whether there is another one is not told to anybody."""
-    named = {one.path: one.asset for one in sources if one.asset is not None}
+    named = {source.path: source.asset for source in sources if source.asset is not None}
     inherited = await inputs.assets_of(db, draft.id) if draft is not None else []
     refused = await assets.refused(db, principal.account_id, {*named.values(), *inherited})
     message = "This account has no such asset. Ask the operator of the service to allow it."
@@ -126,35 +117,26 @@ async def _check_assets(sources: Sequence[Source], draft: Seen | None, principal
         raise AppError("not_found", message, problems=problems)
 
 
-async def _find_uploads(
-    sources: Sequence[Source], principal: Principal, references: References
-) -> tuple[dict[str, str], dict[str, Facts]]:
-    wanted = {one.path: one for one in sources if one.file_id is not None}
-    ids = [file_id for file_id in {one.file_id or "" for one in wanted.values()} if is_id("file", file_id)]
+async def _find_uploads(sources: Sequence[Source], principal: Principal, references: References) -> dict[str, Facts]:
+    """The facts of the files that the request names by their ids, by path."""
+    wanted = {source.path: (source.file_id, source.kind) for source in sources if source.file_id is not None}
+    ids = [file_id for file_id in {file_id for file_id, _ in wanted.values()} if is_id("file", file_id)]
     files, lost = await references.find(ids, principal)
     problems: list[Problem] = []
-    for path, one in wanted.items():
-        file = files.get(one.file_id or "")
+    for path, (file_id, kind) in wanted.items():
+        file = files.get(file_id)
         if file is None:
-            problems.append(
-                Problem(
-                    path=path,
-                    code="bad_media",
-                    message="There is no such file in this account, or it has expired.",
-                )
-            )
+            message = "There is no such file in this account, or it has expired."
+            problems.append(Problem(path=path, code="bad_media", message=message))
         elif file.id in lost:
             message = "Our copy of that file is lost. Upload the same file again: then this id works again, too."
             problems.append(Problem(path=path, code="file_lost", message=message))
-        elif one.kind is not None and file.kind is not one.kind:
-            message = f"That file is not {_A[one.kind]} but {_A[file.kind]}."
+        elif kind is not None and file.kind is not kind:
+            message = f"That file is not {_A[kind]} but {_A[file.kind]}."
             problems.append(Problem(path=path, code="bad_media", message=message))
     if problems:
         raise refusal(problems)
-    return (
-        {path: one.file_id or "" for path, one in wanted.items()},
-        {path: files[one.file_id or ""].facts for path, one in wanted.items()},
-    )
+    return {path: files[file_id].facts for path, (file_id, _) in wanted.items()}
 
 
 _A = {Kind.IMAGE: "an image", Kind.VIDEO: "a video", Kind.AUDIO: "a sound"}
@@ -162,7 +144,7 @@ _A = {Kind.IMAGE: "an image", Kind.VIDEO: "a video", Kind.AUDIO: "a sound"}
 
 def _with_facts(request: Request, facts: dict[str, Facts]) -> Request:
     def known(media: Sequence[Media]) -> list[Media]:
-        return [msgspec.structs.replace(one, facts=facts.get(one.path)) for one in media]
+        return [msgspec.structs.replace(medium, facts=facts.get(medium.path)) for medium in media]
 
     return msgspec.structs.replace(
         request, images=known(request.images), videos=known(request.videos), audios=known(request.audios)

@@ -10,8 +10,9 @@ from typing import Any
 import structlog
 from obstore.store import ObjectStore
 
-from seedance_api.foundation import installation, objects
+from seedance_api.foundation import installation
 from seedance_api.foundation.db import Database
+from seedance_api.foundation.store_trouble import is_silent
 from seedance_api.generations import outages
 from seedance_api.generations.outages import Waiting
 from seedance_api.notifications.outbox import put
@@ -30,7 +31,7 @@ _log = structlog.get_logger()
 
 async def alarm(db: Database, store: ObjectStore, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
     """Tell of an outage once, again every day and when a new reason comes up, and once that it is over."""
-    unusable = await objects.is_silent(store)
+    unusable = await is_silent(store)
     if unusable is not None:
         _log.error("store.unreachable", reason=unusable)
     async with db.transaction() as connection:

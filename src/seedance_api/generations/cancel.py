@@ -8,7 +8,7 @@ from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Once, done_before, is_first
-from seedance_api.generations import decide
+from seedance_api.generations import steps
 from seedance_api.generations.purge import purge
 from seedance_api.generations.queries import moves
 from seedance_api.generations.record import record
@@ -38,7 +38,7 @@ async def _cancel(connection: Connection, generation_id: str, books: Books) -> N
     if generation.state is State.QUEUED:
         await record(
             connection,
-            decide.Cancel(),
+            steps.Cancel(),
             generation_id=generation.id,
             version=generation.version,
             provider=generation.provider,

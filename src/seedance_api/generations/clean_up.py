@@ -8,10 +8,10 @@ from seedance_api.delivery.receipt_queries import insert_deletion
 from seedance_api.foundation import jobs, kill_points, objects
 from seedance_api.foundation.idempotency import forget_expired
 from seedance_api.generations import drafts
-from seedance_api.generations.advance import Engine
-from seedance_api.generations.erase import delete_old_prompts, delete_prompt
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.purge import purge
 from seedance_api.generations.queries import reads
+from seedance_api.generations.queries.erase import delete_old_prompts, delete_prompt
 from seedance_api.references.queries import expired_files, inline_files_of
 
 _MAX_BATCH = 500

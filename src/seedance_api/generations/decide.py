@@ -2,11 +2,23 @@
 
 from typing import assert_never
 
-import msgspec
-
 from seedance_api.delivery.store import Stored, StoreOutcome, Unstored
-from seedance_api.generations.rows import Attempt, Claimed, Opened
+from seedance_api.generations.attempt_rows import Attempt, Opened
+from seedance_api.generations.rows import Claimed
 from seedance_api.generations.states import FAILURES, AttemptState
+from seedance_api.generations.steps import (
+    Acknowledge,
+    Cancel,
+    Complete,
+    Fail,
+    LeaveRunning,
+    PutOff,
+    Requeue,
+    StayUnknown,
+    Step,
+    Store,
+    TryAgain,
+)
 from seedance_api.providers.provider import (
     Busy,
     Done,
@@ -15,9 +27,7 @@ from seedance_api.providers.provider import (
     Lost,
     NotMade,
     NotSent,
-    Operation,
     Original,
-    Output,
     Pending,
     Refused,
     Started,
@@ -28,90 +38,6 @@ from seedance_api.providers.provider import (
 _STORE_TRIES = 6
 _PAUSE, _FETCHED_PAUSE = 60.0, 900.0
 """The longest waits. One file is not fetched more than some hundred times a day: a provider allows no more."""
-
-
-class Acknowledge(msgspec.Struct, frozen=True):
-    """The provider has it: submitting → running."""
-
-    attempt_id: str
-    operation: Operation
-
-
-class StayUnknown(msgspec.Struct, frozen=True):
-    """Whether the provider has it is not known; look again later, send nothing."""
-
-    attempt_id: str
-    reason: str
-    seconds: float
-
-
-class TryAgain(msgspec.Struct, frozen=True):
-    """This attempt made nothing; plan another, at the same provider."""
-
-    attempt_id: str | None
-    attempt_state: AttemptState
-    reason: str
-    seconds: float
-    original: Original | None = None
-
-
-class Requeue(msgspec.Struct, frozen=True):
-    """This attempt made nothing, and another provider can make it: submitting → queued, there."""
-
-    attempt_id: str
-    attempt_state: AttemptState
-    reason: str
-    provider: str
-    original: Original | None = None
-
-
-class PutOff(msgspec.Struct, frozen=True):
-    """Do the same step later."""
-
-    seconds: float
-    storing: bool = False
-    wrong: bool = False
-    """A wrong file was brought: that is tried a few times only."""
-    waits_for: str | None = None
-    """What of ours is in the way of a finished file, for the operator."""
-
-
-class LeaveRunning(msgspec.Struct, frozen=True):
-    """The provider would not stop; `watch` brings its answer."""
-
-
-class Store(msgspec.Struct, frozen=True):
-    """The provider has finished: running → storing."""
-
-    attempt_id: str
-    output: Output
-
-
-class Complete(msgspec.Struct, frozen=True):
-    """Everything is stored: storing → completed."""
-
-    stored: Stored
-    keep_seconds: int
-
-
-class Fail(msgspec.Struct, frozen=True):
-    """→ failed. `attempt_state` is what became of the open attempt, if there is one."""
-
-    code: str
-    message: str
-    attempt_id: str | None = None
-    attempt_state: AttemptState = AttemptState.FAILED
-    original: Original | None = None
-
-
-class Cancel(msgspec.Struct, frozen=True):
-    """→ canceled."""
-
-    attempt_id: str | None = None
-    attempt_state: AttemptState = AttemptState.REJECTED
-
-
-Step = Acknowledge | StayUnknown | TryAgain | Requeue | PutOff | LeaveRunning | Store | Complete | Fail | Cancel
 
 
 def before_sending(generation: Claimed, attempt: Attempt) -> Step | None:

@@ -6,9 +6,9 @@ from seedance_api.catalog.models import MODELS
 from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
-from seedance_api.generations.queries import attempts, moves, queue
-from seedance_api.generations.record import dispatch_soon
+from seedance_api.generations.engine import Engine
+from seedance_api.generations.enqueue import dispatch_soon
+from seedance_api.generations.queries import attempt_moves, moves, queue
 from seedance_api.routing import circuit_breaker
 from seedance_api.routing.admission import slots_of
 from seedance_api.routing.circuit_breaker import CircuitBreaker, wait_seconds
@@ -47,7 +47,7 @@ async def dispatch(name: str, engine: Engine) -> int:
         ids = list(moved)
         if ids:
             await announce(connection, "video.in_progress", [one for one, first in moved.items() if first])
-            await attempts.plan(connection, name, [new_id("att") for _ in ids], ids)
+            await attempt_moves.plan(connection, name, [new_id("att") for _ in ids], ids)
             await moves.notify(connection, ids)
             await jobs.enqueue(connection, "advance", ids, group=name)
             kill_points.reach("dispatch.planned")

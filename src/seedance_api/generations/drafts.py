@@ -12,8 +12,8 @@ from obstore.store import ObjectStore
 from seedance_api.foundation import jobs, objects
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.generations.erase import end_drafts_of, end_uses
 from seedance_api.generations.queries import moves
+from seedance_api.generations.queries.erase import end_drafts_of, end_uses
 from seedance_api.references import queries as references
 from seedance_api.references.queries import Removed
 from seedance_api.references.upload import find_file

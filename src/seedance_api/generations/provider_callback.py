@@ -2,8 +2,8 @@
 
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
+from seedance_api.generations.enqueue import watch_soon
 from seedance_api.generations.queries import attempts
-from seedance_api.generations.record import watch_soon
 
 
 async def receive_callback(db: Database, attempt_id: str, told: str | None, *, goes_on: bool = False) -> None:

@@ -10,9 +10,9 @@ from seedance_api.delivery import queries as content
 from seedance_api.delivery.purge import BATCH, emptied, empty
 from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.db import Database
-from seedance_api.generations.advance import Engine
-from seedance_api.generations.erase import delete_metadata
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.queries import moves
+from seedance_api.generations.queries.erase import delete_metadata
 from seedance_api.webhooks.announce import announce
 
 _log = structlog.get_logger()

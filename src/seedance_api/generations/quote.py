@@ -10,8 +10,8 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Kind, Once, done_before, is_first
 from seedance_api.foundation.intake import Folder
-from seedance_api.generations import create
-from seedance_api.generations.create import CreateGeneration, Creating, Quote
+from seedance_api.generations.commands import CreateGeneration, Creating
+from seedance_api.generations.price import PricedOrder, price_order
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -22,19 +22,19 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 async def quote(
-    wish: CreateGeneration,
+    command: CreateGeneration,
     *,
     principal: Principal,
     once: Once,
     folder: Folder,
     parts: Creating,
-    say: Callable[[Quote], dict[str, Any]],
+    say: Callable[[PricedOrder], dict[str, Any]],
 ) -> Answer:
     """The answer, as `say` puts it, and as a repeat with the same key has it too. Raises AppError as a create does."""
     key = once if once.kind is Kind.KEY else None
     done = await done_before(parts.db, key)
     if done is None:
-        said = say(await create.quote(wish, principal=principal, folder=folder, parts=parts))
+        said = say(await price_order(command, principal=principal, folder=folder, parts=parts))
         if key is None or await _is_first(parts.db, key, said):
             return Answer(said, replayed=False)
         done = await done_before(parts.db, key)

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-import msgspec
-
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
@@ -60,8 +58,8 @@ class Reader:
 
     async def created(self, account_id: str, livemode: bool, created: Created) -> Seen:
         """What a create has made, or an earlier one with its key. Raises AppError 422 when that is deleted."""
-        if created.row is not None:
-            return _fresh(created)
+        if created.seen is not None:
+            return created.seen
         try:
             return await self.find(account_id, livemode, created.generation_id)
         except AppError:
@@ -72,23 +70,3 @@ class Reader:
         rows = await self._estimates.add(await reads.seen_by_ids(self._db, list(set(ids))))
         found = {seen.id: seen for seen in rows}
         return [found.get(generation_id) for generation_id in ids]
-
-
-def _fresh(created: Created) -> Seen:
-    """A generation that was written a moment ago, without asking for it."""
-    assert created.row is not None, "it was not replayed"
-    beside: dict[str, object] = {
-        "prompt": created.prompt,
-        "purge_at": None,
-        "delivered_at": None,
-        "content_state": None,
-        "variants": [],
-    }
-    hold = None
-    if created.hold is not None:
-        hold = msgspec.structs.asdict(created.hold) | {
-            "counted_on": created.row.created_at.date(), "state": "held", "tokens": None, "resolution": None,
-            "charged": None, "waived": 0, "refunded": 0, "reason": None, "created_at": created.row.created_at,
-            "resolved_at": None,
-        }  # fmt: skip
-    return msgspec.convert(msgspec.structs.asdict(created.row) | beside | {"hold": hold}, Seen)

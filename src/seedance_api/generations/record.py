@@ -1,6 +1,5 @@
 """Record a step: state, attempt, content, money, announcement and the next job in one transaction, or nothing."""
 
-import time
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -12,17 +11,13 @@ from seedance_api.delivery.queries import insert_content
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.ids import new_id
-from seedance_api.generations import decide
-from seedance_api.generations.queries import attempts, moves, reads
-from seedance_api.generations.states import AttemptState
-from seedance_api.providers.provider import Original
+from seedance_api.generations import steps
+from seedance_api.generations.enqueue import advance_key, advance_later, dispatch_soon, watch_soon
+from seedance_api.generations.queries import attempt_moves, moves, reads
 from seedance_api.references.queries import shorten_inline_files
 from seedance_api.routing import durations
 from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.kinds import Kind
-
-_DISPATCH_TICK = 0.1
-_WATCH_TICK = 0.5
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -31,11 +26,11 @@ class Entry(msgspec.Struct, frozen=True):
     generation_id: str
     version: int
     provider: str
-    step: decide.Step
+    step: steps.Step
 
 
 async def record(
-    connection: Connection, step: decide.Step, *, generation_id: str, version: int, provider: str, books: Books
+    connection: Connection, step: steps.Step, *, generation_id: str, version: int, provider: str, books: Books
 ) -> bool:
     """Write the step; False, and nothing written, when the claim was lost."""
     return (await record_alike(connection, [Entry(generation_id, version, provider, step)], books))[0]
@@ -44,61 +39,64 @@ async def record(
 async def record_alike(connection: Connection, entries: Sequence[Entry], books: Books) -> list[bool]:
     """Write steps: one of any kind, or several that are all starts or all ends. False for each claim that was lost."""
     entry = entries[0]
-    assert len(entries) == 1 or isinstance(entry.step, decide.Acknowledge | decide.Store), "others come alone"
+    assert len(entries) == 1 or isinstance(entry.step, steps.Acknowledge | steps.Store), "others come alone"
     match entry.step:
-        case decide.Acknowledge():
+        case steps.Acknowledge():
             return await _acknowledge(connection, entries)
-        case decide.Store():
+        case steps.Store():
             return await _store(connection, entries, books)
-        case decide.StayUnknown() as step:
+        case steps.StayUnknown() as step:
             return [await _stay_unknown(connection, entry, step)]
-        case decide.TryAgain() as step:
+        case steps.TryAgain() as step:
             return [await _try_again(connection, entry, step)]
-        case decide.Requeue() as step:
+        case steps.Requeue() as step:
             return [await _requeue(connection, entry, step)]
-        case decide.PutOff() as step:
+        case steps.PutOff() as step:
             return [await _put_off(connection, entry, step)]
-        case decide.LeaveRunning():
+        case steps.LeaveRunning():
             return [await moves.wait_for_watch(connection, entry.generation_id, entry.version)]
-        case decide.Complete() as step:
+        case steps.Complete() as step:
             return [await _complete(connection, entry, step, books)]
-        case decide.Fail() as step:
+        case steps.Fail() as step:
             return [await _fail(connection, entry, step)]
-        case decide.Cancel() as step:
+        case steps.Cancel() as step:
             return [await _cancel(connection, entry, step)]
         case _:
             assert_never(entry.step)
 
 
 async def _acknowledge(connection: Connection, entries: Sequence[Entry]) -> list[bool]:
-    ids = [one.generation_id for one in entries]
+    ids = [entry.generation_id for entry in entries]
     await moves.lock(connection, ids)
-    moved = await moves.to_running(connection, ids, [one.version for one in entries])
-    steps = [one.step for one in entries if one.generation_id in moved and isinstance(one.step, decide.Acknowledge)]
-    await attempts.to_acknowledged(connection, [one.attempt_id for one in steps], [one.operation for one in steps])
-    for provider in sorted({one.provider for one in entries if one.generation_id in moved}):
+    moved = await moves.to_running(connection, ids, [entry.version for entry in entries])
+    started = [entry for entry in entries if entry.generation_id in moved]
+    acknowledged = [entry.step for entry in started if isinstance(entry.step, steps.Acknowledge)]
+    await attempt_moves.to_acknowledged(
+        connection, [step.attempt_id for step in acknowledged], [step.operation for step in acknowledged]
+    )
+    for provider in sorted({entry.provider for entry in started}):
         await watch_soon(connection, provider)
     await moves.notify(connection, sorted(moved))
-    return [one.generation_id in moved for one in entries]
+    return [entry.generation_id in moved for entry in entries]
 
 
 async def _store(connection: Connection, entries: Sequence[Entry], books: Books) -> list[bool]:
-    last = {one.generation_id: one for one in entries}  # a lap and a callback bring the same news
-    steps = {one.generation_id: one.step for one in last.values() if isinstance(one.step, decide.Store)}
-    await moves.lock(connection, list(steps))
+    last = {entry.generation_id: entry for entry in entries}  # a lap and a callback bring the same news
+    stores = {entry.generation_id: entry.step for entry in last.values() if isinstance(entry.step, steps.Store)}
+    await moves.lock(connection, list(stores))
     moved = await moves.to_storing(
-        connection, list(steps), [one.version for one in last.values()], [step.output for step in steps.values()]
+        connection, list(stores), [entry.version for entry in last.values()], [step.output for step in stores.values()]
     )
-    ended = [one for one in last.values() if one.generation_id in moved]
-    attempt_ids = {one.generation_id: steps[one.generation_id].attempt_id for one in ended}
-    await attempts.to_succeeded(connection, list(attempt_ids.values()))
-    for provider in sorted({one.provider for one in ended}):
-        theirs = [one for one in ended if one.provider == provider]
+    ended = [entry for entry in last.values() if entry.generation_id in moved]
+    attempt_ids = {entry.generation_id: stores[entry.generation_id].attempt_id for entry in ended}
+    await attempt_moves.to_succeeded(connection, list(attempt_ids.values()))
+    for provider in sorted({entry.provider for entry in ended}):
+        theirs = [entry for entry in ended if entry.provider == provider]
         await jobs.enqueue(
             connection,
             "store",
-            [one.generation_id for one in theirs],
-            keys=[_advance_key(one.generation_id, one.version) for one in theirs],
+            [entry.generation_id for entry in theirs],
+            keys=[advance_key(entry.generation_id, entry.version) for entry in theirs],
             group=provider,
         )
         await dispatch_soon(connection, provider)
@@ -108,37 +106,37 @@ async def _store(connection: Connection, entries: Sequence[Entry], books: Books)
     await durations.learn_durations(
         connection, [(attempt_id, sales[own_id][1]) for own_id, attempt_id in attempt_ids.items()]
     )
-    return [one.generation_id in moved for one in entries]
+    return [entry.generation_id in moved for entry in entries]
 
 
-async def _stay_unknown(connection: Connection, entry: Entry, step: decide.StayUnknown) -> bool:
+async def _stay_unknown(connection: Connection, entry: Entry, step: steps.StayUnknown) -> bool:
     if not await moves.put_off(connection, entry.generation_id, entry.version, step.seconds):
         return False
-    await attempts.to_unknown(connection, step.attempt_id, step.reason)
+    await attempt_moves.to_unknown(connection, step.attempt_id, step.reason)
     await advance_later(connection, entry.generation_id, entry.version, step.seconds, entry.provider)
     return True
 
 
-async def _try_again(connection: Connection, entry: Entry, step: decide.TryAgain) -> bool:
+async def _try_again(connection: Connection, entry: Entry, step: steps.TryAgain) -> bool:
     if not await moves.put_off(connection, entry.generation_id, entry.version, step.seconds):
         return False
-    await close_attempt(connection, step.attempt_id, step.attempt_state, step.reason, step.original)
-    await attempts.plan(connection, entry.provider, [new_id("att")], [entry.generation_id])
+    await attempt_moves.close(connection, step.attempt_id, step.attempt_state, step.reason, step.original)
+    await attempt_moves.plan(connection, entry.provider, [new_id("att")], [entry.generation_id])
     await advance_later(connection, entry.generation_id, entry.version, step.seconds, entry.provider)
     return True
 
 
-async def _requeue(connection: Connection, entry: Entry, step: decide.Requeue) -> bool:
+async def _requeue(connection: Connection, entry: Entry, step: steps.Requeue) -> bool:
     if not await moves.to_queued(connection, entry.generation_id, entry.version, step.provider):
         return False
-    await close_attempt(connection, step.attempt_id, step.attempt_state, step.reason, step.original)
+    await attempt_moves.close(connection, step.attempt_id, step.attempt_state, step.reason, step.original)
     for provider in sorted({entry.provider, step.provider}):
         await dispatch_soon(connection, provider)
     await moves.notify(connection, [entry.generation_id])
     return True
 
 
-async def _put_off(connection: Connection, entry: Entry, step: decide.PutOff) -> bool:
+async def _put_off(connection: Connection, entry: Entry, step: steps.PutOff) -> bool:
     generation_id, version = entry.generation_id, entry.version
     if not await moves.put_off(
         connection, generation_id, version, step.seconds, wrong=step.wrong, waits_for=step.waits_for
@@ -149,7 +147,7 @@ async def _put_off(connection: Connection, entry: Entry, step: decide.PutOff) ->
     return True
 
 
-async def _complete(connection: Connection, entry: Entry, step: decide.Complete, books: Books) -> bool:
+async def _complete(connection: Connection, entry: Entry, step: steps.Complete, books: Books) -> bool:
     generation_id = entry.generation_id
     if not await moves.to_completed(connection, generation_id, entry.version, step.stored.output):
         return False
@@ -161,18 +159,18 @@ async def _complete(connection: Connection, entry: Entry, step: decide.Complete,
     return True
 
 
-async def _fail(connection: Connection, entry: Entry, step: decide.Fail) -> bool:
+async def _fail(connection: Connection, entry: Entry, step: steps.Fail) -> bool:
     if not await moves.to_failed(connection, entry.generation_id, entry.version, step.code, step.message):
         return False
-    await close_attempt(connection, step.attempt_id, step.attempt_state, step.code, step.original)
+    await attempt_moves.close(connection, step.attempt_id, step.attempt_state, step.code, step.original)
     await _end_without_video(connection, entry, "video.failed")
     return True
 
 
-async def _cancel(connection: Connection, entry: Entry, step: decide.Cancel) -> bool:
+async def _cancel(connection: Connection, entry: Entry, step: steps.Cancel) -> bool:
     if not await moves.to_canceled(connection, entry.generation_id, entry.version):
         return False
-    await close_attempt(connection, step.attempt_id, step.attempt_state, "canceled")
+    await attempt_moves.close(connection, step.attempt_id, step.attempt_state, "canceled")
     await _end_without_video(connection, entry, "video.canceled")
     return True
 
@@ -194,62 +192,3 @@ async def _tell(connection: Connection, kind: Kind, generation_id: str) -> None:
     """Tell the account's endpoints how it ended, and every process. Once: it was moved under its version."""
     await announce(connection, kind, [generation_id])
     await moves.notify(connection, [generation_id])
-
-
-async def close_attempt(
-    connection: Connection, attempt_id: str | None, state: AttemptState, reason: str, original: Original | None = None
-) -> None:
-    """Bring an attempt to its end."""
-    if attempt_id is None:
-        return
-    match state:
-        case AttemptState.REJECTED:
-            await attempts.to_rejected(connection, attempt_id, reason, original)
-        case AttemptState.FAILED:
-            await attempts.to_failed(connection, attempt_id, reason, original)
-        case AttemptState.LOST:
-            await attempts.to_lost(connection, attempt_id, reason)
-        case _:
-            raise ValueError(f"an attempt does not end as {state}")
-
-
-async def dispatch_soon(connection: Connection, provider: str) -> None:
-    """A slot is free: let the queue move."""
-    await _in_a_tick(connection, "dispatch", provider, _DISPATCH_TICK)
-
-
-async def watch_soon(connection: Connection, provider: str, seconds: float = 0.0) -> None:
-    """Have a lap of `watch`, in so many seconds or a little later."""
-    await _in_a_tick(connection, "watch", provider, _WATCH_TICK, seconds)
-
-
-async def _in_a_tick(connection: Connection, job: str, provider: str, tick: float, seconds: float = 0.0) -> None:
-    """Enqueue a job for the end of a tick of the clock. All that ask in one tick share it, so a rush costs no more."""
-    now = time.time()
-    number = int((now + seconds) / tick) + 1
-    await jobs.enqueue(
-        connection,
-        job,
-        [provider],
-        after_seconds=number * tick - now,
-        keys=[f"{job} {provider} {number}"],
-        group=provider,
-    )
-
-
-async def advance_later(
-    connection: Connection, generation_id: str, version: int, seconds: float, provider: str, job: str = "advance"
-) -> None:
-    """Enqueue the next step, once for this version of the row."""
-    await jobs.enqueue(
-        connection,
-        job,
-        [generation_id],
-        after_seconds=seconds,
-        keys=[_advance_key(generation_id, version)],
-        group=provider,
-    )
-
-
-def _advance_key(generation_id: str, version: int) -> str:
-    return f"advance {generation_id} {version + 1}"

@@ -8,7 +8,7 @@ from seedance_api.billing.books import Books
 from seedance_api.foundation import kill_points
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Database, wait_for_locks
-from seedance_api.generations import decide
+from seedance_api.generations import steps
 from seedance_api.generations.record import Entry, record_alike
 
 _IMPATIENT_SECONDS = 0.25
@@ -19,15 +19,19 @@ class Recorder:
 
     def __init__(self, db: Database, books: Books) -> None:
         self._db, self._books = db, books
-        self._starts: Batch[Entry, bool] = Batch(self._write, max_items=64, concurrency=2)
-        self._ends: Batch[Entry, bool] = Batch(self._write, max_items=64, concurrency=2)
+        self._starts: Batch[Entry, bool] = Batch(
+            self._write_impatiently, alone=self._write_one, max_items=64, concurrency=2
+        )
+        self._ends: Batch[Entry, bool] = Batch(
+            self._write_impatiently, alone=self._write_one, max_items=64, concurrency=2
+        )
 
     async def __call__(self, entry: Entry) -> bool:
         """Write the step; False, and nothing written, when the claim was lost."""
         match entry.step:
-            case decide.Acknowledge():
+            case steps.Acknowledge():
                 together = self._starts
-            case decide.Store():
+            case steps.Store():
                 together = self._ends
             case _:
                 return await self._write_one(entry)
@@ -36,19 +40,11 @@ class Recorder:
         except asyncpg.LockNotAvailableError:  # one of those that came together is locked; only that one waits for it
             return await self._write_one(entry)
 
-    async def _write(self, entries: list[Entry]) -> list[bool | Exception]:
+    async def _write_impatiently(self, entries: list[Entry]) -> Sequence[bool | Exception]:
         try:
-            return [*await self._write_together(entries, _IMPATIENT_SECONDS)]
+            return await self._write_together(entries, _IMPATIENT_SECONDS)
         except asyncpg.LockNotAvailableError as error:
             return [error] * len(entries)
-        except Exception:  # noqa: BLE001 one step with a fault must not take the others down with it
-            return [await self._write_alone(one) for one in entries]
-
-    async def _write_alone(self, entry: Entry) -> bool | Exception:
-        try:
-            return await self._write_one(entry)
-        except Exception as error:  # noqa: BLE001 its own caller hears of it
-            return error
 
     async def _write_one(self, entry: Entry) -> bool:
         """What an upstream said, or a finished file, is worth more than one try: a transaction that is broken off,
@@ -62,7 +58,7 @@ class Recorder:
         raise AssertionError("the last try returns or raises")
 
     async def _write_together(self, entries: Sequence[Entry], lock_seconds: float | None = None) -> list[bool]:
-        is_end = isinstance(entries[0].step, decide.Store)
+        is_end = isinstance(entries[0].step, steps.Store)
         async with self._db.transaction() as connection:
             if lock_seconds is not None:
                 await wait_for_locks(connection, lock_seconds)

@@ -14,7 +14,7 @@ from seedance_api.delivery.repair_queries import note_lost, replace_assets
 from seedance_api.delivery.rows import Suspect
 from seedance_api.delivery.store import Unstored, discard
 from seedance_api.foundation import objects
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.queries import reads
 from seedance_api.generations.rows import Repairable
 from seedance_api.notifications.outbox import put

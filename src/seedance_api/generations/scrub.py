@@ -13,11 +13,11 @@ import structlog
 from seedance_api.delivery import repair_queries
 from seedance_api.delivery.check import ask_to_repair, check
 from seedance_api.delivery.rows import Suspect
-from seedance_api.foundation import objects
-from seedance_api.generations.advance import Engine
-from seedance_api.references import queries as references
+from seedance_api.foundation.store_trouble import is_silent
+from seedance_api.generations.engine import Engine
+from seedance_api.references import object_queries
 from seedance_api.references.check import check_file
-from seedance_api.references.queries import Kept
+from seedance_api.references.object_queries import Kept
 
 _RUN_BYTES = 128 << 20
 """The most that a run reads of each kind, content and references: with a run a minute, 2 MB a second of each."""
@@ -34,17 +34,21 @@ async def scrub(engine: Engine, *, run_bytes: int = _RUN_BYTES, age_hours: float
     are damaged. Damaged content that is not repaired yet is tried again.
     """
     db, store = engine.db, engine.storage.objects
-    if (reason := await objects.is_silent(store)) is not None:  # `alarm` tells the operator
+    if (reason := await is_silent(store)) is not None:  # `alarm` tells the operator
         _log.warning("scrub.put_off", reason=reason)
         return 0
     bad = 0
     try:
         async with asyncio.timeout(_RUN_SECONDS):
             bad += await _compare(
-                lambda: repair_queries.unverified(db, _PAGE, age_hours), lambda one: check(one, db, store), run_bytes
+                lambda: repair_queries.unverified(db, _PAGE, age_hours),
+                lambda suspect: check(suspect, db, store),
+                run_bytes,
             )
             bad += await _compare(
-                lambda: references.unverified(db, _PAGE, age_hours), lambda one: check_file(one, db, store), run_bytes
+                lambda: object_queries.unverified(db, _PAGE, age_hours),
+                lambda one: check_file(one, db, store),
+                run_bytes,
             )
     except TimeoutError:
         _log.warning("scrub.slow")

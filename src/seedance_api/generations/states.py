@@ -32,7 +32,6 @@ MOVES: dict[State, frozenset[State]] = {
     State.FAILED: frozenset(),
     State.CANCELED: frozenset(),
 }
-FINAL = frozenset(state for state, moves in MOVES.items() if not moves)
 
 Public = Literal["queued", "in_progress", "completed", "failed", "canceled"]
 """What customers see of a state."""
@@ -73,7 +72,6 @@ ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
     AttemptState.FAILED: frozenset(),
     AttemptState.LOST: frozenset(),
 }
-ATTEMPT_FINAL = frozenset(state for state, moves in ATTEMPT_MOVES.items() if not moves)
 
 
 class Failure(msgspec.Struct, frozen=True):

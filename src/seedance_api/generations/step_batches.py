@@ -4,8 +4,9 @@ import msgspec
 
 from seedance_api.foundation.batch import Batch, Batches
 from seedance_api.foundation.db import Database
-from seedance_api.generations.queries import attempts, inputs, queue
-from seedance_api.generations.rows import Claimed, Inputs, Opened
+from seedance_api.generations.attempt_rows import Opened
+from seedance_api.generations.queries import attempt_moves, attempts, inputs, queue
+from seedance_api.generations.rows import Claimed, Inputs
 from seedance_api.providers.provider import Capacity
 from seedance_api.routing.admission import Admission, admit_many
 
@@ -56,7 +57,7 @@ class StepBatches:
             given = await admit_many(connection, first.provider, first.model, first.capacity, len(same))
             found = {one.attempt_id: admission for one, admission in zip(same, given, strict=True)}
             allowed = [one for one in same if found[one.attempt_id].wait_seconds == 0]
-            sent = await attempts.to_sent(
+            sent = await attempt_moves.to_sent(
                 connection, first.provider, [one.attempt_id for one in allowed], [one.seconds_left for one in allowed]
             )
         for one in allowed:

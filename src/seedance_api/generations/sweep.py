@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import structlog
 
 from seedance_api.foundation import jobs
-from seedance_api.generations import decide
-from seedance_api.generations.advance import Engine
+from seedance_api.generations import steps
+from seedance_api.generations.engine import Engine
+from seedance_api.generations.enqueue import dispatch_soon, watch_soon
 from seedance_api.generations.queries import queue
-from seedance_api.generations.record import dispatch_soon, record, watch_soon
+from seedance_api.generations.record import record
 from seedance_api.generations.rows import Step
 from seedance_api.generations.states import FAILURES, State
 
@@ -46,7 +47,7 @@ async def _fail_overdue(engine: Engine) -> None:
     # only queued ones: of the others the provider is asked first. Each by itself: together they would lock wallets
     # in another order than creates do
     for one in await queue.overdue_in_queue(engine.db, _MAX_BATCH):
-        step = decide.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
+        step = steps.Fail("deadline_exceeded", FAILURES["deadline_exceeded"].meaning)
         async with engine.db.transaction() as connection:
             await record(
                 connection, step, generation_id=one.id, version=one.version, provider=one.provider, books=engine.books

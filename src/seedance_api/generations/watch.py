@@ -8,9 +8,10 @@ import structlog
 from seedance_api.foundation import kill_points
 from seedance_api.foundation.db import Database
 from seedance_api.generations import decide
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
+from seedance_api.generations.enqueue import watch_soon
 from seedance_api.generations.queries import checks, moves
-from seedance_api.generations.record import Entry, watch_soon
+from seedance_api.generations.record import Entry
 from seedance_api.generations.rows import Running
 from seedance_api.providers.provider import Check, Done, Failed, Lost, Pending, Provider, Unseen
 from seedance_api.routing import durations

@@ -2,25 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import msgspec
 
-from seedance_api.billing.decide import NewHold
 from seedance_api.billing.hold import take_holds, write_holds
-from seedance_api.billing.quote import Price
-from seedance_api.catalog import order as catalog
-from seedance_api.catalog.order import Order, Role
 from seedance_api.foundation import jobs, kill_points
 from seedance_api.foundation.batch import Batch, Batches
-from seedance_api.foundation.db import UNREACHABLE, Connection, Database, row, wait_for_locks
+from seedance_api.foundation.db import UNREACHABLE, Connection, Database, wait_for_locks
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, untake
 from seedance_api.generations import drafts
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.rows import Generation
-from seedance_api.references.queries import NewFile, ObjectGoneError, hold_files, insert_files
+from seedance_api.generations.queries.inserts import NewGeneration, insert_generations
+from seedance_api.generations.rows import Seen
+from seedance_api.references.queries import ObjectGoneError, hold_files, insert_files
 from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.endpoints import endpoints_for
 
@@ -30,79 +27,13 @@ _APART_SECONDS = 8.0
 """How long creates of an account that is locked wait for each other, and for those of other such accounts."""
 
 
-class NewMedium(msgspec.Struct, frozen=True, kw_only=True):
-    """An input in its role: a file of ours, or an upstream's asset and what kind of medium that is said to be."""
-
-    role: Role
-    file_id: str | None = None
-    asset: str | None = None
-    kind: catalog.Kind | None = None
-
-
-class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
-    """A checked request, with a place in the catalogue and its media in the store."""
-
-    id: str
-    account_id: str
-    key_id: str
-    livemode: bool
-    provider: str
-    order: Order
-    prompt: str
-    media: tuple[NewMedium, ...]
-    new_files: tuple[NewFile, ...]
-    draft_id: str | None
-    metadata: dict[str, str]
-    keep_seconds: int
-    grace_seconds: int
-    deadline_seconds: int
-    quoted_tokens: int
-    once: Once
-    price: Price | None
-    """None for a generation that costs nothing."""
-    webhook_url: str | None = None
-
-    @property
-    def uploads(self) -> set[str]:
-        """The files it uses that were uploaded before."""
-        return {one.file_id for one in self.media if one.file_id} - {file.id for file in self.new_files}
-
-    @property
-    def shared(self) -> set[str]:
-        """The files whose objects its new files share."""
-        return {file.shares for file in self.new_files if file.shares is not None}
-
-    @property
-    def hook(self) -> tuple[str, bool, str] | None:
-        """The endpoint that is told how it ended: account, mode and address."""
-        return (self.account_id, self.livemode, self.webhook_url) if self.webhook_url is not None else None
-
-    @property
-    def hold(self) -> NewHold | None:
-        """What is to be held for it."""
-        if self.price is None:
-            return None
-        return NewHold(
-            generation_id=self.id,
-            account_id=self.account_id,
-            key_id=self.key_id,
-            currency=self.price.currency,
-            price_version=self.price.version,
-            rate=self.price.rate.price,
-            quoted_tokens=self.price.tokens.expected,
-            quoted=self.price.expected,
-            amount=self.price.most,
-        )
-
-
 class Created(msgspec.Struct, frozen=True):
     """The generation that stands for the request; `replayed` when an earlier request made it."""
 
     generation_id: str
-    row: Generation | None
+    seen: Seen | None
+    """As its owner sees it, where this very request made it."""
     replayed: bool
-    prompt: str | None = None
-    hold: NewHold | None = None
 
 
 class Writer:
@@ -115,9 +46,14 @@ class Writer:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._find = Finder(db)
-        self._together: Batch[NewGeneration, Created] = Batch(self._write_mixed, max_items=64, concurrency=2)
+        self._together: Batch[NewGeneration, Created] = Batch(
+            partial(self._write, lock_seconds=_IMPATIENT_SECONDS),
+            alone=partial(self._write_alone, lock_seconds=_IMPATIENT_SECONDS),
+            max_items=64,
+            concurrency=2,
+        )
         self._apart: Batches[str, NewGeneration, Created] = Batches(
-            self._write, key=lambda new: new.account_id, max_items=64, concurrency=4
+            self._write, key=lambda new: new.account_id, alone=self._write_alone, max_items=64, concurrency=4
         )
 
     async def __call__(self, new: NewGeneration) -> Created:
@@ -145,35 +81,31 @@ class Writer:
             raise AppError("idempotency_in_progress", headers={"Retry-After": "1"})
         return replay
 
-    async def _write_mixed(self, news: list[NewGeneration]) -> list[Created | Exception]:
-        return await self._write(news, _IMPATIENT_SECONDS)
-
     async def _write(self, news: list[NewGeneration], lock_seconds: float | None = None) -> list[Created | Exception]:
+        """Write them in one transaction. Raises when one has a fault: then each is written alone."""
         for last in (False, False, True):
             try:
                 return await self._write_together(news, lock_seconds)
             except asyncpg.LockNotAvailableError as error:
                 return [error] * len(news)
-            except asyncpg.TransactionRollbackError:  # a deadlock, say: nothing is written
+            except asyncpg.TransactionRollbackError as error:  # a deadlock, say: nothing is written
                 if last:
-                    raise
+                    return [error] * len(news)
             except UNREACHABLE as error:
                 return await self._find_out(news, error)
-            except Exception:  # noqa: BLE001 one create with a fault must not take the others down with it
-                break
-        return [await self._write_alone(new, lock_seconds) for new in news]
+        raise AssertionError("the last try returns or raises")
 
-    async def _write_alone(self, new: NewGeneration, lock_seconds: float | None) -> Created | Exception:
+    async def _write_alone(self, new: NewGeneration, lock_seconds: float | None = None) -> Created:
         try:
             (answer,) = await self._write_together([new], lock_seconds)
         except asyncpg.ForeignKeyViolationError:
-            return AppError("invalid_media", "An input of the draft was deleted meanwhile.")
+            raise AppError("invalid_media", "An input of the draft was deleted meanwhile.") from None
         except _OvertakenError:
-            return await self._try_earlier(new.once)
+            return await self.earlier(new.once)
         except UNREACHABLE as error:
-            return (await self._find_out([new], error))[0]
-        except Exception as error:  # noqa: BLE001 its own caller hears of it
-            return error
+            (answer,) = await self._find_out([new], error)
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
     async def _find_out(self, news: list[NewGeneration], error: Exception) -> list[Created | Exception]:
@@ -194,7 +126,7 @@ class Writer:
                 await wait_for_locks(connection, lock_seconds)
             # the files first, as whoever deletes files locks them
             bases = {new.draft_id for new in news if new.draft_id}
-            named = {one for new in news for one in new.uploads | new.shared}
+            named = {file_id for new in news for file_id in new.uploads | new.shared}
             there = await hold_files(connection, named | await drafts.files_of(connection, bases))
             usable = await drafts.hold(connection, bases)
             for new in news:
@@ -212,11 +144,13 @@ class Writer:
             answers |= granted.refused
             paid = [new for new in fresh if new.id not in answers]
             await _note_contents(connection, paid)
-            stored = await _insert(connection, paid)
+            await insert_files(connection, [file for new in paid for file in new.new_files])
+            hooks = await endpoints_for(connection, [new.hook for new in paid if new.hook])
+            written = await insert_generations(connection, paid, hooks)
             await write_holds(connection, granted)
-            await announce(connection, "video.queued", list(stored))
+            await announce(connection, "video.queued", list(written))
             await announce_news(connection, granted.news)
-            answers |= {new.id: Created(new.id, stored[new.id], False, new.prompt, new.hold) for new in paid}
+            answers |= {new.id: Created(new.id, written[new.id], False) for new in paid}
             await _give_keys_back(connection, [new for new in fresh if new.id in granted.refused])
             for provider in sorted({new.provider for new in paid}):
                 await jobs.enqueue(connection, "dispatch", [provider], group=provider)
@@ -263,70 +197,3 @@ async def _give_keys_back(connection: Connection, refused: Sequence[NewGeneratio
     named = [new for new in refused if new.once.kind is not Kind.CONTENT]
     if named:
         await untake(connection, [new.once for new in named], [new.id for new in named])
-
-
-async def _insert(connection: Connection, news: list[NewGeneration]) -> dict[str, Generation]:
-    if not news:
-        return {}
-    await insert_files(connection, [file for new in news for file in new.new_files])
-    hooks = await endpoints_for(connection, [new.hook for new in news if new.hook])
-    found = await connection.fetch(
-        """
-        WITH n AS (
-            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
-                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[],
-                                 $14::int[], $15::text[])
-                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace, hook)
-        ), inputs AS (
-            INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM n
-        )
-        INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
-                                quoted_tokens, deadline_at, draft_id, grace_seconds, webhook_endpoint_id)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace, hook FROM n RETURNING *
-        """,
-        [new.id for new in news],
-        [new.account_id for new in news],
-        [new.key_id for new in news],
-        [new.livemode for new in news],
-        [new.provider for new in news],
-        [new.order.model for new in news],
-        [new.order for new in news],
-        [new.metadata for new in news],
-        [new.keep_seconds for new in news],
-        [new.quoted_tokens for new in news],
-        [timedelta(seconds=new.deadline_seconds) for new in news],
-        [new.prompt for new in news],
-        [new.draft_id for new in news],
-        [new.grace_seconds for new in news],
-        [hooks[new.hook] if new.hook else None for new in news],
-    )
-    media = [
-        (new.id, at, one.role.value, one.file_id, one.asset, one.kind.value if one.kind else None)
-        for new in news
-        for at, one in enumerate(new.media)
-    ]
-    if media:
-        await connection.executemany(
-            """
-            INSERT INTO generation_media (generation_id, position, role, file_id, asset, kind)
-            VALUES ($1, $2, $3, $4, $5, $6)
-            """,
-            media,
-        )
-    await _inherit_media(connection, [new for new in news if new.draft_id])
-    return {record["id"]: row(Generation, record) for record in found}
-
-
-async def _inherit_media(connection: Connection, finals: list[NewGeneration]) -> None:
-    """A final take uses the inputs of its draft."""
-    if finals:
-        await connection.execute(
-            """
-            INSERT INTO generation_media (generation_id, position, role, file_id, asset, kind)
-            SELECT n.id, m.position, m.role, m.file_id, m.asset, m.kind
-            FROM unnest($1::text[], $2::text[]) AS n (id, draft_id)
-            JOIN generation_media m ON m.generation_id = n.draft_id
-            """,
-            [new.id for new in finals],
-            [new.draft_id for new in finals],
-        )

@@ -10,7 +10,8 @@ import structlog
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.mail import Mailbox, send
-from seedance_api.foundation.outbound import Outbound, Posted
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Posted
 from seedance_api.foundation.rate_slots import RateSlots
 from seedance_api.notifications import queries
 from seedance_api.notifications.letters import LETTERS
@@ -18,7 +19,7 @@ from seedance_api.notifications.rows import Channel, Notice
 
 _TRIES = 10
 _SECONDS = 15.0
-_MOST = 200
+_MAX_SWEPT = 200
 _PER_SECOND = 20.0
 """Messages that leave in one way, of the whole installation: neither a mail server nor a chat is flooded."""
 _log = structlog.get_logger()
@@ -99,7 +100,7 @@ async def _tell(notice: Notice, channel: Channel, notifier: Notifier) -> bool:
 async def sweep_notices(db: Database) -> None:
     """Enqueue a job for each notice whose job was lost."""
     async with db.transaction() as connection:
-        lost = await queries.overdue_notices(connection, _MOST)
+        lost = await queries.overdue_notices(connection, _MAX_SWEPT)
         await jobs.enqueue(
             connection,
             "notify",

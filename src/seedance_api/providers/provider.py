@@ -256,8 +256,19 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Where customers' data goes; None where it stays on this machine."""
     lists: bool = False
     """Whether `known_since` tells of everything."""
+    sandbox: bool = False
+    """Whether it makes previews in the place of a model: for test keys, or where the operator sells them."""
     keeps: bool = False
     """Whether its copy is left there until ours is purged: reconciliation, and a copy of ours that breaks, need it."""
+
+
+SANDBOX = "sandbox"
+"""The name of the provider whose `capabilities.sandbox` is set. No upstream may have it."""
+
+
+def is_sandbox(name: str) -> bool:
+    """Whether this provider is the sandbox, where only its name is at hand."""
+    return name == SANDBOX
 
 
 class Provider(Protocol):

@@ -11,70 +11,19 @@ import msgspec
 from pydantic import ValidationError
 
 from seedance_api.catalog.models import MODELS, find
-from seedance_api.catalog.order import Mode
 from seedance_api.foundation.toml import below, faults, parse_toml
-from seedance_api.providers.table import Cost, ModelTable, UpstreamTable, list_of_texts
+from seedance_api.providers.provider import is_sandbox
+from seedance_api.providers.table import ModelTable, UpstreamTable
+from seedance_api.providers.upstream import Served, Upstream
+from seedance_api.providers.values import list_of_texts
 
+_RENAMED = {"at_once": "concurrency", "a_minute": "per_minute"}
+"""Keys of a model that release 0.1.0 had, and their names since. They are accepted for one release."""
 RETIRING = timedelta(days=30)
 """A model that ends within this time is warned about."""
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
-_TAKEN = frozenset({"sandbox"})
 _HOSTS: Mapping[str, Literal["volcengine", "byteplus"]] = {"volces.com": "volcengine", "bytepluses.com": "byteplus"}
-
-
-class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """A model at an upstream: the vendor's ids, and how much it takes. Seedance 1.0 lite has an id for text alone."""
-
-    ids: tuple[str, ...]
-    at_once: int = 10
-    a_minute: int = 600
-    ends_at: datetime | None = None
-    costs: tuple[Cost, ...] = ()
-
-    def vendor_id(self, mode: Mode) -> str:
-        """The id to order by."""
-        return self.ids[0] if mode is Mode.TEXT else self.ids[-1]
-
-
-class Upstream(msgspec.Struct, frozen=True, kw_only=True):
-    """One account of one vendor. The key itself is in the environment, under the name `key_env`."""
-
-    name: str
-    kind: Literal["ark"]
-    base_url: str
-    region: str
-    data_region: str
-    legal_entity: str
-    key_env: str
-    media: Literal["link", "data"] = "link"
-    callbacks: bool = True
-    list_a_second: float = 1.0
-    result_hosts: tuple[str, ...] = ()
-    allow_networks: tuple[str, ...] = ()
-    result_ports: tuple[int, ...] = ()
-    models: Mapping[str, Served]
-
-    def cost(
-        self, model: str, currency: str, *, resolution: str, input_video: bool, audio: bool, service_tier: str
-    ) -> int | None:
-        """What it asks for a million tokens of such a use, in micro-units; None where that is not agreed here."""
-        for line in self.models[model].costs if model in self.models else ():
-            fits = line.covers(resolution=resolution, input_video=input_video, audio=audio, service_tier=service_tier)
-            if line.currency == currency and fits:
-                return line.cost
-        return None
-
-    @property
-    def allow_http(self) -> bool:
-        """Whether results may come over plain http: where the upstream itself does, on this machine."""
-        return self.base_url.startswith("http://")
-
-    @property
-    def extra_ports(self) -> frozenset[int]:
-        """Further ports that results may come from: those that are named, and a private upstream's own."""
-        own = urlsplit(self.base_url).port if self.allow_networks else None
-        return frozenset(self.result_ports if own is None else (*self.result_ports, own))
 
 
 class Upstreams(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +88,7 @@ def _upstream(
     name: str, said: dict[str, Any], problems: list[str], warnings: list[str], today: date
 ) -> Upstream | None:
     place, before = below("upstreams", name), len(problems)
-    if not _NAME.fullmatch(name) or name in _TAKEN:
+    if not _NAME.fullmatch(name) or is_sandbox(name):
         problems.append(f"{place}: the name must be of a-z, 0-9 and -, and not `sandbox`")
     table = None
     try:
@@ -149,7 +98,8 @@ def _upstream(
     tables = _named(below(place, "models"), said.get("models", {}), problems)
     models: dict[str, Served] = {}
     for key, part in tables.items():
-        served = _served(below(below(place, "models"), key), key, part, table, problems)
+        at = below(below(place, "models"), key)
+        served = _served(at, key, _renamed(at, part, problems, warnings), table, problems)
         if served is not None and _is_served(name, key, served, warnings, today):
             models[key] = served
     # what else is wrong may be why there is none, but for a key that is not known
@@ -182,6 +132,22 @@ def _named(place: str, said: object, problems: list[str]) -> dict[str, dict[str,
     return {name: {} for name in names}
 
 
+def _renamed(place: str, said: dict[str, Any], problems: list[str], warnings: list[str]) -> dict[str, Any]:
+    """The same table with today's keys."""
+    table = dict(said)
+    for old, new in _RENAMED.items():
+        if old not in table:
+            continue
+        if new in table:
+            problems.append(f"{place}.{old}: is the old name of `{new}`, which is given too; remove `{old}`")
+        else:
+            warnings.append(
+                f"{place}.{old}: is named `{new}` now; the old name will not be accepted by the next release"
+            )
+        table[new] = table.pop(old)
+    return table
+
+
 def _served(
     place: str, name: str, said: dict[str, Any], upstream: UpstreamTable | None, problems: list[str]
 ) -> Served | None:
@@ -203,8 +169,8 @@ def _served(
         problems.append(f"{place}.id: must be given, or `cloud` (volcengine or byteplus) for the upstream")
     return Served(
         ids=(table.id,) if table.id else (cloud.ids if cloud else ()),
-        at_once=table.at_once,
-        a_minute=table.a_minute,
+        concurrency=table.concurrency,
+        per_minute=table.per_minute,
         ends_at=table.ends_at or (cloud.ends_at if cloud else None),
         costs=table.cost,
     )

@@ -6,26 +6,23 @@ made after all, so that the operator pays for it; `missing` one that we believe 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import assert_never
 
 import msgspec
 import structlog
 
 from seedance_api.billing.settle import book_cost
 from seedance_api.foundation import jobs
-from seedance_api.foundation.ids import new_id
-from seedance_api.generations.advance import Engine
+from seedance_api.generations.engine import Engine
 from seedance_api.generations.queries import reads
 from seedance_api.generations.states import AttemptState
-from seedance_api.providers.provider import Check, Done, Failed, Known, Lost, Operation, Pending, Provider, Unseen
+from seedance_api.providers.provider import Known, Provider
 from seedance_api.reconciliation import discrepancies
+from seedance_api.reconciliation.compare import SETTLED, compare, id_of
 from seedance_api.reconciliation.discrepancies import Discrepancy, Ours
 from seedance_api.reconciliation.discrepancies import Lost as LostAttempt
 
-_SETTLED = timedelta(minutes=5)
-"""Younger tasks and attempts may still be on their way into the other's books."""
 _BEFORE = timedelta(minutes=2)
 _log = structlog.get_logger()
 
@@ -70,10 +67,10 @@ async def _reconcile(provider: Provider, engine: Engine, hours: float) -> Reconc
             compared_hours=round((now - since).total_seconds() / 3600, 2),
             operator_must_act=True,
         )
-    ours = await discrepancies.ours_since(engine.db, name, since, [_id(task.operation) for task in known])
+    ours = await discrepancies.ours_since(engine.db, name, since, [id_of(task.operation) for task in known])
     ours += turned_up(known, ours, await discrepancies.lost_since(engine.db, name, since), engine.pseudonyms.customer)
     found = compare(name, known, ours, since=since, now=now)
-    await discrepancies.store(engine.db, found, [_id(task.operation) for task in known], name)
+    await discrepancies.store(engine.db, found, [id_of(task.operation) for task in known], name)
     await _write_off(found, engine)
     await _ask_again(name, found, engine)
     if found:
@@ -88,68 +85,26 @@ def turned_up(
     taken = {attempt.operation_id for attempt in ours}
     found: dict[str, Ours] = {}
     for task in known:
-        if _id(task.operation) in taken or task.customer is None:
+        if id_of(task.operation) in taken or task.customer is None:
             continue
         fits = [
             one
             for one in lost
             if one.id not in found
-            and one.sent_at - _BEFORE <= task.created_at <= one.sent_at + _SETTLED
+            and one.sent_at - _BEFORE <= task.created_at <= one.sent_at + SETTLED
             and customer(one.account_id) == task.customer
             and (None in (one.nonce, task.nonce) or one.nonce == task.nonce)
         ]
         if len(fits) == 1:
             found[fits[0].id] = Ours(
                 id=fits[0].id,
-                operation_id=_id(task.operation),
+                operation_id=id_of(task.operation),
                 state=AttemptState.LOST,
                 sent_at=fits[0].sent_at,
                 tokens=None,
                 costed=fits[0].costed,
             )
     return list(found.values())
-
-
-def compare(
-    provider: str, known: Sequence[Known], ours: Sequence[Ours], *, since: datetime, now: datetime
-) -> list[Discrepancy]:
-    """What does not add up. Pure."""
-    mine = {attempt.operation_id: attempt for attempt in ours if attempt.operation_id is not None}
-    theirs = {_id(task.operation): task for task in known}
-    found: list[Discrepancy] = []
-    for operation_id, task in theirs.items():
-        attempt = mine.get(operation_id)
-        if attempt is None:
-            if now - task.created_at > _SETTLED:
-                found.append(
-                    _discrepancy(
-                        provider, "orphan", operation_id, None, {"is": _says(task.check), "tokens": _tokens(task.check)}
-                    )
-                )
-            continue
-        kind = _difference(attempt, task.check)
-        if kind is not None:
-            detail = {"is": _says(task.check), "ours": attempt.state.value, "tokens": _tokens(task.check)}
-            found.append(
-                _discrepancy(provider, kind, operation_id, attempt.id, detail | {"our_tokens": attempt.tokens})
-            )
-    for operation_id, attempt in mine.items():
-        young = attempt.sent_at is None or attempt.sent_at < since or now - attempt.sent_at < _SETTLED
-        if operation_id not in theirs and attempt.state is AttemptState.ACKNOWLEDGED and not young:
-            found.append(_discrepancy(provider, "missing", operation_id, attempt.id, {"ours": attempt.state.value}))
-    return found
-
-
-def _difference(attempt: Ours, check: Check) -> str | None:
-    match attempt.state, check:
-        case AttemptState.LOST | AttemptState.FAILED, Done():
-            return None if attempt.costed else "late"
-        case AttemptState.SUCCEEDED, Done(output):
-            return "tokens" if output.tokens is not None and output.tokens != attempt.tokens else None
-        case AttemptState.SUCCEEDED, Failed():
-            return "state"
-        case _:
-            return None
 
 
 async def _write_off(found: Sequence[Discrepancy], engine: Engine) -> None:
@@ -172,40 +127,3 @@ async def _ask_again(provider: str, found: Sequence[Discrepancy], engine: Engine
         async with engine.db.transaction() as connection:
             keys = [f"look {one}" for one in missing]
             await jobs.enqueue(connection, "look", missing, keys=keys, group=provider)
-
-
-def _discrepancy(
-    provider: str, kind: str, operation_id: str, attempt_id: str | None, detail: Mapping[str, object]
-) -> Discrepancy:
-    return Discrepancy(
-        id=new_id("dis"),
-        provider=provider,
-        kind=kind,
-        operation_id=operation_id,
-        attempt_id=attempt_id,
-        detail={name: value for name, value in detail.items() if value is not None},
-    )
-
-
-def _id(operation: Operation) -> str:
-    return str(operation.get("id"))
-
-
-def _tokens(check: Check) -> int | None:
-    return check.output.tokens if isinstance(check, Done) else None
-
-
-def _says(check: Check) -> str:
-    match check:
-        case Pending():
-            return "unfinished"
-        case Done():
-            return "made"
-        case Failed(code):
-            return code
-        case Lost():
-            return "gone"
-        case Unseen():
-            return "unreadable"
-        case _:
-            assert_never(check)

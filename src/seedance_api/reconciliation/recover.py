@@ -14,7 +14,7 @@ from seedance_api.billing.books import Books
 from seedance_api.delivery.repair_queries import videos_behind
 from seedance_api.foundation import objects
 from seedance_api.foundation.db import Database
-from seedance_api.generations import decide
+from seedance_api.generations import steps
 from seedance_api.generations.purge import purge
 from seedance_api.generations.queries import queue
 from seedance_api.generations.record import record
@@ -54,7 +54,7 @@ async def _fail_unsent(db: Database, *, dry_run: bool) -> int:
             if dry_run:
                 count += 1
                 continue
-            step = decide.Fail(_CODE, FAILURES[_CODE].meaning, one.attempt_id, AttemptState.REJECTED)
+            step = steps.Fail(_CODE, FAILURES[_CODE].meaning, one.attempt_id, AttemptState.REJECTED)
             async with db.transaction() as connection:
                 count += await record(
                     connection, step, generation_id=one.id, version=one.version, provider=one.provider, books=books

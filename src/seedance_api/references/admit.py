@@ -1,8 +1,7 @@
 """Admit: from a source that a customer names to a file in the store, looked into and clean."""
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -21,55 +20,16 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.put_object import put_file
 from seedance_api.references.fetch import fetch
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
-from seedance_api.references.queries import (
-    File,
-    NewFile,
-    ObjectGoneError,
-    files_alike,
-    files_of_account,
-    replace_object,
-)
+from seedance_api.references.object_queries import replace_object
+from seedance_api.references.queries import File, NewFile, files_alike, files_of_account
+from seedance_api.references.source import Source
 
 T = TypeVar("T")
 _AT_ONCE = 4
 _log = structlog.get_logger()
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a medium comes from: an address or data URL, an uploaded file's id, a file that came with the request, or
-    an upstream's own asset, by its `asset://` address.
-
-    `kind` is what it must be; None takes any kind.
-    """
-
-    path: str
-    kind: Kind | None
-    url: str | None = None
-    file_id: str | None = None
-    upload: Staged | None = None
-    asset: str | None = None
-
-    @property
-    def arrives(self) -> bool:
-        """Whether it comes with this request: to be fetched, looked into and kept."""
-        return self.file_id is None and self.asset is None
-
-
-ASSET = "asset://"
-_ASSET = re.compile(r"asset://[A-Za-z0-9_-]{1,128}")
-
-
-def is_asset(url: str) -> bool:
-    """Whether an address that begins like one names an asset of an upstream."""
-    return _ASSET.fullmatch(url) is not None
-
-
-class Admitted(msgspec.Struct, frozen=True):
-    """A medium that was looked into and is fit to be kept."""
-
-    inspected: Inspected
 
 
 class References:
@@ -84,7 +44,7 @@ class References:
         self._outbound = outbound
         self._disk = disk
 
-    async def admit(self, sources: Sequence[Source], folder: Folder) -> dict[str, Admitted]:
+    async def admit(self, sources: Sequence[Source], folder: Folder) -> dict[str, Inspected]:
         """Every source's medium by its path. Raises AppError 400 that lists every one that cannot be used."""
         if not sources:
             return {}
@@ -107,69 +67,65 @@ class References:
         if problems:
             raise AppError("invalid_media", problems=problems)
         return {
-            source.path: Admitted(outcome)
+            source.path: outcome
             for source, outcome in zip(sources, outcomes, strict=True)
             if isinstance(outcome, Inspected)
         }
 
-    async def keep(
-        self,
-        admitted: Mapping[str, Admitted],
-        principal: Principal,
-        write: Callable[[dict[str, NewFile]], Awaitable[T]],
-        *,
-        inline: bool,
-        keep_seconds: int,
-    ) -> T:
-        """Put admitted media into the store and have `write` write their rows, by their paths.
+    async def put(
+        self, inspected: Mapping[str, Inspected], principal: Principal, *, inline: bool, keep_seconds: int
+    ) -> dict[str, NewFile]:
+        """Put inspected media into the store; returns the files whose rows the caller writes, by their paths.
 
-        What the account keeps already, in this mode, is not put again: the new file shares its object. When that is
-        deleted meanwhile, `write` raises ObjectGoneError and is called once more, with objects of the files' own. An
-        object that is lost or damaged is not shared; the older files get the new one.
+        What the account keeps already, in this mode, is not put again: the new file shares its object. One that is lost
+        or damaged is not shared; once the rows are written, `repair` gives the older files the new one.
         """
-        new = {
-            path: self._file(one, principal, inline=inline, keep_seconds=keep_seconds) for path, one in admitted.items()
+        if not inspected:
+            return {}
+        files = {
+            path: self._file(medium, principal, inline=inline, keep_seconds=keep_seconds)
+            for path, medium in inspected.items()
         }
-        shared, lost = await self._share(new, principal)
-        await self._put(shared, admitted)
-        try:
-            written = await write(shared)
-        except ObjectGoneError:
-            await self.discard(shared.values())
-            await self._put(new, admitted)
-            written = await write(new)
-        for key, path in lost.items():
-            if ids := await replace_object(self._db, key, new[path]):
+        shared = await self._share(files, principal)
+        await self._put(shared, inspected)
+        return shared
+
+    async def unshare(self, files: Mapping[str, NewFile], inspected: Mapping[str, Inspected]) -> dict[str, NewFile]:
+        """The same files when an object that they share was deleted meanwhile: each has an object of its own now."""
+        own = {
+            path: msgspec.structs.replace(file, object_key=_new_key(), shares=None)
+            for path, file in files.items()
+            if file.shares is not None
+        }
+        await self._put(own, inspected)
+        return {**files, **own}
+
+    async def repair(self, files: Iterable[NewFile]) -> None:
+        """Give older files whose object is lost that of a new file with the same content, whose row is written."""
+        for file in files:
+            if file.replaces is not None and (ids := await replace_object(self._db, file.replaces, file)):
                 _log.warning("file.repaired", file_id=ids[0], count=len(ids))
-        return written
 
     async def discard(self, files: Iterable[NewFile]) -> None:
         """Delete objects whose rows were not written; never one that another file shares."""
         await objects.delete(self._store, list({file.object_key for file in files if file.shares is None}))
 
-    async def _share(self, new: dict[str, NewFile], principal: Principal) -> tuple[dict[str, NewFile], dict[str, str]]:
-        """The same files, each with the object of an earlier one or of an equal one beside it where there is one.
-
-        Beside them the objects that are lost, each with the path of a new file of the same content.
-        """
-        if not new:
-            return new, {}
+    async def _share(self, new: Mapping[str, NewFile], principal: Principal) -> dict[str, NewFile]:
+        """The same files, each with the object of an earlier one or of an equal one beside it where there is one."""
         contents = [(file.kind, file.sha256) for file in new.values()]
         alike = await files_alike(self._db, principal.account_id, principal.livemode, contents)
         bad = await self._lost(alike)
         first: dict[tuple[Kind, str], tuple[str, str | None]] = {
             (file.kind, file.sha256): (file.object_key, file.id) for file in alike if file.id not in bad
         }
-        before = {(file.kind, file.sha256): file.object_key for file in alike if file.id in bad}
+        lost = {(file.kind, file.sha256): file.object_key for file in alike if file.id in bad}
         shared: dict[str, NewFile] = {}
-        lost: dict[str, str] = {}
         for path, file in new.items():
             content = (file.kind, file.sha256)
-            if content in before and content not in first:
-                lost[before[content]] = path
+            replaces = lost.get(content) if content not in first else None
             object_key, owner = first.setdefault(content, (file.object_key, None))
-            shared[path] = msgspec.structs.replace(file, object_key=object_key, shares=owner)
-        return shared, lost
+            shared[path] = msgspec.structs.replace(file, object_key=object_key, shares=owner, replaces=replaces)
+        return shared
 
     async def _lost(self, files: Sequence[File]) -> set[str]:
         """Those of these files whose object is not there, not whole, or known to be another."""
@@ -185,13 +141,13 @@ class References:
         files = await files_of_account(self._db, principal.account_id, principal.livemode, list(ids)) if ids else []
         return {file.id: file for file in files}, await self._lost(files)
 
-    async def _put(self, files: dict[str, NewFile], admitted: Mapping[str, Admitted]) -> None:
-        own = {file.object_key: admitted[path].inspected.path for path, file in files.items() if file.shares is None}
+    async def _put(self, files: Mapping[str, NewFile], inspected: Mapping[str, Inspected]) -> None:
+        own = {file.object_key: inspected[path].path for path, file in files.items() if file.shares is None}
         if self._disk is not None and own:
             self._disk.check_work(sum(one.stat().st_size for one in own.values()))
         try:
             for key, file in own.items():
-                await objects.put_file(self._store, key, file)
+                await put_file(self._store, key, file)
         except BaseException:
             with suppress(OSError, BaseError):  # of a store that refuses; `collect` deletes them then
                 await asyncio.shield(objects.delete(self._store, list(own)))
@@ -210,18 +166,22 @@ class References:
             take=folder.take,
         )
 
-    def _file(self, one: Admitted, principal: Principal, *, inline: bool, keep_seconds: int) -> NewFile:
+    def _file(self, medium: Inspected, principal: Principal, *, inline: bool, keep_seconds: int) -> NewFile:
         return NewFile(
             id=new_id("file", at=self._db.clock()),
             account_id=principal.account_id,
             livemode=principal.livemode,
             inline=inline,
-            kind=one.inspected.kind,
-            object_key=f"files/{new_id('obj')}",
-            sha256=one.inspected.sha256,
-            facts=one.inspected.facts,
+            kind=medium.kind,
+            object_key=_new_key(),
+            sha256=medium.sha256,
+            facts=medium.facts,
             keep_seconds=keep_seconds,
         )
+
+
+def _new_key() -> str:
+    return f"files/{new_id('obj')}"
 
 
 async def all_or_none(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from seedance_api.foundation.db import Database, affected, row, rows
-from seedance_api.references.admit import ASSET
+from seedance_api.references.source import ASSET
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ import msgspec
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-from seedance_api.catalog.limits import WIDEST_IMAGE, widest_misfits
+from seedance_api.catalog.limits import WIDEST_IMAGE
+from seedance_api.catalog.misfit import widest_misfits
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.references import probe

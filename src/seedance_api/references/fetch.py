@@ -3,16 +3,9 @@
 from pathlib import Path
 
 from seedance_api.catalog.order import Kind
-from seedance_api.foundation.address import host_of, is_address, is_base64, shown
-from seedance_api.foundation.outbound import (
-    UNREACHABLE,
-    Blocked,
-    Downloaded,
-    Outbound,
-    TooLarge,
-    TooSlow,
-    Unreachable,
-)
+from seedance_api.foundation.address import UNREACHABLE, Blocked, host_of, is_address, is_base64, shown
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Downloaded, TooLarge, TooSlow, Unreachable
 from seedance_api.foundation.transfer import Take
 from seedance_api.references.inline import DATA_KINDS, HOW, from_data, is_data_url
 from seedance_api.references.inspect import MAX_BYTES, BadMedia, Staged

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from seedance_api.catalog.limits import NAMES, WIDEST, A, check_size, files_taken
+from seedance_api.catalog.limits import NAMES, WIDEST, files_taken
+from seedance_api.catalog.misfit import A, check_size
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.foundation.confine import Confine, Failure

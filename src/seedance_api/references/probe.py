@@ -16,7 +16,8 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from seedance_api.catalog.limits import WIDEST_AUDIO, widest_misfits
+from seedance_api.catalog.limits import WIDEST_AUDIO
+from seedance_api.catalog.misfit import widest_misfits
 from seedance_api.catalog.order import Kind
 from seedance_api.catalog.request import Facts
 from seedance_api.references.inspect import Refused, Work

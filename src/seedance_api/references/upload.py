@@ -3,15 +3,17 @@
 import msgspec
 
 from seedance_api.accounts.authenticate import Principal
+from seedance_api.foundation.claim_key import claimed
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Done, Once, claimed, done_before, is_first
+from seedance_api.foundation.idempotency import Done, Once, done_before, is_first
 from seedance_api.foundation.ids import is_id
 from seedance_api.foundation.intake import Folder
 from seedance_api.references import queries
-from seedance_api.references.admit import References, Source
+from seedance_api.references.admit import References
 from seedance_api.references.inspect import Staged
 from seedance_api.references.queries import File, NewFile, ObjectGoneError
+from seedance_api.references.source import Source
 
 
 class Uploaded(msgspec.Struct, frozen=True):
@@ -41,27 +43,28 @@ class Uploads:
         return await self._replay(principal, await done_before(self._db, once))
 
     async def _upload(self, staged: Staged, principal: Principal, once: Once | None, folder: Folder) -> Uploaded:
-        admitted = await self._references.admit([Source(path="file", kind=None, upload=staged)], folder)
+        inspected = await self._references.admit([Source(path="file", kind=None, upload=staged)], folder)
+        files = await self._references.put(inspected, principal, inline=False, keep_seconds=self._keep_seconds)
+        try:
+            await self._insert(files["file"], once)
+        except ObjectGoneError:
+            files = await self._references.unshare(files, inspected)
+            await self._insert(files["file"], once)
+        await self._references.repair(files.values())
+        file = await find_file(self._db, principal.account_id, principal.livemode, files["file"].id)
+        return Uploaded(file, replayed=False)
 
-        async def write(files: dict[str, NewFile]) -> NewFile:
-            new = files["file"]
-            if await self._insert(new, once):
-                return new
-            await self._references.discard([new])
-            raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
-
-        new = await self._references.keep(admitted, principal, write, inline=False, keep_seconds=self._keep_seconds)
-        return Uploaded(await find_file(self._db, principal.account_id, principal.livemode, new.id), replayed=False)
-
-    async def _insert(self, new: NewFile, once: Once | None) -> bool:
-        """Write the row; False when we were so slow that our claim was lost."""
+    async def _insert(self, new: NewFile, once: Once | None) -> None:
+        """Write the row. Raises ObjectGoneError, and AppError 409 when we were so slow that our claim was lost."""
         async with self._db.transaction() as connection:
             if new.shares is not None and not await queries.hold_files(connection, [new.shares]):
                 raise ObjectGoneError
             mine = await is_first(connection, once, new.id)
             if mine:
                 await queries.insert_files(connection, [new])
-        return mine
+        if not mine:
+            await self._references.discard([new])
+            raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
 
     async def _replay(self, principal: Principal, done: Done | None) -> Uploaded:
         if done is None or done.subject is None:  # it was refused, or is over, in this very moment

@@ -8,6 +8,7 @@ from seedance_api.foundation.db import Connection, Database
 from seedance_api.providers.provider import Capabilities, Capacity, StartOutcome
 from seedance_api.routing import circuit_breaker
 from seedance_api.routing.circuit_breaker import CircuitBreaker, Trouble
+from seedance_api.routing.starts import take_starts
 
 _PROBE_SECONDS = 10.0
 _REST_SECONDS = 600.0
@@ -39,11 +40,6 @@ def slots_of(capabilities: Capabilities, breakers: Sequence[CircuitBreaker]) -> 
     }
 
 
-async def admit(connection: Connection, provider: str, model: str, capacity: Capacity | None) -> float:
-    """Ask to start one operation: 0, or the seconds after which to ask again."""
-    return (await admit_many(connection, provider, model, capacity, 1))[0].wait_seconds
-
-
 async def admit_many(
     connection: Connection, provider: str, model: str, capacity: Capacity | None, count: int
 ) -> list[Admission]:
@@ -61,9 +57,7 @@ async def admit_many(
         may = 1 if await circuit_breaker.take_probe(connection, provider, model, _PROBE_SECONDS) else 0
     taken, wait = may, 1.0
     if may and capacity is not None and capacity.per_minute is not None:
-        burst = max(1, capacity.per_minute // 20)
-        step = 60.0 / max(1, capacity.per_minute - burst)  # so that no minute has more than it may, burst and all
-        taken, wait = await circuit_breaker.take_starts(connection, provider, model, step, step * (burst - 1), may)
+        taken, wait = await take_starts(connection, provider, model, capacity.per_minute, may)
     healthy = not any(one.failures or one.share < 1 for one in seen)
     failures = max((one.failures for one in seen), default=0)
     return [Admission(0.0, healthy, failures)] * taken + [Admission(wait)] * (count - taken)

@@ -4,7 +4,6 @@ There is one for each provider and one for each of its models. Trouble opens it 
 trouble; when the while is over one start goes through as a probe, and its success closes the breaker.
 """
 
-import math
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -124,39 +123,6 @@ async def take_probe(connection: Connection, provider: str, model: str, seconds:
         seconds,
     )
     return bool(found)
-
-
-async def take_starts(
-    connection: Connection, provider: str, model: str, step: float, tolerance: float, max_starts: int
-) -> tuple[int, float]:
-    """Take up to so many of the starts that a minute has: how many, and the seconds until there are more."""
-    await connection.execute(
-        """
-        INSERT INTO gate (provider, model, next_start_at) VALUES ($1, $2, now())
-        ON CONFLICT (provider, model) DO NOTHING
-        """,
-        provider,
-        model,
-    )
-    lead = await connection.fetchval(
-        """
-        SELECT extract(epoch FROM greatest(next_start_at, now()) - now())::float8 FROM gate
-        WHERE provider = $1 AND model = $2 FOR NO KEY UPDATE
-        """,
-        provider,
-        model,
-    )
-    if lead > tolerance + 2 * step:  # nothing takes so many starts: the database's clock was set back
-        lead = tolerance
-    taken = max(0, min(max_starts, math.floor((tolerance - lead) / step + 1e-9) + 1))
-    if taken:
-        await connection.execute(
-            "UPDATE gate SET next_start_at = now() + $3 * interval '1 second' WHERE provider = $1 AND model = $2",
-            provider,
-            model,
-            lead + taken * step,
-        )
-    return taken, max(0.05, lead + taken * step - tolerance)
 
 
 async def trip(db: Database, provider: str, trouble: Trouble) -> None:

@@ -16,21 +16,6 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     p90: float
 
 
-async def pace_of(db: "Database | Connection", provider: str, order: Order) -> Pace | None:
-    """How long such orders took at the provider; None before the first."""
-    found = await db.fetchrow(
-        """
-        SELECT p10, p50, p90 FROM duration
-        WHERE provider = $1 AND model = $2 AND resolution = $3 AND seconds = $4
-        """,
-        provider,
-        order.model,
-        order.resolution,
-        round(order.seconds),
-    )
-    return row(Pace, found) if found else None
-
-
 async def paces_of(db: Database, provider: str) -> dict[tuple[str, str, int], Pace]:
     """Every pace of a provider, by model, resolution and seconds: at most a few hundred."""
     found = await db.fetch(

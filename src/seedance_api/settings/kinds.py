@@ -38,11 +38,11 @@ def _path(text: str) -> Path | None:
 
 def _starts(*beginnings: str) -> Callable[[str], str | None]:
     *others, last = beginnings
-    said = f"{', '.join(others)} or {last}" if others else last
+    choices = f"{', '.join(others)} or {last}" if others else last
 
     def check(text: str) -> str | None:
         if text and not text.startswith(beginnings):
-            raise ValueError(f"must start with {said}")
+            raise ValueError(f"must start with {choices}")
         return text or None
 
     return check
@@ -114,9 +114,9 @@ def _proxy_header(text: str) -> str:
 
 def _ports(text: str) -> frozenset[int]:
     ports = [part.strip() for part in text.split(",") if part.strip()]
-    if any(not one.isdecimal() or not 1 <= int(one) <= 65535 for one in ports):
+    if any(not port.isdecimal() or not 1 <= int(port) <= 65535 for port in ports):
         raise ValueError("must be port numbers from 1 to 65535, separated by commas")
-    return frozenset(int(one) for one in ports)
+    return frozenset(int(port) for port in ports)
 
 
 def _port(text: str) -> int | None:
@@ -137,12 +137,12 @@ def _label_seconds(text: str) -> int:
     return int(text)
 
 
-def line(most: int) -> Callable[[str], str]:
+def line(max_length: int) -> Callable[[str], str]:
     """The check of a text of one line."""
 
     def check(text: str) -> str:
-        if len(text) > most or not text.isprintable():
-            raise ValueError(f"must be one line of at most {most} characters")
+        if len(text) > max_length or not text.isprintable():
+            raise ValueError(f"must be one line of at most {max_length} characters")
         return text
 
     return check

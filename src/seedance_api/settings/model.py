@@ -35,19 +35,19 @@ from seedance_api.settings.kinds import (
 def setting(
     default: str,
     meaning: str,
-    least: float | None = None,
-    most: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
     *,
     alike: bool = False,
     secret: bool = False,
 ) -> Any:
-    """A setting, whose default is the text that an operator would write. `least` and `most` bound numbers.
+    """A setting, whose default is the text that an operator would write. `minimum` and `maximum` bound numbers.
 
     `alike` ones must be the same on every machine of an installation; of `secret` ones only a digest is compared, the
     value is in no message, and it may be in a file that `SEEDANCE_…_FILE` names.
     """
-    described: dict[str, Any] = {"least": least, "most": most, "alike": alike, "secret": secret}
-    return Field(default, description=meaning, ge=least, le=most, json_schema_extra=described)
+    described: dict[str, Any] = {"minimum": minimum, "maximum": maximum, "alike": alike, "secret": secret}
+    return Field(default, description=meaning, ge=minimum, le=maximum, json_schema_extra=described)
 
 
 class Settings(BaseSettings):
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
         "",
         "The file that names the upstreams of live keys (docs/upstreams.md). Empty: `upstreams.toml` in the data folder, if it is there.",
     )
-    account_at_once: Whole = setting(
+    account_concurrency: Whole = setting(
         "8",
         "Videos of one account in progress at once at each upstream; more wait in the queue.",
         1,
@@ -243,7 +243,7 @@ class Settings(BaseSettings):
     )
     label_font: File = setting("", "Font file of the visible label, for letters other than Latin ones.")
     verify_megabytes: Whole = setting("600", "The largest file that `POST /v1/verify` accepts.", 1, 4096)
-    verify_a_minute: Whole = setting(
+    verify_per_minute: Whole = setting(
         "60",
         "`POST /v1/verify` requests a minute for each client address (IPv6: each /64), in each API process.",
         1,
@@ -263,8 +263,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     default: str
     meaning: str
-    least: float | None
-    most: float | None
+    minimum: float | None
+    maximum: float | None
     alike: bool
     secret: bool
 

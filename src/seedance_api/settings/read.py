@@ -19,10 +19,16 @@ _OF_OTHERS = {
     "SEEDANCE_PARENT",
     "SEEDANCE_KILL_POINTS",
 }  # the client's, `serve`'s to its worker, and the tests' to `foundation/kill_points.py`
+FORMER_NAMES = {
+    "SEEDANCE_ACCOUNT_AT_ONCE": "SEEDANCE_ACCOUNT_CONCURRENCY",
+    "SEEDANCE_VERIFY_A_MINUTE": "SEEDANCE_VERIFY_PER_MINUTE",
+}
+"""Names of release 0.1.0, which this release still reads."""
+_FORMER_OF = {name: former for former, name in FORMER_NAMES.items()}
 _build: Callable[..., Settings] = Settings  # the parameter with the sources is one that the type checker does not see
 _SETTINGS = {one.name.lower(): one for one in TABLE}
 _FILES = {f"SEEDANCE_{one.name}_FILE" for one in TABLE if one.secret}
-_KNOWN = {f"SEEDANCE_{one.name}" for one in TABLE} | _FILES | _OF_OTHERS
+_KNOWN = {f"SEEDANCE_{one.name}" for one in TABLE} | _FILES | FORMER_NAMES.keys() | _OF_OTHERS
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -60,7 +66,14 @@ class _Environment(PydanticBaseSettingsSource):
         name = f"SEEDANCE_{field_name.upper()}"
         if _SETTINGS[field_name].secret:
             return read_secret(self._environment, name), field_name, False
-        return self._environment.get(name, "").strip(), field_name, False
+        return self._value(name), field_name, False
+
+    def _value(self, name: str) -> str:
+        value, former = self._environment.get(name, "").strip(), _FORMER_OF.get(name, "")
+        former_value = self._environment.get(former, "").strip()
+        if value and former_value and former_value != value:
+            raise ValueError(f"{former} and {name}: set {name} only, which replaces the other")
+        return value or former_value
 
     def __call__(self) -> dict[str, Any]:
         for name, field in self.settings_cls.model_fields.items():
@@ -85,14 +98,14 @@ def read_secret(environment: Mapping[str, str], name: str) -> str:
     if text:
         raise ValueError(f"{name} and {name}_FILE: set one of them")
     try:
-        said = Path(file).expanduser().read_text("utf-8").strip()
+        secret = Path(file).expanduser().read_text("utf-8").strip()
     except OSError as error:
         raise ValueError(f"{name}_FILE: {file} cannot be read: {error.strerror or type(error).__name__}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{name}_FILE: {file} is not text in UTF-8") from None
-    if not said:  # which would count as not set, and a new pepper would be made
+    if not secret:  # which would count as not set, and a new pepper would be made
         raise ValueError(f"{name}_FILE: {file} is empty")
-    return said
+    return secret
 
 
 def _told(setting: Setting, text: str, fault: Any, environment: Mapping[str, str]) -> str:
@@ -103,7 +116,7 @@ def _told(setting: Setting, text: str, fault: Any, environment: Mapping[str, str
         case "int_from_float":
             says = "must be a whole number"
         case _:
-            says = f"must be between {setting.least:.0f} and {setting.most:.0f}"
+            says = f"must be between {setting.minimum:.0f} and {setting.maximum:.0f}"
     name = f"SEEDANCE_{setting.name}"
     if setting.secret:
         return f"{name if environment.get(name, '').strip() else f'{name}_FILE'}: {says}"
@@ -112,8 +125,8 @@ def _told(setting: Setting, text: str, fault: Any, environment: Mapping[str, str
 
 def _nearest(name: str) -> str:
     stem = name.removeprefix("SEEDANCE_").removesuffix("_FILE")
-    found = get_close_matches(stem, [one.name for one in TABLE], 1)
-    if not found:
+    near = get_close_matches(stem, [setting.name for setting in TABLE], 1)
+    if not near:
         return ""
-    end = "_FILE" if name.endswith("_FILE") and _SETTINGS[found[0].lower()].secret else ""
-    return f" (did you mean SEEDANCE_{found[0]}{end}?)"
+    end = "_FILE" if name.endswith("_FILE") and _SETTINGS[near[0].lower()].secret else ""
+    return f" (did you mean SEEDANCE_{near[0]}{end}?)"

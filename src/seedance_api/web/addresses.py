@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.web.authenticate import Authenticate, Face
+from seedance_api.web.context import RateClass
 from seedance_api.web.decode import shown_name
 from seedance_api.web.route import Direct, operation_of
 
@@ -33,7 +34,7 @@ _HINTS = {
 """What other services have below their videos, and what to do about it here."""
 _PARAMETER = re.compile(r"{(\w+):str}")
 _NAME = r"{\1}"
-_NAMED_MOST = 20
+_MAX_NAMES = 20
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 """Those of RFC 9110 and 5789; any other word that a client sends is no method that anybody would look for."""
 _UNKNOWN_METHOD = "OTHER"
@@ -51,6 +52,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     queried: frozenset[str]
     authenticate: Authenticate | None
     shared: bool
+    rates: Mapping[str, RateClass]
+    """The limit that a request counts against, of the methods that have one."""
     is_probe: bool
     direct: Direct | None
     endpoints: dict[str, str]
@@ -70,7 +73,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         if method in self.queried or (method == "HEAD" and "GET" in self.queried):
             return
         given = parse_qsl(query.decode("latin-1"), keep_blank_values=True) or [("", "")]
-        names = list(dict.fromkeys(shown_name(name) for name, _ in given))[:_NAMED_MOST]
+        names = list(dict.fromkeys(shown_name(name) for name, _ in given))[:_MAX_NAMES]
         how = "parameters belong in the body" if method == "POST" else "leave it out"
         says = f"this address takes nothing in its query; {how}"
         problems = [Problem(path=name, code="unknown_field", message=f"`{name}`: {says}.") for name in names]
@@ -114,7 +117,7 @@ class Addresses:
     def __init__(self, faces: Iterable[Face]) -> None:
         self._faces = tuple(faces)
         self._root = _Node()
-        self._known = [one for face in self._faces for one in _addresses_of(face)]
+        self._known = [address for face in self._faces for address in _addresses_of(face)]
         for address in self._known:
             node = self._root
             for part in _parts(address.template):
@@ -128,7 +131,7 @@ class Addresses:
     @property
     def probes(self) -> frozenset[str]:
         """The paths that load balancers ask for."""
-        return frozenset(one.template for one in self._known if one.is_probe)
+        return frozenset(address.template for address in self._known if address.is_probe)
 
     def look(self, path: str) -> Found | None:
         """What is at a path, if anything is."""
@@ -147,7 +150,8 @@ class Addresses:
             meant = self._meant(path)
             raise _nothing(path, f"did you mean {meant}" if meant else "GET /docs lists what there is")
         if name := found.wrong_id:
-            raise _no_id(name, path)
+            prefix, kind = IDS[name]
+            raise _nothing(path, f"the id of a {kind} is `{prefix}_` and 26 letters and digits", param=name)
         if method not in found.address.methods:
             allowed = found.address.allowed
             message = f"This address does not take that method. It takes: {allowed}."
@@ -158,9 +162,9 @@ class Addresses:
         """The address that a path without its prefix, or with it twice, or behind something else, may stand for."""
         for face in self._faces:
             near = f"{face.prefix}/" + path.rpartition(f"{face.prefix}/")[2].lstrip("/")
-            found = self.look(near) if near != path else None
-            if found is not None:
-                return _PARAMETER.sub(_NAME, found.address.template)
+            location = self.look(near) if near != path else None
+            if location is not None:
+                return _PARAMETER.sub(_NAME, location.address.template)
         return None
 
 
@@ -187,36 +191,28 @@ def _addresses_of(face: Face) -> Iterable[Address]:
             by_path[path].append(handler)
     for path, handlers in by_path.items():
         operations = [operation_of(handler) for handler in handlers]
-        if len({one.auth for one in operations}) > 1:
+        if len({operation.auth for operation in operations}) > 1:
             raise ValueError(f"the routes of {path} do not agree on who may")
         handled = {str(method) for handler in handlers for method in handler.http_methods}
         queried = {str(m) for h in handlers if operation_of(h).takes_query for m in h.http_methods}
         yield Address(
             template=path,
-            ids=tuple((at, one, IDS[one][0]) for at, one in enumerate(_PARAMETER.findall(path)) if one in IDS),
+            ids=tuple((at, name, IDS[name][0]) for at, name in enumerate(_PARAMETER.findall(path)) if name in IDS),
             handled=frozenset(handled),
-            methods=_all(handled),
+            methods=frozenset(handled | {"OPTIONS"} | ({"HEAD"} if "GET" in handled else set())),
             queried=frozenset(queried),
             authenticate=face.authenticate if operations[0].auth == "key" else None,
-            shared=any(one.shared for one in operations),
-            is_probe=any(one.is_probe for one in operations),
+            shared=any(operation.shared for operation in operations),
+            rates={str(m): rate for h in handlers for m in h.http_methods if (rate := operation_of(h).rate)},
             endpoints={method: f"{method} {_PARAMETER.sub(_NAME, path)}" for method in METHODS},
-            direct=next((one.direct for one in operations if one.direct), None),
+            is_probe=any(operation.is_probe for operation in operations),
+            direct=next((operation.direct for operation in operations if operation.direct), None),
         )
-
-
-def _all(handled: set[str]) -> frozenset[str]:
-    return frozenset(handled | {"OPTIONS"} | ({"HEAD"} if "GET" in handled else set()))
-
-
-def _no_id(name: str, path: str) -> AppError:
-    prefix, kind = IDS[name]
-    return _nothing(path, f"the id of a {kind} is `{prefix}_` and 26 letters and digits", param=name)
 
 
 def _nothing(path: str, why: str, param: str | None = None) -> AppError:
     parts = path.split("/")
-    known = [_HINTS[part] for part in parts[3:] if part in _HINTS] if parts[1:3] == ["v1", "videos"] else []
-    said = known[0] if known else why
-    end = "?" if said.startswith("did you") else "."
-    return AppError("not_found", f"There is nothing at this address: {said}{end}", param=param)
+    hints = [_HINTS[part] for part in parts[3:] if part in _HINTS] if parts[1:3] == ["v1", "videos"] else []
+    reason = hints[0] if hints else why
+    end = "?" if reason.startswith("did you") else "."
+    return AppError("not_found", f"There is nothing at this address: {reason}{end}", param=param)

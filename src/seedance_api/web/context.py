@@ -1,6 +1,7 @@
 """What the handlers use. `app/answer.py` makes it once."""
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, Literal, cast
 
 from obstore.store import ObjectStore
 
@@ -12,28 +13,32 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.intake import Intake
-from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
-from seedance_api.generations.create import Creating
+from seedance_api.foundation.rate_limiter import RateLimiter
+from seedance_api.generations.commands import Creating
 from seedance_api.generations.follow import Changes, Streams
 from seedance_api.generations.pseudonym import Pseudonyms
 from seedance_api.generations.read import Reader
+from seedance_api.providers.provider import is_sandbox
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
 from seedance_api.traffic.request_log import RequestLog
-from seedance_api.web.body import AnyRequest, Budget
+from seedance_api.web.body import AnyRequest
+from seedance_api.web.budget import Budget
 from seedance_api.webhooks.probe import Prober
+
+RateClass = Literal["verify", "webhook_test"]
+"""What a limit of requests is for. A route says which it counts against."""
 
 
 class Verifying:
     """What `POST /v1/verify` uses. Files on the disk at once are bounded: four of the largest in each process."""
 
-    def __init__(self, *, certificate: Certificate, confine: Confine, limiter: Limiter, most: int) -> None:
+    def __init__(self, *, certificate: Certificate, confine: Confine, max_bytes: int) -> None:
         self.certificate = certificate
         self.confine = confine
-        self.limiter = limiter
-        self.most = most
-        self.budget = Budget(4 * most)
+        self.max_bytes = max_bytes
+        self.budget = Budget(4 * max_bytes)
 
 
 class Context:
@@ -57,6 +62,7 @@ class Context:
         redirect_seconds: int,
         verifying: Verifying,
         posting: Outbound,
+        limiters: Mapping[RateClass, RateLimiter],
     ) -> None:
         self.db = db
         self.request_log = RequestLog(db)
@@ -74,6 +80,7 @@ class Context:
         self.addresses = Addresses(store=store, key=link_key(pepper), redirect_seconds=redirect_seconds, clock=db.clock)
         self.verifying = verifying
         self.posting = posting
+        self.limiters = limiters
         self.probe = Prober(db=db, outbound=posting, pepper=pepper)
         self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()
@@ -82,7 +89,7 @@ class Context:
 
     def is_sandbox(self, principal: Principal) -> bool:
         """Whether this key's videos are previews by the sandbox."""
-        return not principal.livemode or "sandbox" in self.creating.router.offers
+        return not principal.livemode or any(map(is_sandbox, self.creating.router.offers))
 
 
 def context_of(request: AnyRequest) -> Context:

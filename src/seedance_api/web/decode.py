@@ -17,7 +17,7 @@ from seedance_api.catalog.words import got
 from seedance_api.foundation.errors import Problem
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
-_UNKNOWN_MOST = 32
+_MAX_PROBLEMS = 32
 _FALSE_OR_TRUE = {
     "true": True,
     "1": True,
@@ -62,10 +62,10 @@ def decode(
             problems += wrong.get(name, [])
             continue
         unknown += 1
-        if unknown <= _UNKNOWN_MOST:
+        if unknown <= _MAX_PROBLEMS:
             problems.append(_unknown(name, path, list(fields)))
-    if unknown > _UNKNOWN_MOST:
-        message = f"There are {unknown} fields that are not known; the first {_UNKNOWN_MOST} are listed."
+    if unknown > _MAX_PROBLEMS:
+        message = f"There are {unknown} fields that are not known; the first {_MAX_PROBLEMS} are listed."
         problems.append(Problem(path=path or "body", code="unknown_field", message=message))
     return shape(**taken), problems
 
@@ -77,7 +77,7 @@ def decode_query(shape: type[Shape], query: Mapping[str, Any]) -> tuple[Shape, l
     form, problems = decode(shape, dict(pairs), strict=False)
     for name in [name for name, count in times.items() if count > 1 and name in _fields(shape)]:
         message = f"`{name}` is given {times[name]} times; send it once."
-        problems = [one for one in problems if one.path != name]
+        problems = [problem for problem in problems if problem.path != name]
         problems.append(Problem(path=name, code="repeated", message=message))
     return form, problems
 
@@ -93,15 +93,15 @@ class _Field(NamedTuple):
 @cache
 def _fields(shape: type[msgspec.Struct]) -> dict[str, _Field]:
     """Its fields by the names that callers give them."""
-    found: dict[str, _Field] = {}
+    fields: dict[str, _Field] = {}
     for field in msgspec.structs.fields(shape):
         is_union = get_origin(field.type) in (Union, UnionType)
-        kinds = tuple(one for one in (get_args(field.type) if is_union else (field.type,)) if one is not NoneType)
+        kinds = tuple(kind for kind in (get_args(field.type) if is_union else (field.type,)) if kind is not NoneType)
         given: Any = kinds[0]
-        for one in kinds[1:]:
-            given = given | one
-        found[field.encode_name] = _Field(field.name, given, kinds)
-    return found
+        for kind in kinds[1:]:
+            given = given | kind
+        fields[field.encode_name] = _Field(field.name, given, kinds)
+    return fields
 
 
 @cache
@@ -159,7 +159,7 @@ def _wrong_fields(
             whole, kinds, value = False, get_args(kind)[-1:], value[at]
             place += f"[{at if isinstance(at, int) else shown_name(at)}]"
         problems = wrong.setdefault(str(name), [])
-        if len(problems) < _UNKNOWN_MOST and all(one.path != place for one in problems):
+        if len(problems) < _MAX_PROBLEMS and all(problem.path != place for problem in problems):
             is_entry = not whole and isinstance(inner[0], str)
             problems.append(_wrong(place, kinds, value, strict=strict or is_entry))
     return wrong

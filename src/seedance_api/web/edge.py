@@ -1,12 +1,13 @@
 """The edge: what holds for every request and every answer, whichever face makes it.
 
-One valid `Host`, what is at which address and takes which method, authentication as the route asks for it, what
-`sending.py` does to every answer, and that one which leaves a body unread is heard (`linger.py`). And the hottest read:
-a route may be answered here, before the framework (`Operation.direct`). Clients poll `GET /v1/videos/{id}`, and an
-ordinary handler costs it more than half its throughput. It is the same code, and the framework's route of the same
-path serves every other way of asking for it.
+One valid `Host`, what is at which address and takes which method, authentication and limits as the route declares
+them, what `sending.py` does to every answer, and that one which leaves a body unread is heard (`linger.py`). And the
+hottest read: a route may be answered here, before the framework (`Operation.direct`). Clients poll
+`GET /v1/videos/{id}`, and an ordinary handler costs it more than half its throughput. It is the same code, and the
+framework's route of the same path serves every other way of asking for it.
 """
 
+import math
 import re
 import time
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from seedance_api.accounts.authenticate import Principal
 from seedance_api.foundation.connections import Connections
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.rate_limiter import RateLimiter, neighbourhood
 from seedance_api.traffic.rows import Request
 from seedance_api.web.addresses import Addresses, Found, endpoint_of
 from seedance_api.web.authenticate import Face
@@ -125,6 +127,7 @@ class Edge:
         if "//" in path:
             # the framework would take it for the same path with one slash
             raise AppError("not_found", "There is nothing at this address: it has two slashes in a row.")
+        subject = None
         authenticate = found.address.authenticate if found else self._addresses.guard(path)
         if authenticate is not None:
             caller = await authenticate(context, headers)
@@ -133,6 +136,7 @@ class Edge:
                 body, extra = await found.address.direct(context, caller.principal, found.values[0])
                 await send_json(send, body, extra)
                 return
+            subject = caller.principal.account_id
             scope["standing"] = send.stands = caller.standing(context)
         at = self._addresses.take(method, path, found)
         if method == "OPTIONS":
@@ -142,7 +146,15 @@ class Edge:
             at.check_query(method, query)
         if method not in at.handled:
             scope["method"] = "GET"  # it was HEAD, of which only the head is sent
+        if (rate := at.rates.get(scope["method"])) is not None:
+            await _limit(context.limiters[rate], subject or neighbourhood(scope["client_address"]))
         await self._app(scope, receive, send)
+
+
+async def _limit(limiter: RateLimiter, subject: str) -> None:
+    """Count a request. Raises AppError 429; its body is not read then."""
+    if seconds := await limiter.take(subject):
+        raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds)), "Connection": "close"})
 
 
 def _check_host(headers: list[tuple[bytes, bytes]], version: str, *, is_probe: bool) -> None:
@@ -151,8 +163,8 @@ def _check_host(headers: list[tuple[bytes, bytes]], version: str, *, is_probe: b
     missing = not any(hosts)  # granian gives an empty one where there is none
     if missing and version in _HTTP_1_0 and is_probe:  # load balancers ask so
         return
-    found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-    if found is None or int(found[1] or 0) > 65535:
+    host = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if host is None or int(host[1] or 0) > 65535:
         several = f"{len(hosts)} `Host` headers" if len(hosts) > 1 else "a `Host` header that is no host"
         given = "no `Host` header" if missing else several
         message = f"The request has {given}. Send exactly one: a name or an address, and perhaps a port."

@@ -13,7 +13,8 @@ from obstore.exceptions import BaseError
 
 from seedance_api.foundation.db import CONTENDED, NO_ROOM, UNREACHABLE
 from seedance_api.foundation.disk import FULL
-from seedance_api.foundation.errors import CODES, AppError, Problem
+from seedance_api.foundation.error_codes import CODES
+from seedance_api.foundation.errors import AppError, Problem
 
 _log = structlog.get_logger()
 _STORAGE = frozenset(

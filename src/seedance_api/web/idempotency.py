@@ -10,12 +10,12 @@ from seedance_api.foundation.idempotency import Kind, Once
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import Context
 
-_KEY_MOST = 255
+_MAX_LENGTH = 255
 
 
-def keyed_digest(context: Context, said: bytes) -> bytes:
+def keyed_digest(context: Context, content: bytes) -> bytes:
     """The digest of what a request says, keyed: who reads the database cannot try prompts against it."""
-    return hmac.digest(context.pepper, said, hashlib.sha256)
+    return hmac.digest(context.pepper, content, hashlib.sha256)
 
 
 def once_by_key(request: AnyRequest, principal: Principal, route: str, fingerprint: bytes) -> Once | None:
@@ -52,9 +52,9 @@ def idempotency_key(request: AnyRequest) -> str | None:
     key = key.strip()
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
-    if not key or len(key) > _KEY_MOST or not key.isascii() or not key.isprintable():
-        given = f"has {len(key)}" if len(key) > _KEY_MOST else "contains other characters" if key else "is empty"
-        message = f"`Idempotency-Key` must be 1 to {_KEY_MOST} printable ASCII characters; this one {given}."
+    if not key or len(key) > _MAX_LENGTH or not key.isascii() or not key.isprintable():
+        given = f"has {len(key)}" if len(key) > _MAX_LENGTH else "contains other characters" if key else "is empty"
+        message = f"`Idempotency-Key` must be 1 to {_MAX_LENGTH} printable ASCII characters; this one {given}."
         problem = Problem(path="Idempotency-Key", code="out_of_range", message=message)
         raise AppError("invalid_request", message, problems=[problem])
     return key

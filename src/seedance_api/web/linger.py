@@ -14,14 +14,15 @@ from typing import Any
 from litestar.types import Receive
 
 from seedance_api.foundation.transfer import Floor
-from seedance_api.web.body import FILE_MOST, LEAST_BYTES_A_SECOND
+from seedance_api.web.body import MAX_FILE_BYTES
+from seedance_api.web.receive import MIN_BYTES_PER_SECOND
 
-LINGER_BYTES = 2 * FILE_MOST
+LINGER_BYTES = 2 * MAX_FILE_BYTES
 """What is dropped of a body at most: whoever sends twice what any address takes still hears that it is too much."""
 LINGER_SECONDS = 60.0
 """For how long at most. Such a connection counts as idle, and is the first to go when it is crowded."""
 LINGER_IDLE_SECONDS = 5.0
-"""How long nothing may come, or less than `LEAST_BYTES_A_SECOND`: what is on its way arrives sooner."""
+"""How long nothing may come, or less than `MIN_BYTES_PER_SECOND`: what is on its way arrives sooner."""
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -62,7 +63,7 @@ class Unread:
 
     async def linger(self) -> None:
         """Drop what is left of the body, until it ends, stops, or is too much."""
-        floor = Floor(LEAST_BYTES_A_SECOND, LINGER_IDLE_SECONDS)
+        floor = Floor(MIN_BYTES_PER_SECOND, LINGER_IDLE_SECONDS)
         now = asyncio.get_running_loop().time
         end, dropped = now() + LINGER_SECONDS, 0
         floor.begin(now(), 0)

@@ -11,8 +11,8 @@ from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.web.decode import shown_name
 
 _LARGE = 1 << 20
-_VALUES_MOST = 200_000
-_DIGITS_MOST = 300
+_MAX_VALUES = 200_000
+_MAX_DIGITS = 300
 _HALF = re.compile("[\ud800-\udfff]")
 _UTF8_MARK = b"\xef\xbb\xbf"
 _OTHER_MARKS = ((b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"),
@@ -30,10 +30,8 @@ def parse_json(body: bytes | bytearray) -> dict[str, Any]:
     if body.startswith(_UTF8_MARK):  # noqa: FURB188 – which would copy every other bytearray, too
         body = body[len(_UTF8_MARK) :]
     # each of these makes an object of some 25 times its size, and base64 has none of them
-    if len(body) > _LARGE and body.count(b",") + body.count(b"{") + body.count(b"[") > _VALUES_MOST:
-        raise AppError(
-            "invalid_json", f"The body has more than {_VALUES_MOST:,} values; send at most {_VALUES_MOST:,}."
-        )
+    if len(body) > _LARGE and body.count(b",") + body.count(b"{") + body.count(b"[") > _MAX_VALUES:
+        raise AppError("invalid_json", f"The body has more than {_MAX_VALUES:,} values; send at most {_MAX_VALUES:,}.")
     try:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -103,7 +101,7 @@ def _fault(body: bytes | bytearray) -> AppError:
 
 
 def _int(text: str) -> object:
-    return _NaN("out of range") if len(text) > _DIGITS_MOST else text
+    return _NaN("out of range") if len(text) > _MAX_DIGITS else text
 
 
 def _float(text: str) -> object:

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Message
 
 _SECONDS = 5.0
 """For a whole probe: to ask takes a moment, and `/readyz` answers within two seconds."""
-_AT_ONCE = 64
+_CONCURRENCY = 64
 _HEAD_BYTES = 4096
 _REASONS = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}
 
@@ -29,7 +29,7 @@ async def probes(app: ASGIApp, paths: Set[str], host: str, port: int | None) -> 
         me = asyncio.current_task()
         assert me is not None
         under_way.append(me)
-        if len(under_way) > _AT_ONCE:
+        if len(under_way) > _CONCURRENCY:
             under_way[0].cancel()  # the oldest: whoever fills the port is pushed out of it
         try:
             async with asyncio.timeout(_SECONDS):

@@ -13,7 +13,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.web.context import Context
+from seedance_api.web.context import Context, RateClass
 
 Auth = Literal["key", "link"] | None
 """What lets a request in: a key, a signed address instead of one, or nothing."""
@@ -34,9 +34,9 @@ class Parameter(msgspec.Struct, frozen=True):
 TOKEN = Parameter("token", {"type": "string"}, "What we signed: the object, its type and until when.", "path")
 
 
-def limit_parameter(most: int, default: int = 20, note: str = "How many.") -> Parameter:
+def limit_parameter(maximum: int, default: int = 20, note: str = "How many.") -> Parameter:
     """How many entries a page has."""
-    return Parameter("limit", {"type": "integer", "minimum": 1, "maximum": most, "default": default}, note)
+    return Parameter("limit", {"type": "integer", "minimum": 1, "maximum": maximum, "default": default}, note)
 
 
 def after_parameter(prefix: str) -> Parameter:
@@ -103,8 +103,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its query is its own affair; elsewhere a parameter is refused, as nobody would read it."""
     repeatable: bool = False
     """Whether it takes an `Idempotency-Key`."""
-    rate: str | None = None
-    """The limit of requests that it counts against, if it has one of its own."""
+    rate: RateClass | None = None
+    """The limit that each request counts against: that of its account, or of its address where no key is asked for."""
     shared: bool = False
     """Whether pages of other origins may use it."""
     is_probe: bool = False
@@ -137,7 +137,7 @@ def operation_of(handler: HTTPRouteHandler) -> Operation:
 
 def handlers_of(modules: Iterable[ModuleType]) -> list[HTTPRouteHandler]:
     """The routes of these modules, in the order in which they stand there."""
-    return [one for module in modules for one in vars(module).values() if isinstance(one, HTTPRouteHandler)]
+    return [handler for module in modules for handler in vars(module).values() if isinstance(handler, HTTPRouteHandler)]
 
 
 def routes_of(handlers: Iterable[HTTPRouteHandler]) -> list[Route]:

@@ -16,6 +16,7 @@ from obstore.store import ObjectStore
 from seedance_api.delivery.serve import Part, choose
 from seedance_api.foundation import objects
 from seedance_api.foundation.peer import Peer, find_peer, tells
+from seedance_api.foundation.read_object import open_range
 from seedance_api.web.body import AnyRequest
 
 
@@ -46,7 +47,7 @@ class Sendable(msgspec.Struct, frozen=True, kw_only=True):
 async def send_object(
     request: AnyRequest,
     store: ObjectStore,
-    found: Sendable,
+    sendable: Sendable,
     *,
     note: Note | None = None,
     changed: Changed | None = None,
@@ -58,19 +59,19 @@ async def send_object(
     raises when it does not give the first bytes: nothing is answered before they are there.
     """
     part = choose(
-        found.bytes,
-        found.etag,
+        sendable.bytes,
+        sendable.etag,
         wanted=request.headers.get("range") if request.method == "GET" else None,
         if_range=request.headers.get("if-range"),
         if_none_match=request.headers.get("if-none-match"),
     )
-    headers = _headers(found, part)
+    headers = _headers(sendable, part)
     if part is None or request.method == "HEAD":
         return _nothing(part.status if part else 304, headers)
-    digest = hashlib.sha256() if found.sha256 is not None and part.length == part.size else None
-    chunks = await objects.open_range(store, found.object_key, part.start, part.end, size=found.bytes, digest=digest)
+    digest = hashlib.sha256() if sendable.sha256 is not None and part.length == part.size else None
+    chunks = await open_range(store, sendable.object_key, part.start, part.end, size=sendable.bytes, digest=digest)
     if digest is not None:
-        chunks = _checked(chunks, lambda: digest.hexdigest() == found.sha256)
+        chunks = _checked(chunks, lambda: digest.hexdigest() == sendable.sha256)
     begun = _begun(await anext(chunks, None), chunks)
     return _stream(begun, part, headers, note=note, changed=changed, checked=digest is not None)
 
@@ -166,24 +167,24 @@ def _nothing(status: int, headers: list[tuple[bytes, bytes]]) -> ASGIApp:
     return answer
 
 
-def _headers(found: Sendable, part: Part | None) -> list[tuple[bytes, bytes]]:
+def _headers(sendable: Sendable, part: Part | None) -> list[tuple[bytes, bytes]]:
     headers = {
-        "etag": found.etag,
+        "etag": sendable.etag,
         "accept-ranges": "bytes",
         "cache-control": "private, no-store",
         "content-security-policy": "default-src 'none'; sandbox",
         "referrer-policy": "no-referrer",
         "x-accel-buffering": "no",  # a proxy that reads ahead would have the file before the client has
     }
-    if found.modified_at is not None:
-        headers["last-modified"] = format_datetime(found.modified_at.astimezone(UTC), usegmt=True)
-    if found.sha256 is not None:  # RFC 9530: of the whole file, whatever part is sent
-        headers["repr-digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(found.sha256)).decode()}:"
+    if sendable.modified_at is not None:
+        headers["last-modified"] = format_datetime(sendable.modified_at.astimezone(UTC), usegmt=True)
+    if sendable.sha256 is not None:  # RFC 9530: of the whole file, whatever part is sent
+        headers["repr-digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(sendable.sha256)).decode()}:"
     if part is not None:
         headers |= {
-            "content-type": found.media_type,
+            "content-type": sendable.media_type,
             "content-length": str(part.length),
-            "content-disposition": f'attachment; filename="{found.name}"',
+            "content-disposition": f'attachment; filename="{sendable.name}"',
         }
         if part.status == 206:
             headers["content-range"] = f"bytes {part.start}-{part.end - 1}/{part.size}"

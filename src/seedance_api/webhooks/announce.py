@@ -31,7 +31,10 @@ async def announce_to_accounts(connection: Connection, news: Sequence[News]) -> 
     """Tell accounts what happened to their money. Only after the statement that made it so."""
     if news:
         lanes = await event_queries.insert_account_events(
-            connection, [one.kind for one in news], [one.account_id for one in news], [one.data for one in news]
+            connection,
+            [event.kind for event in news],
+            [event.account_id for event in news],
+            [event.data for event in news],
         )
         await nudge(connection, lanes)
 

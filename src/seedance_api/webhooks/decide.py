@@ -6,13 +6,13 @@ from typing import Literal, assert_never
 import msgspec
 
 from seedance_api.foundation.address import Blocked
-from seedance_api.foundation.outbound import Post, Posted, TooSlow, Unreachable
+from seedance_api.foundation.outcome import Post, Posted, TooSlow, Unreachable
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 SCHEDULE = (0.0, 5.0, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
 """Seconds before each try, from the one before it: Standard Webhooks 1.0.0."""
 JITTER = 0.2
-AT_ONCE = 4
+CONCURRENCY = 4
 """Deliveries of one endpoint under way at once."""
 DELIVERING, DELIVERING_SLOWLY = 512, 256
 """Endpoints at a time in each lane; of those that stand well none should have to wait for one that hangs.
@@ -24,7 +24,7 @@ OPENS_AT = 5
 PROBE_SECONDS = (5.0, 300.0)
 """Between probes: this, doubled with each, up to that."""
 THROTTLE_SECONDS = (5.0, 300.0)
-RETRY_AFTER_MOST = HOUR
+MAX_RETRY_AFTER = HOUR
 SLOW_SECONDS = 3.0
 WARN_SECONDS = 1 * DAY
 DISABLE_SECONDS = 5 * DAY
@@ -118,7 +118,7 @@ def decide(result: Result, tries: int, standing: Standing, luck: float) -> Verdi
             delivered=True, again_seconds=None, failures=0, slow=slow, reopened=standing.failures >= OPENS_AT
         )
     failures = standing.failures + 1
-    wait = min(result.retry_after or 0.0, RETRY_AFTER_MOST)
+    wait = min(result.retry_after or 0.0, MAX_RETRY_AFTER)
     too_long = standing.failing_seconds >= DISABLE_SECONDS
     return Verdict(
         delivered=False,
@@ -134,9 +134,9 @@ def decide(result: Result, tries: int, standing: Standing, luck: float) -> Verdi
 def _pause(how: How, failures: int) -> float:
     """How long an endpoint is left alone: one that says it has too much to do, and one that fails all the time."""
     if failures >= OPENS_AT:
-        least, most = PROBE_SECONDS
-        return min(least * 2 ** min(failures - OPENS_AT, 30), most)
+        minimum, maximum = PROBE_SECONDS
+        return min(minimum * 2 ** min(failures - OPENS_AT, 30), maximum)
     if how == "throttled":
-        least, most = THROTTLE_SECONDS
-        return min(least * 2 ** (failures - 1), most)
+        minimum, maximum = THROTTLE_SECONDS
+        return min(minimum * 2 ** (failures - 1), maximum)
     return 0.0

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from seedance_api.foundation.db import Connection, Database, affected, rows
 from seedance_api.foundation.partitions import Parent
 from seedance_api.webhooks.decide import Attempt
-from seedance_api.webhooks.rows import Claimed, DeliveryState, Waiting
+from seedance_api.webhooks.rows import Claimed, DeliveryState
 
 PARTITIONED = (
     Parent(table="delivery", key="event_id", prefix="evt"),
@@ -18,12 +18,12 @@ async def claim(
     connection: Connection,
     wanted: Mapping[str, int],
     *,
-    at_once: int,
+    concurrency: int,
     opens_at: int,
     lease_seconds: float,
 ) -> list[Claimed]:
     """Own what is due at these endpoints, longest due first: no more than each has room for. They are locked by now."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         WITH open AS MATERIALIZED (
             SELECT e.*, least(n.wanted, CASE WHEN e.failures >= $4 THEN 1 ELSE $3 END - (
@@ -57,11 +57,11 @@ async def claim(
         """,
         list(wanted),
         list(wanted.values()),
-        at_once,
+        concurrency,
         opens_at,
         lease_seconds,
     )
-    return rows(Claimed, found)
+    return rows(Claimed, records)
 
 
 async def deliveries_arrived(db: Database, claimed: Sequence[Claimed], attempts: Sequence[Attempt]) -> None:
@@ -115,7 +115,7 @@ async def give_back(connection: Connection, claimed: Claimed) -> None:
     )
 
 
-async def drop_waiting(connection: Connection, endpoint_id: str, most: int) -> int:
+async def drop_waiting(connection: Connection, endpoint_id: str, limit: int) -> int:
     """pending → dropped, for some of what waits for an endpoint that is disabled or gone; returns how many."""
     tag = await connection.execute(
         """
@@ -127,12 +127,12 @@ async def drop_waiting(connection: Connection, endpoint_id: str, most: int) -> i
         WHERE d.endpoint_id = $1 AND d.event_id = few.event_id
         """,
         endpoint_id,
-        most,
+        limit,
     )
     return affected(tag)
 
 
-async def let_go(connection: Connection, ids: Sequence[str], most: int) -> None:
+async def let_go(connection: Connection, ids: Sequence[str], limit: int) -> None:
     """Some of what waits for these endpoints since before they reopened is due now. They are locked by now.
 
     What was tried since then keeps its time. It is the soonest due, so that the others are found from the other end.
@@ -155,47 +155,11 @@ async def let_go(connection: Connection, ids: Sequence[str], most: int) -> None:
         WHERE e.id = ANY ($1) AND NOT EXISTS (SELECT FROM few WHERE few.id = e.id)
         """,
         ids,
-        most,
-    )
-
-
-async def waiting(db: Database, after: str, limit: int) -> list[Waiting]:
-    """The next endpoints behind one for which something waits.
-
-    It walks from one endpoint with something pending to the next, however much is pending at each.
-    """
-    found = await db.fetch(
-        """
-        WITH RECURSIVE waiting AS (
-            (
-                SELECT endpoint_id, 1 AS place FROM delivery WHERE state = 'pending' AND endpoint_id > $1
-                ORDER BY endpoint_id LIMIT 1
-            )
-            UNION ALL
-            SELECT (
-                SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
-                ORDER BY d.endpoint_id LIMIT 1
-            ), w.place + 1 FROM waiting w WHERE w.endpoint_id IS NOT NULL AND w.place < $2
-        )
-        SELECT w.endpoint_id, e.id IS NULL OR e.disabled_at IS NOT NULL AS ended, coalesce(e.slow, false) AS slow,
-               (e.closed_until IS NULL OR e.closed_until <= now()) AND (
-                   e.reopened_at IS NOT NULL OR coalesce((
-                       SELECT true FROM delivery d
-                       WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' AND d.due_at <= now()
-                         AND (d.claimed_until IS NULL OR d.claimed_until <= now())
-                       ORDER BY d.due_at LIMIT 1
-                   ), false)
-               ) AS due
-        FROM waiting w LEFT JOIN webhook_endpoint e ON e.id = w.endpoint_id
-        WHERE w.endpoint_id IS NOT NULL ORDER BY w.endpoint_id
-        """,
-        after,
         limit,
     )
-    return rows(Waiting, found)
 
 
-async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
+async def delete_deliveries(db: Database, endpoint_id: str, limit: int) -> int:
     """Delete some of what an endpoint had that is no more; returns how many. What is being written just now is left."""
     tag = await db.execute(
         """
@@ -205,6 +169,6 @@ async def delete_deliveries(db: Database, endpoint_id: str, most: int) -> int:
         WHERE d.endpoint_id = $1 AND d.event_id = few.event_id
         """,
         endpoint_id,
-        most,
+        limit,
     )
     return affected(tag)

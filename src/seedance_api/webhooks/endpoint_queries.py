@@ -9,7 +9,7 @@ from seedance_api.webhooks.rows import Endpoint, Secret
 
 async def endpoint(db: Database, endpoint_id: str) -> Endpoint | None:
     """An endpoint, of any account: the caller compares the owner."""
-    found = await db.fetchrow(
+    record = await db.fetchrow(
         """
         SELECT e.*, coalesce(extract(epoch FROM now() - e.failing_since), 0)::float8 AS failing_seconds,
                coalesce(s.version, 1) AS version, s.previous_until,
@@ -21,7 +21,7 @@ async def endpoint(db: Database, endpoint_id: str) -> Endpoint | None:
         """,
         endpoint_id,
     )
-    return row(Endpoint, found) if found else None
+    return row(Endpoint, record) if record else None
 
 
 async def endpoints_page(
@@ -139,11 +139,13 @@ async def rotate_secret(connection: Connection, subject: str, keep_seconds: floa
 
 async def secret_of(db: Database, subject: str) -> Secret:
     """A subject's secret; one that was never rotated has the first version."""
-    found = await db.fetchrow(
+    record = await db.fetchrow(
         """
         SELECT version, rotated_at, previous_until, coalesce(previous_until > now(), false) AS also_previous
         FROM webhook_secret WHERE subject = $1
         """,
         subject,
     )
-    return row(Secret, found) if found else Secret(version=1, rotated_at=None, previous_until=None, also_previous=False)
+    return (
+        row(Secret, record) if record else Secret(version=1, rotated_at=None, previous_until=None, also_previous=False)
+    )

@@ -14,10 +14,10 @@ from seedance_api.webhooks.kinds import Kind
 from seedance_api.webhooks.rows import Endpoint
 from seedance_api.webhooks.sign import Scheme
 
-MOST = 100
+MAX_ENDPOINTS = 100
 """Endpoints of one account and mode."""
-_DROP_MOST = 1000
-_FORGET_MOST = 500
+_DROP_LIMIT = 1000
+_FORGET_LIMIT = 500
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -50,8 +50,8 @@ async def create_endpoint(db: Database, owner: Owner, wanted: Wanted, once: Once
     endpoint_id = new_id("whe")
     async with db.transaction() as connection:
         if first := await is_first(connection, once, endpoint_id):
-            if await endpoint_queries.count_endpoints(connection, owner.account_id, owner.livemode) >= MOST:
-                raise AppError("too_many_endpoints", f"An account has at most {MOST} endpoints; delete one.")
+            if await endpoint_queries.count_endpoints(connection, owner.account_id, owner.livemode) >= MAX_ENDPOINTS:
+                raise AppError("too_many_endpoints", f"An account has at most {MAX_ENDPOINTS} endpoints; delete one.")
             await endpoint_queries.insert_endpoint(
                 connection, endpoint_id, owner.account_id, owner.livemode, msgspec.structs.asdict(wanted)
             )
@@ -84,7 +84,7 @@ async def _update(connection: Connection, endpoint_id: str, wanted: Wanted) -> N
     await endpoint_queries.update_endpoint(connection, endpoint_id, msgspec.structs.asdict(wanted))
     if wanted.enabled is False:
         await standing_queries.disable(connection, endpoint_id, "owner")
-        await delivery_queries.drop_waiting(connection, endpoint_id, _DROP_MOST)  # the sweep drops the rest
+        await delivery_queries.drop_waiting(connection, endpoint_id, _DROP_LIMIT)  # the sweep drops the rest
     elif wanted.enabled:
         await standing_queries.enable(connection, endpoint_id)
 
@@ -99,16 +99,20 @@ async def delete_endpoint(db: Database, owner: Owner, endpoint_id: str) -> None:
     async with db.transaction() as connection:
         await standing_queries.lock_endpoints(connection, [endpoint_id])
         await endpoint_queries.delete_endpoints(connection, [endpoint_id])
-    while await delivery_queries.delete_deliveries(db, endpoint_id, _DROP_MOST) == _DROP_MOST:
+    while await delivery_queries.delete_deliveries(db, endpoint_id, _DROP_LIMIT) == _DROP_LIMIT:
         pass
 
 
 async def find_endpoint(db: Database, owner: Owner, endpoint_id: str) -> Endpoint:
     """An endpoint of the owner. Raises AppError 404: another's is as if it were not there."""
-    found = await endpoint_queries.endpoint(db, endpoint_id) if is_id("whe", endpoint_id) else None
-    if found is None or found.hidden or (found.account_id, found.livemode) != (owner.account_id, owner.livemode):
+    endpoint = await endpoint_queries.endpoint(db, endpoint_id) if is_id("whe", endpoint_id) else None
+    if (
+        endpoint is None
+        or endpoint.hidden
+        or (endpoint.account_id, endpoint.livemode) != (owner.account_id, owner.livemode)
+    ):
         raise AppError("not_found", "There is no such webhook endpoint in this account.", param="webhook_endpoint_id")
-    return found
+    return endpoint
 
 
 async def list_endpoints(db: Database, owner: Owner, *, after: str | None, limit: int) -> list[Endpoint]:
@@ -126,13 +130,13 @@ async def endpoints_for(
     if not wanted:
         return {}
     keys = sorted(set(wanted))
-    found = await hidden_queries.hidden_endpoints(connection, keys)
-    missing = [key for key in keys if key not in found]
+    endpoints = await hidden_queries.hidden_endpoints(connection, keys)
+    missing = [key for key in keys if key not in endpoints]
     if missing:
         await hidden_queries.insert_hidden_endpoints(connection, [new_id("whe") for _ in missing], missing)
-        found |= await hidden_queries.hidden_endpoints(connection, missing)
-    await hidden_queries.enable_hidden(connection, list(found.values()))
-    return found
+        endpoints |= await hidden_queries.hidden_endpoints(connection, missing)
+    await hidden_queries.enable_hidden(connection, list(endpoints.values()))
+    return endpoints
 
 
 async def forget_hidden(db: Database, keep_days: int) -> int:
@@ -140,7 +144,7 @@ async def forget_hidden(db: Database, keep_days: int) -> int:
     gone, seen = 0, [(datetime.min.replace(tzinfo=UTC), "")]
     while seen:
         async with db.transaction() as connection:
-            seen = await hidden_queries.lock_unused_hidden(connection, keep_days, seen[-1], _FORGET_MOST)
+            seen = await hidden_queries.lock_unused_hidden(connection, keep_days, seen[-1], _FORGET_LIMIT)
             # a statement of its own: who has used one meanwhile has locked it, and is skipped, or is seen here
             unused = await hidden_queries.still_unused(connection, [endpoint_id for _, endpoint_id in seen])
             await endpoint_queries.delete_endpoints(connection, unused)

@@ -134,7 +134,7 @@ async def events_until(
 
 async def event(db: Database, account_id: str, livemode: bool, event_id: str) -> Event | None:
     """One event."""
-    found = await db.fetchrow(
+    record = await db.fetchrow(
         """
         SELECT id, livemode, type, data, created_at FROM event WHERE account_id = $1 AND livemode = $2 AND id = $3
         """,
@@ -142,4 +142,4 @@ async def event(db: Database, account_id: str, livemode: bool, event_id: str) ->
         livemode,
         event_id,
     )
-    return row(Event, found) if found else None
+    return row(Event, record) if record else None

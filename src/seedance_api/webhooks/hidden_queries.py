@@ -11,7 +11,7 @@ async def hidden_endpoints(
     connection: Connection, keys: Sequence[tuple[str, bool, str]]
 ) -> dict[tuple[str, bool, str], str]:
     """Those of these hidden endpoints that there are, by account, mode and address; locked against being deleted."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         SELECT e.id, e.account_id, e.livemode, e.url
         FROM unnest($1::text[], $2::bool[], $3::text[]) AS n (account_id, livemode, url)
@@ -19,7 +19,7 @@ async def hidden_endpoints(
         """,
         *_columns(keys),
     )
-    return {(record["account_id"], record["livemode"], record["url"]): record["id"] for record in found}
+    return {(record["account_id"], record["livemode"], record["url"]): record["id"] for record in records}
 
 
 async def insert_hidden_endpoints(
@@ -68,7 +68,7 @@ async def lock_unused_hidden(
 
     Those that a create uses now are skipped.
     """
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         SELECT e.created_at, e.id FROM webhook_endpoint e
         WHERE e.hidden AND e.created_at < now() - $1 * interval '1 day' AND (e.created_at, e.id) > ($2, $3)
@@ -79,12 +79,12 @@ async def lock_unused_hidden(
         *after,
         limit,
     )
-    return [(record["created_at"], record["id"]) for record in found]
+    return [(record["created_at"], record["id"]) for record in records]
 
 
 async def still_unused(connection: Connection, ids: Sequence[str]) -> list[str]:
     """Those of these endpoints that no unfinished generation names and that have no deliveries."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         SELECT n.id FROM unnest($1::text[]) AS n (id)
         WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.endpoint_id = n.id)
@@ -93,7 +93,7 @@ async def still_unused(connection: Connection, ids: Sequence[str]) -> list[str]:
         """,
         ids,
     )
-    return [record["id"] for record in found]
+    return [record["id"] for record in records]
 
 
 def _columns(keys: Sequence[tuple[str, bool, str]]) -> tuple[list[str], list[bool], list[str]]:

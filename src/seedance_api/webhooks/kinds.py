@@ -17,15 +17,3 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FINAL: frozenset[Kind] = frozenset({"video.completed", "video.failed", "video.canceled"})
 """Of these each generation has one; its `webhook_url` is told of them."""
-
-MEANINGS: dict[Kind, str] = {
-    "video.queued": "A video was created.",
-    "video.in_progress": "A video left the queue. Once for each video.",
-    "video.completed": "A video is finished; `expires_at` says until when it can be downloaded.",
-    "video.failed": "There will be no video; `error.code` says why. Nothing is charged.",
-    "video.canceled": "A video was canceled.",
-    "video.expiring": "A video that was not downloaded will soon be deleted.",
-    "video.purged": "A video was deleted.",
-    "balance.low": "The balance fell below the amount that the account wants to hear of.",
-    "key.limit_reached": "A spending limit of a key, or of the account, is reached.",
-}

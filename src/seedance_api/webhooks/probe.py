@@ -1,16 +1,15 @@
 """Probe: send an event that did not happen to an endpoint, now, and hear what it says."""
 
 import asyncio
-import math
 import time
 
 import msgspec
 
+from seedance_api.foundation.claim_key import claimed
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.idempotency import Done, Once, claimed, done_before, is_first
+from seedance_api.foundation.idempotency import Done, Once, done_before, is_first
 from seedance_api.foundation.ids import new_id
-from seedance_api.foundation.limit import Limiter
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.webhooks.decide import Result, read
 from seedance_api.webhooks.kinds import Kind
@@ -19,8 +18,8 @@ from seedance_api.webhooks.rows import Endpoint
 from seedance_api.webhooks.sign import secrets_of, sign
 
 _SECONDS = 10.0
-_A_MINUTE, _AT_ONCE = 30, 32
-"""Of one account, and under way in this process. Each is a request to where a customer says."""
+_CONCURRENCY = 32
+"""Under way in this process. Each is a request to where a customer says."""
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +39,10 @@ class Prober:
         self._db = db
         self._outbound = outbound
         self._pepper = pepper
-        self._limiter = Limiter(per_minute=_A_MINUTE)
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def __call__(self, endpoint: Endpoint, kind: Kind, once: Once | None) -> tuple[Probed, bool]:
-        """What came of it, and whether an earlier request with the same key has heard it. Raises AppError 429."""
+        """What came of it, and whether an earlier request with the same key has heard it."""
         if once is None:
             return await self._probe(endpoint, kind), False
         if done := await done_before(self._db, once):
@@ -58,8 +56,6 @@ class Prober:
         return _earlier(await done_before(self._db, once)), True
 
     async def _probe(self, endpoint: Endpoint, kind: Kind) -> Probed:
-        if seconds := await self._limiter.take(endpoint.account_id):
-            raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds))})
         async with self._slots:
             result = await self._send(endpoint, kind)
         return Probed(

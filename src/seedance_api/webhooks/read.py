@@ -10,10 +10,10 @@ from seedance_api.webhooks.rows import Delivery, Endpoint, Event
 
 async def find_event(db: Database, account_id: str, livemode: bool, event_id: str) -> Event:
     """An event of the account and mode. Raises AppError 404."""
-    found = await event_queries.event(db, account_id, livemode, event_id) if is_id("evt", event_id) else None
-    if found is None:
+    event = await event_queries.event(db, account_id, livemode, event_id) if is_id("evt", event_id) else None
+    if event is None:
         raise AppError("not_found", "There is no such event in this account.", param="event_id")
-    return found
+    return event
 
 
 async def deliveries_of(

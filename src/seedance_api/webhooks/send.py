@@ -24,7 +24,7 @@ from seedance_api.webhooks.rows import Claimed
 from seedance_api.webhooks.sign import secrets_of, sign
 
 TOTAL_SECONDS = 15.0
-_DROP_MOST = 1000
+_DROP_LIMIT = 1000
 _ASIDE = 3
 _log = structlog.get_logger()
 
@@ -39,7 +39,9 @@ class Sender:
         self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, max_items=64, concurrency=2)
 
     async def _arrived(self, ended: list[tuple[Claimed, Attempt]]) -> list[None]:
-        await delivery_queries.deliveries_arrived(self.db, [one for one, _ in ended], [attempt for _, attempt in ended])
+        await delivery_queries.deliveries_arrived(
+            self.db, [claimed for claimed, _ in ended], [attempt for _, attempt in ended]
+        )
         return [None] * len(ended)
 
 
@@ -98,7 +100,7 @@ async def _record(claimed: Claimed, result: Result, sender: Sender) -> bool:
         by = verdict.disabled
         disabled = by is not None and await standing_queries.disable(connection, claimed.endpoint_id, by)
         if disabled:
-            await delivery_queries.drop_waiting(connection, claimed.endpoint_id, _DROP_MOST)
+            await delivery_queries.drop_waiting(connection, claimed.endpoint_id, _DROP_LIMIT)
         # of the `webhook_url` of a request nobody is told: there may be one for each video
         if not claimed.hidden and (disabled or (verdict.warned and not standing.warned)):
             kind = "endpoint_disabled" if disabled else "endpoint_failing"

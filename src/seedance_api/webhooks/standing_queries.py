@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
 from seedance_api.webhooks.decide import OPENS_AT, Standing, Verdict
-from seedance_api.webhooks.rows import Claimed, DisabledBy, Free
+from seedance_api.webhooks.rows import Claimed, DisabledBy, Free, Waiting
 
 
 async def lock_endpoints(connection: Connection, ids: Sequence[str]) -> None:
@@ -18,25 +18,25 @@ async def lock_endpoints(connection: Connection, ids: Sequence[str]) -> None:
 
 async def lock_free(connection: Connection, ids: Sequence[str]) -> dict[str, Free]:
     """Lock those of these endpoints that nobody has locked; returns them."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         """
         SELECT id, account_id, reopened_at IS NOT NULL AS reopened FROM webhook_endpoint WHERE id = ANY ($1)
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
         """,
         ids,
     )
-    return {one.id: one for one in rows(Free, found)}
+    return {free.id: free for free in rows(Free, records)}
 
 
 async def existing(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Those of these endpoints that there are."""
-    found = await connection.fetch("SELECT id FROM webhook_endpoint WHERE id = ANY ($1)", ids)
-    return {record["id"] for record in found}
+    records = await connection.fetch("SELECT id FROM webhook_endpoint WHERE id = ANY ($1)", ids)
+    return {record["id"] for record in records}
 
 
 async def standing(connection: Connection, claimed: Claimed) -> Standing | None:
     """How an endpoint stands; None when it is gone. It is locked by now."""
-    found = await connection.fetchrow(
+    record = await connection.fetchrow(
         """
         SELECT failures, coalesce(extract(epoch FROM now() - failing_since), 0)::float8 AS failing_seconds, warned,
                slow, url <> $2 AS moved
@@ -45,7 +45,7 @@ async def standing(connection: Connection, claimed: Claimed) -> Standing | None:
         claimed.endpoint_id,
         claimed.url,
     )
-    return row(Standing, found) if found else None
+    return row(Standing, record) if record else None
 
 
 async def set_standing(connection: Connection, endpoint_id: str, verdict: Verdict) -> None:
@@ -110,3 +110,39 @@ async def enable(connection: Connection, endpoint_id: str) -> None:
         """,
         endpoint_id,
     )
+
+
+async def waiting(db: Database, after: str, limit: int) -> list[Waiting]:
+    """The next endpoints behind one for which something waits.
+
+    It walks from one endpoint with something pending to the next, however much is pending at each.
+    """
+    records = await db.fetch(
+        """
+        WITH RECURSIVE waiting AS (
+            (
+                SELECT endpoint_id, 1 AS place FROM delivery WHERE state = 'pending' AND endpoint_id > $1
+                ORDER BY endpoint_id LIMIT 1
+            )
+            UNION ALL
+            SELECT (
+                SELECT d.endpoint_id FROM delivery d WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id
+                ORDER BY d.endpoint_id LIMIT 1
+            ), w.place + 1 FROM waiting w WHERE w.endpoint_id IS NOT NULL AND w.place < $2
+        )
+        SELECT w.endpoint_id, e.id IS NULL OR e.disabled_at IS NOT NULL AS ended, coalesce(e.slow, false) AS slow,
+               (e.closed_until IS NULL OR e.closed_until <= now()) AND (
+                   e.reopened_at IS NOT NULL OR coalesce((
+                       SELECT true FROM delivery d
+                       WHERE d.endpoint_id = w.endpoint_id AND d.state = 'pending' AND d.due_at <= now()
+                         AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+                       ORDER BY d.due_at LIMIT 1
+                   ), false)
+               ) AS due
+        FROM waiting w LEFT JOIN webhook_endpoint e ON e.id = w.endpoint_id
+        WHERE w.endpoint_id IS NOT NULL ORDER BY w.endpoint_id
+        """,
+        after,
+        limit,
+    )
+    return rows(Waiting, records)

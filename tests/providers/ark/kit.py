@@ -19,7 +19,7 @@ from seedance_api.foundation.call import Caller
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.providers.ark.ark import Ark
 from seedance_api.providers.provider import Check, Commission, Operation, Pending, Search, Unseen
-from seedance_api.providers.upstreams import Served
+from seedance_api.providers.upstream import Served
 
 SPRING = date(2026, 5, 10)  # every model was still to be had
 CUSTOMER = "c" * 64

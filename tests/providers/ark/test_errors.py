@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 
 from seedance_api.foundation.call import Answer
 from seedance_api.generations.states import FAILURES
-from seedance_api.providers.ark.errors import (
-    RULES,
-    No,
-    read_original,
-    wait_of,
-    why_failed,
-    why_not_started,
-)
+from seedance_api.providers.ark.errors import read_original, wait_of, why_failed, why_not_started
+from seedance_api.providers.ark.rules import RULES, No
 from seedance_api.providers.provider import Busy, Failed, Original, Refused, Unclear
 
 MODERATED, WITHHELD, UNREADABLE, INVALID = (

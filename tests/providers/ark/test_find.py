@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from providers.ark.kit import CUSTOMER, commission, order, replaced, search
 from seedance_api.catalog.order import Mode, Order
-from seedance_api.providers.ark.find import Match, Sought, match, sought
+from seedance_api.providers.ark.match import Match, Sought, match, sought
 from seedance_api.providers.ark.note import write_note
 from seedance_api.providers.ark.read import Task, read_task
 from seedance_api.providers.ark.write import expires_after

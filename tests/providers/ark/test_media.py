@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 from obstore.store import HTTPStore, LocalStore, MemoryStore
@@ -19,7 +20,7 @@ def one(kind=Kind.IMAGE, role=Role.REFERENCE, **changes) -> Input:
     return Input(**({"kind": kind, "role": role, "object_key": "in/1", "media_type": CONTENT[kind]} | changes))
 
 
-def items(*inputs: Input, link=None, prefer="link", store=None):
+def items(*inputs: Input, link=None, prefer: Any = "link", store=None) -> Any:
     if store is None:
         store = MemoryStore()
         store.put("in/1", b"bytes")
@@ -81,7 +82,7 @@ def test_what_is_gone_is_refused(lost):
 def test_the_body_has_its_limit(monkeypatch):
     store = MemoryStore()
     store.put("in/1", bytes(3000))
-    monkeypatch.setattr(media_module, "BODY_MOST", 8200)
+    monkeypatch.setattr(media_module, "MAX_BODY_BYTES", 8200)
     assert isinstance(items(one(), one(), store=store), list)
     refused = items(one(), one(), one(), store=store)
     assert isinstance(refused, Refused)

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def fake(running: FakeArk) -> FakeArk:
 
 
 @asynccontextmanager
-async def wire(fake: FakeArk, **options: object) -> AsyncIterator[Wire]:
+async def wire(fake: FakeArk, **options: Any) -> AsyncIterator[Wire]:
     made = Wire(
         Caller(base_url=fake.url, bearer=fake.key, tls=TLS), list_a_second=100.0, gets_a_second=500.0, **options
     )  # type: ignore[arg-type]
@@ -117,7 +118,7 @@ def test_a_list_that_becomes_shorter_while_it_is_read_loses_nothing(fake: FakeAr
 
     async def story() -> None:
         @asynccontextmanager
-        async def turn() -> AsyncIterator[None]:
+        async def slot() -> AsyncIterator[None]:
             nonlocal calls
             calls += 1
             if calls == 2:  # the first page is read: those of the second move to where the first was
@@ -125,7 +126,7 @@ def test_a_list_that_becomes_shorter_while_it_is_read_loses_nothing(fake: FakeAr
                     assert await line.delete(one) == 200
             yield
 
-        async with wire(fake, turn=turn) as line:
+        async with wire(fake, slot=slot) as line:
             listed = await scan(line, tier="default", model=None, since=time.time() - 900)
             assert isinstance(listed, Listed)
             assert kept <= {task.id for task in listed.tasks}

@@ -10,7 +10,7 @@ from providers.ark.kit import CUSTOMER, commission, model_of, order, replaced
 from seedance_api.catalog.models import MODELS
 from seedance_api.catalog.order import Kind, Mode, Role, TaskType
 from seedance_api.catalog.request import Media
-from seedance_api.providers.ark.write import EXPIRES_MOST, draft_item, expires_after, nonce_of, write_body
+from seedance_api.providers.ark.write import MAX_EXPIRES, draft_item, expires_after, nonce_of, write_body
 from seedance_api.providers.provider import NONCES
 
 M25, M20, M15, PRO, LITE = (
@@ -183,8 +183,8 @@ NONCE = st.integers(0, NONCES - 1)
 @given(NONCE, LEFT)
 def test_the_expiry_is_within_the_vendors_bounds_and_not_long_after_the_deadline(nonce, seconds_left):
     seconds = expires_after(nonce, seconds_left)
-    assert 3600 <= seconds < EXPIRES_MOST
-    if 3600 <= seconds_left <= EXPIRES_MOST - NONCES:
+    assert 3600 <= seconds < MAX_EXPIRES
+    if 3600 <= seconds_left <= MAX_EXPIRES - NONCES:
         assert 0 <= seconds - int(seconds_left) < NONCES
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
+from av.error import FFmpegError
 from obstore.store import LocalStore
 
 from providers.sandbox.kit import PROMPT, commission, finished, search
@@ -203,7 +204,7 @@ def test_a_broken_file_is_cut_off(tmp_path):
 
 def readable_frames(path):
     count = 0
-    with suppress(av.FFmpegError), av.open(path) as container:
+    with suppress(FFmpegError), av.open(str(path), "r") as container:
         for _ in container.decode(video=0):
             count += 1
     return count

@@ -359,8 +359,8 @@ def test_the_work_of_a_killed_process_is_finished_by_another(tmp_path, make):
     assert (tmp_path / "v.mp4").read_bytes() == render(tmp_path).path.read_bytes()
 
 
-def _run_child(folder: Path, work, **bounds) -> tuple[subprocess.Popen, float]:
-    """Run the child as the studio does; returns it, ended, and its largest resident size in MiB."""
+def _run_child(folder: Path, work, **bounds) -> tuple[subprocess.CompletedProcess[bytes], float]:
+    """Run the child as the studio does; returns how it ended, and its largest resident size in MiB."""
     folder.mkdir()
     (folder / "job.json").write_bytes(msgspec.json.encode(make_job(work, [])))
     command = [
@@ -371,8 +371,8 @@ def _run_child(folder: Path, work, **bounds) -> tuple[subprocess.Popen, float]:
         json.dumps(child_bounds(folder) | bounds),
     ]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=folder, env=environment, **streams) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe) as process:
         peak = 0.0
         while process.poll() is None:
             try:
@@ -380,8 +380,8 @@ def _run_child(folder: Path, work, **bounds) -> tuple[subprocess.Popen, float]:
             except psutil.NoSuchProcess:
                 break
             time.sleep(0.01)
-        process.output = process.stderr.read()
-    return process, peak
+        _, said = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, stderr=said), peak
 
 
 def test_a_longer_video_needs_no_more_memory(tmp_path):
@@ -402,8 +402,8 @@ def test_a_child_whose_parent_is_gone_does_nothing(tmp_path):
 def test_what_a_child_says_when_it_breaks_is_not_the_prompt(tmp_path):
     process, _ = _run_child(tmp_path / "room", commission(prompt=PROMPT, width=321, height=-2))
     assert process.returncode == 1
-    assert b"Error at " in process.output
-    assert PROMPT.encode() not in process.output
+    assert b"Error at " in process.stderr
+    assert PROMPT.encode() not in process.stderr
 
 
 def test_the_prompt_is_on_no_command_line_and_in_private_files(tmp_path, make):

@@ -59,7 +59,7 @@ def show_all(events: Sequence[Event], out: Output) -> None:
                 Column("when", [at for at, *_ in rows]),
                 Column("type", [Text(printable(event.type), style(event)) for event in events]),
                 Column("of", [of for _, _, of, _ in rows]),
-                Column("more", [said for *_, said in rows], 1, least=12),
+                Column("more", [said for *_, said in rows], 1, min_width=12),
                 # Two ids in a row need room; that of the event is the one that can be missed.
                 Column("event", [event.id for event in events], 2),
             ],

@@ -32,8 +32,8 @@ def models(as_json: Json = False) -> None:
 def show_table(found: list[Model], out: Output) -> None:
     rows = [row(model) for model in found]
     columns = [
-        Column(heading, [cells[number] for cells in rows], place, least)
-        for number, (heading, (place, least)) in enumerate(zip(HEADINGS, PLACES, strict=True))
+        Column(heading, [cells[number] for cells in rows], place, min_width)
+        for number, (heading, (place, min_width)) in enumerate(zip(HEADINGS, PLACES, strict=True))
     ]
     show_columns(columns, out)
 

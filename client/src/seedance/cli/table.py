@@ -17,14 +17,14 @@ GAP = 2
 class Column:
     """A column. `place` orders the columns by how much they are wanted, 0 being always shown.
 
-    `least` is the width that a column of free text can do with: it is folded at words, or cut where `one_line` is set.
-    A column without it is shown whole or not at all.
+    A column of free text can do with `min_width`: it is folded at words, or cut where `one_line` is set. A column
+    without it is shown whole or not at all.
     """
 
     heading: str
     cells: Sequence[Text | str]
     place: int = 0
-    least: int | None = None
+    min_width: int | None = None
     one_line: bool = False
     right: bool = False
 
@@ -35,7 +35,7 @@ class Column:
 
     @property
     def needed(self) -> int:
-        return self.natural if self.least is None else min(self.natural, max(self.least, len(self.heading)))
+        return self.natural if self.min_width is None else min(self.natural, max(self.min_width, len(self.heading)))
 
 
 def show_columns(columns: Sequence[Column], out: Output) -> None:
@@ -48,7 +48,7 @@ def show_columns(columns: Sequence[Column], out: Output) -> None:
         table.add_column(
             one.heading,
             justify="right" if one.right else "left",
-            no_wrap=one.least is None or one.one_line,
+            no_wrap=one.min_width is None or one.one_line,
             overflow="ellipsis" if one.one_line else "fold",
             min_width=one.needed,
             max_width=one.needed + width - needed if one.one_line else None,

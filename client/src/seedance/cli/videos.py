@@ -148,7 +148,7 @@ def show_table(videos: list[Video], out: Output) -> None:
             Column("created", [moment(video.created_at) or "" for video in videos], 1),
             Column("model", [video.model for video in videos], 3),
             Column("length", [f"{video.seconds} s" if video.seconds else "" for video in videos], 4, right=True),
-            Column("prompt", [video.prompt or "" for video in videos], 2, least=20, one_line=True),
+            Column("prompt", [video.prompt or "" for video in videos], 2, min_width=20, one_line=True),
         ],
         out,
     )

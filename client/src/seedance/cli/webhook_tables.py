@@ -25,9 +25,9 @@ def show_endpoints(found: Sequence[WebhookEndpoint], out: Output) -> None:
         [
             Column("id", [one.id for one in found]),
             Column("state", [Text(standing(one), style) for one, style in zip(found, good, strict=True)]),
-            Column("url", [one.url for one in found], 1, least=24),
-            Column("events", [" ".join(one.event_types) for one in found], 2, least=20),
-            Column("name", [one.name for one in found], 3, least=10),
+            Column("url", [one.url for one in found], 1, min_width=24),
+            Column("events", [" ".join(one.event_types) for one in found], 2, min_width=20),
+            Column("name", [one.name for one in found], 3, min_width=10),
         ],
         out,
     )

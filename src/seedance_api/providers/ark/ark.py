@@ -45,7 +45,7 @@ from seedance_api.providers.provider import (
     Unclear,
     Unfetched,
 )
-from seedance_api.providers.upstreams import Served
+from seedance_api.providers.upstream import Served
 
 CHECK_SECONDS = 3.0
 _CLOSED = Busy("the model is not offered through this provider", model_only=True, operator=True)
@@ -80,12 +80,12 @@ class Ark:
         gets_a_second: float = GETS_A_SECOND,
         check_seconds: float = CHECK_SECONDS,
         settle_seconds: float = SETTLE_SECONDS,
-        turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+        slot: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self.name = name
         self.capabilities = Capabilities(
             models={
-                model: Capacity(concurrency=served.at_once, per_minute=served.a_minute)
+                model: Capacity(concurrency=served.concurrency, per_minute=served.per_minute)
                 for model, served in models.items()
             },
             checks=500,
@@ -96,7 +96,7 @@ class Ark:
         )
         self._models, self._callbacks = dict(models), callbacks
         self._media = Media(store=store, link=link, prefer=media)
-        self._wire = Wire(caller, list_a_second=list_a_second, gets_a_second=gets_a_second, turn=turn)
+        self._wire = Wire(caller, list_a_second=list_a_second, gets_a_second=gets_a_second, slot=slot)
         self._settle_seconds = settle_seconds
         self._scans = Scans(self._wire)
         self._looker = Looker(self._wire, settle_seconds)

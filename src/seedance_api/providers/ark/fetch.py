@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import assert_never
 from urllib.parse import urlsplit
 
-from seedance_api.foundation.outbound import Blocked, Download, Downloaded, Outbound, TooLarge, TooSlow, Unreachable
+from seedance_api.foundation.address import Blocked
+from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outcome import Download, Downloaded, TooLarge, TooSlow, Unreachable
 from seedance_api.providers.ark.read import Task
 from seedance_api.providers.ark.wire import Gone, Seen, Trouble, Wire
 from seedance_api.providers.provider import Fetched, FetchOutcome, Unfetched
 
 MAX_BYTES = 2 * 1024**3
 TOTAL_SECONDS = 900.0
-LEAST_BYTES_A_SECOND = 32_768
+MIN_BYTES_PER_SECOND = 32_768
 RESUMES = 8
 MEDIA_SECONDS = 24 * 3600
 """How long the vendor keeps the files of a finished task (82379/1521309)."""
@@ -70,7 +72,7 @@ class Fetcher:
             total_seconds=TOTAL_SECONDS,
             max_redirects=0 if self._hosts else 3,
             resumes=RESUMES,
-            least_bytes_a_second=LEAST_BYTES_A_SECOND,
+            min_bytes_per_second=MIN_BYTES_PER_SECOND,
         )
 
     def _is_allowed(self, host: str) -> bool:

@@ -9,12 +9,12 @@ from seedance_api.providers.ark.wire import PAGE_SIZE, Gone, Seen, Trouble, Wire
 from seedance_api.providers.provider import Check, Lost, Operation, Unseen
 
 AT_ONCE = 8
-_IDS_LEAST = 25
+_MIN_IDS = 25
 _FEW = 2
 """So many are asked about by id at once: that is allowed twenty times a second, the list once."""
 _TOO_LONG = frozenset({400, 413, 414, 431})
 _REFUSED = frozenset({400, 403})
-_TROUBLES_MOST = 8
+_MAX_TROUBLES = 8
 
 
 class Looker:
@@ -22,7 +22,7 @@ class Looker:
 
     def __init__(self, wire: Wire, settle_seconds: float) -> None:
         self._wire, self._settle_seconds = wire, settle_seconds
-        self._ids_most = PAGE_SIZE
+        self._max_ids = PAGE_SIZE
         self._by_model = False
 
     async def look(self, operations: Sequence[Operation]) -> list[Check]:
@@ -48,15 +48,15 @@ class Looker:
         checks: dict[str, Check] = {}
         waiting = list(notes)
         while waiting:
-            now, waiting = waiting[: self._ids_most], waiting[self._ids_most :]
+            now, waiting = waiting[: self._max_ids], waiting[self._max_ids :]
             ids = [note.id for note in now]
             page = await self._wire.list(tier=tier, model=model, ids=ids)
             if not isinstance(page, Trouble):
                 checks |= {task.id: as_check(task) for task in page.tasks if task.id in ids}
             elif page.status in _REFUSED and model is None:
                 self._by_model = True  # a key for single models must name one (82379/1521675); this time, ask by id
-            elif page.status in _TOO_LONG and len(ids) > _IDS_LEAST:
-                self._ids_most = max(_IDS_LEAST, len(ids) // 2)
+            elif page.status in _TOO_LONG and len(ids) > _MIN_IDS:
+                self._max_ids = max(_MIN_IDS, len(ids) // 2)
                 waiting = [*now, *waiting]
             elif page.status not in _REFUSED:
                 checks |= dict.fromkeys(ids, Unseen(page.reason))
@@ -69,7 +69,7 @@ class Looker:
         async def check(note: Note) -> Check:
             nonlocal troubles
             async with places:
-                if troubles >= _TROUBLES_MOST:
+                if troubles >= _MAX_TROUBLES:
                     return Unseen("the provider does not answer")
                 seen = await self._wire.get(note.id)
             if isinstance(seen, Trouble):

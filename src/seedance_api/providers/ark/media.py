@@ -10,11 +10,11 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from seedance_api.catalog.order import Kind, Role
-from seedance_api.foundation import objects
+from seedance_api.foundation.store_trouble import is_silent
 from seedance_api.providers.ark.write import Item
 from seedance_api.providers.provider import Input, NotSent, Refused
 
-BODY_MOST = 63_000_000
+MAX_BODY_BYTES = 63_000_000
 """Bytes of base64 in one body: the vendor takes 64 MB in all (82379/1520757)."""
 
 Link = Callable[[Input], str]
@@ -36,7 +36,7 @@ class Media:
     async def items(self, inputs: Sequence[Input]) -> list[Item] | Refused | NotSent:
         """The items, in the order of the inputs, by which a prompt counts them."""
         items: list[Item] = []
-        room = BODY_MOST
+        room = MAX_BODY_BYTES
         for one in inputs:
             url = await self._url(one, room)
             if not isinstance(url, str):
@@ -64,7 +64,7 @@ class Media:
                 return _LARGE
             content = await found.bytes_async()
         except FileNotFoundError:
-            return _GONE if await objects.is_silent(self._store) is None else _UNREADABLE
+            return _GONE if await is_silent(self._store) is None else _UNREADABLE
         except (BaseError, OSError) as trouble:
             return NotSent(f"the object store cannot be read: {type(trouble).__name__}")
         named = media_type.lower()

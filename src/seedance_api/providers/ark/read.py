@@ -15,7 +15,7 @@ from seedance_api.providers.provider import Check, Done, Failed, Original, Outpu
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 """What may stand in an address as a task's id. Real ones are `cgt-20261003224324-vdy12` and `cgt-batch-…`."""
 
-_URL_MOST = 8192
+_MAX_URL = 8192
 _RATIO = re.compile(r"[0-9]{1,4}:[0-9]{1,4}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,16}", re.ASCII)
 
@@ -75,8 +75,8 @@ def read_task(said: object) -> Task | None:
         error=_error(parts.get("error")) or _error(parts.get("failure_reason")),
         created_at=whole(parts.get("created_at")),
         updated_at=whole(parts.get("updated_at")),
-        video_url=text(content.get("video_url"), _URL_MOST),
-        last_frame_url=text(content.get("last_frame_url"), _URL_MOST),
+        video_url=text(content.get("video_url"), _MAX_URL),
+        last_frame_url=text(content.get("last_frame_url"), _MAX_URL),
         tokens=whole(usage.get("completion_tokens")),
         seed=whole(parts.get("seed")),
         resolution=fitting(_WORD, parts.get("resolution")),

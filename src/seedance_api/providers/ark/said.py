@@ -6,7 +6,7 @@ from typing import cast
 
 import msgspec
 
-_MOST = 2**53
+_MAX_INTEGER = 2**53
 _WHOLE = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
@@ -23,14 +23,14 @@ def members(said: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", said) if isinstance(said, dict) else {}
 
 
-def text(said: object, most: int) -> str | None:
+def text(said: object, max_chars: int) -> str | None:
     """Text of at most so many characters."""
-    return said if isinstance(said, str) and 0 < len(said) <= most else None
+    return said if isinstance(said, str) and 0 < len(said) <= max_chars else None
 
 
-def cut(said: object, most: int) -> str | None:
+def cut(said: object, max_chars: int) -> str | None:
     """Text, cut off after so many characters."""
-    return said[:most] if isinstance(said, str) and said else None
+    return said[:max_chars] if isinstance(said, str) and said else None
 
 
 def fitting(form: re.Pattern[str], said: object) -> str | None:
@@ -51,4 +51,4 @@ def whole(said: object) -> int | None:
         said = int(said)
     if isinstance(said, bool) or not isinstance(said, int):
         return None
-    return said if 0 <= said < _MOST else None
+    return said if 0 <= said < _MAX_INTEGER else None

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from seedance_api.foundation.call import Answer, Caller, NoAnswer, NotSent
+from seedance_api.foundation.rate_limiter import Pacer
 from seedance_api.providers.ark.errors import date_of, read_original, wait_of
-from seedance_api.providers.ark.pace import Lane
 from seedance_api.providers.ark.read import ID, Page, Task, read_page, read_task
 from seedance_api.providers.ark.said import read_json
 from seedance_api.providers.provider import Original
@@ -49,7 +49,8 @@ class Trouble(msgspec.Struct, frozen=True):
 class Wire:
     """Calls one account of the vendor. The limits hold for one process; another's calls meet a 429, not an error.
 
-    Of the scarcest call, the list, `turn` is the turn among all processes.
+    The scarcest call, the list, also waits for `slot`, its slot among all processes. Both are needed: those of several
+    processes leave evenly, but only a process itself can wait until its own last list has been answered.
     """
 
     def __init__(
@@ -58,13 +59,13 @@ class Wire:
         *,
         list_a_second: float,
         gets_a_second: float = GETS_A_SECOND,
-        turn: Callable[[], AbstractAsyncContextManager[None]] | None = None,
+        slot: Callable[[], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self._caller = caller
-        self._turn = turn or nullcontext
-        self._lists = Lane(1 / list_a_second, alone=True)
-        self._gets = Lane(1 / gets_a_second)
-        self._deletes = Lane(1 / DELETES_A_SECOND)
+        self._slot = slot or nullcontext
+        self._lists = Pacer(1 / list_a_second, alone=True)
+        self._gets = Pacer(1 / gets_a_second)
+        self._deletes = Pacer(1 / DELETES_A_SECOND)
 
     async def create(self, body: bytes, attempt_id: str) -> Answer | NotSent | NoAnswer:
         """Hand work over: once, and over a connection of its own."""
@@ -81,7 +82,7 @@ class Wire:
         """Ask about one task."""
         if not ID.fullmatch(task_id):
             return Gone(int(time.time()))
-        async with self._gets.turn():
+        async with self._gets.slot():
             answer = await self._caller.call("GET", f"{TASKS}/{task_id}", total_seconds=READ_SECONDS)
         if not isinstance(answer, Answer):
             return Trouble(answer.reason)
@@ -105,7 +106,7 @@ class Wire:
         if model is not None:
             query.append(("filter.model", model))
         query += [("filter.task_ids", one) for one in ids]
-        async with self._lists.turn(), self._turn():
+        async with self._lists.slot(), self._slot():
             answer = await self._caller.call("GET", TASKS, query=query, total_seconds=LIST_SECONDS)
         if not isinstance(answer, Answer):
             return Trouble(answer.reason)
@@ -119,7 +120,7 @@ class Wire:
         """
         if not ID.fullmatch(task_id):
             return 404
-        async with self._deletes.turn():
+        async with self._deletes.slot():
             answer = await self._caller.call("DELETE", f"{TASKS}/{task_id}", total_seconds=READ_SECONDS)
         if not isinstance(answer, Answer):
             return None
@@ -130,9 +131,9 @@ class Wire:
     async def aclose(self) -> None:
         await self._caller.aclose()
 
-    def _trouble(self, answer: Answer, lane: Lane) -> Trouble:
+    def _trouble(self, answer: Answer, pacer: Pacer) -> Trouble:
         if answer.status == 429:
-            lane.postpone(wait_of(answer) or 1.0)
+            pacer.postpone(wait_of(answer) or 1.0)
         if answer.status == 200:
             return Trouble("the answer could not be read")
         return Trouble(f"the provider answered with status {answer.status}", answer.status)

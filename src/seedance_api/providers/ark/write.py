@@ -11,9 +11,9 @@ from seedance_api.catalog.order import Mode, Order, TaskType
 from seedance_api.catalog.pixels import ADAPTIVE
 from seedance_api.providers.provider import NONCES, Commission
 
-EXPIRES_LEAST = 3600
-EXPIRES_MOST = 259_200
-_SEED_MOST = 2**31 - 1
+MIN_EXPIRES = 3600
+MAX_EXPIRES = 259_200
+_MAX_SEED = 2**31 - 1
 
 Item = dict[str, Any]
 """One entry of `content`."""
@@ -52,7 +52,7 @@ def expires_after(nonce: int, seconds_left: float) -> int:
     The vendor knows no idempotency key, but echoes this number: by it an attempt without an answer is told from all
     others. Numbers of different nonces differ, whatever their deadlines.
     """
-    bounded = int(min(max(seconds_left, EXPIRES_LEAST), EXPIRES_MOST - NONCES))
+    bounded = int(min(max(seconds_left, MIN_EXPIRES), MAX_EXPIRES - NONCES))
     return bounded + (nonce - bounded) % NONCES
 
 
@@ -92,7 +92,7 @@ def _of_take(order: Order, model: Model) -> dict[str, Any]:
     if takes.audio:
         said["generate_audio"] = order.generate_audio
     if order.seed >= 0 and takes.seed is not Seed.UNPROVEN:
-        said["seed"] = min(order.seed, _SEED_MOST)
+        said["seed"] = min(order.seed, _MAX_SEED)
     if order.camera_fixed and rules is not None and rules.camera_fixed:
         said["camera_fixed"] = True
     if order.draft and takes.draft is not None:

@@ -17,6 +17,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore
 
 from seedance_api.foundation import objects
+from seedance_api.foundation.put_object import put_file
 from seedance_api.providers.provider import Commission, Done, Failed, Lost
 
 StoreTrouble = (BaseError, OSError)
@@ -83,7 +84,7 @@ class Records:
 
     async def upload(self, attempt_id: str, path: Path) -> None:
         """Store a finished file under its own name, streaming."""
-        await objects.put_file(self._store, _key(attempt_id, path.name), path)
+        await put_file(self._store, _key(attempt_id, path.name), path)
 
     async def download_result(self, attempt_id: str, name: str, to: Path) -> int:
         """Fetch a finished file, streaming; returns its bytes. Raises FileNotFoundError when it is gone."""

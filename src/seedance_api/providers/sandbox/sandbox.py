@@ -15,6 +15,7 @@ from obstore.store import ObjectStore
 from seedance_api.catalog.models import MODELS
 from seedance_api.foundation.disk import Disk
 from seedance_api.providers.provider import (
+    SANDBOX,
     Busy,
     Capabilities,
     Capacity,
@@ -44,7 +45,7 @@ from seedance_api.providers.sandbox.studio import Studio
 from seedance_api.providers.sandbox.workroom import Workroom
 
 OVERLOADED_SECONDS = 3.0
-_OVERLOADED_MOST = 1000
+_MAX_OVERLOADED = 1000
 _READS_AT_ONCE = 32
 _FILES = {"video": "video.mp4", "last_frame": "last_frame.png"}
 _ATTEMPT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -58,7 +59,7 @@ class Sandbox:
     to its event loop.
     """
 
-    name = "sandbox"
+    name = SANDBOX
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Sandbox:
             models={model.name: Capacity(concurrency=concurrency) for model in MODELS},
             concurrency=concurrency,
             check_seconds=0.5,
+            sandbox=True,
         )
         self._records = Records(store)
         self._stale_seconds, self._clock = stale_seconds, clock
@@ -185,7 +187,7 @@ class Sandbox:
         if Spell.OVERLOADED not in magic:
             return None
         fingerprint = _fingerprint(commission)
-        if len(self._overloaded) > _OVERLOADED_MOST:
+        if len(self._overloaded) > _MAX_OVERLOADED:
             self._overloaded.clear()
         now = self._clock()
         if now - self._overloaded.setdefault(fingerprint, now) < OVERLOADED_SECONDS:

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar.datastructures import MultiDict
 
-from seedance_api.api.understand import CreateVideo
-from seedance_api.api.videos import Page
+from seedance_api.api.video_form import CreateVideo
+from seedance_api.api.video_list import Page
 from seedance_api.api.webhook_forms import CreateEndpoint
 from seedance_api.foundation.errors import AppError
+from seedance_api.web.assemble import Part, assemble
 from seedance_api.web.decode import decode, decode_query
-from seedance_api.web.forms import Part, assemble
 from seedance_api.web.parse import parse_json
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import msgspec
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from money.kit import NOON, TODAY, hold, wanted
@@ -16,13 +16,11 @@ from seedance_api.billing.decide import (
     Warned,
     expire_grants,
     grant_holds,
-    in_window,
-    next_window,
     settle,
     spend_grants,
-    window_of,
 )
 from seedance_api.billing.rows import Grant, Limit, Period, Wallet
+from seedance_api.billing.windows import in_window, next_window, window_of
 
 DAY, MONTH, TOTAL = Period.DAY, Period.MONTH, Period.TOTAL
 ALWAYS = date(2000, 1, 1)
@@ -380,7 +378,6 @@ def is_over(one: Limit, limits: Iterable[Limit]) -> bool:
     return one.since < window_of(one.period, day_of(one.account_id, limits))
 
 
-@settings(max_examples=400)
 @given(ANY_HOLDS, st.fixed_dictionaries({}, optional=dict.fromkeys(ACCOUNTS, st.integers(0, 40))), any_limits())
 def test_any_holds_are_granted_as_if_they_came_alone_one_after_the_other(
     news: list[NewHold], available: dict[str, int], limits: list[Limit]

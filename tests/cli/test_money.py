@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -26,12 +27,12 @@ def run(service: Service, *arguments: str) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
-def balance(service: Service) -> dict[str, str]:
+def balance(service: Service) -> dict[str, Any]:
     return service.command("account", "balance", EMAIL)
 
 
 def test_what_is_no_amount_is_refused_and_moves_nothing(service: Service) -> None:
-    """A few of the table in `test_amounts.py`: a command takes a second."""
+    """A few of the table in `foundation/test_money.py`: a command takes a second."""
     before = balance(service)
     for command, amount in (("credit", "-1"), ("credit", "1e400"), ("grant", "nan"), ("adjust", "0.0000001")):
         code, said = run(service, "account", command, EMAIL, "--reason", "x", "--", amount)

@@ -13,10 +13,11 @@ from seedance_api.billing.books import Books
 from seedance_api.billing.limits import set_limits
 from seedance_api.billing.rows import Period
 from seedance_api.billing.settle import book_cost, settle
-from seedance_api.delivery.certificate import own
+from seedance_api.delivery.issue import issue
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import LiveSide, inspect
+from seedance_api.doctor.installation import inspect
 from seedance_api.doctor.invariants import INVARIANTS
+from seedance_api.doctor.upstreams import LiveSide
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.jobs import enqueue
@@ -185,7 +186,7 @@ def test_lost_answers_and_objects_are_named(database_url: str, tmp_path: Path) -
         found = await examine(db, store, accepted=[video], tell=lambda _: None)
         assert sum(one.count for one in found) == 0
 
-        ours = own(tmp_path / "marking", "Acme")
+        ours = issue(tmp_path / "marking", "Acme")
         store = open_store(None, tmp_path / "objects")
         disk = Disk([tmp_path / "scratch"], reserve_percent=0)
         remarks = await inspect(db, store, live=LiveSide(sandbox=True), certificate=ours, disk=disk)
