@@ -54,13 +54,14 @@ def draw(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep one of each kind of the cases that are marked `sampled`: its argument tells the kind of a case."""
     if config.option.soak:
         return
-    kinds: dict[str, list[pytest.Item]] = {}
+    kinds: dict[tuple[str, object], list[pytest.Item]] = {}
     for item in items:
         mark = item.get_closest_marker("sampled")
         if mark is not None and isinstance(item, pytest.Function):
             kind = mark.kwargs["by"](**item.callspec.params)
-            kinds.setdefault(f"{item.nodeid.partition('[')[0]} {kind}", []).append(item)
-    kept = {random.Random(f"{config.option.seed} {name}").choice(kind) for name, kind in kinds.items()}
+            kinds.setdefault((item.nodeid.partition("[")[0], kind), []).append(item)
+    # by its place, which is the same in each of pytest's processes; how a kind is written is not
+    kept = {random.Random(f"{config.option.seed} {place}").choice(kind) for place, kind in enumerate(kinds.values())}
     left = [item for kind in kinds.values() for item in kind if item not in kept]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
