@@ -41,8 +41,9 @@ def add_options(parser: pytest.Parser) -> None:
 def configure(config: pytest.Config) -> None:
     """One seed for the run, for pytest's other processes and for Hypothesis."""
     config.addinivalue_line("markers", "sampled(by): in a run, one of each kind of the test's cases, by the run's seed")
+    given: dict[str, int] = getattr(config, "workerinput", {})  # in a process of pytest-xdist
     if config.option.seed is None:
-        config.option.seed = random.SystemRandom().randrange(1_000_000)
+        config.option.seed = given.get("seed", random.SystemRandom().randrange(1_000_000))
     if getattr(config.option, "hypothesis_seed", "") is None:
         config.option.hypothesis_seed = config.option.seed
     hypothesis.settings.register_profile("suite", deadline=None)  # its 200 ms are over on a machine that is busy
