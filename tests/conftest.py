@@ -28,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
     samples.configure(config)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Each of pytest-xdist's processes has the run's seed, and so the same tests."""
+    node.workerinput["seed"] = node.config.option.seed
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Draw the cases of this run, and put them in order."""
     samples.draw(config, items)

@@ -41,8 +41,9 @@ def add_options(parser: pytest.Parser) -> None:
 def configure(config: pytest.Config) -> None:
     """One seed for the run, for pytest's other processes and for Hypothesis."""
     config.addinivalue_line("markers", "sampled(by): in a run, one of each kind of the test's cases, by the run's seed")
+    given: dict[str, int] = getattr(config, "workerinput", {})  # in a process of pytest-xdist
     if config.option.seed is None:
-        config.option.seed = random.SystemRandom().randrange(1_000_000)
+        config.option.seed = given.get("seed", random.SystemRandom().randrange(1_000_000))
     if getattr(config.option, "hypothesis_seed", "") is None:
         config.option.hypothesis_seed = config.option.seed
     hypothesis.settings.register_profile("suite", deadline=None)  # its 200 ms are over on a machine that is busy
@@ -54,13 +55,14 @@ def draw(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep one of each kind of the cases that are marked `sampled`: its argument tells the kind of a case."""
     if config.option.soak:
         return
-    kinds: dict[str, list[pytest.Item]] = {}
+    kinds: dict[tuple[str, object], list[pytest.Item]] = {}
     for item in items:
         mark = item.get_closest_marker("sampled")
         if mark is not None and isinstance(item, pytest.Function):
             kind = mark.kwargs["by"](**item.callspec.params)
-            kinds.setdefault(f"{item.nodeid.partition('[')[0]} {kind}", []).append(item)
-    kept = {random.Random(f"{config.option.seed} {name}").choice(kind) for name, kind in kinds.items()}
+            kinds.setdefault((item.nodeid.partition("[")[0], kind), []).append(item)
+    # by its place, which is the same in each of pytest's processes; how a kind is written is not
+    kept = {random.Random(f"{config.option.seed} {place}").choice(kind) for place, kind in enumerate(kinds.values())}
     left = [item for kind in kinds.values() for item in kind if item not in kept]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
