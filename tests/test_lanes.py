@@ -45,6 +45,8 @@ from seedance_api.providers.provider import (
 from seedance_api.traffic.retain import RequestDays
 from webhooks.kit import deliverer, outbound
 
+DAYS = RequestDays(requests=180, addresses=30)
+
 _numbers = itertools.count(1)
 SOON = 4.0
 """Many times what it takes where nothing hangs."""
@@ -110,7 +112,7 @@ async def working(db: Database, parts: Engine) -> AsyncIterator[None]:
                 notifier=notifier,
                 deliverer=told,
                 event_days=30,
-                request_days=RequestDays(requests=180, addresses=30),
+                request_days=DAYS,
             ),
         )
         for queue in queues:

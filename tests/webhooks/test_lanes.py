@@ -22,6 +22,8 @@ from seedance_api.webhooks.schedule import deliver
 from seedance_api.worker import Tasks, build
 from webhooks.kit import Came, deliverer, endpoint, happen, outbound, receiver, status
 
+DAYS = RequestDays(requests=180, addresses=30)
+
 
 async def until(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
@@ -174,7 +176,7 @@ def test_notices_have_a_lane_of_their_own_for_a_mail_server_may_hang(database_ur
                 notifier=notifier,
                 deliverer=told,
                 event_days=30,
-                request_days=RequestDays(requests=180, addresses=30),
+                request_days=DAYS,
             )
             names = [set(queue.qm.entrypoint_registry) for queue in build(connections, tasks)]
         assert {"notify"} in names
