@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping
 from datetime import date
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from seedance_api.api.openapi import document
 from seedance_api.api.routes import ROUTES
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.rate_limiter import RateLimiter
+from seedance_api.traffic.rows import Request
 from seedance_api.web.authenticate import Caller, Face, Headers
 from seedance_api.web.context import Context, RateClass
 from seedance_api.web.edge import Edge
@@ -79,7 +81,13 @@ def ask(
 ) -> Operated:
     """What an application with this face alone answers."""
     app = Litestar(route_handlers=face.routes, openapi_config=None, exception_handlers={Exception: handle})
-    app.state["context"] = SimpleNamespace(authenticate=SimpleNamespace(epoch=0), limiters=limiters)
+    logged: list[Request] = []
+    app.state["context"] = SimpleNamespace(
+        authenticate=SimpleNamespace(epoch=0),
+        limiters=limiters,
+        db=SimpleNamespace(clock=time.time),
+        request_log=logged.append,
+    )
     edge = Edge(app, [face])
     sent: list[Any] = []
 
@@ -99,6 +107,7 @@ def ask(
     asyncio.run(edge(scope, receive, send))
     body = b"".join(one["body"] for one in sent if one["type"] == "http.response.body")
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    assert [(row.id, row.status) for row in logged] == [(headers["x-request-id"], sent[0]["status"])], "one row each"
     return Operated(sent[0]["status"], headers, msgspec.json.decode(body) if body else None)
 
 
