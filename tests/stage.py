@@ -80,6 +80,10 @@ def free_port(host: str) -> int:
         return one.getsockname()[1]
 
 
+LIMITED = ("READS", "WRITES", "CREATES", "UPLOADS", "ADDRESS")
+"""What an account and an address may ask for in a minute: tests ask for more."""
+
+
 class Service:
     """A running `seedance-api serve`, with a test key for one account."""
 
@@ -100,6 +104,7 @@ class Service:
             "SEEDANCE_PEPPER": PEPPER,
             "SEEDANCE_LEASE_SECONDS": "3",
             "SEEDANCE_DRAIN_SECONDS": "5",
+            **{f"SEEDANCE_{name}_PER_MINUTE": "10000000" for name in LIMITED},
         } | {f"SEEDANCE_{name.upper()}": value for name, value in settings.items()}  # fmt: skip
         self.errors = folder / "stderr"
         if not started:  # for commands only

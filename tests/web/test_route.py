@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping
 from datetime import date
 from types import SimpleNamespace
 from typing import Any, Literal, get_args
@@ -18,10 +17,12 @@ from seedance_api.api import docs
 from seedance_api.api.openapi import document
 from seedance_api.api.routes import ROUTES
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.rate_limiter import RateLimiter
+from seedance_api.traffic.gcra import Quota
+from seedance_api.traffic.limit_stores import MemoryStore
+from seedance_api.traffic.rate_limits import Limits, RateClass, RateLimits
 from seedance_api.traffic.rows import Request
 from seedance_api.web.authenticate import Caller, Face, Headers
-from seedance_api.web.context import Context, RateClass
+from seedance_api.web.context import Context
 from seedance_api.web.edge import Edge
 from seedance_api.web.errors import handle
 from seedance_api.web.respond import json_response
@@ -70,6 +71,12 @@ async def by_password(context: Context, headers: Headers) -> Caller:
     return Caller(Principal("acc", "key", True), None)
 
 
+def limits(*, address: int = 1000, **per_minute: int) -> RateLimits:
+    """Rate limits of these classes."""
+    classes: Any = {rate: Quota(requests) for rate, requests in per_minute.items()}
+    return RateLimits(MemoryStore(), Limits(classes=classes, address=Quota(address)))
+
+
 def ask(
     face: Face,
     method: str,
@@ -77,14 +84,14 @@ def ask(
     *,
     word: str = "please",
     host: str = "x",
-    limiters: Mapping[str, RateLimiter] | None = None,
+    rate_limits: RateLimits | None = None,
 ) -> Operated:
     """What an application with this face alone answers."""
     app = Litestar(route_handlers=face.routes, openapi_config=None, exception_handlers={Exception: handle})
     logged: list[Request] = []
     app.state["context"] = SimpleNamespace(
         authenticate=SimpleNamespace(epoch=0),
-        limiters=limiters,
+        rate_limits=rate_limits or limits(read=1000),
         db=SimpleNamespace(clock=time.time),
         request_log=logged.append,
     )
@@ -124,16 +131,20 @@ def test_a_route_s_rate_is_the_limit_that_its_requests_count_against(auth: Auth)
         return json_response(Weather(degrees=21))
 
     face = Face("/v1", (*ALL, ask_rated), by_password)
-    limiters = {"verify": RateLimiter(per_minute=2), "webhook_test": RateLimiter(per_minute=1)}
-    answers = [ask(face, method, "/v1/rated", limiters=limiters) for method in ("GET", "HEAD", "GET", "OPTIONS")]
+    few = limits(read=2, verify=2)
+    answers = [ask(face, method, "/v1/rated", rate_limits=few) for method in ("GET", "HEAD", "GET", "OPTIONS")]
     assert [answer.status for answer in answers] == [200, 200, 429, 204]
     assert int(answers[2].headers["retry-after"]) >= 1
-    assert ask(face, "GET", AT, limiters=limiters).status == 200, "which has none"
+    assert answers[0].headers["ratelimit-policy"] == '"verify";q=2;w=60'
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers[:2]] == ["1", "0"]
+    asked = [ask(face, "GET", AT, rate_limits=few).status for _ in range(3)]
+    assert asked[-1] == 429, "which is a read"
+    assert asked.count(200) == (1 if auth else 2), "OPTIONS of what takes a key is one as well"
 
 
 def test_every_rate_that_a_route_names_has_its_limit() -> None:
     rates = {operation_of(handler).rate for handler in ROUTES} - {None}
-    assert rates == set(get_args(RateClass))
+    assert rates | {"read", "write"} == set(get_args(RateClass))
 
 
 def test_a_new_route_is_in_the_document() -> None:

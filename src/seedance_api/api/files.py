@@ -72,6 +72,7 @@ class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
         answer=FileView,
         errors=("invalid_media", "idempotency_in_progress", "too_many_uploads"),
         repeatable=True,
+        rate="upload",
         sample=Sample(curl="-F file=@boat.png"),
     ),
 )

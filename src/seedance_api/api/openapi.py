@@ -180,7 +180,7 @@ def _errors(operation: Operation, path: str, method: str) -> dict[str, Any]:
         codes += _JSON_ERRORS
     if operation.repeatable:
         codes.append("idempotency_mismatch")
-    if operation.rate is not None:
+    if operation.rate is not None or operation.auth == "key":
         codes.append("rate_limited")
     if isinstance(operation.answer, FileAnswer) and method == "GET":
         codes.append("range_not_satisfiable")

@@ -61,6 +61,7 @@ TRIED_AGAIN = Parameter(
         errors=("unsupported_client", *NOT_MADE, "idempotency_in_progress", "insufficient_balance", "limit_reached"),
         parameters=(TRIED_AGAIN,),
         repeatable=True,
+        rate="create",
         sample=Sample(
             body={
                 "model": "seedance-2.0",
@@ -109,6 +110,7 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
         answer=QuoteView,
         errors=("unsupported_client", *NOT_MADE),
         repeatable=True,
+        rate="create",
         sample=Sample(body={"prompt": "A harbour at dawn", "duration": 5}),
     ),
 )

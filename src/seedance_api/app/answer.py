@@ -21,7 +21,6 @@ from seedance_api.foundation.installation import check_pepper
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.listen import Listener
 from seedance_api.foundation.process import die_with_parent
-from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.foundation.session import API
 from seedance_api.generations.commands import Creating
@@ -29,6 +28,9 @@ from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
+from seedance_api.traffic.gcra import Quota
+from seedance_api.traffic.limit_stores import MemoryStore
+from seedance_api.traffic.rate_limits import Limits, RateClass, RateLimits
 from seedance_api.web.body import MAX_FILE_BYTES
 from seedance_api.web.client_address import ClientAddress
 from seedance_api.web.context import Context, Verifying
@@ -155,10 +157,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
             max_bytes=settings.verify_megabytes << 20,
         ),
         posting=posting,
-        limiters={
-            "verify": RateLimiter(per_minute=settings.verify_per_minute),
-            "webhook_test": RateLimiter(per_minute=_WEBHOOK_TESTS_PER_MINUTE),
-        },
+        rate_limits=RateLimits(MemoryStore(), limits_of(settings)),
     )
 
     await listener.start()
@@ -173,6 +172,20 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         await outbound.aclose()
         await db.close()
         scratch.close()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The rate limits."""
+    per_minute: dict[RateClass, int] = {
+        "read": settings.reads_per_minute,
+        "write": settings.writes_per_minute,
+        "create": settings.creates_per_minute,
+        "upload": settings.uploads_per_minute,
+        "verify": settings.verify_per_minute,
+        "webhook_test": _WEBHOOK_TESTS_PER_MINUTE,
+    }
+    classes: dict[RateClass, Quota] = {rate: Quota(requests) for rate, requests in per_minute.items()}
+    return Limits(classes=classes, address=Quota(settings.address_per_minute))
 
 
 def listening_url(host: str, port: int) -> str:

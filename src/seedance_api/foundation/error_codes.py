@@ -134,7 +134,10 @@ CODES: dict[str, Code] = {
     ),
     "idempotency_mismatch": Code(422, "idempotency_error", False, "This Idempotency-Key was used with another body."),
     "rate_limited": Code(
-        429, "rate_limit_error", True, "Too many requests came from this address; ask again after `Retry-After`."
+        429,
+        "rate_limit_error",
+        True,
+        "Too many requests of this kind in a minute, with this account or from this address; ask again after `Retry-After`.",
     ),
     "too_many_streams": Code(
         429,

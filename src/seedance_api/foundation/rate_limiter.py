@@ -1,6 +1,7 @@
-"""Rate limits inside one process: a `RateLimiter` refuses what is too much, a `Pacer` makes it wait its turn.
+"""Pacing inside one process: a `Pacer` makes calls wait their turn.
 
-Limits of the whole installation are in the database: `rate_slots.py` makes wait, `routing/starts.py` refuses.
+Limits of the whole installation are in the database: `rate_slots.py` makes wait, `routing/starts.py` refuses. What
+clients may ask for is in `traffic/`.
 """
 
 import asyncio
@@ -9,27 +10,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from throttled.asyncio import MemoryStore, Throttled, rate_limiter
-
-_NAMES = 20_000
 _IPV6_PREFIX = 64
 """What one customer of an access provider has at least."""
-
-
-class RateLimiter:
-    """At most `per_minute`, at once or spread (GCRA). Of more than 20,000 names the longest unheard of go."""
-
-    def __init__(self, *, per_minute: int) -> None:
-        self._throttled = Throttled(
-            using="gcra",
-            quota=rate_limiter.per_min(per_minute, burst=per_minute),
-            store=MemoryStore(options={"MAX_SIZE": _NAMES}),
-        )
-
-    async def take(self, name: str) -> float:
-        """Leave for one: 0, or the seconds until there may be."""
-        result = await self._throttled.limit(name)
-        return max(result.state.retry_after, 0.001) if result.limited else 0.0
 
 
 class Pacer:

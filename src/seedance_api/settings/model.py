@@ -243,6 +243,25 @@ class Settings(BaseSettings):
     )
     label_font: File = setting("", "Font file of the visible label, for letters other than Latin ones.")
     verify_megabytes: Whole = setting("600", "The largest file that `POST /v1/verify` accepts.", 1, 4096)
+    reads_per_minute: Whole = setting(
+        "6000", "Reads (`GET`, `HEAD`) a minute of each account, in each API process.", 1, 10_000_000, alike=True
+    )
+    writes_per_minute: Whole = setting(
+        "600", "Other requests a minute of each account, in each API process.", 1, 10_000_000, alike=True
+    )
+    creates_per_minute: Whole = setting(
+        "300", "Creates and quotes a minute of each account, in each API process.", 1, 10_000_000, alike=True
+    )
+    uploads_per_minute: Whole = setting(
+        "300", "Uploads of files a minute of each account, in each API process.", 1, 10_000_000, alike=True
+    )
+    address_per_minute: Whole = setting(
+        "12000",
+        "Requests a minute from each client address (IPv6: each /64), with a key or without, in each API process.",
+        1,
+        10_000_000,
+        alike=True,
+    )
     verify_per_minute: Whole = setting(
         "60",
         "`POST /v1/verify` requests a minute for each client address (IPv6: each /64), in each API process.",

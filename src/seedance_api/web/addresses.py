@@ -11,8 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
+from seedance_api.traffic.rate_limits import RateClass
 from seedance_api.web.authenticate import Authenticate, Face
-from seedance_api.web.context import RateClass
 from seedance_api.web.decode import shown_name
 from seedance_api.web.route import Direct, operation_of
 
@@ -37,6 +37,7 @@ _NAME = r"{\1}"
 _MAX_NAMES = 20
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 """Those of RFC 9110 and 5789; any other word that a client sends is no method that anybody would look for."""
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNKNOWN_METHOD = "OTHER"
 _NOWHERE = {method: f"{method} (unknown)" for method in METHODS}
 
@@ -100,6 +101,16 @@ def endpoint_of(method: str, found: Found | None) -> str:
     if found is None:
         return _NOWHERE.get(method, f"{_UNKNOWN_METHOD} (unknown)")
     return found.address.endpoint(method)
+
+
+def rate_of(method: str, found: Found | None, *, keyed: bool) -> RateClass | None:
+    """The limit that a request counts against: what its route declares, else that of reads or of writes. Without a key
+    there is none but what a route declares."""
+    rates: Mapping[str, RateClass] = found.address.rates if found else {}
+    rate = rates.get(method) or (rates.get("GET") if method == "HEAD" else None)
+    if rate is None and keyed:
+        return "read" if method in _SAFE else "write"
+    return rate
 
 
 class _Node:
@@ -203,7 +214,12 @@ def _addresses_of(face: Face) -> Iterable[Address]:
             queried=frozenset(queried),
             authenticate=face.authenticate if operations[0].auth == "key" else None,
             shared=any(operation.shared for operation in operations),
-            rates={str(m): rate for h in handlers for m in h.http_methods if (rate := operation_of(h).rate)},
+            rates={
+                method: rate
+                for handler in handlers
+                for method in map(str, handler.http_methods)
+                if (rate := operation_of(handler).rate) is not None
+            },
             endpoints={method: f"{method} {_PARAMETER.sub(_NAME, path)}" for method in METHODS},
             is_probe=any(operation.is_probe for operation in operations),
             direct=next((operation.direct for operation in operations if operation.direct), None),

@@ -1,7 +1,6 @@
 """What the handlers use. `app/answer.py` makes it once."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from obstore.store import ObjectStore
 
@@ -14,7 +13,6 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.outbound import Outbound
-from seedance_api.foundation.rate_limiter import RateLimiter
 from seedance_api.generations.commands import Creating
 from seedance_api.generations.follow import Changes, Streams
 from seedance_api.generations.pseudonym import Pseudonyms
@@ -22,13 +20,11 @@ from seedance_api.generations.read import Reader
 from seedance_api.providers.provider import is_sandbox
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
+from seedance_api.traffic.rate_limits import RateLimits
 from seedance_api.traffic.request_log import RequestLog
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.budget import Budget
 from seedance_api.webhooks.probe import Prober
-
-RateClass = Literal["verify", "webhook_test"]
-"""What a limit of requests is for. A route says which it counts against."""
 
 
 class Verifying:
@@ -62,7 +58,7 @@ class Context:
         redirect_seconds: int,
         verifying: Verifying,
         posting: Outbound,
-        limiters: Mapping[RateClass, RateLimiter],
+        rate_limits: RateLimits,
     ) -> None:
         self.db = db
         self.request_log = RequestLog(db)
@@ -80,7 +76,7 @@ class Context:
         self.addresses = Addresses(store=store, key=link_key(pepper), redirect_seconds=redirect_seconds, clock=db.clock)
         self.verifying = verifying
         self.posting = posting
-        self.limiters = limiters
+        self.rate_limits = rate_limits
         self.probe = Prober(db=db, outbound=posting, pepper=pepper)
         self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()

@@ -7,7 +7,6 @@ hottest read: a route may be answered here, before the framework (`Operation.dir
 framework's route of the same path serves every other way of asking for it.
 """
 
-import math
 import re
 import time
 from collections.abc import Iterable
@@ -22,9 +21,10 @@ from seedance_api.accounts.authenticate import Principal
 from seedance_api.foundation.connections import Connections
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
-from seedance_api.foundation.rate_limiter import RateLimiter, neighbourhood
+from seedance_api.foundation.rate_limiter import neighbourhood
+from seedance_api.traffic.rate_limits import limit_headers
 from seedance_api.traffic.rows import Request
-from seedance_api.web.addresses import Addresses, Found, endpoint_of
+from seedance_api.web.addresses import Addresses, Found, endpoint_of, rate_of
 from seedance_api.web.authenticate import Face
 from seedance_api.web.client_address import ClientAddress
 from seedance_api.web.context import Context
@@ -127,16 +127,23 @@ class Edge:
         if "//" in path:
             # the framework would take it for the same path with one slash
             raise AppError("not_found", "There is nothing at this address: it has two slashes in a row.")
-        subject = None
+        network = neighbourhood(scope["client_address"])
+        caller = account = None
+        if found is None or not found.address.is_probe:
+            await context.rate_limits.admit_address(network)
         authenticate = found.address.authenticate if found else self._addresses.guard(path)
         if authenticate is not None:
             caller = await authenticate(context, headers)
             scope["principal"] = caller.principal
+            account = caller.principal.account_id
+        if (rate := rate_of(method, found, keyed=account is not None)) is not None:
+            standing = await context.rate_limits.admit(rate, account or network, is_account=account is not None)
+            send.limit = limit_headers(rate, standing)
+        if caller is not None:
             if found and found.address.direct and method in _READS and not query and not found.wrong_id:
                 body, extra = await found.address.direct(context, caller.principal, found.values[0])
                 await send_json(send, body, extra)
                 return
-            subject = caller.principal.account_id
             scope["standing"] = send.stands = caller.standing(context)
         at = self._addresses.take(method, path, found)
         if method == "OPTIONS":
@@ -146,15 +153,7 @@ class Edge:
             at.check_query(method, query)
         if method not in at.handled:
             scope["method"] = "GET"  # it was HEAD, of which only the head is sent
-        if (rate := at.rates.get(scope["method"])) is not None:
-            await _limit(context.limiters[rate], subject or neighbourhood(scope["client_address"]))
         await self._app(scope, receive, send)
-
-
-async def _limit(limiter: RateLimiter, subject: str) -> None:
-    """Count a request. Raises AppError 429; its body is not read then."""
-    if seconds := await limiter.take(subject):
-        raise AppError("rate_limited", headers={"Retry-After": str(math.ceil(seconds)), "Connection": "close"})
 
 
 def _check_host(headers: list[tuple[bytes, bytes]], version: str, *, is_probe: bool) -> None:

@@ -13,7 +13,8 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from seedance_api.accounts.authenticate import Principal
-from seedance_api.web.context import Context, RateClass
+from seedance_api.traffic.rate_limits import RateClass
+from seedance_api.web.context import Context
 
 Auth = Literal["key", "link"] | None
 """What lets a request in: a key, a signed address instead of one, or nothing."""
@@ -104,7 +105,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool = False
     """Whether it takes an `Idempotency-Key`."""
     rate: RateClass | None = None
-    """The limit that each request counts against: that of its account, or of its address where no key is asked for."""
+    """The limit that each request counts against: that of its account, or of its address where no key is asked for.
+    With a key it is else that of reads or that of writes."""
     shared: bool = False
     """Whether pages of other origins may use it."""
     is_probe: bool = False

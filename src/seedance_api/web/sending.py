@@ -44,6 +44,8 @@ class Sending:
         self.answered = self.revoked = self.cut = self.whole = False
         self.status = 0
         self.head_seconds = 0.0
+        self.limit: list[tuple[bytes, bytes]] = []
+        """The headers that say how the request's rate limit stands."""
         self.stands: Stands | None = None
         """Asked before each piece of a long answer whether it may go on."""
         self._send, self._receive, self._request_id = send, receive, request_id
@@ -79,6 +81,7 @@ class Sending:
             (b"x-request-id", self._request_id.encode()),
             (b"server-timing", b"app;dur=%.2f" % (self.head_seconds * 1000)),
             (b"x-content-type-options", b"nosniff"),
+            *self.limit,
             *self._shared,
         ]
         if b"cache-control" not in [name for name, _ in marked]:

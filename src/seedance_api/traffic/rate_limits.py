@@ -1,0 +1,71 @@
+"""Rate limits: how many requests of a class an account may make in a minute, and how many a client address may in all.
+
+They are counted before anything is queried or read. Of a request that one of them refuses, nothing else is counted.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from seedance_api.foundation.errors import AppError
+from seedance_api.traffic.gcra import Quota, Standing
+from seedance_api.traffic.limit_stores import LimitStore
+
+RateClass = Literal["read", "write", "create", "upload", "verify", "webhook_test"]
+"""What a limit of requests is for. A route says which it counts against; else it is a read or a write by its method."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """`classes` are counted for each account, or for each address on routes that ask for no key; `address` counts all
+    requests from an address."""
+
+    classes: Mapping[RateClass, Quota]
+    address: Quota
+
+
+class RateLimits:
+    """Counts requests, and refuses those above a limit."""
+
+    def __init__(self, store: LimitStore, limits: Limits) -> None:
+        self._store = store
+        self._limits = limits
+
+    async def admit_address(self, network: str) -> None:
+        """Count a request from an address. Raises AppError 429."""
+        (standing,) = await self._store.take([(f"address {network}", self._limits.address)])
+        if standing.retry_seconds:
+            raise _refusal(standing, "from this address")
+
+    async def admit(self, rate: RateClass, subject: str, *, is_account: bool) -> Standing:
+        """Count a request of a class, for an account or else an address. Raises AppError 429."""
+        (standing,) = await self._store.take([(f"{rate} {subject}", self._limits.classes[rate])])
+        if standing.retry_seconds:
+            whose = "with this account" if is_account else "from this address"
+            raise _refusal(standing, f"of the class `{rate}` {whose}")
+        return standing
+
+
+def _refusal(standing: Standing, what: str) -> AppError:
+    quota, wait = standing.quota, math.ceil(standing.retry_seconds)
+    message = (
+        f"There were more than {quota.requests:,} requests within {quota.seconds:g} seconds {what}. "
+        f"Send the next one in {wait} s."
+    )
+    return AppError("rate_limited", message, headers={"Retry-After": str(wait)})
+
+
+def limit_headers(rate: RateClass, standing: Standing) -> list[tuple[bytes, bytes]]:
+    """The headers that tell a client how it stands: those of the IETF's draft, and the triple that clients know.
+
+    draft-ietf-httpapi-ratelimit-headers-10. Times are whole seconds from now.
+    """
+    quota, reset = standing.quota, math.ceil(standing.reset_seconds)
+    return [
+        (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (rate.encode(), quota.requests, quota.seconds)),
+        (b"ratelimit", b'"%s";r=%d;t=%d' % (rate.encode(), standing.remaining, reset)),
+        (b"x-ratelimit-limit", b"%d" % quota.requests),
+        (b"x-ratelimit-remaining", b"%d" % standing.remaining),
+        (b"x-ratelimit-reset", b"%d" % reset),
+    ]
