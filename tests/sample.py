@@ -72,5 +72,5 @@ _SLOW = ("tests/faults/", "tests/documents/", "tests/journey/", "tests/security/
 
 
 def put_slow_first(items: list[pytest.Item]) -> None:
-    """What takes seconds a test comes before what takes none, so that no process ends alone with it."""
+    """What takes seconds a test is begun before what takes none."""
     items.sort(key=lambda item: not item.nodeid.startswith(_SLOW))
