@@ -28,8 +28,8 @@ async def retain_requests(db: Database, keep: RequestDays) -> None:
     await keep_partitions(db, (LOG,), keep.requests - 1)
     today: date = await db.fetchval("SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date")
     oldest = today - timedelta(days=keep.addresses - 1)
-    for partition in await retain_queries.partitions_with_addresses(db, LOG, oldest):
-        truncated = await retain_queries.truncate_addresses(db, partition)
-        _log.info("request_log.truncated", reason=partition, count=truncated)
+    for day in await retain_queries.days_with_addresses(db, LOG, oldest):
+        truncated = await retain_queries.truncate_addresses(db, day)
+        _log.info("request_log.truncated", reason=day, count=truncated)
     await retain_queries.truncate_rest(db, LOG, oldest)
     await retain_queries.delete_hours(db, today - timedelta(days=keep.requests - 1))

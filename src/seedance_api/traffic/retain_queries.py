@@ -12,11 +12,11 @@ _IS_FULL = f"masklen(address) > {_TRUNCATED}"
 _CONSTRAINT = "addresses_are_truncated"
 
 
-async def partitions_with_addresses(db: Database, parent: Parent, before: date) -> list[str]:
-    """The days before this one that may have full addresses."""
+async def days_with_addresses(db: Database, parent: Parent, before: date) -> list[str]:
+    """The days before this one that may have full addresses, as their partitions end: `20261130`."""
     found = await db.fetch(
         """
-        SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        SELECT right(c.relname, 8) AS day FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = to_regclass($1) AND c.relname ~ '_[0-9]{8}$' AND right(c.relname, 8) < $2
             AND NOT EXISTS (
                 SELECT FROM pg_constraint WHERE conrelid = c.oid AND conname = $3 AND convalidated
@@ -27,24 +27,24 @@ async def partitions_with_addresses(db: Database, parent: Parent, before: date) 
         f"{before:%Y%m%d}",
         _CONSTRAINT,
     )
-    return [record["name"] for record in found]
+    return [record["day"] for record in found]
 
 
-async def truncate_addresses(db: Database, partition: str) -> int:
+async def truncate_addresses(db: Database, day: str) -> int:
     """Truncate all addresses of a day, and have the database hold that. Returns how many there were."""
     async with db.connection() as connection:
         # from now on none can come; those that are there are no matter of it yet
         await connection.execute(
-            f"ALTER TABLE {partition} DROP CONSTRAINT IF EXISTS {_CONSTRAINT},"
+            f"ALTER TABLE request_log_{day} DROP CONSTRAINT IF EXISTS {_CONSTRAINT},"
             f" ADD CONSTRAINT {_CONSTRAINT} CHECK (NOT ({_IS_FULL})) NOT VALID"
         )
         total, last = 0, ""
         while True:
             reached = await connection.fetchrow(
                 f"""
-                WITH part AS (SELECT id FROM {partition} WHERE id > $1 ORDER BY id LIMIT {_MAX_ROWS}),
+                WITH part AS (SELECT id FROM request_log_{day} WHERE id > $1 ORDER BY id LIMIT {_MAX_ROWS}),
                 changed AS (
-                    UPDATE {partition} SET address = network(set_masklen(address, {_TRUNCATED}))
+                    UPDATE request_log_{day} SET address = network(set_masklen(address, {_TRUNCATED}))
                     WHERE id IN (SELECT id FROM part) AND {_IS_FULL} RETURNING 1
                 )
                 SELECT (SELECT max(id) FROM part) AS last, (SELECT count(*) FROM changed) AS changed
@@ -55,7 +55,7 @@ async def truncate_addresses(db: Database, partition: str) -> int:
             if reached["last"] is None:
                 break
             last, total = reached["last"], total + reached["changed"]
-        await connection.execute(f"ALTER TABLE {partition} VALIDATE CONSTRAINT {_CONSTRAINT}")
+        await connection.execute(f"ALTER TABLE request_log_{day} VALIDATE CONSTRAINT {_CONSTRAINT}")
         return total
 
 
