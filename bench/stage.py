@@ -237,9 +237,12 @@ def tool(name: str) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours, without the settings of some other installation."""
+    """Ours, without the settings of some other installation. Requests are counted as ever; one client may send many."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SEEDANCE_")}
-    return kept | {"PYTHONPATH": str(ROOT)}
+    limits = {
+        f"SEEDANCE_{rate}_PER_MINUTE": "10000000" for rate in ("READS", "WRITES", "CREATES", "UPLOADS", "ADDRESS")
+    }
+    return kept | limits | {"PYTHONPATH": str(ROOT)}
 
 
 def _stop(server: Server) -> None:
