@@ -106,11 +106,11 @@ class Live:
         assert len(made) == 1, made
         return made[0]
 
-    def reaches(self, video: str, *states: str, seconds: float = 30) -> str:
+    def reaches(self, video: str, *states: str, seconds: float = 90) -> str:
         """Wait until it is in one of these states."""
         return reaches(self.service, video, *states, seconds=seconds)
 
-    def attempt(self, video: str, *states: str, seconds: float = 30) -> asyncpg.Record:
+    def attempt(self, video: str, *states: str, seconds: float = 90) -> asyncpg.Record:
         """Wait until its newest attempt is in one of these states."""
         sql = "SELECT * FROM attempt WHERE generation_id = $1 ORDER BY id DESC LIMIT 1"
         found: list[asyncpg.Record] = []

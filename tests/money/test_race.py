@@ -164,17 +164,19 @@ def test_over_http_and_four_processes_the_same(
         assert counted == {(200, None): 10, (402, "insufficient_balance"): 390}
         balance = client.get("/v1/balance").json()
         assert balance["available"] == "0.000000"
-        assert float(balance["held"]) == pytest.approx(10 * float(cost["hold"]))
-        for one in answers:
-            if one.status_code == 200:
-                client.post(f"/v1/videos/{one.json()['id']}/cancel")
-                finished(client, one.json()["id"])
+        made = [one.json()["id"] for one in answers if one.status_code == 200]
+        # what was rendered meanwhile holds nothing any more
+        charged = sum(client.get(f"/v1/videos/{video}").json()["status"] == "completed" for video in made)
+        assert 10 - charged <= round(float(balance["held"]) / float(cost["hold"])) <= 10
+        for video in made:
+            client.post(f"/v1/videos/{video}/cancel")
+            finished(client, video)
         # one or the other may have been rendered before it was canceled
         enough = int(Decimal(client.get("/v1/balance").json()["available"]) / Decimal(cost["hold"]))
         assert 5 <= enough <= 10
         mixed = asyncio.run(_at_once(service, key, body, 400, keys=40))
-        made = {one.json()["id"] for one in mixed if one.status_code == 200}
-        assert len(made) == enough
+        mixed_made = {one.json()["id"] for one in mixed if one.status_code == 200}
+        assert len(mixed_made) == enough
         assert Counter(one.status_code for one in mixed) == {200: 10 * enough, 402: 400 - 10 * enough}
     service.doctor()
     schedules(800)

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from stage import Service
 
 CHECKS = [
@@ -17,6 +19,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.timeout(600)
 def test_answers_are_as_documented(start_service: Callable[..., Service], tmp_path: Path) -> None:
     service = start_service(sandbox_slots="1", sandbox_renderers="1", lease_seconds="30")
     command = [
@@ -44,7 +47,7 @@ def test_answers_are_as_documented(start_service: Callable[..., Service], tmp_pa
         "--no-color",
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False, cwd=tmp_path)
     finally:
         service.kill()
     assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-2000:]
