@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from seedance_api.accounts.tiers import update_tiers
 from seedance_api.billing.expire import expire_grants
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.jobs import entrypoint, prune, release_schedules
@@ -57,6 +58,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     deliverer: Deliverer
     event_days: int
     request_days: RequestDays
+    rate_tiers: Sequence[tuple[int, int]]
 
 
 def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Tasks) -> list[Queue]:
@@ -81,6 +83,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     main.repeat("sweep_deliveries", "* * * * * */5", lambda: sweep_deliveries(deliverer))
     main.repeat("retain", "7 * * * *", lambda: retain(engine.db, tasks.event_days))
     main.repeat("retain_requests", "17 * * * *", lambda: retain_requests(engine.db, tasks.request_days))
+    main.repeat("update_tiers", "27 * * * *", lambda: update_tiers(engine.db, tasks.rate_tiers))
     main.repeat("purge", "* * * * * */5", lambda: purge_due(engine))
     main.repeat("warn", "* * * * *", lambda: warn_due(engine))
     main.repeat("expire", "* * * * *", lambda: expire(engine))
@@ -115,6 +118,7 @@ async def run(url: str, tasks: Tasks, *, drain_seconds: float) -> None:
     """
     await retain(tasks.engine.db, tasks.event_days)
     await retain_requests(tasks.engine.db, tasks.request_days)
+    await update_tiers(tasks.engine.db, tasks.rate_tiers)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

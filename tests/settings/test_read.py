@@ -50,6 +50,23 @@ def test_a_number_has_bounds(text: str) -> None:
     assert problems(lease_seconds=text) == [f"SEEDANCE_LEASE_SECONDS: must be between 1 and 600, not '{text}'"]
 
 
+def test_lists_may_be_none() -> None:
+    assert (read({}).rate_tiers, read({}).proxy_networks) == (
+        ((100, 2), (1000, 5), (10000, 10)),
+        ("127.0.0.0/8", "::1/128"),
+    )
+    none = read({"SEEDANCE_RATE_TIERS": "none", "SEEDANCE_PROXY_NETWORKS": "none"})
+    assert (none.rate_tiers, none.proxy_networks) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "text", ["100", "100:1", "0:2", "100:2,100:3", "100:2,200:2", "1:1001", "1:2,", "-1:2", "1:2.5"]
+)
+def test_tiers_grow(text: str) -> None:
+    (said,) = problems(rate_tiers=text)
+    assert said.startswith("SEEDANCE_RATE_TIERS: must be pairs spending:multiplier that grow in both, such as 100:2")
+
+
 def test_blank_is_not_set() -> None:
     assert read({f"SEEDANCE_{one.name}": " " for one in TABLE}) == read({})
     assert read({f"SEEDANCE_{one.name}": one.default for one in TABLE}) == read({})

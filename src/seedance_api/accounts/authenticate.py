@@ -31,6 +31,8 @@ class Principal(msgspec.Struct, frozen=True):
     keep_seconds: int | None = None
     grace_seconds: int | None = None
     """How long its videos stay, before and after delivery; None takes the installation's."""
+    rate_multiplier: int = 1
+    """How many times the installation's rate limits it has."""
 
 
 class Authenticator:
@@ -89,6 +91,7 @@ class Authenticator:
             key.regions,
             key.keep_seconds,
             key.grace_seconds,
+            key.rate_multiplier,
         )
         if epoch == self.epoch:  # no revocation came in while the row was on its way
             if len(self._known) >= _MAX_CACHED:

@@ -20,6 +20,9 @@ class Account(msgspec.Struct, frozen=True):
     keep_seconds: int | None
     grace_seconds: int | None
     """How long its videos stay, before and after delivery; None takes the installation's."""
+    rate_multiplier: int | None
+    """How many times the installation's rate limits it has; None: as many as its tier says."""
+    tier_multiplier: int
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -42,6 +45,7 @@ class KnownKey(ApiKey, frozen=True):
     regions: tuple[str, ...] | None
     keep_seconds: int | None
     grace_seconds: int | None
+    rate_multiplier: int
 
 
 async def insert_account(db: Database, account_id: str, email: str, currency: str) -> Account | None:
@@ -69,7 +73,7 @@ async def accounts_behind(db: Database, account_id: str, limit: int) -> list[Acc
 async def set_regions(connection: Connection, account_id: str, regions: tuple[str, ...] | None) -> None:
     """Note where an account's prompts and media may be sent, and let every process forget its keys."""
     await connection.execute("UPDATE account SET regions = $2 WHERE id = $1", account_id, regions)
-    await connection.execute("SELECT pg_notify('key_revoked', id) FROM api_key WHERE account_id = $1", account_id)
+    await forget_keys(connection, [account_id])
 
 
 async def set_retention(
@@ -82,7 +86,45 @@ async def set_retention(
         keep_seconds,
         grace_seconds,
     )
-    await connection.execute("SELECT pg_notify('key_revoked', id) FROM api_key WHERE account_id = $1", account_id)
+    await forget_keys(connection, [account_id])
+
+
+async def set_rate_multiplier(connection: Connection, account_id: str, multiplier: int | None) -> None:
+    """Note how many times the rate limits an account has, and let every process forget its keys."""
+    await connection.execute("UPDATE account SET rate_multiplier = $2 WHERE id = $1", account_id, multiplier)
+    await forget_keys(connection, [account_id])
+
+
+async def set_tier_multipliers(connection: Connection, spent: list[int], multipliers: list[int]) -> int:
+    """Note every account's tier, the last whose spending it has reached. Returns how many accounts changed.
+
+    Where that changes what an account may do, every process forgets its keys.
+    """
+    changed = await connection.fetch(
+        """
+        WITH spending AS (
+            SELECT account_id, sum(charged - refunded) AS spent FROM usage WHERE livemode GROUP BY account_id
+        ), earned AS (
+            SELECT a.id, coalesce(max(tier.multiplier), 1) AS multiplier
+            FROM account a LEFT JOIN spending s ON s.account_id = a.id
+            LEFT JOIN unnest($1::bigint[], $2::integer[]) AS tier (spent, multiplier) ON tier.spent <= s.spent
+            GROUP BY a.id
+        )
+        UPDATE account a SET tier_multiplier = e.multiplier FROM earned e
+        WHERE e.id = a.id AND a.tier_multiplier <> e.multiplier RETURNING a.id, a.rate_multiplier
+        """,
+        spent,
+        multipliers,
+    )
+    await forget_keys(connection, [record["id"] for record in changed if record["rate_multiplier"] is None])
+    return len(changed)
+
+
+async def forget_keys(connection: Connection, account_ids: list[str]) -> None:
+    """Let every process forget what it knows of these accounts' keys."""
+    await connection.execute(
+        "SELECT pg_notify('key_revoked', id) FROM api_key WHERE account_id = ANY ($1)", account_ids
+    )
 
 
 async def low_balance_of(db: Database, account_id: str) -> int | None:
@@ -114,7 +156,8 @@ async def keys_by_handle(db: Database, handles: list[str]) -> list[KnownKey]:
     """The keys with these handles, revoked ones too."""
     return rows(KnownKey, await db.fetch(
         """
-        SELECT k.*, a.currency, a.regions, a.keep_seconds, a.grace_seconds
+        SELECT k.*, a.currency, a.regions, a.keep_seconds, a.grace_seconds,
+            coalesce(a.rate_multiplier, a.tier_multiplier) AS rate_multiplier
         FROM api_key k JOIN account a ON a.id = k.account_id WHERE handle = ANY ($1)
         """,
         handles,

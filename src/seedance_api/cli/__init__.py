@@ -18,7 +18,7 @@ COMMANDS = {
     "init": ("init",),
     "migrate": ("migrate",),
     "collect": ("collect",),
-    "account": ("accounts", "balance", "regions", "retention"),
+    "account": ("accounts", "balance", "rate", "regions", "retention"),
     "key": ("keys",),
     "requests": ("requests",),
     "asset": ("assets",),

@@ -55,6 +55,7 @@ def account_fields(account: Account) -> dict[str, Any]:
         "regions": account.regions,
         "keep_seconds": account.keep_seconds,
         "grace_seconds": account.grace_seconds,
+        "rate_multiplier": account.rate_multiplier or account.tier_multiplier,
     }
 
 

@@ -100,10 +100,14 @@ CREATE TABLE public.account (
     keep_seconds integer,
     grace_seconds integer,
     low_balance bigint,
+    rate_multiplier integer,
+    tier_multiplier integer DEFAULT 1 NOT NULL,
     CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT account_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
     CONSTRAINT account_keep_seconds_check CHECK (((keep_seconds >= 3600) AND (keep_seconds <= 604800))),
-    CONSTRAINT account_low_balance_check CHECK ((low_balance >= 0))
+    CONSTRAINT account_low_balance_check CHECK ((low_balance >= 0)),
+    CONSTRAINT account_rate_multiplier_check CHECK (((rate_multiplier >= 1) AND (rate_multiplier <= 1000))),
+    CONSTRAINT account_tier_multiplier_check CHECK (((tier_multiplier >= 1) AND (tier_multiplier <= 1000)))
 );
 CREATE TABLE public.api_key (
     id text NOT NULL COLLATE pg_catalog."C",

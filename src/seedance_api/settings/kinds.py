@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 
+_NONE = "none"
+"""Says of a list that it is empty; a blank text means the default."""
+_MAX_MULTIPLIER = 1000
+
 
 def _number(text: str) -> float:
     try:
@@ -100,7 +104,7 @@ def _networks(text: str) -> tuple[str, ...]:
 
 
 def _proxies(text: str) -> tuple[str, ...]:
-    networks = _networks(text)
+    networks = () if text == _NONE else _networks(text)
     if any(ip_network(network).prefixlen == 0 for network in networks):
         raise ValueError("must not be all addresses: then every client could name any address as its own")
     return networks
@@ -110,6 +114,18 @@ def _proxy_header(text: str) -> str:
     if text.lower() not in ("x-forwarded-for", "forwarded"):
         raise ValueError("must be x-forwarded-for or forwarded")
     return text.lower()
+
+
+def _tiers(text: str) -> tuple[tuple[int, int], ...]:
+    tiers: list[tuple[int, int]] = []
+    for part in () if text == _NONE else text.split(","):
+        found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,4})", part.strip())
+        tier = (int(found[1]), int(found[2])) if found else (0, 0)
+        before = tiers[-1] if tiers else (0, 1)
+        if tier[0] <= before[0] or not before[1] < tier[1] <= _MAX_MULTIPLIER:
+            raise ValueError("must be pairs spending:multiplier that grow in both, such as 100:2,1000:5 (at most 1000)")
+        tiers.append(tier)
+    return tuple(tiers)
 
 
 def _ports(text: str) -> frozenset[int]:
@@ -164,6 +180,7 @@ Pepper = Annotated[str | None, BeforeValidator(_pepper)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 Proxies = Annotated[tuple[str, ...], BeforeValidator(_proxies)]
 ProxyHeader = Annotated[Literal["x-forwarded-for", "forwarded"], BeforeValidator(_proxy_header)]
+Tiers = Annotated[tuple[tuple[int, int], ...], BeforeValidator(_tiers)]
 Ports = Annotated[frozenset[int], BeforeValidator(_ports)]
 PortOrNone = Annotated[int | None, BeforeValidator(_port)]
 Level = Annotated[str, BeforeValidator(_level)]

@@ -27,6 +27,7 @@ from seedance_api.settings.kinds import (
     SmtpUrl,
     StorageUrl,
     Text,
+    Tiers,
     Whole,
     line,
 )
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
     )
     proxy_networks: Proxies = setting(
         "127.0.0.0/8,::1/128",
-        "Networks, comma-separated, of your proxies: they are believed about the client's address, and their connections are not counted by address. Empty: nobody is believed.",
+        "Networks, comma-separated, of your proxies: they are believed about the client's address, and their connections are not counted by address. `none`: nobody is believed.",
     )
     proxy_header: ProxyHeader = setting(
         "x-forwarded-for",
@@ -254,6 +255,11 @@ class Settings(BaseSettings):
     )
     uploads_per_minute: Whole = setting(
         "300", "Uploads of files a minute of each account, in each API process.", 1, 10_000_000, alike=True
+    )
+    rate_tiers: Tiers = setting(
+        "100:2,1000:5,10000:10",
+        "How many times these limits an account has once its live videos have cost so much in all, in its currency: pairs `spending:multiplier`. `none`: no tiers.",
+        alike=True,
     )
     address_per_minute: Whole = setting(
         "12000",

@@ -31,6 +31,8 @@ class RateLimits:
     def __init__(self, store: LimitStore, limits: Limits) -> None:
         self._store = store
         self._limits = limits
+        self._multiplied: dict[tuple[RateClass, int], Quota] = {}
+        """The quotas of accounts that have more than the installation's; a few, for tiers are few."""
 
     async def admit_address(self, network: str) -> None:
         """Count a request from an address. Raises AppError 429."""
@@ -38,13 +40,25 @@ class RateLimits:
         if standing.retry_seconds:
             raise _refusal(standing, "from this address")
 
-    async def admit(self, rate: RateClass, subject: str, *, is_account: bool) -> Standing:
-        """Count a request of a class, for an account or else an address. Raises AppError 429."""
-        (standing,) = await self._store.take([(f"{rate} {subject}", self._limits.classes[rate])])
+    async def admit(self, rate: RateClass, subject: str, *, is_account: bool, multiplier: int = 1) -> Standing:
+        """Count a request of a class, for an account, which may have a multiple of the limit, or else for an address.
+
+        Raises AppError 429.
+        """
+        (standing,) = await self._store.take([(f"{rate} {subject}", self._quota(rate, multiplier))])
         if standing.retry_seconds:
             whose = "with this account" if is_account else "from this address"
             raise _refusal(standing, f"of the class `{rate}` {whose}")
         return standing
+
+    def _quota(self, rate: RateClass, multiplier: int) -> Quota:
+        if multiplier == 1:
+            return self._limits.classes[rate]
+        quota = self._multiplied.get((rate, multiplier))
+        if quota is None:
+            basic = self._limits.classes[rate]
+            quota = self._multiplied[rate, multiplier] = Quota(basic.requests * multiplier, basic.seconds)
+        return quota
 
 
 def _refusal(standing: Standing, what: str) -> AppError:

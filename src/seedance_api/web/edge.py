@@ -129,15 +129,18 @@ class Edge:
             raise AppError("not_found", "There is nothing at this address: it has two slashes in a row.")
         network = neighbourhood(scope["client_address"])
         caller = account = None
+        multiplier = 1
         if found is None or not found.address.is_probe:
             await context.rate_limits.admit_address(network)
         authenticate = found.address.authenticate if found else self._addresses.guard(path)
         if authenticate is not None:
             caller = await authenticate(context, headers)
             scope["principal"] = caller.principal
-            account = caller.principal.account_id
+            account, multiplier = caller.principal.account_id, caller.principal.rate_multiplier
         if (rate := rate_of(method, found, keyed=account is not None)) is not None:
-            standing = await context.rate_limits.admit(rate, account or network, is_account=account is not None)
+            standing = await context.rate_limits.admit(
+                rate, account or network, is_account=account is not None, multiplier=multiplier
+            )
             send.limit = limit_headers(rate, standing)
         if caller is not None:
             if found and found.address.direct and method in _READS and not query and not found.wrong_id:
