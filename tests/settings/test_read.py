@@ -15,6 +15,7 @@ GIVEN = {
     "NOTICE_URL": "https://host/hunter2",
     "SMTP_URL": "smtp://u:hunter2@host",
     "MARKING_TSA_URL": "https://host/hunter2",
+    "REDIS_URL": "redis://u:hunter2@host:6379/0",
 }
 
 

@@ -8,6 +8,7 @@ import typer
 
 from seedance_api.app.answer import api, listening_url
 from seedance_api.app.install import join
+from seedance_api.app.limits import BY_PROCESS, limit_store, why_uncounted
 from seedance_api.cli.answer import AsJson, DataDir, fail
 from seedance_api.cli.check import check_labels, check_marks, check_upstreams
 from seedance_api.cli.database import check_supervision
@@ -44,6 +45,7 @@ def serve(
         if settings.public_url is None and settings.host in ("0.0.0.0", "::"):  # noqa: S104 it is compared
             # nothing tells by which of its addresses customers know the machine
             _log.warning("serve.no_public_url", url=listening_url(settings.host, settings.port))
+        check_limits(settings)
         run(
             f"{api.__module__}:{api.__name__}",  # imported here, once: the API processes are forks
             host=settings.host,
@@ -56,6 +58,14 @@ def serve(
             supervisions=[partial(server.supervise, end_process) for server in embedded],
         )
     check_supervision(embedded)
+
+
+def check_limits(settings: Settings) -> None:
+    """Say how rate limits are counted where that is not exact. A Redis that is away ends nothing: it may come back."""
+    if settings.redis_url is not None:
+        in_fork(why_uncounted(limit_store(settings)))  # the store says it, as it will once it runs
+    elif settings.workers > 1:
+        _log.warning("serve.limits_by_process", reason=BY_PROCESS.format(workers=settings.workers))
 
 
 def check_ports(settings: Settings) -> None:
