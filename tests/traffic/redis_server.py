@@ -53,7 +53,7 @@ class Server:
 def redis_server(*options: str) -> Iterator[Server]:
     """A server for a test, which is skipped where there is none."""
     if PROGRAM is None:
-        pytest.skip("redis-server is not installed")
+        pytest.skip("redis-server is not installed (on Debian: apt-get install redis-server)")
     # the address of a socket has 107 bytes at most: too few for pytest's folders
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         server = Server(Path(folder), *options)
