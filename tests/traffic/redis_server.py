@@ -1,19 +1,23 @@
-"""A real redis-server for a test: on a socket of its own; frozen, killed and started as the test says."""
+"""A real redis-server for a test, on a socket of its own: frozen, killed and started as the test says."""
 
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from seedance_api.traffic.gcra import Quota, Standing
+from seedance_api.traffic.redis_store import RedisStore
 from stage import until
 
 PROGRAM = shutil.which("redis-server")
+LONG = 86_400.0
+"""Seconds of a quota of which nothing comes back while a test runs."""
 
 
 class Server:
@@ -61,3 +65,18 @@ def redis_server(*options: str) -> Iterator[Server]:
             yield server
         finally:
             server.kill()
+
+
+@asynccontextmanager
+async def store(url: str) -> AsyncGenerator[RedisStore, None]:
+    """A store in it, as each process has its own."""
+    one = RedisStore(url)
+    try:
+        yield one
+    finally:
+        await one.close()
+
+
+async def take(one: RedisStore, *wanted: tuple[str, Quota]) -> list[Standing]:
+    """Count a request."""
+    return await one.take(wanted)

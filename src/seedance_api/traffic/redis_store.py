@@ -24,7 +24,9 @@ from seedance_api.traffic.redis_trouble import reason_of
 
 PREFIX = "seedance:limit:"
 SECONDS = 0.5
-"""For connecting, asking and the answer together. A process that is busy itself is late to hear of an answer."""
+"""For connecting, asking and the answer together."""
+_LATE_SECONDS = 0.1
+"""A process that was busy itself for all of them looks once more for what has come meanwhile."""
 PAUSE_SECONDS = 1.0
 """Between two questions whether it is back."""
 _CALLS = 2
@@ -118,15 +120,24 @@ class RedisStore:
                 raise ConnectionError("it was gone a moment ago")
             self._ask_again_at = self._clock() + PAUSE_SECONDS  # others do not wait for what this one finds out
         try:
-            async with asyncio.timeout(SECONDS):
-                answer = await self._script(*_question(asked))
-            standings = _standings(asked, answer)
+            standings = _standings(asked, await self._ask(asked))
         except Exception as error:  # noqa: BLE001 whatever it is that answers, and however the client fails on it
             reason = reason_of(error)
             self._lose(reason)
             raise ConnectionError(reason) from None
         self._find()
         return standings
+
+    async def _ask(self, asked: list[Wanted]) -> list[str]:
+        answer = asyncio.ensure_future(self._script(*_question(asked)))
+        try:
+            for seconds in (SECONDS, _LATE_SECONDS):
+                await asyncio.wait({answer}, timeout=seconds)
+                if answer.done():
+                    return answer.result()
+        finally:
+            answer.cancel()
+        raise TimeoutError
 
     def _lose(self, reason: str) -> None:
         self._ask_again_at = self._clock() + PAUSE_SECONDS
