@@ -122,7 +122,8 @@ def test_redis_has_an_address(url: str) -> None:
     "url",
     [
         "host:6379", "http://host", "redis://", "redis:///0", "redis://host:0", "redis://host:70000", "redis://host:port",
-        "redis://host/name", "redis://u:p/w@host", "redis://a b", "unix://run", "redis://h?max_connections=1", "redis://h?db=",
+        "redis://host/name", "redis://u:p/w@host", "redis://a b", "unix://run", "redis://h?max_connections=1",
+        "rediss://h?ssl_foo=1", "redis://h?db=",
     ],
 )  # fmt: skip
 def test_what_is_no_address_of_redis_is_refused_and_not_shown(url: str) -> None:

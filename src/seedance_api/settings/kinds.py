@@ -65,10 +65,13 @@ def _redis(text: str) -> str | None:
     return text or None
 
 
+_REDIS_OPTION = (
+    r"(db=[0-9]{1,4}|ssl_(ca_certs|ca_path|certfile|keyfile)=[^\s&#]+"
+    r"|ssl_cert_reqs=(none|optional|required)|ssl_check_hostname=(true|false))"
+)
 _REDIS = re.compile(
     r"(rediss?://([^\s/?#@]*@)?([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]{0,4})?"
-    r"|unix://([^\s/?#@]*@)?/[^\s?#]+)"
-    r"(\?(db=[0-9]{1,4}|ssl_[a-z_]+=[^\s&#]+)(&(db=[0-9]{1,4}|ssl_[a-z_]+=[^\s&#]+))*)?"
+    rf"|unix://([^\s/?#@]*@)?/[^\s?#]+)(\?{_REDIS_OPTION}(&{_REDIS_OPTION})*)?"
 )
 
 

@@ -22,10 +22,12 @@ def reason_of(error: BaseException) -> str:
             return "it is a Redis Cluster, and must be one server"
         case TimeoutError() | exceptions.TimeoutError():
             return "there was no answer in time"
+        case FileNotFoundError():
+            return "there is no such socket, or no such file of certificates"
+        case OSError():
+            return unreachable.reason_of(error)  # a certificate that is refused is a ValueError too
         case exceptions.InvalidResponse() | ValueError() | TypeError():
             return "what answers there is no Redis"
-        case OSError():
-            return unreachable.reason_of(error)
         case _:
             return _of_client(error)
 
