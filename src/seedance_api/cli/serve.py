@@ -1,5 +1,6 @@
 """`seedance-api serve`."""
 
+import asyncio
 from functools import partial
 from typing import Annotated
 
@@ -16,10 +17,12 @@ from seedance_api.cli.init import in_fork, made
 from seedance_api.cli.run import configured
 from seedance_api.foundation.bind import AddressError, listening_address
 from seedance_api.foundation.postgres import Embedded
-from seedance_api.foundation.process import allow_open_files, end_process
+from seedance_api.foundation.process import allow_open_files, apart, end_process
 from seedance_api.serve import serve as run
 from seedance_api.settings import Settings
 
+_REDIS_SECONDS = 5.0
+"""The store's own bounds are shorter; a look-up of its name may hang for longer."""
 _log = structlog.get_logger()
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -63,7 +66,8 @@ def serve(
 def check_limits(settings: Settings) -> None:
     """Say how rate limits are counted where that is not exact. A Redis that is away ends nothing: it may come back."""
     if settings.redis_url is not None:
-        in_fork(why_uncounted(limit_store(settings)))  # the store says it, as it will once it runs
+        store = limit_store(settings)  # it says what is wrong, here as when it runs
+        apart(lambda: int(asyncio.run(why_uncounted(store)) is not None), _REDIS_SECONDS)
     elif settings.workers > 1:
         _log.warning("serve.limits_by_process", reason=BY_PROCESS.format(workers=settings.workers))
 
