@@ -15,6 +15,7 @@ GIVEN = {
     "NOTICE_URL": "https://host/hunter2",
     "SMTP_URL": "smtp://u:hunter2@host",
     "MARKING_TSA_URL": "https://host/hunter2",
+    "REDIS_URL": "redis://u:hunter2@host:6379/0",
 }
 
 
@@ -121,6 +122,30 @@ def test_what_is_wrong_in_a_file_is_not_shown(tmp_path: Path) -> None:
         (said,) = problems(**{f"{name}_file": str(file)})
         assert said.startswith(f"SEEDANCE_{name}_FILE: must ")
         assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://host", "redis://host:6379/0", "redis://:p%2Fw@host:6379", "rediss://u:p:w@[::1]:6380/15?ssl_ca_certs=/x",
+        "unix:///run/redis.sock", "unix://:pw@/run/redis.sock?db=1",
+    ],
+)  # fmt: skip
+def test_redis_has_an_address(url: str) -> None:
+    assert read({"SEEDANCE_REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host:6379", "http://host", "redis://", "redis:///0", "redis://host:0", "redis://host:70000", "redis://host:port",
+        "redis://host/name", "redis://u:p/w@host", "redis://a b", "unix://run", "redis://h?max_connections=1",
+        "rediss://h?ssl_foo=1", "redis://h?db=",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_redis_is_refused_and_not_shown(url: str) -> None:
+    says = "must be redis://[user:password@]host[:port][/number], rediss://… or unix:///path"
+    assert problems(redis_url=url) == [f"SEEDANCE_REDIS_URL: {says}"]
 
 
 def test_only_a_secret_has_a_file() -> None:

@@ -44,6 +44,13 @@ def test_what_one_quota_refuses_costs_none_of_the_others() -> None:
     assert take(store, large)[0].remaining == 7
 
 
+def test_a_clock_that_was_set_back_freezes_no_quota() -> None:
+    quota = Quota(60)
+    full = stand(quota, 1000.0 + quota.seconds, 1000.0)
+    assert (full.remaining, full.retry_seconds) == (0, pytest.approx(1.0))
+    assert stand(quota, 1000.0 + quota.seconds, 1000.0 - 3600).remaining == 59
+
+
 @given(st.integers(1, 500), st.floats(1, 3600), st.lists(st.floats(0, 100), max_size=200))
 def test_no_window_admits_more_than_twice_and_whoever_waits_is_admitted(
     requests: int, seconds: float, pauses: Sequence[float]

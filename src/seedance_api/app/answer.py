@@ -10,6 +10,7 @@ from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.api.routes import FACE
+from seedance_api.app.limits import limit_store, limits_of
 from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
@@ -28,9 +29,7 @@ from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
-from seedance_api.traffic.gcra import Quota
-from seedance_api.traffic.limit_stores import MemoryStore
-from seedance_api.traffic.rate_limits import Limits, RateClass, RateLimits
+from seedance_api.traffic.rate_limits import RateLimits
 from seedance_api.web.body import MAX_FILE_BYTES
 from seedance_api.web.client_address import ClientAddress
 from seedance_api.web.context import Context, Verifying
@@ -39,8 +38,6 @@ from seedance_api.web.errors import handle
 from seedance_api.web.probes import probes
 
 _REDIRECT_SECONDS = 900
-_WEBHOOK_TESTS_PER_MINUTE = 30
-"""Each is a request to where a customer says."""
 
 
 def api() -> ASGIApp:
@@ -157,7 +154,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
             max_bytes=settings.verify_megabytes << 20,
         ),
         posting=posting,
-        rate_limits=RateLimits(MemoryStore(), limits_of(settings)),
+        rate_limits=RateLimits(limit_store(settings), limits_of(settings)),
     )
 
     await listener.start()
@@ -167,25 +164,12 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         yield context
     finally:
         await context.request_log.stop()
+        await context.rate_limits.close()
         await listener.stop()
         await posting.aclose()
         await outbound.aclose()
         await db.close()
         scratch.close()
-
-
-def limits_of(settings: Settings) -> Limits:
-    """The rate limits."""
-    per_minute: dict[RateClass, int] = {
-        "read": settings.reads_per_minute,
-        "write": settings.writes_per_minute,
-        "create": settings.creates_per_minute,
-        "upload": settings.uploads_per_minute,
-        "verify": settings.verify_per_minute,
-        "webhook_test": _WEBHOOK_TESTS_PER_MINUTE,
-    }
-    classes: dict[RateClass, Quota] = {rate: Quota(requests) for rate, requests in per_minute.items()}
-    return Limits(classes=classes, address=Quota(settings.address_per_minute))
 
 
 def listening_url(host: str, port: int) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from seedance_api.app.compare import differences
+from seedance_api.app.limits import limit_store, why_uncounted
 from seedance_api.app.open import open_objects
 from seedance_api.app.read import certificate_of, read_upstreams_of
 from seedance_api.cli.answer import AsJson, DataDir, fail, show
@@ -15,7 +16,7 @@ from seedance_api.cli.upstreams import reconcile_now
 from seedance_api.doctor.check import Finding
 from seedance_api.doctor.confinement import confinement
 from seedance_api.doctor.examine import examine
-from seedance_api.doctor.installation import inspect, of_schema
+from seedance_api.doctor.installation import inspect, of_limits, of_schema
 from seedance_api.doctor.remark import Remark
 from seedance_api.doctor.upstreams import LiveSide
 from seedance_api.foundation import installation
@@ -89,7 +90,9 @@ def _inspect(of_schema: Remark, data_dir: Path | None, as_json: bool) -> None:
         folders = [data / "scratch", folder_of(store)]
         disk = Disk([one for one in folders if one is not None], reserve_percent=settings.disk_reserve_percent)
         remarks = await inspect(db, store, live=live, certificate=ours, disk=disk, differences=differing)
-        return [*remarks, await confinement(guarded)]
+        why = await why_uncounted(limit_store(settings))
+        limits = of_limits(shared=settings.redis_url is not None, workers=settings.workers, problem=why)
+        return [*remarks, limits, await confinement(guarded)]
 
     _show([of_schema, *in_database(data_dir, verb)], as_json)
 

@@ -1,5 +1,6 @@
 """`seedance-api serve`."""
 
+import asyncio
 from functools import partial
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from seedance_api.app.answer import api, listening_url
 from seedance_api.app.install import join
+from seedance_api.app.limits import BY_PROCESS, limit_store, why_uncounted
 from seedance_api.cli.answer import AsJson, DataDir, fail
 from seedance_api.cli.check import check_labels, check_marks, check_upstreams
 from seedance_api.cli.database import check_supervision
@@ -15,10 +17,12 @@ from seedance_api.cli.init import in_fork, made
 from seedance_api.cli.run import configured
 from seedance_api.foundation.bind import AddressError, listening_address
 from seedance_api.foundation.postgres import Embedded
-from seedance_api.foundation.process import allow_open_files, end_process
+from seedance_api.foundation.process import allow_open_files, apart, end_process
 from seedance_api.serve import serve as run
 from seedance_api.settings import Settings
 
+_REDIS_SECONDS = 5.0
+"""The store's own bounds are shorter; a look-up of its name may hang for longer."""
 _log = structlog.get_logger()
 command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -44,6 +48,7 @@ def serve(
         if settings.public_url is None and settings.host in ("0.0.0.0", "::"):  # noqa: S104 it is compared
             # nothing tells by which of its addresses customers know the machine
             _log.warning("serve.no_public_url", url=listening_url(settings.host, settings.port))
+        check_limits(settings)
         run(
             f"{api.__module__}:{api.__name__}",  # imported here, once: the API processes are forks
             host=settings.host,
@@ -56,6 +61,15 @@ def serve(
             supervisions=[partial(server.supervise, end_process) for server in embedded],
         )
     check_supervision(embedded)
+
+
+def check_limits(settings: Settings) -> None:
+    """Say how rate limits are counted where that is not exact. A Redis that is away ends nothing: it may come back."""
+    if settings.redis_url is not None:
+        store = limit_store(settings)  # it says what is wrong, here as when it runs
+        apart(lambda: int(asyncio.run(why_uncounted(store)) is not None), _REDIS_SECONDS)
+    elif settings.workers > 1:
+        _log.warning("serve.limits_by_process", reason=BY_PROCESS.format(workers=settings.workers))
 
 
 def check_ports(settings: Settings) -> None:

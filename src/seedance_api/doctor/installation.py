@@ -40,6 +40,19 @@ def of_schema(standing: Standing) -> Remark:
     return Remark(name="schema", status="ok", message="as this version was shipped with it")
 
 
+def of_limits(*, shared: bool, workers: int, problem: str | None) -> Remark:
+    """How rate limits are counted: in Redis for all processes, where there is no `problem`, or by each process."""
+    if problem is not None:
+        message = f"Redis cannot count (SEEDANCE_REDIS_URL): {problem}; creates and uploads are refused"
+        return Remark(name="limits", status="error", message=message)
+    if shared:
+        return Remark(name="limits", status="ok", message="counted in Redis, for all API processes together")
+    if workers > 1:
+        message = f"each of {workers} API processes counts for itself: set SEEDANCE_REDIS_URL for limits that are exact"
+        return Remark(name="limits", status="warning", message=message)
+    return Remark(name="limits", status="ok", message="counted in memory, exact as long as there is one API process")
+
+
 async def inspect(
     db: Database,
     store: ObjectStore,

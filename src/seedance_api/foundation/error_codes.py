@@ -154,6 +154,12 @@ CODES: dict[str, Code] = {
     "too_busy": Code(
         503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
     ),
+    "limits_unavailable": Code(
+        503,
+        "api_error",
+        True,
+        "The service cannot count requests of this kind for the moment. Nothing was made; try again after `Retry-After`.",
+    ),
     "storage_full": Code(
         503,
         "api_error",

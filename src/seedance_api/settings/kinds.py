@@ -62,6 +62,23 @@ def _database(text: str) -> str | None:
     return text.replace("postgres://", "postgresql://", 1) or None
 
 
+def _redis(text: str) -> str | None:
+    # the address may hold a password, so what was given is not repeated
+    if text and not (_REDIS.fullmatch(text) and (text.startswith("unix:") or _has_usable_port(text))):
+        raise ValueError("must be redis://[user:password@]host[:port][/number], rediss://… or unix:///path")
+    return text or None
+
+
+_REDIS_OPTION = (
+    r"(db=[0-9]{1,4}|ssl_(ca_certs|ca_path|certfile|keyfile)=[^\s&#]+"
+    r"|ssl_cert_reqs=(none|optional|required)|ssl_check_hostname=(true|false))"
+)
+_REDIS = re.compile(
+    r"(rediss?://([^\s/?#@]*@)?([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[0-9]{0,4})?"
+    rf"|unix://([^\s/?#@]*@)?/[^\s?#]+)(\?{_REDIS_OPTION}(&{_REDIS_OPTION})*)?"
+)
+
+
 def _pepper(text: str) -> str | None:
     if text and (len(text) != 64 or set(text.lower()) - set("0123456789abcdef")):
         raise ValueError("must be 64 hexadecimal digits")
@@ -171,6 +188,7 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 Folder = Annotated[Path, BeforeValidator(_path)]
 File = Annotated[Path | None, BeforeValidator(_path)]
 DatabaseUrl = Annotated[str | None, BeforeValidator(_database)]
+RedisUrl = Annotated[str | None, BeforeValidator(_redis)]
 StorageUrl = Annotated[str | None, BeforeValidator(_starts("s3://", "gs://", "az://", "file:///"))]
 SmtpUrl = Annotated[str | None, BeforeValidator(_starts("smtp://", "smtps://"))]
 HttpUrl = Annotated[str | None, BeforeValidator(_starts("https://", "http://"))]

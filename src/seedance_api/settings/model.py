@@ -24,6 +24,7 @@ from seedance_api.settings.kinds import (
     ProxyHeader,
     PublicUrl,
     Real,
+    RedisUrl,
     SmtpUrl,
     StorageUrl,
     Text,
@@ -244,18 +245,19 @@ class Settings(BaseSettings):
     )
     label_font: File = setting("", "Font file of the visible label, for letters other than Latin ones.")
     verify_megabytes: Whole = setting("600", "The largest file that `POST /v1/verify` accepts.", 1, 4096)
+    redis_url: RedisUrl = setting(
+        "",
+        "Redis 6 or later, or Valkey, in which all API processes of all machines count the requests of the limits below together: `redis://user:password@host:port/0`, `rediss://…` or `unix:///path` (docs/operate.md). Empty: each API process counts for itself, and admits as many.",
+        secret=True,
+    )
     reads_per_minute: Whole = setting(
-        "6000", "Reads (`GET`, `HEAD`) a minute of each account, in each API process.", 1, 10_000_000, alike=True
+        "6000", "Reads (`GET`, `HEAD`) a minute of each account.", 1, 10_000_000, alike=True
     )
-    writes_per_minute: Whole = setting(
-        "600", "Other requests a minute of each account, in each API process.", 1, 10_000_000, alike=True
-    )
+    writes_per_minute: Whole = setting("600", "Other requests a minute of each account.", 1, 10_000_000, alike=True)
     creates_per_minute: Whole = setting(
-        "300", "Creates and quotes a minute of each account, in each API process.", 1, 10_000_000, alike=True
+        "300", "Creates and quotes a minute of each account.", 1, 10_000_000, alike=True
     )
-    uploads_per_minute: Whole = setting(
-        "300", "Uploads of files a minute of each account, in each API process.", 1, 10_000_000, alike=True
-    )
+    uploads_per_minute: Whole = setting("300", "Uploads of files a minute of each account.", 1, 10_000_000, alike=True)
     rate_tiers: Tiers = setting(
         "100:2,1000:5,10000:10",
         "How many times these limits an account has once its live videos have cost so much in all, in its currency: pairs `spending:multiplier`. `none`: no tiers.",
@@ -263,14 +265,14 @@ class Settings(BaseSettings):
     )
     address_per_minute: Whole = setting(
         "12000",
-        "Requests a minute from each client address (IPv6: each /64), with a key or without, in each API process.",
+        "Requests a minute from each client address (IPv6: each /64), with a key or without.",
         1,
         10_000_000,
         alike=True,
     )
     verify_per_minute: Whole = setting(
         "60",
-        "`POST /v1/verify` requests a minute for each client address (IPv6: each /64), in each API process.",
+        "`POST /v1/verify` requests a minute for each client address (IPv6: each /64).",
         1,
         100_000,
     )

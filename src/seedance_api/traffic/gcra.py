@@ -39,8 +39,13 @@ class Standing(NamedTuple):
 
 
 def stand(quota: Quota, tat: float | None, now: float) -> Standing:
-    """One request at `now`, of a name whose last admitted one left `tat`; None where there was none."""
-    before = max(tat or now, now)
+    """One request at `now`, of a name whose last admitted one left `tat`; None where there was none.
+
+    A TAT further ahead than any request can leave it is of a clock that was set back: the quota begins anew. The script
+    of `redis_store.py` is the same in Lua.
+    """
+    furthest = now + quota.seconds + quota.interval
+    before = tat if tat is not None and now < tat <= furthest else now
     after = before + quota.interval
     wait = after - quota.seconds - now
     if wait > _ROUNDING:

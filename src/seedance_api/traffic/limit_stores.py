@@ -1,4 +1,4 @@
-"""Where the counts of rate limits are kept: in the memory of one process."""
+"""Where the counts of rate limits are kept: in the memory of one process, or in Redis (`redis_store.py`)."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +16,10 @@ class LimitStore(Protocol):
 
     async def take(self, wanted: Sequence[tuple[str, Quota]]) -> list[Standing]:
         """How each name stands with its quota afterwards. Raises ConnectionError where nobody can tell."""
+        ...
+
+    async def close(self) -> None:
+        """Close what it holds open."""
         ...
 
 
@@ -37,6 +41,9 @@ class MemoryStore:
             if len(self._tats) > self._max_names:
                 self._forget(now)
         return standings
+
+    async def close(self) -> None:
+        """There is nothing to close."""
 
     def _forget(self, now: float) -> None:
         """Those whose quota is full have nothing to forget; then the oldest tenth."""

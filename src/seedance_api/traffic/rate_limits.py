@@ -1,6 +1,9 @@
 """Rate limits: how many requests of a class an account may make in a minute, and how many a client address may in all.
 
 They are counted before anything is queried or read. Of a request that one of them refuses, nothing else is counted.
+
+Where the store cannot tell, this process counts by itself, so that a flood is still bounded: clients read what they
+have paid for, and can cancel and delete. What costs money, or sends to where a customer says, stops.
 """
 
 import math
@@ -11,10 +14,14 @@ import msgspec
 
 from seedance_api.foundation.errors import AppError
 from seedance_api.traffic.gcra import Quota, Standing
-from seedance_api.traffic.limit_stores import LimitStore
+from seedance_api.traffic.limit_stores import LimitStore, MemoryStore
 
 RateClass = Literal["read", "write", "create", "upload", "verify", "webhook_test"]
 """What a limit of requests is for. A route says which it counts against; else it is a read or a write by its method."""
+
+_EXACT: frozenset[RateClass] = frozenset({"create", "upload", "verify", "webhook_test"})
+"""Refused where nobody can tell how often they were asked for everywhere."""
+_RETRY_SECONDS = 2
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,25 +37,39 @@ class RateLimits:
 
     def __init__(self, store: LimitStore, limits: Limits) -> None:
         self._store = store
+        self._own = MemoryStore()
         self._limits = limits
         self._multiplied: dict[tuple[RateClass, int], Quota] = {}
         """The quotas of accounts that have more than the installation's; a few, for tiers are few."""
 
     async def admit_address(self, network: str) -> None:
         """Count a request from an address. Raises AppError 429."""
-        (standing,) = await self._store.take([(f"address {network}", self._limits.address)])
+        standing = await self._take(f"address {network}", self._limits.address)
         if standing.retry_seconds:
             raise _refusal(standing, "from this address")
 
     async def admit(self, rate: RateClass, subject: str, *, is_account: bool, multiplier: int = 1) -> Standing:
         """Count a request of a class, for an account, which may have a multiple of the limit, or else for an address.
 
-        Raises AppError 429.
+        Raises AppError 429, or 503.
         """
-        (standing,) = await self._store.take([(f"{rate} {subject}", self._quota(rate, multiplier))])
+        standing = await self._take(f"{rate} {subject}", self._quota(rate, multiplier), exact=rate in _EXACT)
         if standing.retry_seconds:
             whose = "with this account" if is_account else "from this address"
             raise _refusal(standing, f"of the class `{rate}` {whose}")
+        return standing
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
+    async def _take(self, name: str, quota: Quota, *, exact: bool = False) -> Standing:
+        try:
+            (standing,) = await self._store.take([(name, quota)])
+        except ConnectionError:
+            if exact:
+                raise AppError("limits_unavailable", headers={"Retry-After": str(_RETRY_SECONDS)}) from None
+            (standing,) = await self._own.take([(name, quota)])
         return standing
 
     def _quota(self, rate: RateClass, multiplier: int) -> Quota:
