@@ -107,9 +107,8 @@ class Server(MPServer):
     def shutdown(self, exit_code: int = 0) -> None:
         """Granian's own step, which waits for the requests under way: it has those answered that wait themselves."""
         for process in self.wrks:
-            pid: int = process.inner.pid  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             with suppress(ProcessLookupError):  # it has ended by itself
-                os.kill(pid, DRAIN)
+                os.kill(process.inner.pid, DRAIN)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         super().shutdown(exit_code)
 
 
