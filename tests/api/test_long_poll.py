@@ -167,7 +167,9 @@ def test_waits_are_capped_and_make_room_and_end_when_it_stops(start_service: Cal
             answer = client.get(f"{path}?wait=1")
             return answer if answer.status_code == 429 else None
 
-        error = until(refused).json()["error"]
+        answer = until(refused)
+        assert answer is not None
+        error = answer.json()["error"]
         assert error["code"] == "too_many_streams"
         assert "2 event streams or waiting requests" in error["message"]
         assert client.get(f"{path}/events").status_code == 429
