@@ -1,6 +1,7 @@
 """Serve: the API processes and a worker, started, watched and stopped together."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +22,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from seedance_api.foundation.bind import listening_address
-from seedance_api.foundation.process import connections_allowed
+from seedance_api.foundation.process import DRAIN, connections_allowed
 
 _RESTART_SECONDS = 1.0
 _LOOP_SECONDS = 30.0
@@ -97,9 +99,17 @@ class Server(MPServer):
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Granian's own step."""
+        signal.signal(DRAIN, signal.SIG_IGN)  # inherited: an API process that still starts does not die of it
         super().startup(spawn_target, target_loader)  # pyright: ignore[reportUnknownMemberType] it has no types
         for call in self._afterwards:
             call()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Granian's own step, which waits for the requests under way: it has those answered that wait themselves."""
+        for process in self.wrks:
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(process.inner.pid, DRAIN)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        super().shutdown(exit_code)
 
 
 class Patience(dict[int, float]):

@@ -9,7 +9,7 @@ import pytest
 from generations.kit import Owner, new, owner, with_database
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.generations.follow import Changes, Streams, follow
+from seedance_api.generations.follow import Changes, Streams, follow, next_state
 from seedance_api.generations.read import Reader
 from seedance_api.generations.rows import Seen
 from seedance_api.generations.states import State
@@ -116,6 +116,65 @@ def test_a_while_without_a_change_is_told(database_url: str, monkeypatch: pytest
         async with aclosing(stage.follow()) as following:
             assert await anext(following) is not None
             assert await anext(following) is None
+
+    with_database(database_url, verb)
+
+
+async def waited(stage: Stage, seconds: float, *, known: bool = True) -> State | None:
+    found = await next_state(stage.follow(), seconds, says=lambda seen: seen.state, is_known=lambda _: known)
+    return found.state if found else None
+
+
+async def on_its_way(waiting: asyncio.Task[State | None]) -> None:
+    """Until it has looked for the first time: what it then does not hear it would have seen."""
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+
+
+def test_the_next_state_is_waited_for_by_several(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        stage = await staged(db)
+        waiting = [asyncio.create_task(waited(stage, 60)) for _ in range(3)]
+        for one in waiting:
+            await on_its_way(one)
+        stage.changes.tell(stage.id)  # a change of something that is not said
+        await on_its_way(waiting[0])
+        await stage.move("state = 'submitting'")
+        assert await asyncio.wait_for(asyncio.gather(*waiting), 30) == [State.SUBMITTING] * 3
+
+    with_database(database_url, verb)
+
+
+def test_what_is_not_known_or_is_over_is_not_waited_for(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        stage = await staged(db)
+        assert await waited(stage, 0.01) is None
+        assert await waited(stage, 60, known=False) is State.QUEUED
+        waiting = asyncio.create_task(waited(stage, 60))
+        await on_its_way(waiting)
+        stage.changes.stop()
+        assert await asyncio.wait_for(waiting, 30) is None
+        assert await waited(stage, 60) is None, "the process is stopping"
+        other = Stage(db, stage.me, stage.id)
+        await other.move("state = 'canceled', finished_at = now()")
+        assert await waited(other, 60) is None
+
+    with_database(database_url, verb)
+
+
+def test_a_timeout_of_the_database_is_no_end_of_the_wait(database_url: str) -> None:
+    async def fails() -> bool:
+        raise TimeoutError
+
+    async def verb(db: Database) -> None:
+        stage = await staged(db)
+        waiting = asyncio.create_task(
+            next_state(stage.follow(fails), 60, says=lambda seen: seen.state, is_known=lambda _: True)
+        )
+        await asyncio.sleep(0.05)
+        stage.changes.tell(stage.id)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(waiting, 30)
 
     with_database(database_url, verb)
 

@@ -18,7 +18,8 @@ VALUES = {
 }  # fmt: skip
 READS_QUERY = {
     "/v1/videos", "/v1/usage", "/v1/requests", "/v1/events", "/v1/webhook_endpoints",
-    "/v1/videos/{video_id:str}/content", "/v1/webhook_endpoints/{endpoint_id:str}/deliveries",
+    "/v1/videos/{video_id:str}", "/v1/videos/{video_id:str}/content",
+    "/v1/webhook_endpoints/{endpoint_id:str}/deliveries",
 }  # fmt: skip
 LINKS = {"/v1/content/{token:str}", "/v1/media/{token:str}", "/v1/callbacks/{attempt:str}/{token:str}"}
 IDS = [name for name in VALUES if name.endswith("_id")]

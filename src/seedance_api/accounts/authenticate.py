@@ -125,6 +125,11 @@ class Standing:
             self._stands = await self._look()
         return self._stands
 
+    async def check(self) -> None:
+        """Raises AppError 401 from that moment on."""
+        if not await self():
+            raise _refusal()
+
     async def _look(self) -> bool:
         try:
             async with asyncio.timeout(_ASK_SECONDS):

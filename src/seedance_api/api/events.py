@@ -63,7 +63,7 @@ async def stream_events(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
 async def _send_changes(
     context: Context, principal: Principal, standing: Standing, video_id: str, receive: Receive, send: Send
 ) -> None:
-    gone = asyncio.create_task(_closed(receive))
+    gone = asyncio.create_task(closed(receive))
     following = follow(
         principal.account_id,
         principal.livemode,
@@ -91,7 +91,8 @@ async def _send_changes(
         gone.cancel()
 
 
-async def _closed(receive: Receive) -> None:
+async def closed(receive: Receive) -> None:
+    """Return when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -26,6 +26,7 @@ _IDEMPOTENCY_KEY = Parameter(
     "A repeat with the same key within 72 hours makes nothing a second time.",
     "header",
 )
+_IF_NONE_MATCH = Parameter("If-None-Match", TEXT, "The `ETag` of the answer that you have.", "header")
 _RANGE = Parameter("Range", TEXT, "One range of bytes.", "header")
 _TAGS = {
     "Videos": "Create a video, follow it, get it.",
@@ -118,6 +119,7 @@ def _parameters(one: Route) -> Sequence[Parameter]:
     return [
         *([_IDEMPOTENCY_KEY] if operation.repeatable else []),
         *operation.parameters,
+        *([_IF_NONE_MATCH] if operation.tagged else []),
         *([_RANGE] if ranged else []),
     ]
 
@@ -166,7 +168,8 @@ def _answers(operation: Operation) -> dict[str, Any]:
             )
         case shape:
             also = {str(status): _json(shape.__name__, says) for status, says in operation.also.items()}
-            return {"200": _json(shape.__name__, "Done.")} | also
+            have = {"304": {"description": "You have it."}} if operation.tagged else {}
+            return {"200": _json(shape.__name__, "Done.")} | also | have
 
 
 def _errors(operation: Operation, path: str, method: str) -> dict[str, Any]:

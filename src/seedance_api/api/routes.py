@@ -13,6 +13,7 @@ from seedance_api.api import (
     media,
     models,
     requests,
+    retrieve,
     usage,
     verify,
     video_list,
@@ -25,8 +26,8 @@ from seedance_api.web.authenticate import Face, by_bearer
 from seedance_api.web.route import handlers_of
 
 _MODULES = (
-    videos, video_list, content, delivery, events, files, media, verify, webhook_endpoints, webhook_deliveries,
-    webhook_secret, account_events, models, billing, usage, requests, health, docs, callbacks,
+    videos, retrieve, video_list, content, delivery, events, files, media, verify, webhook_endpoints,
+    webhook_deliveries, webhook_secret, account_events, models, billing, usage, requests, health, docs, callbacks,
 )  # fmt: skip
 ROUTES = handlers_of(_MODULES)
 FACE = Face("/v1", ROUTES, by_bearer)

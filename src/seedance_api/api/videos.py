@@ -1,16 +1,16 @@
-"""`/v1/videos`: create, quote, list, retrieve, cancel, delete."""
+"""`/v1/videos`: create, quote, cancel, delete."""
 
 import asyncio
 from email.utils import format_datetime
-from typing import Any
 
 import msgspec
-from litestar import Response, delete, get, post
+from litestar import Response, delete, post
 from litestar.params import FromPath
 
 from seedance_api.accounts.authenticate import Principal
 from seedance_api.api.dialect import check_dialect
 from seedance_api.api.quotes import QuoteView, quote_view
+from seedance_api.api.retrieve import poll_hint
 from seedance_api.api.understand import understand
 from seedance_api.api.video_form import CreateVideo, what_it_says
 from seedance_api.api.video_view import Video, VideoDeleted
@@ -21,19 +21,13 @@ from seedance_api.foundation.idempotency import Once
 from seedance_api.generations import cancel as verbs
 from seedance_api.generations.create import create
 from seedance_api.generations.quote import quote
-from seedance_api.generations.rows import Seen
 from seedance_api.references.inspect import Staged
 from seedance_api.web.body import AnyRequest, read_body
-from seedance_api.web.context import Context, context_of, principal_of
+from seedance_api.web.context import context_of, principal_of
 from seedance_api.web.idempotency import keyed_digest, once_by_content, once_by_key
 from seedance_api.web.respond import REPLAYED, json_response
 from seedance_api.web.route import Operation, Parameter, Sample
 
-POLL_MILLISECONDS = 2000
-_COMPLETED: dict[str, Any] = {
-    "status": "completed", "progress": 100, "queue_position": None, "eta": None, "ratio": "16:9", "draft": False,
-    "draft_expires_at": None, "delivered_at": None, "error": None, "warnings": [], "metadata": {},
-}  # fmt: skip
 NOT_MADE = (
     "invalid_media", "not_found", "draft_expired", "live_unavailable", "model_unavailable", "max_cost_exceeded",
     "no_price", "too_busy", "too_many_uploads",
@@ -144,29 +138,6 @@ async def _once(request: AnyRequest, principal: Principal, route: str, form: Cre
     return once_by_key(request, principal, route, digest) or once_by_content(request, principal, route, digest)
 
 
-async def retrieve(context: Context, principal: Principal, video_id: str) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of a video, for both ways into this route."""
-    seen = await context.reader.find(principal.account_id, principal.livemode, video_id)
-    return msgspec.json.encode(video(seen, context.base, principal.currency)), poll_hint(seen)
-
-
-@get(
-    "/v1/videos/{video_id:str}",
-    operation=Operation(
-        id="retrieveVideo",
-        summary="Retrieve a video",
-        tag="Videos",
-        answer=Video,
-        direct=retrieve,
-        sample=Sample(answer=_COMPLETED),
-    ),
-)
-async def retrieve_video(request: AnyRequest, video_id: FromPath[str]) -> Response[bytes]:
-    """Cheap to ask often. While the video is being made, `openai-poll-after-ms` says when to ask again."""
-    body, headers = await retrieve(context_of(request), principal_of(request), video_id)
-    return Response(body, media_type="application/json", headers=headers)
-
-
 @post(
     "/v1/videos/{video_id:str}/cancel",
     status_code=200,
@@ -209,11 +180,6 @@ async def delete_video(request: AnyRequest, video_id: FromPath[str]) -> Response
     await context.reader.find(principal.account_id, principal.livemode, video_id)
     await verbs.delete(context.db, context.store, video_id)
     return json_response(VideoDeleted(id=video_id))
-
-
-def poll_hint(seen: Seen) -> dict[str, str]:
-    """How long OpenAI's clients should wait before they ask again."""
-    return {} if seen.finished_at else {"openai-poll-after-ms": str(POLL_MILLISECONDS)}
 
 
 def retirement_headers(model: str) -> dict[str, str]:

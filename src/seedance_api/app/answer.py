@@ -1,5 +1,6 @@
 """The API, built once for each of its processes."""
 
+import asyncio
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.foundation.installation import check_pepper
 from seedance_api.foundation.intake import Intake
 from seedance_api.foundation.listen import Listener
-from seedance_api.foundation.process import die_with_parent
+from seedance_api.foundation.process import DRAIN, die_with_parent
 from seedance_api.foundation.scratch import Scratch
 from seedance_api.foundation.session import API
 from seedance_api.generations.commands import Creating
@@ -55,6 +56,7 @@ def build_api(settings: Settings) -> ASGIApp:
     async def life(app: Litestar) -> AsyncGenerator[None, None]:
         async with open_context(settings) as context:
             app.state["context"], app.state["routes"] = context, tuple(FACE.routes)
+            asyncio.get_running_loop().add_signal_handler(DRAIN, context.changes.stop)
             collect_less()
             async with probes(edge, edge.probes, settings.host, settings.health_port):
                 connections.start()

@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.etag import lists
 
 _OTHER_UNIT = re.compile(r"\s*(?!bytes=)[A-Za-z][\w-]*=")
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")
@@ -37,7 +38,7 @@ def choose(
     Raises AppError 416 for a malformed range, one outside the file, or more than one: a list of ranges would let a
     short request make us send the file many times over.
     """
-    if if_none_match is not None and _names(if_none_match, etag):
+    if if_none_match is not None and lists(if_none_match, etag):
         return None
     # a range in a unit that we do not know is ignored: RFC 9110 §14.2
     if wanted is None or _OTHER_UNIT.match(wanted) or (if_range is not None and if_range.strip() != etag):
@@ -52,10 +53,6 @@ def choose(
     if start >= end:
         raise _unsatisfiable(size)
     return Part(206, start, end, size)
-
-
-def _names(header: str, etag: str) -> bool:
-    return header.strip() == "*" or etag in [part.strip().removeprefix("W/") for part in header[:4096].split(",")]
 
 
 def _unsatisfiable(size: int) -> AppError:

@@ -143,7 +143,7 @@ CODES: dict[str, Code] = {
         429,
         "rate_limit_error",
         True,
-        "The account has as many event streams open as it may have; close one, or poll instead.",
+        "The account has as many event streams and waiting requests open as it may have; close one, or poll instead.",
     ),
     "too_many_uploads": Code(
         429,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import structlog
 
+DRAIN = signal.SIGUSR1
+"""Tells an API process that SIGTERM is about to come: what only waits is answered, so that nothing is in its way."""
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _OWN_FILES = 512
 _MIN_CONNECTIONS = 64

@@ -108,7 +108,8 @@ class Settings(BaseSettings):
     )
     streams_per_account: Whole = setting(
         "64",
-        "Event streams of one account at once in each API process; more are answered with 429 `too_many_streams`.",
+        "Event streams and waiting requests of one account at once in each API process; more are answered with 429 "
+        "`too_many_streams`.",
         1,
         10000,
     )

@@ -27,6 +27,7 @@ from seedance_api.traffic.rows import Request
 from seedance_api.web.addresses import Addresses, Found, endpoint_of, rate_of
 from seedance_api.web.authenticate import Face
 from seedance_api.web.client_address import ClientAddress
+from seedance_api.web.conditions import conditions_of, none_match
 from seedance_api.web.context import Context
 from seedance_api.web.errors import as_app_error, send_error
 from seedance_api.web.linger import Unread, asks_first, has_body
@@ -144,9 +145,11 @@ class Edge:
             send.limit = limit_headers(rate, standing)
         if caller is not None:
             if found and found.address.direct and method in _READS and not query and not found.wrong_id:
-                body, extra = await found.address.direct(context, caller.principal, found.values[0])
-                await send_json(send, body, extra)
-                return
+                conditions = conditions_of(headers)
+                if b"prefer" not in conditions:
+                    body, extra = await found.address.direct(context, caller.principal, found.values[0])
+                    await send_json(send, body, extra, none_match(conditions) if conditions else "")
+                    return
             scope["standing"] = send.stands = caller.standing(context)
         at = self._addresses.take(method, path, found)
         if method == "OPTIONS":

@@ -19,7 +19,7 @@ from seedance_api.web.context import Context
 Auth = Literal["key", "link"] | None
 """What lets a request in: a key, a signed address instead of one, or nothing."""
 Direct = Callable[[Context, Principal, str], Awaitable[tuple[bytes, dict[str, str]]]]
-"""Makes the JSON body and the headers of an answer, from the id in the path."""
+"""Makes the JSON body and the headers of an answer, `ETag` among them, from the id in the path."""
 _TYPED = re.compile(r"\{(\w+):\w+\}")
 
 
@@ -112,7 +112,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     is_probe: bool = False
     """Whether load balancers ask for it: without a `Host`, and on a port of its own."""
     direct: Direct | None = None
-    """Answers a GET without a query before the framework, which costs half of the throughput."""
+    """Answers a GET without a query or `Prefer` before the framework, which costs half of the throughput."""
+    tagged: bool = False
+    """Whether its answer has an `ETag`, and is 304 for those who have it already."""
     head: tuple[str, str] | None = None
     """The id and the summary of its HEAD, where that is an operation of its own."""
     sample: Sample = Sample()

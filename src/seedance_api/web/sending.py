@@ -37,7 +37,7 @@ class Sending:
 
     `revoked`: its key was revoked meanwhile. `cut`: it is whole without the rest, as the answer to a HEAD is. `status`
     is what was answered, `whole` whether all of it was sent to a client that was there, `head_seconds` how long it took
-    until the head was sent.
+    until the head was sent, without the seconds for which a handler did nothing but wait (`waited` in the scope).
     """
 
     def __init__(self, scope: Any, receive: Unread, send: Send, request_id: str, *, shared: bool) -> None:
@@ -49,6 +49,7 @@ class Sending:
         self.stands: Stands | None = None
         """Asked before each piece of a long answer whether it may go on."""
         self._send, self._receive, self._request_id = send, receive, request_id
+        self._scope = scope
         self._is_head = scope["method"] == "HEAD"
         self._shared = _ELSEWHERE if shared else _HERE
         self.started = time.perf_counter()
@@ -75,7 +76,7 @@ class Sending:
 
     def _marked(self, headers: Any) -> list[tuple[bytes, bytes]]:
         """The headers of any answer. What may be kept says so itself: what is silent is kept nowhere."""
-        self.head_seconds = time.perf_counter() - self.started
+        self.head_seconds = time.perf_counter() - self.started - self._scope.get("waited", 0.0)
         marked = [
             *headers,
             (b"x-request-id", self._request_id.encode()),
