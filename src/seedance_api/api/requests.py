@@ -40,6 +40,7 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     app_ms: float
     """The service's own part of that, to the head of the answer, without waiting for the request's body."""
     key_id: str | None
+    """The key it was made with."""
     address: str | None
     """The client's address; after some time only its network."""
 
