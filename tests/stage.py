@@ -105,6 +105,7 @@ class Service:
             "SEEDANCE_LEASE_SECONDS": "3",
             "SEEDANCE_DRAIN_SECONDS": "5",
             **{f"SEEDANCE_{name}_PER_MINUTE": "10000000" for name in LIMITED},
+            "SEEDANCE_MAX_FAILED_KEYS": "1000000",
         } | {f"SEEDANCE_{name.upper()}": value for name, value in settings.items()}  # fmt: skip
         self.errors = folder / "stderr"
         if not started:  # for commands only

@@ -63,9 +63,9 @@ ALL = (*ROUTES, retrieve_weather)
 AT = "/v1/weather/file_01jh0000000000000000000000"
 
 
-async def by_password(context: Context, headers: Headers) -> Caller:
+async def by_password(context: Context, headers: Headers, network: str) -> Caller:
     """An authenticator of another face: it takes one word."""
-    del context
+    del context, network
     if (b"x-word", b"please") not in headers:
         raise AppError("missing_key", "Say please.")
     return Caller(Principal("acc", "key", True), None)

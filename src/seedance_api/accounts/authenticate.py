@@ -62,6 +62,10 @@ class Authenticator:
             return known[0]
         return await self._look_up(token)
 
+    def knows(self, header: str) -> bool:
+        """Whether the key in an `Authorization` header has been right before, and not been forgotten."""
+        return header.partition(" ")[2] in self._known
+
     def forget(self, key_id: str) -> None:
         """A key was revoked, or its account was changed."""
         self.epoch += 1

@@ -13,7 +13,10 @@ from seedance_api.web.addresses import IDS
 from seedance_api.web.route import FileAnswer, FileBody, Operation, Parameter, Route, TextAnswer, routes_of
 
 VERSION = "0.2.0"
-_KEYED = ("key_in_query", "invalid_host", "missing_key", "invalid_key", "unavailable", "internal_error")
+_KEYED = (
+    "key_in_query", "invalid_host", "missing_key", "invalid_key", "too_many_failed_keys",
+    "unavailable", "internal_error",
+)  # fmt: skip
 """What any address that needs a key may answer."""
 _JSON_ERRORS = ("invalid_json", "body_incomplete", "body_too_large", "unsupported_media_type")
 _FORM_ERRORS = (

@@ -30,6 +30,7 @@ from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
+from seedance_api.traffic.failed_keys import FailedKeys
 from seedance_api.traffic.rate_limits import RateLimits
 from seedance_api.web.body import MAX_FILE_BYTES
 from seedance_api.web.client_address import ClientAddress
@@ -157,6 +158,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         ),
         posting=posting,
         rate_limits=RateLimits(limit_store(settings), limits_of(settings)),
+        failed_keys=FailedKeys(settings.max_failed_keys),
     )
 
     await listener.start()

@@ -139,6 +139,12 @@ CODES: dict[str, Code] = {
         True,
         "Too many requests of this kind in a minute, with this account or from this address; ask again after `Retry-After`.",
     ),
+    "too_many_failed_keys": Code(
+        429,
+        "rate_limit_error",
+        True,
+        "This address has sent one wrong API key after another; correct the key, and ask again after `Retry-After`.",
+    ),
     "too_many_streams": Code(
         429,
         "rate_limit_error",

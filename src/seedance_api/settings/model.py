@@ -264,6 +264,13 @@ class Settings(BaseSettings):
         "How many times these limits an account has once its live videos have cost so much in all, in its currency: pairs `spending:multiplier`. `none`: no tiers.",
         alike=True,
     )
+    max_failed_keys: Whole = setting(
+        "20",
+        "Wrong API keys from a client address (IPv6: each /64) until each further one has it refused for a time: 1 s, then 2 s, 4 s, up to 5 minutes. Keys that were right before are not refused. Each API process counts for itself.",
+        1,
+        1_000_000,
+        alike=True,
+    )
     address_per_minute: Whole = setting(
         "12000",
         "Requests a minute from each client address (IPv6: each /64), with a key or without.",

@@ -26,8 +26,8 @@ class Caller(NamedTuple):
         return Standing(context.authenticate, self.header)
 
 
-Authenticate = Callable[[Context, Headers], Awaitable[Caller]]
-"""Tells whose request it is. Raises AppError 401."""
+Authenticate = Callable[[Context, Headers, str], Awaitable[Caller]]
+"""Tells whose request it is, by its headers and the network that it comes from. Raises AppError 401, or 429."""
 
 
 class Face(msgspec.Struct, frozen=True):
@@ -39,13 +39,20 @@ class Face(msgspec.Struct, frozen=True):
     authenticate: Authenticate
 
 
-async def by_bearer(context: Context, headers: Headers) -> Caller:
-    """By `Authorization: Bearer`. Raises AppError 401."""
+async def by_bearer(context: Context, headers: Headers, network: str) -> Caller:
+    """By `Authorization: Bearer`. Raises AppError 401, or 429 where one wrong key after another comes from there."""
     tokens = [value for name, value in headers if name == b"authorization"]
     header = tokens[0].decode("latin-1") if tokens and tokens[0] else None
     if header is None or len(tokens) > 1:
         _refuse_elsewhere(headers, len(tokens))
-    return Caller(await context.authenticate(header), header)
+    if header is not None and not context.authenticate.knows(header):
+        context.failed_keys.check(network)
+    try:
+        return Caller(await context.authenticate(header), header)
+    except AppError as error:
+        if error.code == "invalid_key":
+            context.failed_keys.count(network)
+        raise
 
 
 def _refuse_elsewhere(headers: Headers, given: int) -> None:

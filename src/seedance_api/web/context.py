@@ -20,6 +20,7 @@ from seedance_api.generations.read import Reader
 from seedance_api.providers.provider import is_sandbox
 from seedance_api.references.admit import References
 from seedance_api.references.upload import Uploads
+from seedance_api.traffic.failed_keys import FailedKeys
 from seedance_api.traffic.rate_limits import RateLimits
 from seedance_api.traffic.request_log import RequestLog
 from seedance_api.web.body import AnyRequest
@@ -59,6 +60,7 @@ class Context:
         verifying: Verifying,
         posting: Outbound,
         rate_limits: RateLimits,
+        failed_keys: FailedKeys,
     ) -> None:
         self.db = db
         self.request_log = RequestLog(db)
@@ -77,6 +79,7 @@ class Context:
         self.verifying = verifying
         self.posting = posting
         self.rate_limits = rate_limits
+        self.failed_keys = failed_keys
         self.probe = Prober(db=db, outbound=posting, pepper=pepper)
         self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()

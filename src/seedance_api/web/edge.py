@@ -135,7 +135,7 @@ class Edge:
             await context.rate_limits.admit_address(network)
         authenticate = found.address.authenticate if found else self._addresses.guard(path)
         if authenticate is not None:
-            caller = await authenticate(context, headers)
+            caller = await authenticate(context, headers, network)
             scope["principal"] = caller.principal
             account, multiplier = caller.principal.account_id, caller.principal.rate_multiplier
         if (rate := rate_of(method, found, keyed=account is not None)) is not None:

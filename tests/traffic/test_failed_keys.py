@@ -1,0 +1,92 @@
+"""One wrong API key after another: refused without a look, for longer each time; those that were right still are."""
+
+from collections.abc import Callable
+
+import pytest
+
+from seedance_api.accounts.keys import KeyMode, mint
+from seedance_api.foundation.errors import AppError
+from seedance_api.traffic import failed_keys
+from seedance_api.traffic.failed_keys import FailedKeys, block_seconds
+from stage import Service
+
+Start = Callable[..., Service]
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def wait_of(failures: FailedKeys, address: str) -> int:
+    """The seconds that an address is told to wait; 0 when it is not blocked."""
+    try:
+        failures.check(address)
+    except AppError as error:
+        return int(error.headers["Retry-After"]) if error.code == "too_many_failed_keys" else -1
+    return 0
+
+
+def test_each_further_failure_blocks_for_twice_as_long() -> None:
+    clock = Clock()
+    failures = FailedKeys(3, clock=clock)
+    waits: list[int] = []
+    for _ in range(13):
+        failures.count("192.0.2.1")
+        waits.append(wait_of(failures, "192.0.2.1"))
+        if waits[-1]:
+            clock.now += waits[-1] - 0.5
+            assert wait_of(failures, "192.0.2.1") == 1
+            clock.now += 0.5
+        assert wait_of(failures, "192.0.2.1") == 0
+    assert waits == [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert wait_of(failures, "192.0.2.2") == 0
+    clock.now += failed_keys.FORGET_SECONDS + 1
+    failures.count("192.0.2.1")
+    assert wait_of(failures, "192.0.2.1") == 0, "an hour later it begins anew"
+
+
+def test_the_number_of_failures_has_no_bound() -> None:
+    assert block_seconds(10**9, 20) == failed_keys.MAX_BLOCK_SECONDS
+
+
+def test_addresses_beyond_the_bound_push_out_those_that_failed_longest_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failed_keys, "MAX_ADDRESSES", 3)
+    failures = FailedKeys(1, clock=Clock())
+    for address in ("a", "b", "c", "a", "d"):
+        failures.count(address)
+    assert [wait_of(failures, address) for address in "abcd"] == [2, 0, 1, 1]
+
+
+def test_over_http_wrong_keys_are_refused_and_right_ones_pass(start_service: Start) -> None:
+    service = start_service(max_failed_keys="5")
+    with service.client() as client:
+
+        def ask(key: str, address: str = "192.0.2.1") -> int:
+            headers = {"Authorization": f"Bearer {key}", "X-Forwarded-For": address}
+            answer = client.get("/v1/models", headers=headers)
+            if answer.status_code == 429:
+                error = answer.json()["error"]
+                assert (error["code"], error["type"]) == ("too_many_failed_keys", "rate_limit_error")
+                assert "Correct the key" in error["message"]
+                assert int(answer.headers["retry-after"]) >= 1
+            return answer.status_code
+
+        assert ask(service.key) == 200
+        new = service.new_key()
+        wrong = [mint(KeyMode.TEST).text for _ in range(8)] + ["sda_test_mistyped"] * 8
+        statuses = [ask(key) for key in wrong]
+        assert statuses[:5] == [401] * 5
+        assert 429 in statuses[5:]
+        while ask("sda_test_mistyped") != 429:  # a busy machine lets a second go by
+            continue
+        assert ask(service.key) == 200, "it was right before"
+        assert ask(new) == 429, "nobody can tell it from a guess without a look"
+        assert ask(new, "192.0.2.2") == 200
+        assert (
+            client.get("/v1/models", headers={"Authorization": "", "X-Forwarded-For": "192.0.2.1"}).status_code == 401
+        )
