@@ -8,6 +8,7 @@ import msgspec
 
 from seedance_api.accounts import queries
 from seedance_api.accounts.keys import PREFIX, KeyMode, parse
+from seedance_api.accounts.scopes import SCOPES, is_within
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.errors import AppError
@@ -33,6 +34,24 @@ class Principal(msgspec.Struct, frozen=True):
     """How long its videos stay, before and after delivery; None takes the installation's."""
     rate_multiplier: int = 1
     """How many times the installation's rate limits it has."""
+    scopes: frozenset[str] | None = None
+    """What the key may be used for; None: everything."""
+    networks: tuple[str, ...] | None = None
+    """Where it may be used from; None: everywhere."""
+
+    def check(self, scope: str | None, address: str | None) -> None:
+        """Raises AppError 403 where the key may not be used for this, or not from there."""
+        if self.networks is not None and not is_within(address, self.networks):
+            message = (
+                "The API key may not be used from this address: it is restricted to networks of its account's choice."
+            )
+            raise AppError("address_not_allowed", message)
+        if scope is not None and self.scopes is not None and scope not in self.scopes:
+            has = ", ".join(f"`{one}`" for one in SCOPES if one in self.scopes)
+            message = (
+                f"The API key has not the scope `{scope}`, which this request needs; it has {has}. Use another key."
+            )
+            raise AppError("missing_scope", message)
 
 
 class Authenticator:
@@ -96,6 +115,8 @@ class Authenticator:
             key.keep_seconds,
             key.grace_seconds,
             key.rate_multiplier,
+            None if key.scopes is None else frozenset(key.scopes),
+            key.networks,
         )
         if epoch == self.epoch:  # no revocation came in while the row was on its way
             if len(self._known) >= _MAX_CACHED:

@@ -8,6 +8,7 @@ import msgspec
 from seedance_api.accounts import keys, queries
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.accounts.queries import Account
+from seedance_api.accounts.scopes import check_restrictions
 from seedance_api.catalog.words import got
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
@@ -95,14 +96,29 @@ async def set_retention(db: Database, email: str, *, keep_seconds: int | None, g
     return msgspec.structs.replace(account, keep_seconds=keep_seconds, grace_seconds=grace_seconds)
 
 
-async def create_key(db: Database, pepper: bytes, *, email: str, mode: KeyMode, name: str | None = None) -> NewKey:
-    """Make a key for the account with this address. Raises AppError 404 when there is none."""
+async def create_key(
+    db: Database,
+    pepper: bytes,
+    *,
+    email: str,
+    mode: KeyMode,
+    name: str | None = None,
+    scopes: Sequence[str] = (),
+    networks: Sequence[str] = (),
+) -> NewKey:
+    """Make a key for the account with this address, for everything and everywhere unless it is restricted.
+
+    Raises AppError, 404 when there is no such account, 400 for scopes and networks that are none.
+    """
+    scopes, networks = check_restrictions(scopes, networks)
     account = await queries.account_by_email(db, email)
     if account is None:
         raise AppError("not_found", "There is no account with that address.", param="email")
     plain = keys.mint(mode)
     key_id = new_id("key")
-    await queries.insert_key(db, key_id, account.id, plain.handle, mode, name, digest(pepper, plain.text))
+    await queries.insert_key(
+        db, key_id, account.id, plain.handle, mode, name, digest(pepper, plain.text), scopes=scopes, networks=networks
+    )
     return NewKey(key_id, account.id, mode, name, plain.text)
 
 

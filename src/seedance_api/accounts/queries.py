@@ -36,6 +36,10 @@ class ApiKey(msgspec.Struct, frozen=True):
     digest: bytes
     created_at: datetime
     revoked_at: datetime | None
+    scopes: tuple[str, ...] | None
+    """What it may be used for; None: everything."""
+    networks: tuple[str, ...] | None
+    """Where it may be used from; None: everywhere."""
 
 
 class KnownKey(ApiKey, frozen=True):
@@ -138,17 +142,31 @@ async def set_low_balance(connection: Connection, account_id: str, low: int | No
 
 
 async def insert_key(
-    db: Database, key_id: str, account_id: str, handle: str, mode: KeyMode, name: str | None, digest: bytes
+    db: Database,
+    key_id: str,
+    account_id: str,
+    handle: str,
+    mode: KeyMode,
+    name: str | None,
+    digest: bytes,
+    *,
+    scopes: tuple[str, ...],
+    networks: tuple[str, ...],
 ) -> None:
-    """Store a key's digest."""
+    """Store a key's digest; without scopes it is for everything, without networks for everywhere."""
     await db.execute(
-        "INSERT INTO api_key (id, account_id, handle, mode, name, digest) VALUES ($1, $2, $3, $4, $5, $6)",
+        """
+        INSERT INTO api_key (id, account_id, handle, mode, name, digest, scopes, networks)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """,
         key_id,
         account_id,
         handle,
         mode.value,
         name,
         digest,
+        scopes or None,
+        networks or None,
     )
 
 

@@ -31,6 +31,7 @@ class EventList(msgspec.Struct, frozen=True, kw_only=True):
     "/v1/events",
     operation=Operation(
         id="listEvents",
+        scope="webhooks",
         summary="List events",
         tag="Webhooks",
         answer=EventList,
@@ -70,6 +71,7 @@ async def list_events(request: AnyRequest) -> Response[bytes]:
     "/v1/events/{event_id:str}",
     operation=Operation(
         id="retrieveEvent",
+        scope="webhooks",
         summary="Retrieve an event",
         tag="Webhooks",
         answer=EventView,

@@ -25,6 +25,7 @@ from seedance_api.web.route import Operation, Sample
     "/v1/balance",
     operation=Operation(
         id="retrieveBalance",
+        scope="billing:read",
         summary="Balance and limits",
         tag="Billing",
         answer=Balance,
@@ -40,6 +41,7 @@ async def retrieve_balance(request: AnyRequest) -> Response[bytes]:
     status_code=200,
     operation=Operation(
         id="setBalance",
+        scope="billing:write",
         summary="Be told of a low balance",
         tag="Billing",
         body=SetBalance,

@@ -27,6 +27,7 @@ _EXTENSIONS = {"video/mp4": "mp4", "image/png": "png", "image/jpeg": "jpg", "ima
     http_method=[HttpMethod.GET, HttpMethod.HEAD],
     operation=Operation(
         id="retrieveContent",
+        scope="videos:read",
         summary="Download",
         tag="Videos",
         answer=FileAnswer(tuple(_EXTENSIONS), redirects=True),

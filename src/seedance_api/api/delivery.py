@@ -56,6 +56,7 @@ class ContentLink(msgspec.Struct, frozen=True, kw_only=True):
     status_code=200,
     operation=Operation(
         id="confirmDelivery",
+        scope="videos:write",
         summary="Say that you have it",
         tag="Videos",
         answer=Video,
@@ -80,6 +81,7 @@ async def confirm_delivery(request: AnyRequest, video_id: FromPath[str]) -> Resp
     status_code=200,
     operation=Operation(
         id="createLink",
+        scope="videos:write",
         summary="Make a link",
         tag="Videos",
         body=LinkForm,
@@ -103,6 +105,7 @@ async def make_link(request: AnyRequest, video_id: FromPath[str]) -> Response[by
     "/v1/videos/{video_id:str}/receipt",
     operation=Operation(
         id="retrieveReceipt",
+        scope="videos:read",
         summary="Receipt of deletion",
         tag="Videos",
         answer=DeletionReceipt,

@@ -35,6 +35,7 @@ data: {"id":"vid_…","progress":100,…}
     "/v1/videos/{video_id:str}/events",
     operation=Operation(
         id="streamEvents",
+        scope="videos:read",
         summary="Follow a video",
         tag="Videos",
         answer=TextAnswer("text/event-stream", "The events."),

@@ -63,6 +63,7 @@ class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
     status_code=200,
     operation=Operation(
         id="uploadFile",
+        scope="files",
         summary="Upload a file",
         tag="Files",
         body=FileBody(
@@ -94,6 +95,7 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
     "/v1/files/{file_id:str}",
     operation=Operation(
         id="retrieveFile",
+        scope="files",
         summary="Retrieve a file",
         tag="Files",
         answer=FileView,
@@ -110,6 +112,7 @@ async def retrieve_file(request: AnyRequest, file_id: FromPath[str]) -> Response
     status_code=200,
     operation=Operation(
         id="deleteFile",
+        scope="files",
         summary="Delete a file",
         tag="Files",
         answer=FileDeleted,

@@ -25,6 +25,7 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     "/v1/models",
     operation=Operation(
         id="listModels",
+        scope="videos:read",
         summary="List models",
         tag="Models",
         answer=ModelList,
@@ -39,6 +40,7 @@ async def list_models() -> Response[bytes]:
     "/v1/models/{model:str}",
     operation=Operation(
         id="retrieveModel",
+        scope="videos:read",
         summary="Retrieve a model",
         tag="Models",
         answer=ModelView,

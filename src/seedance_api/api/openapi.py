@@ -14,7 +14,8 @@ from seedance_api.web.route import FileAnswer, FileBody, Operation, Parameter, R
 
 VERSION = "0.2.0"
 _KEYED = (
-    "key_in_query", "invalid_host", "missing_key", "invalid_key", "too_many_failed_keys",
+    "key_in_query", "invalid_host", "missing_key", "invalid_key", "missing_scope", "address_not_allowed",
+    "too_many_failed_keys",
     "unavailable", "internal_error",
 )  # fmt: skip
 """What any address that needs a key may answer."""
@@ -100,7 +101,7 @@ def _operation(one: Route) -> dict[str, Any]:
         | {"tags": [operation.tag], "responses": _answers(operation) | _errors(operation, one.path, one.method)}
         | ({"parameters": parameters} if parameters else {})
         | ({"requestBody": _body(operation)} if operation.body is not None else {})
-        | ({"security": []} if operation.auth != "key" else {})
+        | ({"security": [{"key": [operation.scope] if operation.scope else []}] if operation.auth == "key" else []})
     )
 
 

@@ -72,6 +72,7 @@ class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
     "/v1/requests",
     operation=Operation(
         id="listRequests",
+        scope="keys",
         summary="List requests",
         tag="Account",
         answer=RequestList,

@@ -61,6 +61,7 @@ async def retrieve(context: Context, principal: Principal, video_id: str) -> tup
     "/v1/videos/{video_id:str}",
     operation=Operation(
         id="retrieveVideo",
+        scope="videos:read",
         summary="Retrieve a video",
         tag="Videos",
         answer=Video,

@@ -35,6 +35,7 @@ _GROUPS = "One or more of `day`, `model` and `key`, separated by commas."
     "/v1/usage",
     operation=Operation(
         id="listUsage",
+        scope="billing:read",
         summary="Usage",
         tag="Billing",
         answer=UsageList,
@@ -187,6 +188,7 @@ def _totals_view(sums: Totals) -> TotalsView:
     "/v1/statements/{month:str}",
     operation=Operation(
         id="retrieveStatement",
+        scope="billing:read",
         summary="Statement of a month",
         tag="Billing",
         answer=TextAnswer("text/csv", "Every movement of the account's money, as CSV."),

@@ -28,6 +28,7 @@ _UNIX = {"type": "integer", "minimum": 0, "maximum": (1 << 33) - 1}
     "/v1/videos",
     operation=Operation(
         id="listVideos",
+        scope="videos:read",
         summary="List videos",
         tag="Videos",
         answer=VideoList,

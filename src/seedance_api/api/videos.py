@@ -47,6 +47,7 @@ TRIED_AGAIN = Parameter(
     status_code=200,
     operation=Operation(
         id="createVideo",
+        scope="videos:write",
         summary="Create a video",
         tag="Videos",
         body=CreateVideo,
@@ -97,6 +98,7 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     status_code=200,
     operation=Operation(
         id="quoteVideo",
+        scope="videos:write",
         summary="Quote a video",
         tag="Videos",
         body=CreateVideo,
@@ -143,6 +145,7 @@ async def _once(request: AnyRequest, principal: Principal, route: str, form: Cre
     status_code=200,
     operation=Operation(
         id="cancelVideo",
+        scope="videos:write",
         summary="Cancel a video",
         tag="Videos",
         answer=Video,
@@ -167,6 +170,7 @@ async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response
     status_code=200,
     operation=Operation(
         id="deleteVideo",
+        scope="videos:write",
         summary="Delete a video",
         tag="Videos",
         answer=VideoDeleted,

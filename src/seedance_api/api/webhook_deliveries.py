@@ -92,6 +92,7 @@ class WebhookReplay(msgspec.Struct, frozen=True, kw_only=True):
     "/v1/webhook_endpoints/{endpoint_id:str}/deliveries",
     operation=Operation(
         id="listWebhookDeliveries",
+        scope="webhooks",
         summary="List deliveries",
         tag="Webhooks",
         answer=WebhookDeliveryList,
@@ -125,6 +126,7 @@ async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     status_code=200,
     operation=Operation(
         id="replayWebhooks",
+        scope="webhooks",
         summary="Send again",
         tag="Webhooks",
         body=ReplayDeliveries,

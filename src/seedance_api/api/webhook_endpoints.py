@@ -47,6 +47,7 @@ _FIRST = 1
     "/v1/webhook_event_types",
     operation=Operation(
         id="listWebhookEventTypes",
+        scope="webhooks",
         summary="Types of events",
         tag="Webhooks",
         answer=WebhookEventTypes,
@@ -62,6 +63,7 @@ async def list_event_types() -> Response[bytes]:
     status_code=200,
     operation=Operation(
         id="createWebhookEndpoint",
+        scope="webhooks",
         summary="Create an endpoint",
         tag="Webhooks",
         body=CreateEndpoint,
@@ -96,6 +98,7 @@ async def create_endpoint(request: AnyRequest) -> Response[bytes]:
     "/v1/webhook_endpoints",
     operation=Operation(
         id="listWebhookEndpoints",
+        scope="webhooks",
         summary="List endpoints",
         tag="Webhooks",
         answer=WebhookEndpointList,
@@ -122,6 +125,7 @@ async def list_endpoints(request: AnyRequest) -> Response[bytes]:
     "/v1/webhook_endpoints/{endpoint_id:str}",
     operation=Operation(
         id="retrieveWebhookEndpoint",
+        scope="webhooks",
         summary="Retrieve an endpoint",
         tag="Webhooks",
         answer=WebhookEndpoint,
@@ -138,6 +142,7 @@ async def retrieve_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> 
     status_code=200,
     operation=Operation(
         id="updateWebhookEndpoint",
+        scope="webhooks",
         summary="Change an endpoint",
         tag="Webhooks",
         body=UpdateEndpoint,
@@ -166,6 +171,7 @@ async def update_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     status_code=200,
     operation=Operation(
         id="deleteWebhookEndpoint",
+        scope="webhooks",
         summary="Delete an endpoint",
         tag="Webhooks",
         answer=WebhookEndpointDeleted,
@@ -182,6 +188,7 @@ async def delete_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     status_code=200,
     operation=Operation(
         id="rotateWebhookSecret",
+        scope="webhooks",
         summary="Rotate the secret",
         tag="Webhooks",
         body=RotateSecret,
@@ -212,6 +219,7 @@ async def rotate_secret(request: AnyRequest, endpoint_id: FromPath[str]) -> Resp
     status_code=200,
     operation=Operation(
         id="testWebhookEndpoint",
+        scope="webhooks",
         summary="Try an endpoint",
         tag="Webhooks",
         body=TestEndpoint,

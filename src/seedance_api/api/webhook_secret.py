@@ -44,6 +44,7 @@ class RotatedWebhookSecret(WebhookSecret, frozen=True, kw_only=True):
     "/v1/webhook_secret",
     operation=Operation(
         id="retrieveWebhookSecret",
+        scope="webhooks",
         summary="What is told of the secret for webhook_url",
         tag="Webhooks",
         answer=WebhookSecret,
@@ -61,6 +62,7 @@ async def retrieve_account_secret(request: AnyRequest) -> Response[bytes]:
     status_code=200,
     operation=Operation(
         id="rotateAccountWebhookSecret",
+        scope="webhooks",
         summary="Rotate the secret for webhook_url",
         tag="Webhooks",
         body=RotateSecret,

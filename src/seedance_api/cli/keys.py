@@ -6,6 +6,7 @@ import typer
 
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.keys import KeyMode
+from seedance_api.accounts.scopes import SCOPES
 from seedance_api.app.read import pepper_of
 from seedance_api.cli.answer import AsJson, DataDir, show
 from seedance_api.cli.run import account_of, in_database
@@ -20,13 +21,27 @@ def key_create(
     account: Annotated[str, typer.Option(metavar="E-MAIL", help="The account's e-mail address.")],
     mode: Annotated[KeyMode, typer.Option(help="`test` keys use the sandbox and cost nothing.")] = KeyMode.TEST,
     name: Annotated[str | None, typer.Option(help="A name to know it by.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"What it is for, several times for more: {', '.join(SCOPES)}.")
+    ] = None,
+    network: Annotated[
+        list[str] | None, typer.Option(metavar="CIDR", help="Where it may be used from, several times for more.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an API key and show it, once."""
     made = in_database(
         data_dir,
-        lambda db, settings: create.create_key(db, pepper_of(settings), email=account, mode=mode, name=name),
+        lambda db, settings: create.create_key(
+            db,
+            pepper_of(settings),
+            email=account,
+            mode=mode,
+            name=name,
+            scopes=scope or (),
+            networks=network or (),
+        ),
     )
     fields = {
         "id": made.id,
@@ -57,6 +72,8 @@ def key_list(
             "handle": key.handle,
             "name": key.name,
             "revoked": key.revoked_at is not None,
+            "scopes": key.scopes,
+            "networks": key.networks,
         }
         for key in found
     ]

@@ -71,6 +71,12 @@ CODES: dict[str, Code] = {
     "max_cost_exceeded": Code(
         402, "billing_error", False, "The video may cost more than the `max_cost` of the request. Nothing was made."
     ),
+    "missing_scope": Code(
+        403, "permission_error", False, "The API key is not for requests of this kind; use another one."
+    ),
+    "address_not_allowed": Code(
+        403, "permission_error", False, "The API key may not be used from this client address."
+    ),
     "no_price": Code(403, "billing_error", False, "The price book has no price for this in the account's currency."),
     "live_unavailable": Code(403, "permission_error", False, "This installation has no live upstream; use a test key."),
     "model_unavailable": Code(

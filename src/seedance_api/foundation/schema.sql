@@ -118,7 +118,11 @@ CREATE TABLE public.api_key (
     digest bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     revoked_at timestamp with time zone,
-    CONSTRAINT api_key_mode_check CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text])))
+    scopes text[],
+    networks text[],
+    CONSTRAINT api_key_mode_check CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text]))),
+    CONSTRAINT api_key_networks_check CHECK ((cardinality(networks) > 0)),
+    CONSTRAINT api_key_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['videos:read'::text, 'videos:write'::text, 'files'::text, 'webhooks'::text, 'billing:read'::text, 'billing:write'::text, 'keys'::text])))
 );
 CREATE TABLE public.asset (
     generation_id text NOT NULL COLLATE pg_catalog."C",

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from seedance_api.accounts.scopes import Scope
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import is_id
 from seedance_api.traffic.rate_limits import RateClass
@@ -55,6 +56,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     shared: bool
     rates: Mapping[str, RateClass]
     """The limit that a request counts against, of the methods that have one."""
+    scopes: Mapping[str, Scope]
+    """By method, what a key must be for."""
     is_probe: bool
     direct: Direct | None
     endpoints: dict[str, str]
@@ -63,6 +66,10 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     def endpoint(self, method: str) -> str:
         """What the request log calls it: the method and the path with names for what stands in it."""
         return self.endpoints.get(method) or f"{_UNKNOWN_METHOD} {_PARAMETER.sub(_NAME, self.template)}"
+
+    def scope(self, method: str) -> Scope | None:
+        """What a key must be for; None where it does not matter."""
+        return self.scopes.get("GET" if method == "HEAD" and method not in self.scopes else method)
 
     @property
     def allowed(self) -> str:
@@ -219,6 +226,12 @@ def _addresses_of(face: Face) -> Iterable[Address]:
                 for handler in handlers
                 for method in map(str, handler.http_methods)
                 if (rate := operation_of(handler).rate) is not None
+            },
+            scopes={
+                method: scope
+                for handler in handlers
+                for method in map(str, handler.http_methods)
+                if (scope := operation_of(handler).scope) is not None
             },
             endpoints={method: f"{method} {_PARAMETER.sub(_NAME, path)}" for method in METHODS},
             is_probe=any(operation.is_probe for operation in operations),

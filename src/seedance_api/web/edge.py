@@ -144,6 +144,7 @@ class Edge:
             )
             send.limit = limit_headers(rate, standing)
         if caller is not None:
+            caller.principal.check(found and found.address.scope(method), scope["client_address"])
             if found and found.address.direct and method in _READS and not query and not found.wrong_id:
                 conditions = conditions_of(headers)
                 if b"prefer" not in conditions:

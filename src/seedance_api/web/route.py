@@ -13,6 +13,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from seedance_api.accounts.authenticate import Principal
+from seedance_api.accounts.scopes import Scope
 from seedance_api.traffic.rate_limits import RateClass
 from seedance_api.web.context import Context
 
@@ -89,6 +90,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     tag: str | None = None
     auth: Auth = "key"
+    scope: Scope | None = None
+    """What a key must be for; every route that takes one says so."""
     body: type[msgspec.Struct] | FileBody | None = None
     body_required: bool = True
     body_needs: Sequence[str] = ()
