@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 _IPV6_PREFIX = 64
@@ -45,6 +46,7 @@ class Pacer:
         self._free_at = max(self._free_at, self._clock() + seconds)
 
 
+@lru_cache(maxsize=8192)  # asked for each request, and mostly for the same
 def neighbourhood(address: str | None) -> str:
     """The name for whoever calls from this address: the address itself, of an IPv6 one the network of its customer."""
     try:
