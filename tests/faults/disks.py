@@ -29,9 +29,9 @@ def small_file_system(size: str) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int = 0) -> Path:
-    """Take all that is free but so many bytes."""
+    """Take all that is free but so many bytes; called again, also what was freed since."""
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
+    with filler.open("ab", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(1 << 16))
     if leave:

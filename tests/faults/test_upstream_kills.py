@@ -53,7 +53,7 @@ def test_F04_killed_between_the_create_and_its_record(mortal: Live, points: Path
     until(lambda: log(mortal.service).count("worker.died") == before + 1, 20)
     assert len(mortal.creates(prompt)) == made
     if not made:
-        mortal.attempt(video, "unknown", seconds=30)
+        mortal.attempt(video, "unknown")
         mortal.age(video)
     found = mortal.completed(video, prompt, hurried=True)
     assert found.states == (["succeeded"] if made else ["lost", "succeeded"])

@@ -167,7 +167,9 @@ def test_over_http_and_four_processes_the_same(
         made = [one.json()["id"] for one in answers if one.status_code == 200]
         # what was rendered meanwhile holds nothing any more
         charged = sum(client.get(f"/v1/videos/{video}").json()["status"] == "completed" for video in made)
-        assert 10 - charged <= round(float(balance["held"]) / float(cost["hold"])) <= 10
+        holds, rest = divmod(Decimal(balance["held"]), Decimal(cost["hold"]))
+        assert rest == 0
+        assert 10 - charged <= holds <= 10
         for video in made:
             client.post(f"/v1/videos/{video}/cancel")
             finished(client, video)
