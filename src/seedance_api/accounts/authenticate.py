@@ -12,6 +12,7 @@ from seedance_api.accounts.scopes import SCOPES, is_within
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.errors import AppError
+from seedance_api.foundation.heard_cache import HeardCache
 from seedance_api.foundation.secrets import digest, same
 
 _CACHE_SECONDS = 5.0
@@ -65,10 +66,7 @@ class Authenticator:
     def __init__(self, *, db: Database, pepper: bytes, hears: Callable[[], bool] = lambda: True) -> None:
         self._db = db
         self._pepper = pepper
-        self._hears = hears
-        self._known: dict[str, tuple[Principal, float]] = {}
-        self.epoch = 0
-        """Counts the moments at which something known may have become wrong."""
+        self._known: HeardCache[str, Principal] = HeardCache(hears=hears, max_items=_MAX_CACHED, seconds=_CACHE_SECONDS)
         self._by_handle: Batch[str, queries.KnownKey | None] = Batch(self._load)
 
     async def __call__(self, header: str | None) -> Principal:
@@ -76,10 +74,12 @@ class Authenticator:
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise AppError("missing_key", f"{_what_was_sent(header or '')} {HOW}", headers=CHALLENGE)
-        known = self._known.get(token)
-        if known and known[1] > time.monotonic() and self._hears():
-            return known[0]
-        return await self._look_up(token)
+        return self._known.get(token) or await self._look_up(token)
+
+    @property
+    def epoch(self) -> int:
+        """Counts the moments at which some key may have been revoked."""
+        return self._known.epoch
 
     def knows(self, header: str) -> bool:
         """Whether the key in an `Authorization` header has been right before, and not been forgotten."""
@@ -87,14 +87,11 @@ class Authenticator:
 
     def forget(self, key_id: str) -> None:
         """A key was revoked, or its account was changed."""
-        self.epoch += 1
-        for token in [token for token, (principal, _) in self._known.items() if principal.key_id == key_id]:
-            del self._known[token]
+        self._known.forget_where(lambda principal: principal.key_id == key_id)
 
     def forget_all(self) -> None:
         """Some revocations may have been missed."""
-        self.epoch += 1
-        self._known.clear()
+        self._known.forget_all()
 
     async def _look_up(self, token: str) -> Principal:
         plain = parse(token)
@@ -118,10 +115,7 @@ class Authenticator:
             None if key.scopes is None else frozenset(key.scopes),
             key.networks,
         )
-        if epoch == self.epoch:  # no revocation came in while the row was on its way
-            if len(self._known) >= _MAX_CACHED:
-                self._known.clear()
-            self._known[token] = (principal, time.monotonic() + _CACHE_SECONDS)
+        self._known.put(token, principal, epoch)
         return principal
 
     async def _load(self, handles: list[str]) -> list[queries.KnownKey | None | Exception]:

@@ -10,6 +10,7 @@ from seedance_api.accounts.keys import KeyMode
 from seedance_api.accounts.queries import Account
 from seedance_api.accounts.scopes import check_restrictions
 from seedance_api.catalog.words import got
+from seedance_api.foundation.barrier import pass_barrier
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError, Problem
 from seedance_api.foundation.ids import new_id
@@ -123,7 +124,8 @@ async def create_key(
 
 
 async def revoke_key(db: Database, key_id: str) -> None:
-    """Revoke a key; every process refuses it at once. Raises AppError 404 when there is no such live key."""
+    """Revoke a key; afterwards every process refuses it. Raises AppError 404 when there is no such live key."""
     async with db.transaction() as connection:
         if not await queries.revoke_key(connection, key_id):
             raise AppError("not_found", "There is no such key, or it is revoked already.", param="key")
+    await pass_barrier(db)

@@ -16,14 +16,14 @@ from seedance_api.api.video_view import Video
 from seedance_api.api.view import video
 from seedance_api.catalog.words import got
 from seedance_api.foundation.errors import AppError, Problem
-from seedance_api.foundation.etag import etag_of, lists
+from seedance_api.foundation.etag import lists
 from seedance_api.generations.follow import MAX_WAIT_SECONDS, follow, next_state
 from seedance_api.generations.rows import Seen
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.conditions import Conditions, conditions_of, none_match, preferred_wait
 from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.decode import decode_query
-from seedance_api.web.respond import json_unless
+from seedance_api.web.respond import Tagged, tagged, tagged_response
 from seedance_api.web.route import Operation, Parameter, Sample
 
 POLL_MILLISECONDS = 2000
@@ -52,9 +52,17 @@ class WaitQuery(msgspec.Struct, frozen=True, kw_only=True):
     wait: int | None = None
 
 
-async def retrieve(context: Context, principal: Principal, video_id: str) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of a video, for both ways into this route."""
-    return _answer(context, principal, await context.reader.find(principal.account_id, principal.livemode, video_id))
+async def retrieve(context: Context, principal: Principal, video_id: str) -> Tagged:
+    """The answer, for both ways into this route. That of a finished video is remembered until something changes it."""
+    known = context.finished.answer(principal, video_id)
+    if known is not None:
+        return known
+    epoch = context.finished.epoch
+    seen = await context.reader.find(principal.account_id, principal.livemode, video_id)
+    answer = _answer(context, principal, seen)
+    if seen.finished_at is not None:
+        context.finished.remember(principal, video_id, answer, epoch)
+    return answer
 
 
 @get(
@@ -81,18 +89,15 @@ async def retrieve_video(request: AnyRequest, video_id: FromPath[str]) -> ASGIAp
     conditions = conditions_of(request.scope["headers"])
     seconds, applied = _wait(request.query_params, conditions)
     seen = await _next_state(request, video_id, none_match(conditions), seconds) if seconds else None
-    if seen is None:
-        seen = await context.reader.find(principal.account_id, principal.livemode, video_id)
-    body, headers = _answer(context, principal, seen)
-    return json_unless(none_match(conditions), body, headers | applied)
+    answer = await retrieve(context, principal, video_id) if seen is None else _answer(context, principal, seen)
+    return tagged_response(none_match(conditions), answer._replace(headers=answer.headers + applied))
 
 
-def _answer(context: Context, principal: Principal, seen: Seen) -> tuple[bytes, dict[str, str]]:
-    body = msgspec.json.encode(video(seen, context.base, principal.currency))
-    return body, {"ETag": etag_of(body)} | poll_hint(seen)
+def _answer(context: Context, principal: Principal, seen: Seen) -> Tagged:
+    return tagged(msgspec.json.encode(video(seen, context.base, principal.currency)), poll_hint(seen))
 
 
-def _wait(query: Mapping[str, Any], conditions: Conditions) -> tuple[int, dict[str, str]]:
+def _wait(query: Mapping[str, Any], conditions: Conditions) -> tuple[int, list[tuple[bytes, bytes]]]:
     """The seconds to wait, and the header that says so. Raises AppError 400 for a query that is wrong."""
     asked, problems = decode_query(WaitQuery, query)
     if asked.wait is not None and not 1 <= asked.wait <= MAX_WAIT_SECONDS:
@@ -102,9 +107,9 @@ def _wait(query: Mapping[str, Any], conditions: Conditions) -> tuple[int, dict[s
     if problems:
         raise AppError("invalid_request", problems=problems)
     if asked.wait is not None:
-        return asked.wait, {}
+        return asked.wait, []
     preferred = min(preferred_wait(conditions), MAX_WAIT_SECONDS)
-    return preferred, {"Preference-Applied": f"wait={preferred}"} if preferred else {}
+    return preferred, [(b"preference-applied", b"wait=%d" % preferred)] if preferred else []
 
 
 async def _next_state(request: AnyRequest, video_id: str, known: str, seconds: int) -> Seen | None:
@@ -129,7 +134,7 @@ async def _next_state(request: AnyRequest, video_id: str, known: str, seconds: i
             seen = await next_state(
                 following,
                 seconds,
-                says=lambda seen: _answer(context, principal, seen)[1]["ETag"],
+                says=lambda seen: _answer(context, principal, seen).etag,
                 is_known=lambda etag: not known or lists(known, etag),
             )
     finally:

@@ -37,6 +37,7 @@ from seedance_api.web.client_address import ClientAddress
 from seedance_api.web.context import Context, Verifying
 from seedance_api.web.edge import Edge
 from seedance_api.web.errors import handle
+from seedance_api.web.finished import MAX_ITEMS, SECONDS, FinishedAnswers
 from seedance_api.web.probes import probes
 
 _REDIRECT_SECONDS = 900
@@ -116,6 +117,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
 
     def missed() -> None:
         context.authenticate.forget_all()
+        context.finished.forget_all()
         books.forget_latest()
         context.changes.tell_all()
 
@@ -126,7 +128,16 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
     def changed(generation_id: str) -> None:
         context.changes.tell(generation_id)
 
-    channels = {"key_revoked": revoked, "generation": changed, "price_book": books.forget_latest}
+    def finished_changed(generation_ids: str) -> None:
+        for generation_id in generation_ids.split(" "):
+            context.finished.forget(generation_id)
+
+    channels = {
+        "key_revoked": revoked,
+        "generation": changed,
+        "finished": finished_changed,
+        "price_book": books.forget_latest,
+    }
     listener = Listener(db.url, channels, missed)
     context = Context(
         db=db,
@@ -159,6 +170,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         posting=posting,
         rate_limits=RateLimits(limit_store(settings), limits_of(settings)),
         failed_keys=FailedKeys(settings.max_failed_keys),
+        finished=FinishedAnswers(hears=lambda: listener.hears, max_items=MAX_ITEMS, seconds=SECONDS),
     )
 
     await listener.start()

@@ -6,6 +6,7 @@ from obstore.store import ObjectStore
 from seedance_api.delivery import queries
 from seedance_api.delivery.check import check
 from seedance_api.delivery.find import find
+from seedance_api.foundation.barrier import pass_barrier
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.idempotency import Once, done_before, is_first
 
@@ -39,9 +40,11 @@ async def confirm(db: Database, account_id: str, livemode: bool, generation_id: 
         return False
     await find(db, account_id, livemode, generation_id, "video")
     async with db.transaction() as connection:
-        if await is_first(connection, once, generation_id):
-            if await queries.confirm(connection, generation_id):
-                _log.info("delivery.confirmed", generation_id=generation_id)
-            return True
-    await done_before(db, once)
-    return False
+        first = await is_first(connection, once, generation_id)
+        if first and await queries.confirm(connection, generation_id):
+            _log.info("delivery.confirmed", generation_id=generation_id)
+    if first:
+        await pass_barrier(db)
+    else:
+        await done_before(db, once)
+    return first

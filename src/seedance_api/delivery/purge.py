@@ -8,6 +8,7 @@ from obstore.store import ObjectStore
 
 from seedance_api.delivery import purge_queries
 from seedance_api.foundation import kill_points, objects
+from seedance_api.foundation.barrier import pass_barrier
 from seedance_api.foundation.db import Database
 
 BATCH = 500
@@ -26,6 +27,7 @@ async def emptied(db: Database, store: ObjectStore) -> AsyncIterator[list[str]]:
     while await purge_queries.withdraw_due(db, BATCH) == BATCH:
         pass
     while batch := await purge_queries.withdrawn(db, BATCH):
+        await pass_barrier(db)  # nobody is told of objects that are gone
         kill_points.reach("purge.withdrawn")
         gone = await _delete(db, store, batch)
         if left := [one for one in batch if one not in gone]:

@@ -83,6 +83,34 @@ CREATE FUNCTION public.refuse_change() RETURNS trigger
 BEGIN
     RAISE EXCEPTION 'rows of % are never changed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$;
+CREATE FUNCTION public.tell_finished(ids text[]) RETURNS void
+    LANGUAGE sql
+    AS $$
+    SELECT pg_notify('finished', string_agg(id, ' '))
+    FROM (SELECT id, (row_number() OVER () - 1) / 250 AS part FROM unnest(ids) AS id) numbered
+    GROUP BY part
+$$;
+CREATE FUNCTION public.tell_finished_generations() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM tell_finished(array_agg(id)) FROM before WHERE finished_at IS NOT NULL HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_finished_holds() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM tell_finished(array_agg(generation_id)) FROM before WHERE state <> 'held' HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_finished_parts() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM tell_finished(array_agg(generation_id)) FROM before HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.tell_key_revoked() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -176,6 +204,12 @@ CREATE SEQUENCE public.attempt_nonce_turn
     MAXVALUE 3599
     CACHE 1
     CYCLE;
+CREATE SEQUENCE public.barrier
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 CREATE TABLE public.content (
     generation_id text NOT NULL COLLATE pg_catalog."C",
     state text DEFAULT 'stored'::text NOT NULL,
@@ -483,6 +517,11 @@ UNION ALL
     transfer.amount,
     transfer.created_at
    FROM public.transfer;
+CREATE UNLOGGED TABLE public.listener (
+    id text NOT NULL COLLATE pg_catalog."C",
+    heard_at timestamp with time zone NOT NULL,
+    passed bigint NOT NULL
+);
 CREATE TABLE public.migration (
     name text NOT NULL COLLATE pg_catalog."C",
     digest text,
@@ -767,6 +806,8 @@ ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (one);
 ALTER TABLE ONLY public.installation_setting
     ADD CONSTRAINT installation_setting_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.listener
+    ADD CONSTRAINT listener_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.notice
@@ -888,7 +929,11 @@ ALTER INDEX public.request_log_failed ATTACH PARTITION public.request_log_rest_a
 ALTER INDEX public.request_log_key ATTACH PARTITION public.request_log_rest_key_id_id_idx;
 ALTER INDEX public.request_log_pkey ATTACH PARTITION public.request_log_rest_pkey;
 CREATE TRIGGER api_key_revoked AFTER DELETE OR UPDATE OF revoked_at, digest ON public.api_key FOR EACH ROW EXECUTE FUNCTION public.tell_key_revoked();
+CREATE TRIGGER content_changed AFTER UPDATE ON public.content REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION public.tell_finished_parts();
+CREATE TRIGGER generation_changed AFTER UPDATE ON public.generation REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION public.tell_finished_generations();
+CREATE TRIGGER hold_changed AFTER UPDATE ON public.hold REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION public.tell_finished_holds();
 CREATE TRIGGER price_book_immutable BEFORE DELETE OR UPDATE ON public.price_book FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER prompt_deleted AFTER DELETE ON public.generation_input REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION public.tell_finished_parts();
 CREATE TRIGGER tg_pgqueuer_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.pgqueuer FOR EACH STATEMENT EXECUTE FUNCTION public.fn_pgqueuer_changed();
 CREATE TRIGGER transfer_immutable BEFORE DELETE OR UPDATE ON public.transfer FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER transfer_kept BEFORE TRUNCATE ON public.transfer FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();

@@ -5,6 +5,7 @@ from obstore.store import ObjectStore
 
 from seedance_api.billing.books import Books
 from seedance_api.foundation import jobs
+from seedance_api.foundation.barrier import pass_barrier
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Once, done_before, is_first
@@ -50,6 +51,7 @@ async def _cancel(connection: Connection, generation_id: str, books: Books) -> N
 
 async def delete(db: Database, store: ObjectStore, generation_id: str) -> None:
     """Hide a finished generation and delete its content, now; a job does the same with its inputs and upstream copy.
+    Afterwards no process knows it any more.
 
     Raises AppError 409 while it is unfinished.
     """
@@ -61,3 +63,4 @@ async def delete(db: Database, store: ObjectStore, generation_id: str) -> None:
         await purge(db, store, generation_id)
     except Exception:  # noqa: BLE001 it is withdrawn and hidden; what a store will not delete now is deleted later
         _log.error("delete.put_off", generation_id=generation_id, exc_info=True)
+    await pass_barrier(db)

@@ -25,6 +25,7 @@ from seedance_api.traffic.rate_limits import RateLimits
 from seedance_api.traffic.request_log import RequestLog
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.budget import Budget
+from seedance_api.web.finished import FinishedAnswers
 from seedance_api.webhooks.probe import Prober
 
 
@@ -61,6 +62,7 @@ class Context:
         posting: Outbound,
         rate_limits: RateLimits,
         failed_keys: FailedKeys,
+        finished: FinishedAnswers,
     ) -> None:
         self.db = db
         self.request_log = RequestLog(db)
@@ -80,6 +82,7 @@ class Context:
         self.posting = posting
         self.rate_limits = rate_limits
         self.failed_keys = failed_keys
+        self.finished = finished
         self.probe = Prober(db=db, outbound=posting, pepper=pepper)
         self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()

@@ -31,7 +31,7 @@ from seedance_api.web.conditions import conditions_of, none_match
 from seedance_api.web.context import Context
 from seedance_api.web.errors import as_app_error, send_error
 from seedance_api.web.linger import Unread, asks_first, has_body
-from seedance_api.web.respond import send_json
+from seedance_api.web.respond import send_tagged
 from seedance_api.web.sending import Sending, send_methods
 
 _READS = frozenset({"GET", "HEAD"})
@@ -148,8 +148,8 @@ class Edge:
             if found and found.address.direct and method in _READS and not query and not found.wrong_id:
                 conditions = conditions_of(headers)
                 if b"prefer" not in conditions:
-                    body, extra = await found.address.direct(context, caller.principal, found.values[0])
-                    await send_json(send, body, extra, none_match(conditions) if conditions else "")
+                    answer = await found.address.direct(context, caller.principal, found.values[0])
+                    await send_tagged(send, answer, none_match(conditions) if conditions else "")
                     return
             scope["standing"] = send.stands = caller.standing(context)
         at = self._addresses.take(method, path, found)

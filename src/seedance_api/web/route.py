@@ -16,11 +16,12 @@ from seedance_api.accounts.authenticate import Principal
 from seedance_api.accounts.scopes import Scope
 from seedance_api.traffic.rate_limits import RateClass
 from seedance_api.web.context import Context
+from seedance_api.web.respond import Tagged
 
 Auth = Literal["key", "link"] | None
 """What lets a request in: a key, a signed address instead of one, or nothing."""
-Direct = Callable[[Context, Principal, str], Awaitable[tuple[bytes, dict[str, str]]]]
-"""Makes the JSON body and the headers of an answer, `ETag` among them, from the id in the path."""
+Direct = Callable[[Context, Principal, str], Awaitable[Tagged]]
+"""Makes an answer from the id in the path."""
 _TYPED = re.compile(r"\{(\w+):\w+\}")
 
 
