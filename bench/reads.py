@@ -23,10 +23,12 @@ def measure(stage: Stage) -> list[Figure]:
         stage.say(f"status reads of {_VIDEOS} videos over {_CONNECTIONS} connections, requests/s")
         rate = _rate(stage, ground, paths, ours, hello)
         stage.say("the same over 1 connection, p99 in ms")
-        return [rate, _added(stage, ground, paths, ours, hello)]
+        added = _added(stage, ground, paths, ours, hello)
     finally:
         ours.stop()
         hello.stop()
+    stage.say("the same with and without request log and rate limits, requests/s")
+    return [rate, added, _kept(stage, ground, paths)]
 
 
 async def write_paths(ground: Ground) -> Path:
@@ -54,8 +56,8 @@ def _rate(stage: Stage, ground: Ground, paths: Path, ours: Server, hello: Server
         values=ratios(found["ours"], found["hello"]),
         sides=found,
         side_unit="requests/s",
-        bar=0.20,
-        stretch=0.40,
+        bar=0.40,
+        stretch=0.50,
     )
 
 
@@ -74,4 +76,28 @@ def _added(stage: Stage, ground: Ground, paths: Path, ours: Server, hello: Serve
         bar=5.0,
         stretch=1.0,
         is_minimum=False,
+    )
+
+
+def _kept(stage: Stage, ground: Ground, paths: Path) -> Figure:
+    logged = stage.serve_alone("seedance_api.app.answer:api", ground)
+    unlogged = stage.serve_alone("bench.unlogged:api", ground)
+
+    def run(server: Server) -> float:
+        seconds = stage.seconds(5, 1)
+        return stage.wrk(server.url, ground.key, str(paths), connections=_CONNECTIONS, seconds=seconds).rate
+
+    try:
+        found = take_turns(stage.rounds, stage.say, logged=lambda: run(logged), unlogged=lambda: run(unlogged))
+    finally:
+        logged.stop()
+        unlogged.stop()
+    return Figure(
+        name="status reads with log and limits over without",
+        how=f"`GET /v1/videos/{{id}}` over {_VIDEOS} finished videos, {_CONNECTIONS} keep-alive connections, one API "
+        "process with request log and rate limits, over the same without them",
+        values=ratios(found["logged"], found["unlogged"]),
+        sides=found,
+        side_unit="requests/s",
+        bar=0.85,
     )

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/seedance_api"
 SCHEMA = (SOURCE / "foundation/schema.sql").read_text()
-TABLES = set(re.findall(r"^CREATE TABLE public\.(\w+)", SCHEMA, re.MULTILINE))
+TABLES = set(re.findall(r"^CREATE (?:UNLOGGED )?TABLE public\.(\w+)", SCHEMA, re.MULTILINE))
 _NAME = r'(?:ONLY\s+)?(?:public\.)?"?([\w{}]+)"?'
 _WRITES = re.compile(
     rf"\b(?:INSERT\s+INTO|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?|(?:DROP|ALTER)\s+TABLE(?:\s+IF\s+EXISTS)?)\s+{_NAME}"

@@ -18,6 +18,7 @@ from seedance_api.foundation.secrets import digest, same
 _CACHE_SECONDS = 5.0
 _MAX_CACHED = 10_000
 _ASK_SECONDS = 2.0
+_BEARER = "Bearer "
 _ABSENT = b"\0" * 32
 
 
@@ -80,6 +81,10 @@ class Authenticator:
     def epoch(self) -> int:
         """Counts the moments at which some key may have been revoked."""
         return self._known.epoch
+
+    def recall(self, header: str) -> Principal | None:
+        """The principal of an `Authorization` header that is remembered, without a query."""
+        return self._known.get(header[len(_BEARER) :]) if header.startswith(_BEARER) else None
 
     def knows(self, header: str) -> bool:
         """Whether the key in an `Authorization` header has been right before, and not been forgotten."""

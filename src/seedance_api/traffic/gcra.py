@@ -44,11 +44,11 @@ def stand(quota: Quota, tat: float | None, now: float) -> Standing:
     A TAT further ahead than any request can leave it is of a clock that was set back: the quota begins anew. The script
     of `redis_store.py` is the same in Lua.
     """
-    furthest = now + quota.seconds + quota.interval
-    before = tat if tat is not None and now < tat <= furthest else now
-    after = before + quota.interval
-    wait = after - quota.seconds - now
+    seconds, interval = quota.seconds, quota.interval
+    before = tat if tat is not None and now < tat <= now + seconds + interval else now
+    after = before + interval
+    wait = after - seconds - now
     if wait > _ROUNDING:
         return Standing(quota, before, 0, before - now, wait)
-    remaining = int((quota.seconds - (after - now)) / quota.interval + _ROUNDING)
+    remaining = int((seconds - (after - now)) / interval + _ROUNDING)
     return Standing(quota, after, remaining, after - now, 0.0)

@@ -42,6 +42,16 @@ class MemoryStore:
                 self._forget(now)
         return standings
 
+    def take_one(self, name: str, quota: Quota) -> Standing:
+        """The same for one quota, without waiting for anything."""
+        now = self._clock()
+        standing = stand(quota, self._tats.get(name), now)
+        if not standing.retry_seconds:
+            self._tats[name] = standing.tat
+            if len(self._tats) > self._max_names:
+                self._forget(now)
+        return standing
+
     async def close(self) -> None:
         """There is nothing to close."""
 

@@ -37,7 +37,7 @@ class RateLimits:
 
     def __init__(self, store: LimitStore, limits: Limits) -> None:
         self._store = store
-        self._own = MemoryStore()
+        self._own = store if isinstance(store, MemoryStore) else MemoryStore()
         self._limits = limits
         self._multiplied: dict[tuple[RateClass, int], Quota] = {}
         """The quotas of accounts that have more than the installation's; a few, for tiers are few."""
@@ -64,13 +64,13 @@ class RateLimits:
         await self._store.close()
 
     async def _take(self, name: str, quota: Quota, *, exact: bool = False) -> Standing:
-        try:
-            (standing,) = await self._store.take([(name, quota)])
-        except ConnectionError:
-            if exact:
-                raise AppError("limits_unavailable", headers={"Retry-After": str(_RETRY_SECONDS)}) from None
-            (standing,) = await self._own.take([(name, quota)])
-        return standing
+        if self._store is not self._own:
+            try:
+                return (await self._store.take([(name, quota)]))[0]
+            except ConnectionError:
+                if exact:
+                    raise AppError("limits_unavailable", headers={"Retry-After": str(_RETRY_SECONDS)}) from None
+        return self._own.take_one(name, quota)
 
     def _quota(self, rate: RateClass, multiplier: int) -> Quota:
         if multiplier == 1:

@@ -45,6 +45,8 @@ async def by_bearer(context: Context, headers: Headers, network: str) -> Caller:
     header = tokens[0].decode("latin-1") if tokens and tokens[0] else None
     if header is None or len(tokens) > 1:
         _refuse_elsewhere(headers, len(tokens))
+    elif (known := context.authenticate.recall(header)) is not None:
+        return Caller(known, header)
     if header is not None and not context.authenticate.knows(header):
         context.failed_keys.check(network)
     try:

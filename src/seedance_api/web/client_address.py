@@ -23,17 +23,25 @@ class ClientAddress:
     def __init__(self, proxies: Sequence[Network] = (), header: Header = "x-forwarded-for") -> None:
         self._proxies = tuple(proxies)
         self._header = header.encode()
+        self._read = lru_cache(maxsize=8192)(self._read_peer)  # asked for each request, and mostly for the same
 
     def __call__(self, peer: str | None, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """The address as text, an IPv4 one in IPv6 form as IPv4, without a zone; None for a peer without one."""
-        address = parsed(peer) if peer else None
-        if address is None:
+        if not peer:
             return None
-        if self._proxies and _is_in(address, self._proxies):
+        text, proxy = self._read(peer)
+        if proxy is not None:
             lines = [value for name, value in headers if name == self._header]
             if lines:
-                return str(self._behind(address, b",".join(lines)))
-        return str(address)
+                return str(self._behind(proxy, b",".join(lines)))
+        return text
+
+    def _read_peer(self, peer: str) -> tuple[str | None, IPv4Address | IPv6Address | None]:
+        """Its address as text, and the address once more where it is a trusted proxy."""
+        address = parsed(peer)
+        if address is None:
+            return None, None
+        return str(address), address if _is_in(address, self._proxies) else None
 
     def _behind(self, peer: IPv4Address | IPv6Address, chain: bytes) -> IPv4Address | IPv6Address:
         """The client behind a trusted proxy. Where the chain says nothing that can be read, the last proxy it names."""

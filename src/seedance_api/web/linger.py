@@ -28,12 +28,12 @@ _BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether a request with these headers is followed by a body."""
-    return any(name in _BODY and value != b"0" for name, value in headers)
+    return bool([name for name, value in headers if name in _BODY and value != b"0"])
 
 
 def asks_first(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the client waits for `100 Continue`, which the web server sends once the body is asked for."""
-    return any(name == b"expect" for name, _ in headers)
+    return b"expect" in [name for name, _ in headers]
 
 
 class Unread:
