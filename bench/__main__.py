@@ -9,12 +9,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from bench import batching, creates, downloads, idle, lanes, money, purge, reads, render, report, upstream, webhooks
+from bench import (
+    batching,
+    creates,
+    downloads,
+    idle,
+    lanes,
+    log_pages,
+    money,
+    polls,
+    purge,
+    reads,
+    render,
+    report,
+    upstream,
+    webhooks,
+)
 from bench.figures import Figure, Part, SkippedError
 from bench.stage import ROOT, Stage
 
 PARTS: dict[str, Callable[[Stage], list[Figure]]] = {
     "reads": reads.measure,
+    "polls": polls.measure,
+    "log_pages": log_pages.measure,
     "creates": creates.measure,
     "render": render.measure,
     "downloads": downloads.measure,

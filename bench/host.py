@@ -24,16 +24,23 @@ class NoWorker(nullcontext[Any]):
         """There is nothing to watch."""
 
 
-def main(target: str) -> None:
+def main(target: str, connections: int) -> None:
     """Run until SIGTERM: our own `serve`, around another application."""
     importlib.import_module(target.partition(":")[0])  # as production does: imported once, before the fork
     serve.WorkerProcess = NoWorker  # type: ignore[assignment,misc]
     serve.serve(
-        target, host="127.0.0.1", port=0, workers=1, connections=4096, drain_seconds=5, live_sandbox=False, as_json=True
+        target,
+        host="127.0.0.1",
+        port=0,
+        workers=1,
+        connections=connections,
+        drain_seconds=5,
+        live_sandbox=False,
+        as_json=True,
     )
 
 
 if __name__ == "__main__":
     die_with_parent()
     log.configure(level="warning")
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -185,10 +185,13 @@ class Stage:
         command = [sys.executable, "-m", "seedance_api", "serve", "--port", "0", "--json"]
         return self._begin(command, ground.environment, "serve")
 
-    def serve_alone(self, target: str, ground: Ground | None = None) -> Server:
+    def serve_alone(
+        self, target: str, ground: Ground | None = None, *, connections: int = 4096, **settings: str
+    ) -> Server:
         """One application with the same web server's settings and no worker."""
-        environment = ground.environment if ground else clean_environment()
-        return self._begin([sys.executable, "-m", "bench.host", target], environment, target.partition(":")[0])
+        environment = (ground.environment if ground else clean_environment()) | settings
+        command = [sys.executable, "-m", "bench.host", target, str(connections)]
+        return self._begin(command, environment, target.partition(":")[0])
 
     def run(self, command: list[str], seconds: float, environment: dict[str, str] | None = None) -> str:
         """A program's output. It is killed when it takes longer than it may, or when we are stopped."""
