@@ -83,7 +83,7 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
     context, principal = context_of(request), principal_of(request)
     context.disk.check()
     async with context.intake.folder(principal.account_id) as folder:
-        body = await read_upload(request, folder, context.budget)
+        body = await read_upload(request, folder, context.budget, principal.account_id)
         staged = body.files[_only_file(body.values).number]
         said = keyed_digest(context, await asyncio.to_thread(_digest, staged.path))
         once = once_by_key(request, principal, "POST /v1/files", said)

@@ -81,7 +81,7 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     context.disk.check()
     async with (
         context.intake.folder(principal.account_id) as folder,
-        read_body(request, folder, context.budget) as body,
+        read_body(request, folder, context.budget, principal.account_id) as body,
     ):
         form, command = understand(body, context.posting)
         once = await _once(request, principal, "POST /v1/videos", form, body.files)
@@ -117,7 +117,7 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
     check_dialect(request.headers, context.base)
     async with (
         context.intake.folder(principal.account_id) as folder,
-        read_body(request, folder, context.budget) as body,
+        read_body(request, folder, context.budget, principal.account_id) as body,
     ):
         form, command = understand(body, context.posting)
         once = await _once(request, principal, "POST /v1/videos/quote", form, body.files)
