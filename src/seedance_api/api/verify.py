@@ -47,6 +47,7 @@ async def verify_file(request: AnyRequest) -> Response[bytes]:
     async with (
         context.intake.folder(None) as folder,
         read_file(request, folder, verifying.budget, sender, verifying.max_bytes) as file,
+        context.turn(context.files),
     ):
         verdict = await verify(file, certificate=verifying.certificate, db=context.db, confine=verifying.confine)
     return json_response(Verification(**msgspec.structs.asdict(verdict)))

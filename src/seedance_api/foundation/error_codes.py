@@ -167,7 +167,10 @@ CODES: dict[str, Code] = {
         "You have as many uploads, or bytes of bodies, under way as you may have; try again after `Retry-After`.",
     ),
     "too_busy": Code(
-        503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
+        503,
+        "api_error",
+        True,
+        "The service has as much work as it takes on at once. Nothing was made; try again after `Retry-After`.",
     ),
     "limits_unavailable": Code(
         503,
