@@ -44,6 +44,7 @@ def serve(
     port: int,
     workers: int,
     connections: int,
+    drain_notice_seconds: float,
     drain_seconds: float,
     live_sandbox: bool,
     as_json: bool,
@@ -53,7 +54,8 @@ def serve(
 
     Raises AddressError when it cannot listen there.
 
-    `connections` are those of each API process; `supervisions` start to watch what else must run.
+    `connections` are those of each API process; for `drain_notice_seconds` after SIGTERM they still answer while
+    `/readyz` says that they are stopping; `supervisions` start to watch what else must run.
     """
     host, port = listening_address(host, port)
     allowed = connections_allowed(connections)
@@ -84,16 +86,17 @@ def serve(
             log_dictconfig={"handlers": _TO_STDERR},
             respawn_failed_workers=True,
             workers_kill_timeout=max(1, int(drain_seconds)),
-        ).serve_and(announcer.start, worker.watch, *supervisions)
+        ).serve_and(announcer.start, worker.watch, *supervisions, notice_seconds=drain_notice_seconds)
 
 
 class Server(MPServer):
     """Granian forks the API processes. A thread that holds a lock in that moment, such as that of a module which it is
     importing, leaves it locked for ever in the child; so no thread of ours runs before they are forked."""
 
-    def serve_and(self, *afterwards: Callable[[], None]) -> None:
+    def serve_and(self, *afterwards: Callable[[], None], notice_seconds: float) -> None:
         """Serve; `afterwards` is called once the API processes are there."""
         self._afterwards = afterwards
+        self._notice_seconds = notice_seconds
         self.respawned_wrks = Patience()
         self.serve()
 
@@ -109,6 +112,7 @@ class Server(MPServer):
         for process in self.wrks:
             with suppress(ProcessLookupError):  # it has ended by itself
                 os.kill(process.inner.pid, DRAIN)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        time.sleep(self._notice_seconds)  # they answer meanwhile, and say that they are not ready
         super().shutdown(exit_code)
 
 

@@ -30,9 +30,6 @@ SHOWN = {
 }
 """Languages of blocks that are there to be looked at."""
 
-PROXIES = {"nginx", "haproxy"}
-"""Run by test_proxies.py."""
-
 NOT_RUN = {
     ("docs/webhooks.md", "js"): "needs npm's package; tests/webhooks/test_sign.py verifies with it",
     ("docs/errors.md", "json"): "an answer, generated from the code; parsed only",
@@ -186,7 +183,7 @@ def test_every_sample_of_the_upstreams_runs(postgres: str, tmp_path: Path) -> No
 
 def run(block: Block, reader: Reader) -> None:
     """Run a block as its language is run, or fail."""
-    if block.language in SHOWN or block.language in PROXIES:
+    if block.language in SHOWN:
         return
     if (block.page, block.language) in NOT_RUN:
         if block.language == "json":
@@ -221,7 +218,7 @@ def instead(command: str) -> str:
 
 def test_every_block_says_what_it_is_and_every_exception_is_needed() -> None:
     found = [block for page in PAGES for block in blocks(page)]
-    known = {*SHOWN, *PROXIES, "sh", "python", "json", "toml", "ini"}
+    known = {*SHOWN, "sh", "python", "json", "toml", "ini"}
     of_all = {(one.page, one.language) for one in found}
     assert [str(one) for one in found if one.language not in known and (one.page, one.language) not in NOT_RUN] == []
     assert set(NOT_RUN) <= of_all

@@ -2,15 +2,17 @@
 
 import asyncio
 import selectors
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
-import pytest
-
 from seedance_api.foundation.errors import AppError
-from seedance_api.web.body import read_json
-from seedance_api.web.receive import MIN_BYTES_PER_SECOND
+from seedance_api.web.body import MAX_JSON_BYTES, read_json
+from seedance_api.web.budget import Budget
+from seedance_api.web.receive import MIN_BYTES_PER_SECOND, chunks
 
 _FAST = 20
+MIB = 1 << 20
 
 
 class FastSelector(selectors.DefaultSelector):
@@ -30,44 +32,80 @@ class FastLoop(asyncio.SelectorEventLoop):
 
 
 class Trickling:
-    """A request whose body comes by so many bytes a second."""
+    """A request whose body comes by so many bytes in each second, and then says no more."""
 
     headers: dict[str, str] = {"content-type": "application/json"}  # noqa: RUF012 as the framework has it
 
-    def __init__(self, bytes_a_second: int, seconds: int) -> None:
-        self._size = bytes_a_second
-        self._left = seconds
-        self.began: float | None = None
+    def __init__(self, seconds: Iterator[int], *, ends: bool = True) -> None:
+        self._seconds = list(seconds)
+        self._ends = ends
 
     async def receive(self) -> dict[str, Any]:
         """The next second's bytes."""
-        await asyncio.sleep(1)
-        self._left -= 1
-        return {"type": "http.request", "body": b" " * self._size, "more_body": self._left > 0}
+        await asyncio.sleep(1 if self._seconds else 1000)
+        size = self._seconds.pop(0)
+        return {"type": "http.request", "body": b" " * size, "more_body": bool(self._seconds) or not self._ends}
 
 
-def read(bytes_a_second: int, seconds: int) -> tuple[AppError, float]:
-    """Read such a body, which is no JSON even when it is whole: what is said of it, and after how many seconds."""
+def in_fast_time(request: Trickling, *, held: bool = False) -> tuple[AppError | None, float]:
+    """Read such a body, small or with room of a budget: what is said of it, and after how many seconds."""
 
-    async def run() -> tuple[AppError, float]:
+    async def whole() -> None:
+        if not held:
+            await read_json(request)  # pyright: ignore[reportArgumentType] what it uses of one
+            return
+        async with Budget().lease("acc_1") as lease:
+            size = 0
+            async for chunk in chunks(request.receive, MAX_JSON_BYTES, lease):  # pyright: ignore[reportArgumentType]
+                size += len(chunk)
+                await lease.cover(size)
+
+    async def run() -> tuple[AppError | None, float]:
         loop = asyncio.get_running_loop()
         since = loop.time()
-        with pytest.raises(AppError) as refused:
-            await read_json(Trickling(bytes_a_second, seconds))  # pyright: ignore[reportArgumentType] what it uses of one
-        return refused.value, loop.time() - since
+        try:
+            await whole()
+        except AppError as error:
+            return error, loop.time() - since
+        return None, loop.time() - since
 
     with asyncio.Runner(loop_factory=lambda: FastLoop(FastSelector())) as runner:
         return runner.run(run())
 
 
 def test_a_body_that_trickles_is_broken_off_long_before_it_is_whole() -> None:
-    refused, after = read(100, 250)
-    assert refused.code == "body_incomplete"
+    refused, after = in_fast_time(Trickling(repeat(100, 250)))
+    assert refused is not None
+    assert (refused.status, refused.code) == (408, "request_timeout")
     assert f"{MIN_BYTES_PER_SECOND} bytes" in refused.message
     assert refused.headers["Connection"] == "close"
     assert 20 <= after < 100
 
 
+def test_a_body_that_stops_is_broken_off() -> None:
+    refused, after = in_fast_time(Trickling(repeat(100, 3), ends=False))
+    assert refused is not None
+    assert (refused.code, refused.headers["Connection"]) == ("request_timeout", "close")
+    assert "20 seconds" in refused.message
+    assert 20 <= after < 60
+
+
 def test_a_slow_body_of_an_ordinary_size_is_taken() -> None:
-    refused, _ = read(100, 15)
-    assert refused.code == "invalid_json"
+    refused, _ = in_fast_time(Trickling(repeat(100, 15)))
+    assert refused is not None
+    assert refused.code == "invalid_json", "which it is: it came whole"
+
+
+def test_who_fills_the_room_and_then_trickles_is_broken_off_soon() -> None:
+    """Faster than the least of any body, and yet it would hold 60 MiB for the rest of the 300 seconds."""
+    burst = [20 * MIB] * 3
+    refused, after = in_fast_time(Trickling(iter([*burst, *repeat(2 * MIN_BYTES_PER_SECOND, 250)])), held=True)
+    assert refused is not None
+    assert refused.code == "request_timeout"
+    assert after < 60
+
+
+def test_a_large_body_that_comes_evenly_is_taken_however_long_it_takes() -> None:
+    refused, after = in_fast_time(Trickling(repeat(256 << 10, 200)), held=True)
+    assert refused is None
+    assert after > 150

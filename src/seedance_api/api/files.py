@@ -71,7 +71,7 @@ class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
             {"purpose": "OpenAI's clients send it; it means nothing here."},
         ),
         answer=FileView,
-        errors=("invalid_media", "idempotency_in_progress", "too_many_uploads"),
+        errors=("invalid_media", "idempotency_in_progress", "too_busy", "too_many_uploads"),
         repeatable=True,
         rate="upload",
         sample=Sample(curl="-F file=@boat.png"),
@@ -83,11 +83,12 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
     context, principal = context_of(request), principal_of(request)
     context.disk.check()
     async with context.intake.folder(principal.account_id) as folder:
-        body = await read_upload(request, folder, context.budget)
+        body = await read_upload(request, folder, context.budget, principal.account_id)
         staged = body.files[_only_file(body.values).number]
-        said = keyed_digest(context, await asyncio.to_thread(_digest, staged.path))
-        once = once_by_key(request, principal, "POST /v1/files", said)
-        made = await context.upload(staged, principal=principal, once=once, folder=folder)
+        async with context.turn(context.files):
+            said = keyed_digest(context, await asyncio.to_thread(_digest, staged.path))
+            once = once_by_key(request, principal, "POST /v1/files", said)
+            made = await context.upload(staged, principal=principal, once=once, folder=folder)
     return json_response(file_view(made.file), REPLAYED if made.replayed else {})
 
 

@@ -49,18 +49,28 @@ async def healthz() -> Response[bytes]:
         tag="Health",
         auth=None,
         answer=Health,
-        also={503: "The database does not answer, or no file can be made where objects and scratch files are kept."},
+        also={
+            503: "The service is stopping or has all the work that it takes on, the database does not answer, or no "
+            "file can be made where objects and scratch files are kept."
+        },
         takes_query=True,
         is_probe=True,
         head=("readyzHead", "The service can work"),
     ),
 )
 async def readyz(request: AnyRequest) -> Response[bytes]:
-    """The database answers, and files can be made, within two seconds. Let a load balancer ask this one."""
+    """The database answers and files can be made, within two seconds; the service is not stopping, and takes on more
+    work. Let a load balancer ask this one."""
     context = context_of(request)
+    if not context.is_ready:
+        return _unavailable()
     answers, makes = await asyncio.gather(context.db.answers(_READY_SECONDS), _makes_files(context))
     if answers and makes:
         return Response(msgspec.json.encode(Health("ok")), media_type="application/json")
+    return _unavailable()
+
+
+def _unavailable() -> Response[bytes]:
     return Response(msgspec.json.encode(Health("unavailable")), status_code=503, media_type="application/json")
 
 

@@ -19,10 +19,10 @@ _KEYED = (
     "unavailable", "internal_error",
 )  # fmt: skip
 """What any address that needs a key may answer."""
-_JSON_ERRORS = ("invalid_json", "body_incomplete", "body_too_large", "unsupported_media_type")
+_JSON_ERRORS = ("invalid_json", "body_incomplete", "request_timeout", "body_too_large", "unsupported_media_type")
 _FORM_ERRORS = (
-    "invalid_multipart", "body_incomplete", "body_too_large", "unsupported_media_type", "storage_full",
-    "storage_unavailable",
+    "invalid_multipart", "body_incomplete", "request_timeout", "body_too_large", "unsupported_media_type",
+    "storage_full", "storage_unavailable",
 )  # fmt: skip
 _IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",

@@ -7,8 +7,9 @@ from litestar import Response, get, post
 
 from seedance_api.delivery.certificate import published
 from seedance_api.delivery.verify import Verdict, verify
+from seedance_api.foundation.rate_limiter import neighbourhood
 from seedance_api.web.body import AnyRequest, read_file
-from seedance_api.web.context import context_of
+from seedance_api.web.context import client_address_of, context_of
 from seedance_api.web.respond import json_response
 from seedance_api.web.route import FileBody, Operation, Sample, TextAnswer
 
@@ -31,7 +32,7 @@ class Verification(Verdict, frozen=True, kw_only=True):
         auth=None,
         body=FileBody("The video or picture to look at.", bare=True),
         answer=Verification,
-        errors=("unreadable_file", "too_busy", "unavailable"),
+        errors=("unreadable_file", "too_busy", "too_many_uploads", "unavailable"),
         rate="verify",
         sample=Sample(curl='-H "Content-Type: application/octet-stream" --data-binary @video.mp4'),
     ),
@@ -42,9 +43,11 @@ async def verify_file(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     context.disk.check()
     verifying = context.verifying
+    sender = neighbourhood(client_address_of(request))
     async with (
         context.intake.folder(None) as folder,
-        read_file(request, folder, verifying.budget, verifying.max_bytes) as file,
+        read_file(request, folder, verifying.budget, sender, verifying.max_bytes) as file,
+        context.turn(context.files),
     ):
         verdict = await verify(file, certificate=verifying.certificate, db=context.db, confine=verifying.confine)
     return json_response(Verification(**msgspec.structs.asdict(verdict)))

@@ -81,11 +81,12 @@ async def create_video(request: AnyRequest) -> Response[bytes]:
     context.disk.check()
     async with (
         context.intake.folder(principal.account_id) as folder,
-        read_body(request, folder, context.budget) as body,
+        read_body(request, folder, context.budget, principal.account_id) as body,
     ):
         form, command = understand(body, context.posting)
-        once = await _once(request, principal, "POST /v1/videos", form, body.files)
-        created = await create(command, principal=principal, once=once, folder=folder, parts=context.creating)
+        async with context.turn(context.creates):
+            once = await _once(request, principal, "POST /v1/videos", form, body.files)
+            created = await create(command, principal=principal, once=once, folder=folder, parts=context.creating)
     seen = await context.reader.created(principal.account_id, principal.livemode, created)
     headers = {"Location": f"/v1/videos/{seen.id}"} | poll_hint(seen) | retirement_headers(seen.model)
     if created.replayed:
@@ -117,18 +118,19 @@ async def quote_video(request: AnyRequest) -> Response[bytes]:
     check_dialect(request.headers, context.base)
     async with (
         context.intake.folder(principal.account_id) as folder,
-        read_body(request, folder, context.budget) as body,
+        read_body(request, folder, context.budget, principal.account_id) as body,
     ):
         form, command = understand(body, context.posting)
-        once = await _once(request, principal, "POST /v1/videos/quote", form, body.files)
-        answer = await quote(
-            command,
-            principal=principal,
-            once=once,
-            folder=folder,
-            parts=context.creating,
-            say=lambda priced: msgspec.to_builtins(quote_view(priced, principal)),
-        )
+        async with context.turn(context.creates):
+            once = await _once(request, principal, "POST /v1/videos/quote", form, body.files)
+            answer = await quote(
+                command,
+                principal=principal,
+                once=once,
+                folder=folder,
+                parts=context.creating,
+                say=lambda priced: msgspec.to_builtins(quote_view(priced, principal)),
+            )
     headers = retirement_headers(answer.said["model"]) | (REPLAYED if answer.replayed else {})
     return Response(msgspec.json.encode(answer.said), media_type="application/json", headers=headers)
 

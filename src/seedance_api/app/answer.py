@@ -99,6 +99,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
     db = await Database.connect(
         running_url(settings, "api"), max_connections=settings.database_connections, session=API
     )
+    new_work = db.part(max(1, settings.database_connections // 2))  # so that reads are answered, whatever is ordered
     pepper = pepper_of(settings)
     await check_pepper(db, pepper)
     store = await open_objects(db, settings)
@@ -112,7 +113,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         max_bytes=settings.max_upload_megabytes << 20,
         objects=store,
     )
-    references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound, disk=disk)
+    references = References(db=new_work, store=store, confine=Confine(slots=CONFINED), outbound=outbound, disk=disk)
     books = Books(db, hears=lambda: listener.hears)
 
     def missed() -> None:
@@ -143,8 +144,8 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         db=db,
         authenticate=Authenticator(db=db, pepper=pepper, hears=lambda: listener.hears),
         creating=Creating(
-            db=db,
-            writer=Writer(db),
+            db=new_work,
+            writer=Writer(new_work),
             books=books,
             references=references,
             router=router_of(settings, read_upstreams_of(settings)),

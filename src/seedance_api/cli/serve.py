@@ -55,6 +55,7 @@ def serve(
             port=settings.port,
             workers=settings.workers,
             connections=settings.connections,
+            drain_notice_seconds=settings.drain_notice_seconds,
             drain_seconds=settings.drain_seconds,
             live_sandbox=settings.live_sandbox,
             as_json=as_json,

@@ -15,6 +15,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from seedance_api.foundation.clock import Clock
+from seedance_api.foundation.concurrency_limit import ConcurrencyLimit
 from seedance_api.foundation.session import COMMAND, Session, connect, milliseconds, options_of
 
 if TYPE_CHECKING:
@@ -38,23 +39,39 @@ RELEASE_SECONDS = 2.0
 """What was cancelled must be over by then."""
 _CLOSE_SECONDS = 5.0
 _PROBE_SECONDS = 2.0
+MAX_WAITING = 1000
+"""How many may wait for a connection of a process: for less than a second, as a query takes a millisecond or two."""
 Row = TypeVar("Row")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
+
+
+class _Renewed:
+    """Since when connections of a pool are used: those opened before are not."""
+
+    at = 0.0
 
 
 class Database:
     """A bounded pool. SQL must be a literal string, so that a type checker refuses one that was pieced together."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", url: str, session: Session = COMMAND, clock: Clock | None = None
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        url: str,
+        session: Session = COMMAND,
+        clock: Clock | None = None,
+        *,
+        limit: ConcurrencyLimit | None = None,
+        renewed: _Renewed | None = None,
     ) -> None:
         self.pool = pool
         self.url = url
         self.clock = clock or Clock()
         """Unix seconds by the database's clock. What several machines compare goes by this one."""
         self._session = session
-        self._renewed_at = 0.0
+        self._renewed = renewed or _Renewed()
+        self._limit = limit or ConcurrencyLimit(pool.get_max_size(), MAX_WAITING)
         self._probe: asyncio.Task[bool] | None = None
 
     @classmethod
@@ -77,6 +94,16 @@ class Database:
         )
         return cls(pool, url, session, clock)
 
+    def part(self, max_connections: int) -> "Database":
+        """The same pool for work that may have so many of its connections at once: the others are left to the rest."""
+        limit = ConcurrencyLimit(max_connections, MAX_WAITING)
+        return Database(self.pool, self.url, self._session, self.clock, limit=limit, renewed=self._renewed)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many wait for a connection that whoever comes now is refused."""
+        return self._limit.is_full
+
     async def close(self) -> None:
         """Close the pool, waiting a moment for what is under way."""
         try:
@@ -87,13 +114,18 @@ class Database:
 
     def renew(self) -> None:
         """Use no connection any more that is open now: each is dropped when its turn comes."""
-        self._renewed_at = asyncio.get_running_loop().time()
+        self._renewed.at = asyncio.get_running_loop().time()
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection, None]:
-        """A connection of the pool. Raises TimeoutError when none is free in time."""
+        """A connection of the pool. Raises TimeoutError when none is free in time, BusyError when too many wait."""
         async with asyncio.timeout(self._session.statement_seconds or None):
-            connection = await self._acquire()
+            await self._limit.acquire()
+            try:
+                connection = await self._acquire()
+            except BaseException:
+                self._limit.release()
+                raise
         since = asyncio.get_running_loop().time()
         try:
             yield connection
@@ -101,12 +133,15 @@ class Database:
             self._give_up(connection, since)
             raise
         finally:
-            await self._release(connection, since)
+            try:
+                await self._release(connection, since)
+            finally:
+                self._limit.release()
 
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         while True:
             connection = await self.pool.acquire()
-            if cast("BoundedConnection", connection).opened_at > self._renewed_at:
+            if cast("BoundedConnection", connection).opened_at > self._renewed.at:
                 return connection
             _drop(connection)
 
@@ -179,7 +214,7 @@ class Database:
 
     def _lose(self, since: float) -> None:
         """One has not answered since then. The others may be as dead, and must not be found so one by one."""
-        if since >= self._renewed_at:
+        if since >= self._renewed.at:
             self.renew()
 
     async def _release(self, connection: Connection, since: float) -> None:

@@ -21,6 +21,9 @@ CODES: dict[str, Code] = {
     ),
     "invalid_json": Code(400, "invalid_request_error", False, "The body is not JSON, or is nested too deeply."),
     "body_incomplete": Code(400, "invalid_request_error", False, "The body stopped before it was whole."),
+    "request_timeout": Code(
+        408, "invalid_request_error", True, "The body stopped for too long, or came too slowly. Nothing was made."
+    ),
     "invalid_multipart": Code(
         400, "invalid_request_error", False, "The multipart body is malformed or has too many parts."
     ),
@@ -161,10 +164,13 @@ CODES: dict[str, Code] = {
         429,
         "rate_limit_error",
         True,
-        "The account has as many uploads, or bytes of them, under way as it may have; try again after `Retry-After`.",
+        "You have as many uploads, or bytes of bodies, under way as you may have; try again after `Retry-After`.",
     ),
     "too_busy": Code(
-        503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
+        503,
+        "api_error",
+        True,
+        "The service has as much work as it takes on at once. Nothing was made; try again after `Retry-After`.",
     ),
     "limits_unavailable": Code(
         503,

@@ -284,6 +284,12 @@ class Settings(BaseSettings):
         1,
         100_000,
     )
+    drain_notice_seconds: Whole = setting(
+        "0",
+        "How long a stopping service still answers requests while `/readyz` is 503 already, so that a load balancer sends them elsewhere first: longer than it takes to notice.",
+        0,
+        300,
+    )
     drain_seconds: Real = setting("20", "How long a stopping process waits for running requests and jobs.", 1, 600)
 
     def __repr__(self) -> str:

@@ -39,11 +39,12 @@ class Body(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def read_body(request: AnyRequest, folder: Folder, budget: Budget) -> AsyncGenerator[Body]:
-    """The body of a create, JSON or multipart; its files lie in `folder`. Raises AppError for anything else."""
+async def read_body(request: AnyRequest, folder: Folder, budget: Budget, owner: str) -> AsyncGenerator[Body]:
+    """The body of a create, JSON or multipart; its files lie in `folder`. Its room counts as the `owner`'s. Raises
+    AppError for anything else."""
     kind, options = content_type(request.headers, "application/json", "multipart/form-data")
     check_size(request.headers, MAX_JSON_BYTES)
-    async with budget.lease() as lease:
+    async with budget.lease(owner) as lease:
         if kind == "multipart/form-data":
             yield await _read_form(request, options, folder, MAX_JSON_BYTES, lease, lists=MEDIA_LISTS)
         else:
@@ -61,21 +62,24 @@ async def read_json(request: AnyRequest) -> dict[str, Any]:
     return parse_json(body) if body else {}
 
 
-async def read_upload(request: AnyRequest, folder: Folder, budget: Budget) -> Body:
+async def read_upload(request: AnyRequest, folder: Folder, budget: Budget, owner: str) -> Body:
     """The body of a file upload: multipart. Raises AppError for anything else."""
     _, options = content_type(request.headers, "multipart/form-data", hint="with a part named `file`")
     check_size(request.headers, MAX_FILE_BYTES)
-    async with budget.lease() as lease:
+    async with budget.lease(owner) as lease:
         return await _read_form(request, options, folder, MAX_FILE_BYTES, lease)
 
 
 @asynccontextmanager
-async def read_file(request: AnyRequest, folder: Folder, budget: Budget, max_bytes: int) -> AsyncGenerator[Path]:
+async def read_file(
+    request: AnyRequest, folder: Folder, budget: Budget, owner: str, max_bytes: int
+) -> AsyncGenerator[Path]:
     """One file: the body itself, or the part `file` of a form. The budget bounds what lies on the disk meanwhile."""
     check_encoding(request.headers)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     check_size(request.headers, max_bytes + _ENVELOPE)
-    async with budget.lease() as lease:
+    async with budget.lease(owner) as lease:
+        await lease.declare(declared_size(request.headers))
         if kind != "multipart/form-data":
             yield await _read_raw(request, folder, max_bytes, lease)
             return
@@ -95,7 +99,7 @@ async def _read_raw(request: AnyRequest, folder: Folder, max_bytes: int, lease: 
     path = await folder.make() / "upload"
     size = 0
     with path.open("wb") as file:
-        async for chunk in chunks(request.receive, max_bytes):
+        async for chunk in chunks(request.receive, max_bytes, lease):
             await folder.take(len(chunk))
             size += file.write(chunk)
             await lease.cover(size)
@@ -103,8 +107,9 @@ async def _read_raw(request: AnyRequest, folder: Folder, max_bytes: int, lease: 
 
 
 async def _read_whole(request: AnyRequest, lease: Lease) -> bytearray:
+    await lease.declare(declared_size(request.headers))
     body = bytearray()
-    async for chunk in chunks(request.receive, MAX_JSON_BYTES):
+    async for chunk in chunks(request.receive, MAX_JSON_BYTES, lease):
         body += chunk
         await lease.cover(len(body))
     return body
@@ -128,7 +133,7 @@ async def _read_form(
             await folder.set_aside(declared_size(request.headers))
         await folder.make()
         with PushMultipartParser(boundary) as parser:
-            async for chunk in chunks(request.receive, max_bytes):
+            async for chunk in chunks(request.receive, max_bytes, lease):
                 await folder.take(len(chunk))
                 for part in parser.parse(chunk) if chunk else ():  # to the parser nothing would be the end
                     form.take(part)

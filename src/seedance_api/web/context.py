@@ -1,5 +1,6 @@
 """What the handlers use. `app/answer.py` makes it once."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from obstore.store import ObjectStore
@@ -8,6 +9,7 @@ from seedance_api.accounts.authenticate import Authenticator, Principal
 from seedance_api.delivery.address import Addresses
 from seedance_api.delivery.certificate import Certificate
 from seedance_api.delivery.link import link_key
+from seedance_api.foundation.concurrency_limit import ConcurrencyLimit
 from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
@@ -37,6 +39,9 @@ class Verifying:
         self.confine = confine
         self.max_bytes = max_bytes
         self.budget = Budget(4 * max_bytes)
+
+
+_TURN_SECONDS = 5.0
 
 
 class Context:
@@ -86,8 +91,22 @@ class Context:
         self.probe = Prober(db=db, outbound=posting, pepper=pepper)
         self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()
+        self.creates = ConcurrencyLimit(256, 256)
+        """Creates and quotes, once their bodies are here. A transaction writes up to 64."""
+        self.files = ConcurrencyLimit(64, 256)
+        """Uploads and verifications, once their bodies are here. A few of them are decoded at a time."""
         self.reader = Reader(db)
         self.changes = Changes()
+
+    def turn(self, limit: ConcurrencyLimit) -> AbstractAsyncContextManager[None]:
+        """A turn at work that is limited. Raises BusyError, which is answered with 503."""
+        return limit.turn(_TURN_SECONDS)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether more requests may be sent here: the process is not stopping, and no queue is full."""
+        full = self.creates.is_full or self.files.is_full or self.db.is_full
+        return not (full or self.changes.stopped)
 
     def is_sandbox(self, principal: Principal) -> bool:
         """Whether this key's videos are previews by the sandbox."""

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Send
 from obstore.exceptions import BaseError
 
+from seedance_api.foundation.concurrency_limit import BusyError
 from seedance_api.foundation.db import CONTENDED, NO_ROOM, UNREACHABLE
 from seedance_api.foundation.disk import FULL
 from seedance_api.foundation.error_codes import CODES
@@ -93,6 +94,9 @@ def as_app_error(error: Exception, request_id: str) -> AppError:
     if isinstance(error, BaseError) or (isinstance(error, OSError) and error.errno in _STORAGE):
         _log.error("request.storage_unavailable", request_id=request_id, exc_info=error)
         return AppError("storage_unavailable", headers={"Retry-After": "30"})
+    if isinstance(error, BusyError):
+        _log.warning("request.too_busy", request_id=request_id)
+        return AppError("too_busy", headers={"Retry-After": "1"})
     if isinstance(error, (*UNREACHABLE, *CONTENDED)):
         _log.error("request.unavailable", request_id=request_id, exc_info=error)
         return AppError("unavailable", headers={"Retry-After": "2"})

@@ -10,13 +10,16 @@ from multipart import parse_options_header
 
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.transfer import Floor
+from seedance_api.web.budget import Lease
 
 _TYPE = re.compile(r"[a-z0-9.+*-]{1,60}/[a-z0-9.+*-]{1,60}")
 _TOKENS = re.compile(r"[a-z0-9-]{1,20}(?:, ?[a-z0-9-]{1,20}){0,3}")
 _READ_SECONDS = 300.0
 _IDLE_SECONDS = 20.0
 MIN_BYTES_PER_SECOND = 8 << 10
-"""A slower body is broken off: while it comes, it holds room that others need."""
+"""A slower body is broken off: while it comes, it holds a connection that others need. One that holds room of a budget
+must come at least as fast as what it holds would have come in `_READ_SECONDS`: whoever sends evenly never is too slow,
+and whoever fills the room at once and then trickles is gone with the next look."""
 _CLOSE = {"Connection": "close"}
 
 
@@ -64,8 +67,16 @@ def _too_large(max_bytes: int) -> AppError:
     return AppError("body_too_large", f"The body is larger than {max_bytes >> 20} MiB.", headers=_CLOSE)
 
 
-async def chunks(receive: Receive, max_bytes: int) -> AsyncIterator[bytes]:
-    """The body as it arrives, from the server itself: the framework's own stream takes a cut body for a whole one."""
+def _too_slow(message: str) -> AppError:
+    """A 408. Nothing was done, so the same request may be sent again."""
+    return AppError("request_timeout", message, headers=_CLOSE)
+
+
+async def chunks(receive: Receive, max_bytes: int, lease: Lease | None = None) -> AsyncIterator[bytes]:
+    """The body as it arrives, from the server itself: the framework's own stream takes a cut body for a whole one.
+
+    `lease` is the room that it is given. Raises AppError: 408 when it stops or is too slow, 413, 400 when it is cut.
+    """
     read = 0
     now = asyncio.get_running_loop().time
     end = now() + _READ_SECONDS
@@ -75,16 +86,22 @@ async def chunks(receive: Receive, max_bytes: int) -> AsyncIterator[bytes]:
         try:
             async with asyncio.timeout(min(_IDLE_SECONDS, end - now())):
                 event = await receive()
-        except (TimeoutError, RuntimeError):  # it stopped, or its framing is broken
+        except TimeoutError:
+            late = now() >= end
+            said = f"did not arrive within {_READ_SECONDS:g}" if late else f"stopped for {_IDLE_SECONDS:g}"
+            raise _too_slow(f"The body {said} seconds, which is as long as we wait. Send it again.") from None
+        except RuntimeError:  # its framing is broken
             raise AppError("body_incomplete", headers=_CLOSE) from None
         if event["type"] != "http.request":
             raise AppError("body_incomplete", headers=_CLOSE)
         read += len(event["body"])
         if read > max_bytes:
             raise _too_large(max_bytes)
+        if lease is not None:
+            floor.bytes_a_second = max(MIN_BYTES_PER_SECOND, lease.held / _READ_SECONDS)
         if event["more_body"] and floor.broken(now(), read):
-            message = f"The body comes slower than {MIN_BYTES_PER_SECOND} bytes a second, which is the least."
-            raise AppError("body_incomplete", message, headers=_CLOSE)
+            least = f"{floor.bytes_a_second:.0f} bytes a second"
+            raise _too_slow(f"The body comes slower than {least}, the least for what is there of it. Send it again.")
         yield event["body"]
         if not event["more_body"]:
             return
