@@ -120,6 +120,7 @@ CREATE TABLE public.api_key (
     revoked_at timestamp with time zone,
     scopes text[],
     networks text[],
+    revoked_reason text,
     CONSTRAINT api_key_mode_check CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text]))),
     CONSTRAINT api_key_networks_check CHECK ((cardinality(networks) > 0)),
     CONSTRAINT api_key_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['videos:read'::text, 'videos:write'::text, 'files'::text, 'webhooks'::text, 'billing:read'::text, 'billing:write'::text, 'keys'::text])))
@@ -508,7 +509,8 @@ CASE
     WHEN (closed_at IS NULL) THEN 'pending'::text
     WHEN given_up THEN 'failed'::text
     ELSE 'sent'::text
-END) STORED
+END) STORED,
+    letter jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
