@@ -3,7 +3,7 @@
 import structlog
 
 from seedance_api.accounts import queries
-from seedance_api.accounts.keys import PREFIX, parse
+from seedance_api.accounts.keys import PREFIX, parse, shown_key
 from seedance_api.accounts.queries import ApiKey
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
@@ -47,11 +47,6 @@ def _message(key: ApiKey) -> Message:
         kind="key_leaked",
         account_id=key.account_id,
         detail={"key_id": key.id, "mode": key.mode.value},
-        letter={"key": shown_key(key), "key_id": key.id},
+        letter={"key": shown_key(key.mode, key.handle, key.name), "key_id": key.id},
         dedupe_key=f"key_leaked {key.id}",
     )
-
-
-def shown_key(key: ApiKey) -> str:
-    """A key as its owner knows it: its first characters, and the name that he gave it."""
-    return f"{PREFIX}{key.mode.value}_{key.handle}…" + (f" ({key.name})" if key.name else "")

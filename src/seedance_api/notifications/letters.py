@@ -45,7 +45,26 @@ somewhere, look whether all of it can.
 """
     + _REVOKE
 )
+_CHANGED = (
+    """\
+Hello,
+
+at {at} UTC your API key {key} was used otherwise than before. {says}
+
+Within the hour before, it was used from: {networks}.
+
+If it was you, you need not do anything. If it was not, or you do not know, revoke the key and make another one.
+GET /v1/requests?key_id={key_id} lists what was done with it.
+
+"""
+    + _REVOKE
+)
 LETTERS = {
+    "key_network": ("Your API key was used from a new network", _CHANGED),
+    "key_spending": ("Your API key spends much more than usual", _CHANGED),
+    "key_failing": ("Requests with your API key fail much more often than usual", _CHANGED),
+    "key_denied": ("Your API key is used for what it is not for", _CHANGED),
+    "key_moderated": ("Many videos ordered with your API key are refused by moderation", _CHANGED),
     "key_leaked": ("Your API key was found by others, and is revoked", _LEAKED),
     "key_guessed": ("Somebody sends wrong secrets for your API key", _GUESSED),
     "endpoint_failing": ("Your webhook endpoint has been failing for a day", _FAILING),

@@ -3,7 +3,7 @@
 import structlog
 
 from seedance_api.accounts import queries
-from seedance_api.accounts.report_leaked import shown_key
+from seedance_api.accounts.keys import shown_key
 from seedance_api.foundation.db import CONTENDED, NO_ROOM, UNREACHABLE, Database
 from seedance_api.notifications.outbox import put
 from seedance_api.notifications.rows import Message
@@ -24,7 +24,12 @@ async def tell_of_guesses(db: Database, handle: str, count: int) -> None:
                 kind="key_guessed",
                 account_id=key.account_id,
                 detail={"key_id": key.id, "count": count},
-                letter={"key": shown_key(key), "key_id": key.id, "count": str(count), "at": now},
+                letter={
+                    "key": shown_key(key.mode, key.handle, key.name),
+                    "key_id": key.id,
+                    "count": str(count),
+                    "at": now,
+                },
                 dedupe_key=f"key_guessed {key.id} {now[:10]}",
             )
             await put(connection, [message])
