@@ -97,8 +97,8 @@ def test_what_is_mailed_names_the_endpoint_and_its_host_and_no_more(
 def test_what_only_the_letter_says_is_told_to_the_owner_alone_and_then_forgotten(
     database_url: str,
     letters: tuple[Letters, int],
-    receiver: Receiver,
-    kind: str,  # noqa: F811 the fixture
+    receiver: Receiver,  # noqa: F811 the fixture
+    kind: str,
 ) -> None:
     async def verb(db: Database) -> None:
         taken, port = letters
