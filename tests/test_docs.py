@@ -212,7 +212,7 @@ def test_the_pages_name_no_command_that_is_not_there() -> None:
         f"{page.name}: {program} {words}"
         for page in PAGES
         for line in shell_lines(page.read_text())
-        for program, words in re.findall(r"(?:^|bin/|`)(seedance|seedance-api) ([a-z]+(?: [a-z]+)?)", line)
+        for program, words in re.findall(r"(?:^|bin/|`)(seedance|seedance-api) ([a-z]+(?: [a-z-]+)?)", line)
         if not any(words == one or words.startswith(f"{one} ") or words == one.split()[0] for one in known[program])
     ]
     assert wrong == []

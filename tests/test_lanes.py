@@ -114,6 +114,7 @@ async def working(db: Database, parts: Engine) -> AsyncIterator[None]:
                 event_days=30,
                 request_days=DAYS,
                 rate_tiers=(),
+                spending_floor=50,
             ),
         )
         for queue in queues:

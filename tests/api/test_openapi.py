@@ -98,13 +98,14 @@ def test_every_path_parameter_is_described() -> None:
         assert named == set(re.findall(r"\{(\w+)\}", path))
 
 
-def test_only_health_signed_links_and_verify_need_no_key() -> None:
+def test_only_health_signed_links_verify_and_reports_of_keys_need_no_key() -> None:
     is_open = {path for (_, path), one in operations().items() if one.get("security") == []}
     assert is_open == {
         "/healthz",
         "/readyz",
         "/v1/media/{token}",
         "/v1/content/{token}",
+        "/v1/keys/revoke_leaked",
         "/v1/verify",
         "/v1/verify/certificates",
     }

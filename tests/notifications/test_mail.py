@@ -7,15 +7,18 @@ from email import message_from_bytes
 from email.message import Message
 from typing import Any
 
+import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 
 from generations.kit import owner, with_database
+from notifications.test_notices import Receiver, notifier, receiver  # noqa: F401 the fixture
 from seedance_api.foundation import mail
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.mail import open_mailbox, send
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.notifications import rows
+from seedance_api.notifications.letters import LETTERS
 from seedance_api.notifications.outbox import put
 from seedance_api.notifications.send import Notifier, notify
 from stage import free_port
@@ -86,6 +89,43 @@ def test_what_is_mailed_names_the_endpoint_and_its_host_and_no_more(
         assert taken.came[0]["Message-ID"] == f"<{ids[0]}@seedance.example>"
         assert await db.fetchval("SELECT count(*) FROM notice WHERE closed_at IS NULL") == 0
         await outbound.aclose()
+
+    with_database(database_url, verb)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LETTERS if kind.startswith("key_")])
+def test_what_only_the_letter_says_is_told_to_the_owner_alone_and_then_forgotten(
+    database_url: str,
+    letters: tuple[Letters, int],
+    receiver: Receiver,  # noqa: F811 the fixture
+    kind: str,
+) -> None:
+    async def verb(db: Database) -> None:
+        taken, port = letters
+        me = await owner(db, "owner@example.org")
+        mailbox = open_mailbox(f"smtp://127.0.0.1:{port}", "hello@seedance.example")
+        told = msgspec.structs.replace(notifier(db, receiver), mailbox=mailbox)
+        letter = {"key": "sda_live_AbCdEfGh… (mine)", "key_id": "key_1", "at": "2026-11-30 09:00", "count": "20"}
+        letter |= {"says": "It says so.", "networks": "198.51.0.0/16"}
+        async with db.transaction() as connection:
+            wanted = message(kind, me.account_id, {"key_id": "key_1"})
+            await put(connection, [msgspec.structs.replace(wanted, letter=letter)])
+        notice_id = await db.fetchval("SELECT id FROM notice")
+        taken.refuses = True
+        await notify(notice_id, told)
+        assert await db.fetchval("SELECT letter FROM notice") == letter, "it is still to be said"
+        taken.refuses = False
+        await notify(notice_id, told)
+        assert taken.to == ["owner@example.org"]
+        text = str(taken.came[0].get_payload(decode=True), "utf-8")  # pyright: ignore[reportArgumentType]
+        assert "sda_live_AbCdEfGh… (mine)" in text
+        assert "{" not in text.replace('{"key": "sda_…"}', "")
+        assert ("seedance-api key revoke key_1" in text) == (kind != "key_leaked"), "that one is revoked already"
+        (heard,) = receiver.came
+        assert (heard["type"], heard["account_id"], heard["data"]) == (kind, me.account_id, {"key_id": "key_1"})
+        assert "198.51" not in str(heard)
+        assert await db.fetchval("SELECT letter FROM notice") == {}
+        await told.outbound.aclose()
 
     with_database(database_url, verb)
 

@@ -178,6 +178,7 @@ def test_notices_have_a_lane_of_their_own_for_a_mail_server_may_hang(database_ur
                 event_days=30,
                 request_days=DAYS,
                 rate_tiers=(),
+                spending_floor=50,
             )
             names = [set(queue.qm.entrypoint_registry) for queue in build(connections, tasks)]
         assert {"notify"} in names

@@ -62,12 +62,17 @@ class Authenticator:
     A mistyped key costs no query. A good one is remembered for 5 seconds and forgotten at once when it is revoked
     (NOTIFY) or its account changes, or when notifications may have been missed. While `hears` says that nobody would
     hear of a revocation, none is remembered. At most 10,000 keys are remembered.
+
+    Of a handle that came with a wrong secret the digest of the right key is remembered, so that further wrong ones can
+    be told from it without a query; of at most 10,000.
     """
 
     def __init__(self, *, db: Database, pepper: bytes, hears: Callable[[], bool] = lambda: True) -> None:
         self._db = db
         self._pepper = pepper
         self._known: HeardCache[str, Principal] = HeardCache(hears=hears, max_items=_MAX_CACHED, seconds=_CACHE_SECONDS)
+        self._tried: dict[str, bytes] = {}
+        """By the handle of a refused key, the digest of the right one; of none where no such key lives."""
         self._by_handle: Batch[str, queries.KnownKey | None] = Batch(self._load)
 
     async def __call__(self, header: str | None) -> Principal:
@@ -87,16 +92,30 @@ class Authenticator:
         return self._known.get(header[len(_BEARER) :]) if header.startswith(_BEARER) else None
 
     def knows(self, header: str) -> bool:
-        """Whether the key in an `Authorization` header has been right before, and not been forgotten."""
-        return header.partition(" ")[2] in self._known
+        """Whether the key in an `Authorization` header has been right before and not been forgotten, or is the right
+        one of a handle that came with wrong secrets."""
+        token = header.partition(" ")[2]
+        if token in self._known:
+            return True
+        handle = self.tried_handle(header)
+        return handle is not None and same(self._tried[handle], digest(self._pepper, token))
+
+    def tried_handle(self, header: str) -> str | None:
+        """The handle of the key in an `Authorization` header, if it is remembered for having come with a wrong one."""
+        if not self._tried:
+            return None
+        plain = parse(header.partition(" ")[2])
+        return plain.handle if plain is not None and plain.handle in self._tried else None
 
     def forget(self, key_id: str) -> None:
         """A key was revoked, or its account was changed."""
         self._known.forget_where(lambda principal: principal.key_id == key_id)
+        self._tried.clear()
 
     def forget_all(self) -> None:
         """Some revocations may have been missed."""
         self._known.forget_all()
+        self._tried.clear()
 
     async def _look_up(self, token: str) -> Principal:
         plain = parse(token)
@@ -107,6 +126,8 @@ class Authenticator:
         # an unknown key is compared all the same, so that it takes as long as a known one
         matches = same(key.digest if key else _ABSENT, digest(self._pepper, token))
         if key is None or not matches or key.revoked_at is not None or key.mode != plain.mode:
+            if epoch == self.epoch:
+                self._remember_tried(plain.handle, key)
             raise _refusal()
         principal = Principal(
             key.account_id,
@@ -122,6 +143,11 @@ class Authenticator:
         )
         self._known.put(token, principal, epoch)
         return principal
+
+    def _remember_tried(self, handle: str, key: queries.KnownKey | None) -> None:
+        if len(self._tried) >= _MAX_CACHED:
+            del self._tried[next(iter(self._tried))]
+        self._tried[handle] = key.digest if key is not None and key.revoked_at is None else _ABSENT
 
     async def _load(self, handles: list[str]) -> list[queries.KnownKey | None | Exception]:
         keys = {key.handle: key for key in await queries.keys_by_handle(self._db, handles)}

@@ -126,6 +126,6 @@ async def create_key(
 async def revoke_key(db: Database, key_id: str) -> None:
     """Revoke a key; afterwards every process refuses it. Raises AppError 404 when there is no such live key."""
     async with db.transaction() as connection:
-        if not await queries.revoke_key(connection, key_id):
+        if not await queries.revoke_key(connection, key_id, "operator"):
             raise AppError("not_found", "There is no such key, or it is revoked already.", param="key")
     await pass_barrier(db)

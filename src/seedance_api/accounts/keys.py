@@ -54,6 +54,11 @@ def parse(text: str) -> PlainKey | None:
     return None
 
 
+def shown_key(mode: str, handle: str, name: str | None) -> str:
+    """A key as its owner knows it: its first characters, and the name that he gave it."""
+    return f"{PREFIX}{mode}_{handle}…" + (f" ({name})" if name else "")
+
+
 def _checksum(text: str) -> str:
     number = zlib.crc32(text.encode("ascii", "replace"))
     digits: list[str] = []

@@ -1,11 +1,15 @@
 """SQL of accounts and keys."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from seedance_api.accounts.keys import KeyMode
 from seedance_api.foundation.db import Connection, Database, affected, row, rows
+
+Revoked = Literal["operator", "reported_leaked"]
+"""Why a key was revoked: by the operator, or because somebody had found it."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -36,6 +40,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     digest: bytes
     created_at: datetime
     revoked_at: datetime | None
+    revoked_reason: Revoked | None
+    """Why it was revoked; None of a live key, and of one that release 0.1.0 revoked."""
     scopes: tuple[str, ...] | None
     """What it may be used for; None: everything."""
     networks: tuple[str, ...] | None
@@ -187,7 +193,11 @@ async def keys_of_account(db: Database, account_id: str) -> list[ApiKey]:
     return rows(ApiKey, await db.fetch("SELECT * FROM api_key WHERE account_id = $1 ORDER BY id", account_id))
 
 
-async def revoke_key(connection: Connection, key_id: str) -> bool:
+async def revoke_key(connection: Connection, key_id: str, reason: Revoked) -> bool:
     """Mark a key revoked; a trigger tells every process. False when there is no such live key."""
-    tag = await connection.execute("UPDATE api_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", key_id)
+    tag = await connection.execute(
+        "UPDATE api_key SET revoked_at = now(), revoked_reason = $2 WHERE id = $1 AND revoked_at IS NULL",
+        key_id,
+        reason,
+    )
     return affected(tag) == 1

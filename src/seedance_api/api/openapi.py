@@ -37,6 +37,7 @@ _TAGS = {
     "Files": "Reference media, uploaded once and used by id.",
     "Models": "What each model takes.",
     "Account": "What the service has noted of the account's requests.",
+    "Keys": "Have a key revoked that was found where it should not be. No key needed.",
     "Webhooks": "Be told of what happens, by a signed POST, or read it in order.",
     "Billing": "What the account has, and what it went for. Money is decimal text beside a currency.",
     "Verify": "Whether a file is one of ours, AI-generated, and as it was. For everybody: no key needed.",

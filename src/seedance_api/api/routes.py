@@ -10,6 +10,7 @@ from seedance_api.api import (
     events,
     files,
     health,
+    leaked_keys,
     media,
     models,
     requests,
@@ -27,7 +28,8 @@ from seedance_api.web.route import handlers_of
 
 _MODULES = (
     videos, retrieve, video_list, content, delivery, events, files, media, verify, webhook_endpoints,
-    webhook_deliveries, webhook_secret, account_events, models, billing, usage, requests, health, docs, callbacks,
+    webhook_deliveries, webhook_secret, account_events, models, billing, usage, requests, leaked_keys, health, docs,
+    callbacks,
 )  # fmt: skip
 ROUTES = handlers_of(_MODULES)
 FACE = Face("/v1", ROUTES, by_bearer)

@@ -82,6 +82,7 @@ async def work(settings: Settings) -> None:
                         requests=settings.request_log_days, addresses=settings.request_log_address_days
                     ),
                     rate_tiers=settings.rate_tiers,
+                    spending_floor=settings.spending_alert_floor,
                 ),
                 drain_seconds=settings.drain_seconds,
             )

@@ -1,11 +1,13 @@
 """`seedance-api key …`: API keys."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from seedance_api.accounts import create, queries
 from seedance_api.accounts.keys import KeyMode
+from seedance_api.accounts.report_leaked import report_leaked
 from seedance_api.accounts.scopes import SCOPES
 from seedance_api.app.read import pepper_of
 from seedance_api.cli.answer import AsJson, DataDir, show
@@ -13,6 +15,8 @@ from seedance_api.cli.run import account_of, in_database
 from seedance_api.foundation.db import Database
 from seedance_api.settings import Settings
 
+_MAX_CHARACTERS = 4096
+"""Of what is read as a key: far more than any has."""
 command = typer.Typer(add_completion=False, no_args_is_help=True, help="API keys of an account.")
 
 
@@ -72,6 +76,7 @@ def key_list(
             "handle": key.handle,
             "name": key.name,
             "revoked": key.revoked_at is not None,
+            "revoked_reason": key.revoked_reason,
             "scopes": key.scopes,
             "networks": key.networks,
         }
@@ -91,3 +96,13 @@ def key_revoke(key_id: str, data_dir: DataDir = None, as_json: AsJson = False) -
     """Revoke a key, at once and everywhere."""
     in_database(data_dir, lambda db, _: create.revoke_key(db, key_id))
     show({"id": key_id, "revoked": True}, as_json, f"{key_id} is revoked.")
+
+
+@command.command("report-leaked")
+def key_report_leaked(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Revoke a key that was found, read from standard input, and mail its owner."""
+    text = sys.stdin.read(_MAX_CHARACTERS)
+    found = in_database(data_dir, lambda db, settings: report_leaked(db, pepper_of(settings), text))
+    fields = {"id": found and found.id, "account_id": found and found.account_id, "revoked": found is not None}
+    said = f"{found.id} is revoked, and its owner is told." if found else "There is no such live key; nothing was done."
+    show(fields, as_json, said)

@@ -148,6 +148,7 @@ CREATE TABLE public.api_key (
     revoked_at timestamp with time zone,
     scopes text[],
     networks text[],
+    revoked_reason text,
     CONSTRAINT api_key_mode_check CHECK ((mode = ANY (ARRAY['test'::text, 'live'::text]))),
     CONSTRAINT api_key_networks_check CHECK ((cardinality(networks) > 0)),
     CONSTRAINT api_key_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['videos:read'::text, 'videos:write'::text, 'files'::text, 'webhooks'::text, 'billing:read'::text, 'billing:write'::text, 'keys'::text])))
@@ -484,6 +485,17 @@ CREATE TABLE public.installation_setting (
     previous text[] DEFAULT '{}'::text[] NOT NULL,
     changed_at timestamp with time zone DEFAULT now() NOT NULL
 );
+CREATE TABLE public.key_network (
+    key_id text NOT NULL COLLATE pg_catalog."C",
+    network cidr NOT NULL,
+    first_seen timestamp with time zone NOT NULL,
+    last_seen timestamp with time zone NOT NULL,
+    CONSTRAINT key_network_network_check CHECK ((masklen((network)::inet) =
+CASE family((network)::inet)
+    WHEN 4 THEN 16
+    ELSE 32
+END))
+);
 CREATE TABLE public.transfer (
     id text NOT NULL COLLATE pg_catalog."C",
     kind text NOT NULL,
@@ -547,7 +559,8 @@ CASE
     WHEN (closed_at IS NULL) THEN 'pending'::text
     WHEN given_up THEN 'failed'::text
     ELSE 'sent'::text
-END) STORED
+END) STORED,
+    letter jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
@@ -806,6 +819,8 @@ ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (one);
 ALTER TABLE ONLY public.installation_setting
     ADD CONSTRAINT installation_setting_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.key_network
+    ADD CONSTRAINT key_network_pkey PRIMARY KEY (key_id, network);
 ALTER TABLE ONLY public.listener
     ADD CONSTRAINT listener_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.migration
@@ -887,6 +902,7 @@ CREATE INDEX generation_queue ON public.generation USING btree (provider, accoun
 CREATE INDEX generation_waiting ON public.generation USING btree (waiting_since) WHERE (waiting_since IS NOT NULL);
 CREATE INDEX hold_counted ON public.hold USING btree (account_id, counted_on);
 CREATE INDEX idempotency_expiry ON public.idempotency USING btree (expires_at);
+CREATE INDEX key_network_seen ON public.key_network USING btree (last_seen);
 CREATE UNIQUE INDEX notice_dedupe ON public.notice USING btree (dedupe_key);
 CREATE INDEX notice_of_installation ON public.notice USING btree (created_at) WHERE (account_id IS NULL);
 CREATE INDEX notice_open ON public.notice USING btree (due_at) WHERE (closed_at IS NULL);

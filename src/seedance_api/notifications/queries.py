@@ -11,14 +11,17 @@ async def insert_notices(connection: Connection, ids: Sequence[str], messages: S
     """Write messages under these ids; returns those written: one whose `dedupe_key` is taken is not."""
     found = await connection.fetch(
         """
-        INSERT INTO notice (id, account_id, kind, detail, recipient, subject, dedupe_key)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::text[])
+        INSERT INTO notice (id, account_id, kind, detail, letter, recipient, subject, dedupe_key)
+        SELECT * FROM unnest(
+            $1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::text[], $7::text[], $8::text[]
+        )
         ON CONFLICT (dedupe_key) DO NOTHING RETURNING id
         """,
         ids,
         [one.account_id for one in messages],
         [one.kind for one in messages],
         [one.detail for one in messages],
+        [one.letter for one in messages],
         [one.recipient for one in messages],
         [one.subject for one in messages],
         [one.dedupe_key for one in messages],
@@ -63,9 +66,13 @@ async def open_notice(db: Database, notice_id: str) -> Notice | None:
 
 
 async def close_notice(db: Database, notice_id: str, *, given_up: bool = False) -> None:
-    """pending → sent, or failed when it is given up."""
+    """pending → sent, or failed when it is given up; what only the letter said is forgotten."""
     await db.execute(
-        "UPDATE notice SET closed_at = now(), given_up = $2 WHERE id = $1 AND closed_at IS NULL", notice_id, given_up
+        """
+        UPDATE notice SET closed_at = now(), given_up = $2, letter = '{}' WHERE id = $1 AND closed_at IS NULL
+        """,
+        notice_id,
+        given_up,
     )
 
 

@@ -19,6 +19,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     account_id: str | None = None
     detail: dict[str, Any] = {}
+    letter: dict[str, str] = {}
+    """What the letter to the owner says beside that, such as where his key was used. The operator's address is not told
+    of it, and it is forgotten once the letter has left."""
     recipient: str | None = None
     subject: str | None = None
     """The subject of the mail, where it is not that of its kind."""

@@ -71,12 +71,12 @@ async def _tell(notice: Notice, channel: Channel, notifier: Notifier) -> bool:
         assert notifier.mailbox is not None, "there is a way to mail it"
         assert notice.email is not None, "there is somebody to mail it to"
         subject, text = LETTERS[notice.kind]
-        host, endpoint = notice.detail.get("host", ""), notice.detail.get("endpoint_id", "")
+        said = {"host": notice.detail.get("host", ""), "endpoint": notice.detail.get("endpoint_id", "")} | notice.letter
         return await send(
             notifier.mailbox,
             to=notice.email,
             subject=notice.subject or subject,
-            text=text.format(host=host, endpoint=endpoint),
+            text=text.format(**said),
             message_id=notice.id,
         )
     assert notifier.url is not None, "there is an address to tell"

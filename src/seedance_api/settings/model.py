@@ -271,6 +271,13 @@ class Settings(BaseSettings):
         1_000_000,
         alike=True,
     )
+    spending_alert_floor: Whole = setting(
+        "50",
+        "Spending of an API key within an hour, in whole units of its account's currency, up to which nobody is told of it, however unusual it is (docs/operate.md).",
+        0,
+        1_000_000,
+        alike=True,
+    )
     address_per_minute: Whole = setting(
         "12000",
         "Requests a minute from each client address (IPv6: each /64), with a key or without.",

@@ -8,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from seedance_api.accounts.authenticate import CHALLENGE, HOW, Principal, Standing
 from seedance_api.foundation.errors import AppError
+from seedance_api.traffic.tell_of_guesses import tell_of_guesses
 from seedance_api.web.context import Context
 
 Headers = list[tuple[bytes, bytes]]
@@ -48,13 +49,20 @@ async def by_bearer(context: Context, headers: Headers, network: str) -> Caller:
     elif (known := context.authenticate.recall(header)) is not None:
         return Caller(known, header)
     if header is not None and not context.authenticate.knows(header):
-        context.failed_keys.check(network)
+        context.failed_keys.check(network, context.authenticate.tried_handle(header))
     try:
         return Caller(await context.authenticate(header), header)
     except AppError as error:
         if error.code == "invalid_key":
-            context.failed_keys.count(network)
+            await _count_failed(context, header or "", network)
         raise
+
+
+async def _count_failed(context: Context, header: str, network: str) -> None:
+    handle = context.authenticate.tried_handle(header)
+    count = context.failed_keys.count(network, handle)
+    if handle is not None and count is not None:
+        await tell_of_guesses(context.db, handle, count)
 
 
 def _refuse_elsewhere(headers: Headers, given: int) -> None:
