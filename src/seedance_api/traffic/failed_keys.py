@@ -12,6 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from seedance_api.foundation.errors import AppError
+from seedance_api.traffic import metrics
 
 MAX_BLOCK_SECONDS = 300.0
 FORGET_SECONDS = 3600.0
@@ -47,6 +48,7 @@ class FailedKeys:
             return
         wait = found.last_at + block_seconds(found.number, self._max_failures) - self._clock()
         if wait > 0:
+            metrics.FAILED_KEY_REFUSALS.add()
             seconds = math.ceil(wait)
             message = (
                 f"{found.number} requests from this address had a wrong API key. Correct the key, and send the next "
@@ -56,6 +58,7 @@ class FailedKeys:
 
     def count(self, address: str) -> None:
         """The address has sent a wrong key."""
+        metrics.FAILED_KEYS.add()
         now = self._clock()
         before = self._failures.pop(address, None)
         count = 1 if before is None or now - before.last_at > FORGET_SECONDS else before.number + 1
