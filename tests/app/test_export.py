@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from seedance_api.foundation.instruments import Counter, Gauge, Histogram
 from seedance_api.traffic.metrics import INSTRUMENTS, LABELS
+from seedance_api.traffic.slo import SLOS
 from stage import Service, finished, fresh_database, until
 
 WORKERS = 2
@@ -141,6 +142,14 @@ def test_P10_labels_and_values_after_a_load_are_of_the_fixed_set(measured: Servi
             allowed = LABELS[label]
             assert allowed is None or value in allowed, f"{label}={value}"
             assert not re.search(r"@|sda_|[a-z]+_[0-9a-z]{20}|\d{1,3}\.\d{1,3}\.\d{1,3}\.", value), value
+
+
+def test_the_command_shows_the_levels_that_are_measured(measured: Service) -> None:
+    shown = measured.command("slo")
+    assert [one["name"] for one in shown["slos"]] == list(SLOS)
+    for one in shown["slos"]:
+        assert one["windows"].keys() == {"1h", "24h", "30d"}
+        assert one["objective"] == SLOS[one["name"]].objective
 
 
 def test_only_metrics_are_answered_there(measured: Service, first_port: int) -> None:
