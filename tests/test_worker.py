@@ -10,13 +10,19 @@ import pytest
 from generations.kit import with_database
 from seedance_api.foundation import jobs
 from seedance_api.foundation.db import Database
-from seedance_api.foundation.queue import Queue
+from seedance_api.foundation.instruments import Counter, Gauge, Histogram
+from seedance_api.foundation.queue import JobInstruments, Queue
 
 
 def test_a_job_that_fails_is_done_again_where_it_must_be(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def verb(db: Database) -> None:
         connection = await asyncpg.connect(database_url)
-        queue = Queue(connection, batch=8)
+        observed = JobInstruments(
+            Counter("done", "D.", ("job_kind", "outcome")),
+            Histogram("seconds", "S.", ("job_kind",), bounds=(60.0,)),
+            Gauge("running", "R.", ("job_kind",)),
+        )
+        queue = Queue(connection, 8, observed)
         tried: dict[str, int] = {"must": 0, "may": 0}
 
         async def fail_once(name: str) -> None:
@@ -37,6 +43,9 @@ def test_a_job_that_fails_is_done_again_where_it_must_be(database_url: str, monk
         await running
         connection.terminate()
         assert tried == {"must": 2, "may": 1}
+        assert observed.done.series == {("must", "failed"): 1, ("must", "succeeded"): 1, ("may", "failed"): 1}
+        assert observed.seconds.series["must",][0] == 2
+        assert observed.running.series == {("must",): 0, ("may",): 0}
         texts = await db.fetch("SELECT traceback::text AS text FROM pgqueuer_log WHERE traceback IS NOT NULL")
         assert not [row for row in texts if "a store that is away" in row["text"]]
 

@@ -14,7 +14,7 @@ from seedance_api.accounts.tiers import update_tiers
 from seedance_api.billing.expire import expire_grants
 from seedance_api.foundation.db import UNREACHABLE, Database
 from seedance_api.foundation.jobs import entrypoint, prune, release_schedules
-from seedance_api.foundation.queue import DeadConnectionError, Queue
+from seedance_api.foundation.queue import DeadConnectionError, JobInstruments, Queue
 from seedance_api.foundation.session import LANE, open_connection
 from seedance_api.generations.advance import advance
 from seedance_api.generations.alarm import alarm
@@ -30,7 +30,9 @@ from seedance_api.generations.watch import look, watch
 from seedance_api.notifications.send import Notifier, notify, sweep_notices
 from seedance_api.reconciliation.collect_orphans import collect_orphans
 from seedance_api.reconciliation.reconcile import reconcile
+from seedance_api.traffic.metrics import JOB_SECONDS, JOBS, JOBS_RUNNING
 from seedance_api.traffic.retain import RequestDays, retain_requests
+from seedance_api.traffic.slo import measure_slos
 from seedance_api.traffic.watch_keys import watch_keys
 from seedance_api.webhooks.claim import MAX_LATE, Deliverer
 from seedance_api.webhooks.decide import CONCURRENCY, DELIVERING, DELIVERING_SLOWLY
@@ -69,7 +71,8 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     Each kind of work is bounded by itself, and what calls providers is for each of them: neither slow upstreams nor
     large files nor customers' or mail servers that hang keep anybody from hearing of the rest.
     """
-    queues = [Queue(connection, batch) for connection, batch in zip(connections, _BATCHES, strict=True)]
+    observed = JobInstruments(JOBS, JOB_SECONDS, JOBS_RUNNING)
+    queues = [Queue(connection, batch, observed) for connection, batch in zip(connections, _BATCHES, strict=True)]
     main, starting, storing, delivering, delivering_slowly, notifying = queues
     engine, deliverer = tasks.engine, tasks.deliverer
     for provider in (None, *engine.providers):  # one that is not configured here has its jobs, too: they must end
@@ -86,6 +89,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     main.repeat("retain", "7 * * * *", lambda: retain(engine.db, tasks.event_days))
     main.repeat("retain_requests", "17 * * * *", lambda: retain_requests(engine.db, tasks.request_days))
     main.repeat("watch_keys", "*/10 * * * *", lambda: watch_keys(engine.db, tasks.spending_floor))
+    main.repeat("measure_slos", "7 * * * *", lambda: measure_slos(engine.db))
     main.repeat("update_tiers", "27 * * * *", lambda: update_tiers(engine.db, tasks.rate_tiers))
     main.repeat("purge", "* * * * * */5", lambda: purge_due(engine))
     main.repeat("warn", "* * * * *", lambda: warn_due(engine))

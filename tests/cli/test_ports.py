@@ -35,7 +35,7 @@ def test_a_health_port_in_use_ends_it_with_the_reason(tmp_path: Path, shared: bo
 def test_a_health_port_that_is_the_api_s_is_refused(tmp_path: Path) -> None:
     done = serve(tmp_path, port=8123, health_port=8123)
     assert done.returncode == 2, done.stderr
-    assert "a port of their own" in done.stderr
+    assert "a port of its own" in done.stderr
 
 
 def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
@@ -43,3 +43,18 @@ def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "192.0.2.1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"port": 8123, "metrics_port": 8122}, "SEEDANCE_METRICS_PORT needs port 8123, and so does SEEDANCE_PORT"),
+        ({"port": 0, "health_port": 8125, "metrics_port": 8123, "workers": 2}, "and so does SEEDANCE_HEALTH_PORT"),
+        ({"port": 0, "metrics_port": 65535}, "leaves no port for each of the 1 API processes"),
+    ],
+)
+def test_the_ports_of_the_metrics_are_nobody_else_s(tmp_path: Path, settings: dict[str, object], says: str) -> None:
+    done = serve(tmp_path, **settings)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert not (tmp_path / "data").exists(), "nothing is made"

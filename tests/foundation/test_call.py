@@ -14,6 +14,7 @@ import pytest
 from foundation.wire import contexts
 from seedance_api.foundation import call as calling
 from seedance_api.foundation.call import Answer, Caller, NoAnswer, NotSent, Outcome
+from seedance_api.traffic.metrics import LABELS
 
 Handler = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 CANARY = "sk-canary-secret"
@@ -95,6 +96,36 @@ def test_an_answer_is_whole_with_its_status_and_headers():
     assert head.startswith(b"POST /api/v3/tasks HTTP/1.1\r\n")
     for line in (b"authorization: bearer " + CANARY.encode(), b"content-type: application/json"):
         assert line in head.lower()
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind"),
+    [
+        (answer(json_answer()), "2xx"),
+        (answer(json_answer(status=b"404 No")), "4xx"),
+        (answer(json_answer(status=b"429 Many")), "429"),
+        (answer(json_answer(status=b"503 No")), "5xx"),
+        (reset, "no_answer"),
+        (None, "not_sent"),
+    ],
+)
+def test_what_came_of_a_call_is_told_in_a_word(handler: Handler | None, kind: str):
+    told: list[tuple[str, float]] = []
+
+    async def run() -> None:
+        async with server(handler or reset) as wire:
+            base_url = wire.base_url if handler else "http://nobody.invalid"
+            caller = Caller(base_url=base_url, bearer=CANARY, ended=lambda *one: told.append(one))
+            await caller.call("GET", "/tasks", total_seconds=5.0)
+            await caller.aclose()
+
+    asyncio.run(run())
+    ((word, seconds),) = told
+    assert word == kind
+    assert 0 < seconds < 10
+    allowed = LABELS["outcome"]
+    assert allowed is not None
+    assert word in allowed
 
 
 @pytest.mark.parametrize(

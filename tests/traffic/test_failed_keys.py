@@ -10,6 +10,7 @@ from seedance_api.accounts.keys import PREFIX, KeyMode, mint
 from seedance_api.foundation.errors import AppError
 from seedance_api.traffic import failed_keys
 from seedance_api.traffic.failed_keys import FailedKeys, block_seconds
+from seedance_api.traffic.metrics import FAILED_KEY_REFUSALS, FAILED_KEYS
 from stage import Service
 
 Start = Callable[..., Service]
@@ -50,6 +51,15 @@ def test_each_further_failure_blocks_for_twice_as_long() -> None:
     clock.now += failed_keys.FORGET_SECONDS + 1
     failures.count("192.0.2.1")
     assert wait_of(failures, "192.0.2.1") == 0, "an hour later it begins anew"
+
+
+def test_wrong_keys_and_what_they_are_refused_are_counted() -> None:
+    wrong, refused = (one.series[()] for one in (FAILED_KEYS, FAILED_KEY_REFUSALS))
+    failures = FailedKeys(1, clock=Clock())
+    failures.count("192.0.2.1")
+    assert wait_of(failures, "192.0.2.1") == 1
+    assert wait_of(failures, "192.0.2.2") == 0
+    assert (FAILED_KEYS.series[()], FAILED_KEY_REFUSALS.series[()]) == (wrong + 1, refused + 1)
 
 
 def test_the_number_of_failures_has_no_bound() -> None:

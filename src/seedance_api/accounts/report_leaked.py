@@ -5,6 +5,7 @@ import structlog
 from seedance_api.accounts import queries
 from seedance_api.accounts.keys import PREFIX, parse, shown_key
 from seedance_api.accounts.queries import ApiKey
+from seedance_api.foundation.barrier import pass_barrier
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.secrets import digest, same
@@ -38,6 +39,7 @@ async def report_leaked(db: Database, pepper: bytes, text: str) -> ApiKey | None
         if not await queries.revoke_key(connection, key.id, "reported_leaked"):
             return None
         await put(connection, [_message(key)])
+    await pass_barrier(db)
     _log.warning("key.revoked", key_id=key.id, account_id=key.account_id, reason="reported_leaked")
     return key
 

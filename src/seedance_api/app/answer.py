@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_network
 
 from litestar import Litestar
@@ -11,6 +12,7 @@ from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.api.routes import FACE
+from seedance_api.app.export import api_ports, exported
 from seedance_api.app.limits import limit_store, limits_of
 from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
@@ -31,6 +33,7 @@ from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
 from seedance_api.settings import Settings, read
 from seedance_api.traffic.failed_keys import FailedKeys
+from seedance_api.traffic.metrics import REQUEST_LOG_WAITING
 from seedance_api.traffic.rate_limits import RateLimits
 from seedance_api.web.body import MAX_FILE_BYTES
 from seedance_api.web.client_address import ClientAddress
@@ -60,7 +63,10 @@ def build_api(settings: Settings) -> ASGIApp:
             app.state["context"], app.state["routes"] = context, tuple(FACE.routes)
             asyncio.get_running_loop().add_signal_handler(DRAIN, context.changes.stop)
             collect_less()
-            async with probes(edge, edge.probes, settings.host, settings.health_port):
+            async with (
+                probes(edge, edge.probes, settings.host, settings.health_port),
+                exported(api_ports(settings), context.db, settings, partial(look, context)),
+            ):
                 connections.start()
                 yield
                 connections.stop()
@@ -81,6 +87,11 @@ def build_api(settings: Settings) -> ASGIApp:
     connections = Connections(settings.port, bounds)
     edge = Edge(app, [FACE], connections, ClientAddress(bounds.proxies, settings.proxy_header))
     return edge
+
+
+async def look(context: Context) -> None:
+    """What only an API process has to tell in this moment."""
+    REQUEST_LOG_WAITING.set(float(context.request_log.waiting))
 
 
 def collect_less() -> None:

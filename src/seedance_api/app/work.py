@@ -10,6 +10,7 @@ import structlog
 from obstore.store import ObjectStore
 
 from seedance_api import worker
+from seedance_api.app.export import exported, worker_ports
 from seedance_api.app.mark import label_of, marking_of
 from seedance_api.app.open import (
     CONFINED,
@@ -45,8 +46,12 @@ from seedance_api.providers.sandbox.sandbox import Sandbox
 from seedance_api.providers.upstream import Upstream
 from seedance_api.references.link import link, link_key
 from seedance_api.settings import Settings, read_secret
+from seedance_api.traffic import metrics
+from seedance_api.traffic.gauges import Gauges
+from seedance_api.traffic.metrics import UPSTREAM_CALL_SECONDS
 from seedance_api.traffic.retain import RequestDays
 from seedance_api.webhooks.claim import Deliverer
+from seedance_api.webhooks.send import SendInstruments
 
 _LINK_SECONDS = 6 * 3600.0
 """An upstream fetches the inputs while it takes the work."""
@@ -68,24 +73,23 @@ async def work(settings: Settings) -> None:
             outbound=posting,
             pepper=pepper_of(settings),
             lease_seconds=settings.lease_seconds,
+            observed=SendInstruments(
+                metrics.WEBHOOK_TRIES, metrics.WEBHOOK_DEAD_LETTERS, metrics.WEBHOOK_DELAY_SECONDS
+            ),
         )
         _log.info("worker.ready", providers=sorted(engine.providers))
+        tasks = worker.Tasks(
+            engine=engine,
+            notifier=notifier,
+            deliverer=deliverer,
+            event_days=settings.event_retention_days,
+            request_days=RequestDays(requests=settings.request_log_days, addresses=settings.request_log_address_days),
+            rate_tiers=settings.rate_tiers,
+            spending_floor=settings.spending_alert_floor,
+        )
         try:
-            await worker.run(
-                url,
-                worker.Tasks(
-                    engine=engine,
-                    notifier=notifier,
-                    deliverer=deliverer,
-                    event_days=settings.event_retention_days,
-                    request_days=RequestDays(
-                        requests=settings.request_log_days, addresses=settings.request_log_address_days
-                    ),
-                    rate_tiers=settings.rate_tiers,
-                    spending_floor=settings.spending_alert_floor,
-                ),
-                drain_seconds=settings.drain_seconds,
-            )
+            async with exported(worker_ports(settings), engine.db, settings, Gauges(engine.db).read):
+                await worker.run(url, tasks, drain_seconds=settings.drain_seconds)
         finally:
             await posting.aclose()
             await notifying.aclose()
@@ -156,7 +160,11 @@ def open_ark(upstream: Upstream, db: Database, store: ObjectStore, settings: Set
     key = read_secret(os.environ, upstream.key_env)
     return Ark(
         name=upstream.name,
-        caller=Caller(base_url=upstream.base_url, bearer=key),
+        caller=Caller(
+            base_url=upstream.base_url,
+            bearer=key,
+            ended=lambda outcome, seconds: UPSTREAM_CALL_SECONDS.observe(seconds, upstream.name, outcome),
+        ),
         models=upstream.models,
         store=store,
         results=Outbound(

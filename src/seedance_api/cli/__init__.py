@@ -21,6 +21,7 @@ COMMANDS = {
     "account": ("accounts", "balance", "rate", "regions", "retention"),
     "key": ("keys",),
     "requests": ("requests",),
+    "slo": ("slo",),
     "asset": ("assets",),
     "prices": ("prices",),
     "upstream": ("upstreams",),

@@ -8,6 +8,7 @@ import structlog
 import typer
 
 from seedance_api.app.answer import api, listening_url
+from seedance_api.app.export import api_ports, worker_ports
 from seedance_api.app.install import join
 from seedance_api.app.limits import BY_PROCESS, limit_store, why_uncounted
 from seedance_api.cli.answer import AsJson, DataDir, fail
@@ -21,6 +22,7 @@ from seedance_api.foundation.process import allow_open_files, apart, end_process
 from seedance_api.serve import serve as run
 from seedance_api.settings import Settings
 
+_MAX_PORT = 65_535
 _REDIS_SECONDS = 5.0
 """The store's own bounds are shorter; a look-up of its name may hang for longer."""
 _log = structlog.get_logger()
@@ -78,16 +80,25 @@ def check_ports(settings: Settings) -> None:
 
     Without its port for probes, the API processes would end again and again.
     """
-    if settings.health_port is not None and settings.health_port == settings.port:
-        port = settings.port
-        fail(f"SEEDANCE_HEALTH_PORT is {port}, and so is SEEDANCE_PORT; probes need a port of their own", 2)
+    beside = {
+        "SEEDANCE_HEALTH_PORT": [] if settings.health_port is None else [settings.health_port],
+        "SEEDANCE_METRICS_PORT": [*worker_ports(settings), *api_ports(settings)],
+    }
+    taken = {settings.port: "SEEDANCE_PORT"} if settings.port else {}
+    for name, ports in beside.items():
+        for port in ports:
+            if port > _MAX_PORT:
+                fail(f"{name} leaves no port for each of the {settings.workers} API processes: choose a lower one", 2)
+            if port in taken:
+                fail(f"{name} needs port {port}, and so does {taken[port]}: give each a port of its own", 2)
+            taken[port] = name
     try:
         listening_address(settings.host, settings.port)
     except AddressError as error:
         fail(f"{error}. {error.advice}", 1)
-    if settings.health_port is None:
-        return
-    try:
-        listening_address(settings.host, settings.health_port)
-    except AddressError as error:
-        fail(f"SEEDANCE_HEALTH_PORT: {error}. Set it to a free port, or end what uses this one", 1)
+    for name, ports in beside.items():
+        for port in ports:
+            try:
+                listening_address(settings.host, port)
+            except AddressError as error:
+                fail(f"{name}: {error}. Set it to a free port, or end what uses this one", 1)

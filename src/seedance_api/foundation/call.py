@@ -6,7 +6,9 @@ It asks once: no retry, no redirect, no proxy from the environment. What a stran
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
 
 import httpx
 import msgspec
@@ -49,11 +51,19 @@ Outcome = Answer | NotSent | NoAnswer
 class Caller:
     """Calls one service, as one customer of it. One per event loop; `aclose` it.
 
-    `bearer` is the secret it shows. `tls` stands in for the usual certificates. Raises ValueError for a base URL
-    that is none.
+    `bearer` is the secret it shows. `tls` stands in for the usual certificates. `ended` is told of each call what came
+    of it, as `kind_of` says, and its seconds. Raises ValueError for a base URL that is none.
     """
 
-    def __init__(self, *, base_url: str, bearer: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        bearer: str,
+        tls: ssl.SSLContext | None = None,
+        ended: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self._ended = ended
         for name in ("httpx", "httpcore"):  # below WARNING both log whole URLs and headers
             logging.getLogger(name).setLevel(logging.WARNING)
         base = parse(base_url.rstrip("/"))
@@ -87,6 +97,23 @@ class Caller:
 
         `fresh` makes a new connection for it: for what must not be repeated.
         """
+        started = time.perf_counter()
+        outcome = await self._call(method, path, total_seconds, query, body, headers, fresh=fresh)
+        if self._ended is not None:
+            self._ended(kind_of(outcome), time.perf_counter() - started)
+        return outcome
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        total_seconds: float,
+        query: Sequence[tuple[str, str]],
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        *,
+        fresh: bool,
+    ) -> Outcome:
         client = self._fresh if fresh else self._kept
         sending = False
 
@@ -114,6 +141,21 @@ class Caller:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             reason = f"the exchange broke off ({type(error).__name__})"  # its text may hold what was sent
         return NoAnswer(reason) if sending else NotSent(reason)
+
+
+def kind_of(outcome: Outcome) -> str:
+    """An outcome in one word of a few: `not_sent`, `no_answer`, `429`, or the class of the status, such as `2xx`."""
+    match outcome:
+        case NotSent():
+            return "not_sent"
+        case NoAnswer():
+            return "no_answer"
+        case Answer(status=429):
+            return "429"
+        case Answer(status=status):
+            return f"{status // 100}xx"
+        case _:
+            assert_never(outcome)
 
 
 _TIMEOUTS: dict[type[Exception], str] = {

@@ -4,10 +4,12 @@ PgQueuer stores the text of an error that leaves a job, which may quote what a u
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -18,7 +20,7 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Context, Job, Schedule
 from pgqueuer.types import JobId, QueueEntrypoint
 
-from seedance_api.foundation import log
+from seedance_api.foundation import instruments, log
 from seedance_api.foundation.db import UNREACHABLE
 
 _log = structlog.get_logger()
@@ -32,6 +34,14 @@ class JobError(Exception):
     """What PgQueuer may store of a failure: the job and the class of the error, never its text."""
 
 
+class JobInstruments(NamedTuple):
+    """What observes jobs, by their kind: how many were done and how, how long they took, how many are under way."""
+
+    done: instruments.Counter
+    seconds: instruments.Histogram
+    running: instruments.Gauge
+
+
 class Queue(PgQueuer):
     """A queue on a connection of its own, which takes up to `batch` jobs at a time.
 
@@ -40,9 +50,15 @@ class Queue(PgQueuer):
     whole installation: with them another machine would add nothing.
     """
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", batch: int) -> None:
+    def __init__(
+        self,
+        connection: "asyncpg.Connection[asyncpg.Record]",
+        batch: int,
+        observed: JobInstruments | None = None,
+    ) -> None:
         super().__init__(connection=AsyncpgDriver(connection))
         self._batch = batch
+        self._observed = observed
         assert self.queries is not None, "PgQueuer makes them"
         self._bounded = _BoundedQueue(self.queries, self.channel, resources=self.resources)
         self._bounded.shutdown = self.shutdown
@@ -66,7 +82,7 @@ class Queue(PgQueuer):
         async def bounded(job: Job) -> None:
             async with slots:
                 try:
-                    await _guarded(name, verb((job.payload or b"").decode()))
+                    await _guarded(name, verb((job.payload or b"").decode()), self._observed)
                 except JobError:
                     if again_seconds is None:
                         raise
@@ -81,7 +97,7 @@ class Queue(PgQueuer):
         @self.schedule(name, expression)
         async def handle(schedule: Schedule) -> None:
             del schedule
-            await _guarded(name, verb())
+            await _guarded(name, verb(), self._observed)
 
         del handle
 
@@ -131,12 +147,30 @@ class _BoundedQueue(QueueManager):
             self.taken.pop(job_id, None)
 
 
-async def _guarded(name: str, work: Awaitable[object]) -> None:
+async def _guarded(name: str, work: Awaitable[object], observed: JobInstruments | None) -> None:
     try:
-        await work
+        await (work if observed is None else _observed(name.partition(":")[0], work, observed))
     except Exception as error:  # noqa: BLE001 a bug in any verb; PgQueuer would store its text
         _log.exception("job.failed", job=name, error=type(error).__name__, frames=log.frames(error.__traceback__))
         failure = JobError(f"{name}: {type(error).__name__}")
     else:
         return
     raise failure
+
+
+async def _observed(kind: str, work: Awaitable[object], observed: JobInstruments) -> None:
+    """The same, counted: a job that is cancelled, as when the worker stops, is under way no more, and not done."""
+    started = time.perf_counter()
+    observed.running.add(kind)
+    outcome = None
+    try:
+        await work
+        outcome = "succeeded"
+    except Exception:
+        outcome = "failed"
+        raise
+    finally:
+        observed.running.add(kind, count=-1.0)
+        if outcome is not None:
+            observed.done.add(kind, outcome)
+            observed.seconds.observe(time.perf_counter() - started, kind)

@@ -680,6 +680,14 @@ CREATE TABLE public.request_log_rest (
     own_us integer CONSTRAINT request_log_own_us_not_null NOT NULL,
     CONSTRAINT request_log_status_check CHECK (((status >= 100) AND (status <= 599)))
 );
+CREATE TABLE public.slo (
+    hour timestamp with time zone NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    good bigint NOT NULL,
+    total bigint NOT NULL,
+    CONSTRAINT slo_check CHECK ((total >= good)),
+    CONSTRAINT slo_good_check CHECK ((good >= 0))
+);
 CREATE TABLE public.spending_limit (
     subject text NOT NULL COLLATE pg_catalog."C",
     period text NOT NULL,
@@ -845,6 +853,8 @@ ALTER TABLE ONLY public.request_log
     ADD CONSTRAINT request_log_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.request_log_rest
     ADD CONSTRAINT request_log_rest_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.slo
+    ADD CONSTRAINT slo_pkey PRIMARY KEY (hour, name);
 ALTER TABLE ONLY public.spending_limit
     ADD CONSTRAINT spending_limit_pkey PRIMARY KEY (subject, period);
 ALTER TABLE ONLY public.transfer
@@ -874,6 +884,7 @@ CREATE INDEX attempt_made ON public.attempt USING btree (provider, sent_at) WHER
 CREATE UNIQUE INDEX attempt_nonce ON public.attempt USING btree (provider, nonce) WHERE (state = ANY (ARRAY['sent'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_open ON public.attempt USING btree (generation_id) WHERE (state = ANY (ARRAY['planned'::text, 'sent'::text, 'acknowledged'::text, 'unknown'::text]));
 CREATE UNIQUE INDEX attempt_operation ON public.attempt USING btree (provider, ((operation ->> 'id'::text))) WHERE (operation IS NOT NULL);
+CREATE INDEX content_cleared ON public.content USING btree (cleared_at) WHERE (cleared_at IS NOT NULL);
 CREATE INDEX content_mending ON public.content USING btree (mend_at) WHERE (mend_at IS NOT NULL);
 CREATE INDEX content_purge ON public.content USING btree (purge_at) WHERE (state <> 'purged'::text);
 CREATE INDEX content_warning ON public.content USING btree (warn_at) WHERE ((warn_at IS NOT NULL) AND (state = 'stored'::text));

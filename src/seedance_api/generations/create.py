@@ -16,6 +16,7 @@ from seedance_api.generations.price import PricedOrder, price_order
 from seedance_api.generations.queries.inserts import NewGeneration, NewMedium
 from seedance_api.generations.write import Created
 from seedance_api.references.queries import NewFile, ObjectGoneError
+from seedance_api.traffic.metrics import GENERATIONS_CREATED
 
 _INLINE_SECONDS = 86_400
 """What came inside a request stays this long behind its end."""
@@ -113,4 +114,6 @@ async def _write(new: NewGeneration, parts: Creating) -> Created:
         raise
     if created.replayed:  # another request with this key was quicker, and so were its files
         await parts.references.discard(new.new_files)
+    else:
+        GENERATIONS_CREATED.add(new.provider, new.order.model)
     return created

@@ -13,6 +13,7 @@ from seedance_api.foundation.db import Database
 from seedance_api.generations.engine import Engine
 from seedance_api.generations.queries import moves
 from seedance_api.generations.queries.erase import delete_metadata
+from seedance_api.traffic.metrics import PURGED
 from seedance_api.webhooks.announce import announce
 
 _log = structlog.get_logger()
@@ -24,6 +25,7 @@ async def purge_due(engine: Engine) -> int:
     async for ids in emptied(engine.db, engine.storage.objects):
         await _clear(engine.db, ids)
         count += len(ids)
+        PURGED.add(count=len(ids))
     if count:
         _log.info("purge.done", count=count)
     return count

@@ -14,8 +14,10 @@ from seedance_api.foundation.ids import new_id
 from seedance_api.generations import steps
 from seedance_api.generations.enqueue import advance_key, advance_later, dispatch_soon, watch_soon
 from seedance_api.generations.queries import attempt_moves, moves, reads
+from seedance_api.generations.rows import Span
 from seedance_api.references.queries import shorten_inline_files
 from seedance_api.routing import durations
+from seedance_api.traffic.metrics import GENERATION_QUEUE_SECONDS, GENERATION_SECONDS, GENERATIONS_ENDED
 from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.kinds import Kind
 
@@ -74,6 +76,9 @@ async def _acknowledge(connection: Connection, entries: Sequence[Entry]) -> list
     await attempt_moves.to_acknowledged(
         connection, [step.attempt_id for step in acknowledged], [step.operation for step in acknowledged]
     )
+    for entry in started:
+        if (wait := moved[entry.generation_id]) is not None:
+            GENERATION_QUEUE_SECONDS.observe(wait.seconds, entry.provider, wait.model)
     for provider in sorted({entry.provider for entry in started}):
         await watch_soon(connection, provider)
     await moves.notify(connection, sorted(moved))
@@ -149,8 +154,11 @@ async def _put_off(connection: Connection, entry: Entry, step: steps.PutOff) -> 
 
 async def _complete(connection: Connection, entry: Entry, step: steps.Complete, books: Books) -> bool:
     generation_id = entry.generation_id
-    if not await moves.to_completed(connection, generation_id, entry.version, step.stored.output):
+    ended = await moves.to_completed(connection, generation_id, entry.version, step.stored.output)
+    if ended is None:
         return False
+    GENERATION_SECONDS.observe(ended.seconds, entry.provider, ended.model)
+    _count(entry, ended, "completed")
     await insert_content(connection, generation_id, step.keep_seconds, step.stored.assets)
     await _let_go(connection, generation_id)
     sale, order = await reads.sale_of(connection, generation_id)
@@ -160,19 +168,28 @@ async def _complete(connection: Connection, entry: Entry, step: steps.Complete, 
 
 
 async def _fail(connection: Connection, entry: Entry, step: steps.Fail) -> bool:
-    if not await moves.to_failed(connection, entry.generation_id, entry.version, step.code, step.message):
+    ended = await moves.to_failed(connection, entry.generation_id, entry.version, step.code, step.message)
+    if ended is None:
         return False
+    _count(entry, ended, "failed", step.code)
     await attempt_moves.close(connection, step.attempt_id, step.attempt_state, step.code, step.original)
     await _end_without_video(connection, entry, "video.failed")
     return True
 
 
 async def _cancel(connection: Connection, entry: Entry, step: steps.Cancel) -> bool:
-    if not await moves.to_canceled(connection, entry.generation_id, entry.version):
+    ended = await moves.to_canceled(connection, entry.generation_id, entry.version)
+    if ended is None:
         return False
+    _count(entry, ended, "canceled")
     await attempt_moves.close(connection, step.attempt_id, step.attempt_state, "canceled")
     await _end_without_video(connection, entry, "video.canceled")
     return True
+
+
+def _count(entry: Entry, ended: Span, outcome: str, code: str = "") -> None:
+    """Before the commit: where that is broken off and done again, it is counted twice."""
+    GENERATIONS_ENDED.add(entry.provider, ended.model, outcome, code)
 
 
 async def _end_without_video(connection: Connection, entry: Entry, kind: Kind) -> None:

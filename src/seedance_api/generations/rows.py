@@ -44,6 +44,13 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: datetime | None
 
 
+class Span(msgspec.Struct, frozen=True):
+    """How long something took for a generation of a model."""
+
+    model: str
+    seconds: float
+
+
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A generation as its owner sees it. The hottest read: no column more than is shown."""
 

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
         "",
         "A second port, on the same address, that answers `/healthz` and `/readyz` only, whatever connections the API has. Empty: there is none.",
     )
+    metrics_port: PortOrNone = setting(
+        "",
+        "The port, on the same address, on which the worker answers `/metrics` for Prometheus. Each API process has one of the ports behind it: with 9100 and two of them, 9101 and 9102. Empty: there are no metrics.",
+    )
     public_url: PublicUrl = setting(
         "",
         "The address customers use, `https://host[:port][/path]`, for the links in answers. Empty: the address that is listened on. What a request says of its host is never used.",

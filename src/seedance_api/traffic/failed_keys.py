@@ -14,6 +14,7 @@ from typing import NamedTuple
 import structlog
 
 from seedance_api.foundation.errors import AppError
+from seedance_api.traffic import metrics
 
 MAX_BLOCK_SECONDS = 300.0
 FORGET_SECONDS = 3600.0
@@ -87,6 +88,7 @@ class FailedKeys:
         Returns how many wrong secrets the handle has had, each time that as many more came as block it: its owner is to
         be told.
         """
+        metrics.FAILED_KEYS.add()
         if self._addresses.count(address) == self._max_failures:
             _log.warning("failed_keys.blocked", count=self._max_failures)
         if handle is None:
@@ -96,5 +98,6 @@ class FailedKeys:
 
 
 def _refusal(says: str, seconds: int) -> AppError:
+    metrics.FAILED_KEY_REFUSALS.add()
     message = f"{says} Correct the key, and send the next request in {seconds} s."
     return AppError("too_many_failed_keys", message, headers={"Retry-After": str(seconds)})

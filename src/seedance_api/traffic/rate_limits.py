@@ -15,6 +15,7 @@ import msgspec
 from seedance_api.foundation.errors import AppError
 from seedance_api.traffic.gcra import Quota, Standing
 from seedance_api.traffic.limit_stores import LimitStore, MemoryStore
+from seedance_api.traffic.metrics import LIMITS_UNAVAILABLE, RATE_LIMIT_REFUSALS
 
 RateClass = Literal["read", "write", "create", "upload", "verify", "webhook_test"]
 """What a limit of requests is for. A route says which it counts against; else it is a read or a write by its method."""
@@ -46,6 +47,7 @@ class RateLimits:
         """Count a request from an address. Raises AppError 429."""
         standing = await self._take(f"address {network}", self._limits.address)
         if standing.retry_seconds:
+            RATE_LIMIT_REFUSALS.add("address")
             raise _refusal(standing, "from this address")
 
     async def admit(self, rate: RateClass, subject: str, *, is_account: bool, multiplier: int = 1) -> Standing:
@@ -55,6 +57,7 @@ class RateLimits:
         """
         standing = await self._take(f"{rate} {subject}", self._quota(rate, multiplier), exact=rate in _EXACT)
         if standing.retry_seconds:
+            RATE_LIMIT_REFUSALS.add(rate)
             whose = "with this account" if is_account else "from this address"
             raise _refusal(standing, f"of the class `{rate}` {whose}")
         return standing
@@ -69,6 +72,7 @@ class RateLimits:
                 return (await self._store.take([(name, quota)]))[0]
             except ConnectionError:
                 if exact:
+                    LIMITS_UNAVAILABLE.add()
                     raise AppError("limits_unavailable", headers={"Retry-After": str(_RETRY_SECONDS)}) from None
         return self._own.take_one(name, quota)
 

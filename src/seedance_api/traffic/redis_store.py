@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from seedance_api.foundation.batch import Batch
 from seedance_api.traffic.gcra import Quota, Standing, stand
+from seedance_api.traffic.metrics import REDIS_UP
 from seedance_api.traffic.redis_trouble import reason_of
 
 PREFIX = "seedance:limit:"
@@ -140,12 +141,14 @@ class RedisStore:
         raise TimeoutError
 
     def _lose(self, reason: str) -> None:
+        REDIS_UP.set(0.0)
         self._ask_again_at = self._clock() + PAUSE_SECONDS
         if self._gone_at is None:
             self._gone_at = self._clock()
             _log.error("redis.gone", reason=f"SEEDANCE_REDIS_URL: {reason}. {_MEANWHILE}")
 
     def _find(self) -> None:
+        REDIS_UP.set(1.0)
         if self._gone_at is not None:
             _log.info("redis.back", seconds=round(self._clock() - self._gone_at, 1))
             self._gone_at = None

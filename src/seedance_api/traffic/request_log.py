@@ -13,6 +13,7 @@ import structlog
 
 from seedance_api.foundation.db import CONTENDED, NO_ROOM, UNREACHABLE, Database
 from seedance_api.traffic.hours import count_hours
+from seedance_api.traffic.metrics import REQUEST_LOG_DROPPED
 from seedance_api.traffic.queries import add_to_hours, copy_requests
 from seedance_api.traffic.rows import Request
 
@@ -48,6 +49,11 @@ class RequestLog:
         self._waiting.append(request)
         if len(self._waiting) >= MAX_BATCH:
             self._full.set()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are not written yet."""
+        return len(self._waiting) + len(self._batch)
 
     def start(self) -> None:
         """Begin to write."""
@@ -105,4 +111,5 @@ class RequestLog:
     def _report(self) -> None:
         if self.lost > self._reported:
             _log.error("request_log.lost", count=self.lost - self._reported)
+            REQUEST_LOG_DROPPED.add(count=self.lost - self._reported)
             self._reported = self.lost

@@ -22,6 +22,7 @@ from seedance_api.foundation.connections import Connections
 from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.rate_limiter import neighbourhood
+from seedance_api.traffic.metrics import observe_request
 from seedance_api.traffic.rate_limits import limit_headers
 from seedance_api.traffic.rows import Request
 from seedance_api.web.addresses import Addresses, Found, endpoint_of, rate_of
@@ -117,6 +118,7 @@ class Edge:
             context.request_log(
                 Request(request_id, at, endpoint, *whose, address, status, int(latency * 1e6), int(own * 1e6))
             )
+            observe_request(endpoint, status, own)
         return not broken
 
     async def _answer(self, context: Context, scope: Any, receive: Receive, send: Sending, found: Found | None) -> None:

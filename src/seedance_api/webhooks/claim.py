@@ -13,7 +13,7 @@ from seedance_api.foundation.outbound import Outbound
 from seedance_api.webhooks import delivery_queries, standing_queries
 from seedance_api.webhooks.decide import CONCURRENCY, OPENS_AT
 from seedance_api.webhooks.rows import Claimed, Free
-from seedance_api.webhooks.send import TOTAL_SECONDS, Sender
+from seedance_api.webhooks.send import TOTAL_SECONDS, Sender, SendInstruments
 
 _LET_GO_LIMIT = 64
 """Deliveries that become due with one claim at an endpoint that has reopened."""
@@ -43,8 +43,16 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class Deliverer(Sender):
     """What delivering needs: a sender, and the lanes. Claims that come together share a transaction."""
 
-    def __init__(self, *, db: Database, outbound: Outbound, pepper: bytes, lease_seconds: float = 30.0) -> None:
-        super().__init__(db=db, outbound=outbound, pepper=pepper)
+    def __init__(
+        self,
+        *,
+        db: Database,
+        outbound: Outbound,
+        pepper: bytes,
+        lease_seconds: float = 30.0,
+        observed: SendInstruments | None = None,
+    ) -> None:
+        super().__init__(db=db, outbound=outbound, pepper=pepper, observed=observed)
         self._lease_seconds = TOTAL_SECONDS + lease_seconds
         self.stopping = False
         self.fast: Counter[str] = Counter()

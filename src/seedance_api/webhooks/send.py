@@ -6,7 +6,7 @@ Sign and send (no transaction open) → record. A crash after the send sends the
 import asyncio
 import random
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -14,6 +14,7 @@ from seedance_api.foundation import kill_points, log
 from seedance_api.foundation.address import host_of
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import Connection, Database
+from seedance_api.foundation.instruments import Counter, Histogram
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.notifications.outbox import put
 from seedance_api.notifications.rows import Message
@@ -29,11 +30,22 @@ _ASIDE = 3
 _log = structlog.get_logger()
 
 
+class SendInstruments(NamedTuple):
+    """What observes tries: how they went, deliveries given up, and seconds from the event to the end of its first."""
+
+    tries: Counter
+    dead_letters: Counter
+    delay: Histogram
+
+
 class Sender:
     """What an attempt needs. Arrivals that come together share a statement."""
 
-    def __init__(self, *, db: Database, outbound: Outbound, pepper: bytes) -> None:
+    def __init__(
+        self, *, db: Database, outbound: Outbound, pepper: bytes, observed: SendInstruments | None = None
+    ) -> None:
         self.db, self.outbound, self.pepper = db, outbound, pepper
+        self.observed = observed
         self.aside = asyncio.Semaphore(_ASIDE)
         """Failures come in crowds, when many that hang time out: they leave connections for what goes well."""
         self.arrived: Batch[tuple[Claimed, Attempt], None] = Batch(self._arrived, max_items=64, concurrency=2)
@@ -49,6 +61,7 @@ async def send(claimed: Claimed, sender: Sender) -> bool:
     """Make an attempt and record it; returns whether the endpoint is slow now."""
     result = await _send(claimed, sender)
     kill_points.reach("deliver.sent")
+    _observe(claimed, result, sender)
     is_slow = await _record(claimed, result, sender)
     kill_points.reach("deliver.recorded")
     return is_slow
@@ -62,6 +75,14 @@ async def _send(claimed: Claimed, sender: Sender) -> Result:
     except Exception as error:  # noqa: BLE001 any bug
         log_bug(claimed, error)
         return Result(how="unreachable", seconds=time.perf_counter() - started)
+
+
+def _observe(claimed: Claimed, result: Result, sender: Sender) -> None:
+    if sender.observed is None:
+        return
+    sender.observed.tries.add(result.how)
+    if claimed.tries == 0:
+        sender.observed.delay.observe(sender.db.clock() - claimed.created_at.timestamp())
 
 
 def log_bug(claimed: Claimed, error: Exception) -> None:
@@ -94,7 +115,7 @@ async def _record(claimed: Claimed, result: Result, sender: Sender) -> bool:
             await _end_at_old_address(connection, claimed, attempt)
             return standing.slow
         verdict = decide(result, claimed.tries + 1, standing, random.random())  # noqa: S311 only to spread the tries
-        if not await _end_try(connection, claimed, attempt, verdict):
+        if not await _end_try(connection, claimed, attempt, verdict, sender):
             return standing.slow
         await standing_queries.set_standing(connection, claimed.endpoint_id, verdict)
         by = verdict.disabled
@@ -119,10 +140,14 @@ async def _end_at_old_address(connection: Connection, claimed: Claimed, attempt:
         await delivery_queries.give_back(connection, claimed)
 
 
-async def _end_try(connection: Connection, claimed: Claimed, attempt: Attempt, verdict: Verdict) -> bool:
+async def _end_try(
+    connection: Connection, claimed: Claimed, attempt: Attempt, verdict: Verdict, sender: Sender
+) -> bool:
     if verdict.delivered:
         return await delivery_queries.end_try(connection, claimed, attempt, "delivered", 0.0)
     if verdict.again_seconds is None:
+        if sender.observed is not None:
+            sender.observed.dead_letters.add()
         return await delivery_queries.end_try(connection, claimed, attempt, "failed", 0.0)
     return await delivery_queries.end_try(connection, claimed, attempt, "pending", verdict.again_seconds)
 

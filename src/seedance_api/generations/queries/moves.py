@@ -1,13 +1,13 @@
 """SQL of generations: the guarded moves between states.
 
 Each move says which state and version it expects. When it touches no row the claim was lost to another worker: the
-caller then writes nothing at all.
+caller then writes nothing at all. Moves that start or end one tell how long that took since it was ordered.
 """
 
 from collections.abc import Sequence
 
 from seedance_api.foundation.db import Connection, Database, affected, row
-from seedance_api.generations.rows import Generation
+from seedance_api.generations.rows import Generation, Span
 from seedance_api.providers.provider import Output
 
 DRAFT_SECONDS = 86_400
@@ -47,20 +47,21 @@ async def to_queued(connection: Connection, generation_id: str, version: int, pr
     return affected(tag) == 1
 
 
-async def to_running(connection: Connection, ids: Sequence[str], versions: Sequence[int]) -> set[str]:
-    """submitting → running; returns those that moved."""
+async def to_running(connection: Connection, ids: Sequence[str], versions: Sequence[int]) -> dict[str, Span | None]:
+    """submitting → running; returns those that moved, each with its time until its first start."""
     found = await connection.fetch(
         """
         UPDATE generation SET state = 'running', version = generation.version + 1, tries = 0, claimed_until = NULL,
             due_at = CASE WHEN cancel_requested_at IS NULL THEN deadline_at ELSE now() END,
             started_at = coalesce(started_at, now())
         FROM unnest($1::text[], $2::int[]) AS n (own_id, expected)
-        WHERE id = n.own_id AND version = n.expected AND state = 'submitting' RETURNING id
+        WHERE id = n.own_id AND version = n.expected AND state = 'submitting'
+        RETURNING id, model, extract(epoch FROM now() - created_at)::float8 AS seconds, started_at = now() AS first
         """,
         ids,
         versions,
     )
-    return {record["id"] for record in found}
+    return {record["id"]: Span(record["model"], record["seconds"]) if record["first"] else None for record in found}
 
 
 async def to_storing(
@@ -81,9 +82,9 @@ async def to_storing(
     return {record["id"] for record in found}
 
 
-async def to_completed(connection: Connection, generation_id: str, version: int, output: Output) -> bool:
+async def to_completed(connection: Connection, generation_id: str, version: int, output: Output) -> Span | None:
     """storing → completed, with what was measured on the file. Of a draft, a final take can be made from now on."""
-    tag = await connection.execute(
+    found = await connection.fetchrow(
         """
         UPDATE generation SET state = 'completed', version = version + 1, claimed_until = NULL,
             output = $3, progress = 100, finished_at = now(),
@@ -92,42 +93,45 @@ async def to_completed(connection: Connection, generation_id: str, version: int,
                 WHERE m.generation_id = generation.id
             )) END
         WHERE id = $1 AND version = $2 AND state = 'storing'
+        RETURNING model, extract(epoch FROM now() - created_at)::float8 AS seconds
         """,
         generation_id,
         version,
         output,
         DRAFT_SECONDS,
     )
-    return affected(tag) == 1
+    return row(Span, found) if found else None
 
 
-async def to_failed(connection: Connection, generation_id: str, version: int, code: str, message: str) -> bool:
+async def to_failed(connection: Connection, generation_id: str, version: int, code: str, message: str) -> Span | None:
     """Any unfinished state → failed."""
-    tag = await connection.execute(
+    found = await connection.fetchrow(
         """
         UPDATE generation SET state = 'failed', version = version + 1, claimed_until = NULL,
             error_code = $3, error_message = $4, finished_at = now()
         WHERE id = $1 AND version = $2 AND state IN ('queued', 'submitting', 'running', 'storing')
+        RETURNING model, extract(epoch FROM now() - created_at)::float8 AS seconds
         """,
         generation_id,
         version,
         code,
         message,
     )
-    return affected(tag) == 1
+    return row(Span, found) if found else None
 
 
-async def to_canceled(connection: Connection, generation_id: str, version: int) -> bool:
+async def to_canceled(connection: Connection, generation_id: str, version: int) -> Span | None:
     """queued, submitting or running → canceled."""
-    tag = await connection.execute(
+    found = await connection.fetchrow(
         """
         UPDATE generation SET state = 'canceled', version = version + 1, claimed_until = NULL, finished_at = now()
         WHERE id = $1 AND version = $2 AND state IN ('queued', 'submitting', 'running')
+        RETURNING model, extract(epoch FROM now() - created_at)::float8 AS seconds
         """,
         generation_id,
         version,
     )
-    return affected(tag) == 1
+    return row(Span, found) if found else None
 
 
 async def put_off(
