@@ -31,6 +31,11 @@ def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name in _BODY and value != b"0" for name, value in headers)
 
 
+def is_chunked(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the body's length is told by its chunks."""
+    return any(name == b"transfer-encoding" for name, _ in headers)
+
+
 def asks_first(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the client waits for `100 Continue`, which the web server sends once the body is asked for."""
     return any(name == b"expect" for name, _ in headers)
