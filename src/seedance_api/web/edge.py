@@ -124,6 +124,7 @@ class Edge:
     async def _answer(self, context: Context, scope: Any, receive: Receive, send: Sending, found: Found | None) -> None:
         path, method, query = scope["path"], scope["method"], scope["query_string"]
         headers: list[tuple[bytes, bytes]] = scope["headers"]
+        _check_framing(headers)
         _check_host(headers, scope["http_version"], is_probe=found is not None and found.address.is_probe)
         if query and b"sda_" in unquote_to_bytes(query):
             raise AppError("key_in_query")
@@ -163,6 +164,15 @@ class Edge:
         if method not in at.handled:
             scope["method"] = "GET"  # it was HEAD, of which only the head is sent
         await self._app(scope, receive, send)
+
+
+def _check_framing(headers: list[tuple[bytes, bytes]]) -> None:
+    """RFC 9112 §6.1. The web server goes by the last coding; a proxy in front may go by another, and see two requests.
+    A `Content-Length` beside it the web server has dropped: nothing behind such a body is read (`sending.py`)."""
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if codings and codings != [b"chunked"]:
+        message = "The `Transfer-Encoding` is not just `chunked`. Send that, or a `Content-Length` instead."
+        raise AppError("invalid_request", message, headers={"Connection": "close"})
 
 
 def _check_host(headers: list[tuple[bytes, bytes]], version: str, *, is_probe: bool) -> None:

@@ -31,6 +31,11 @@ def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return bool([name for name, value in headers if name in _BODY and value != b"0"])
 
 
+def is_chunked(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the body's length is told by its chunks."""
+    return any(name == b"transfer-encoding" for name, _ in headers)
+
+
 def asks_first(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the client waits for `100 Continue`, which the web server sends once the body is asked for."""
     return b"expect" in [name for name, _ in headers]

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar.types import Message, Send
 
-from seedance_api.web.linger import Unread
+from seedance_api.web.linger import Unread, is_chunked
 
 Stands = Callable[[], Awaitable[bool]]
 _EXPOSED = (
@@ -50,6 +50,7 @@ class Sending:
         """Asked before each piece of a long answer whether it may go on."""
         self._send, self._receive, self._request_id = send, receive, request_id
         self._scope = scope
+        self._is_chunked = is_chunked(scope["headers"])
         self._is_head = scope["method"] == "HEAD"
         self._shared = _ELSEWHERE if shared else _HERE
         self.started = time.perf_counter()
@@ -87,8 +88,10 @@ class Sending:
         ]
         if b"cache-control" not in [name for name, _ in marked]:
             marked.append((b"cache-control", b"no-store"))
-        if self._receive.waits and self._receive.untouched:
-            marked.append((b"connection", b"close"))  # RFC 9110 §10.1.1: the client need not send its body
+        # RFC 9110 §10.1.1: the client need not send its body. RFC 9112 §6.1: what is behind chunks may be smuggled, for
+        # the web server drops a `Content-Length` that stood there, too
+        if (self._receive.waits and self._receive.untouched) or self._is_chunked:
+            marked.append((b"connection", b"close"))
         return marked
 
 
