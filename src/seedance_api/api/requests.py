@@ -73,6 +73,7 @@ class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
     operation=Operation(
         id="listRequests",
         scope="keys",
+        rate="read",
         summary="List requests",
         tag="Account",
         answer=RequestList,

@@ -36,6 +36,7 @@ _GROUPS = "One or more of `day`, `model` and `key`, separated by commas."
     operation=Operation(
         id="listUsage",
         scope="billing:read",
+        rate="read",
         summary="Usage",
         tag="Billing",
         answer=UsageList,
@@ -189,6 +190,7 @@ def _totals_view(sums: Totals) -> TotalsView:
     operation=Operation(
         id="retrieveStatement",
         scope="billing:read",
+        rate="read",
         summary="Statement of a month",
         tag="Billing",
         answer=TextAnswer("text/csv", "Every movement of the account's money, as CSV."),

@@ -29,6 +29,7 @@ _UNIX = {"type": "integer", "minimum": 0, "maximum": (1 << 33) - 1}
     operation=Operation(
         id="listVideos",
         scope="videos:read",
+        rate="read",
         summary="List videos",
         tag="Videos",
         answer=VideoList,

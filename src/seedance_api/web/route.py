@@ -109,7 +109,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it takes an `Idempotency-Key`."""
     rate: RateClass | None = None
     """The limit that each request counts against: that of its account, or of its address where no key is asked for.
-    With a key it is else that of reads or that of writes."""
+    Every route that takes a key says so; one that takes none may leave it to what an address may ask for in all."""
     shared: bool = False
     """Whether pages of other origins may use it."""
     is_probe: bool = False
