@@ -33,8 +33,6 @@ KINDS: dict[str, Kind] = {
     "listUsage query after": "usage page",
     "query key_id": "key",
     "query endpoint": "nothing",
-    "query model": "nothing",
-    "query group_by": "nothing",
     "query from": "nothing",
     "query to": "nothing",
     "header Idempotency-Key": "repeat",

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sample import Sample
 from security.attack import refused, rows
 from security.matrix import Asked, document_of, operations_of
 from stage import Service, until
@@ -94,8 +95,8 @@ def _forged(lists: Lists) -> st.SearchStrategy[str]:
 
 
 @pytest.mark.parametrize("operation", LISTS)
-def test_a_page_begins_nowhere_but_in_its_own_list(lists: Lists, operation: str) -> None:
-    @settings(max_examples=60)
+def test_a_page_begins_nowhere_but_in_its_own_list(lists: Lists, operation: str, sample: Sample) -> None:
+    @settings(max_examples=sample.rounds(2000, 60))
     @given(_forged(lists))
     def holds(after: str) -> None:
         if not _can_be_sent(after):
@@ -130,7 +131,7 @@ def _says_so(answer: httpx.Response) -> None:
     assert "previous page" in error["message"]
 
 
-def test_a_page_of_usage_begins_where_it_can_be_read(lists: Lists) -> None:
+def test_a_page_of_usage_begins_where_it_can_be_read(lists: Lists, sample: Sample) -> None:
     """Its cursor is a group, in JSON and base64: whatever else is in there is refused."""
     values = st.one_of(
         st.none(), st.text(max_size=30), st.integers(), st.sampled_from(["2026-11-30", "0001-01-01", "9999-12-31"])
@@ -139,7 +140,7 @@ def test_a_page_of_usage_begins_where_it_can_be_read(lists: Lists) -> None:
     texts = st.one_of(groups.map(json.dumps), st.text(max_size=60), st.just("[" * 5000))
     coded = texts.map(lambda text: base64.urlsafe_b64encode(text.encode(errors="surrogatepass")).decode().rstrip("="))
 
-    @settings(max_examples=100)
+    @settings(max_examples=sample.rounds(2000, 100))
     @given(st.one_of(coded, st.text(max_size=60), _forged(lists)))
     def holds(after: str) -> None:
         if not _can_be_sent(after):
@@ -154,8 +155,8 @@ def test_a_page_of_usage_begins_where_it_can_be_read(lists: Lists) -> None:
     holds()
 
 
-def test_where_a_replay_goes_on_is_read_as_a_page_is(lists: Lists) -> None:
-    @settings(max_examples=40)
+def test_where_a_replay_goes_on_is_read_as_a_page_is(lists: Lists, sample: Sample) -> None:
+    @settings(max_examples=sample.rounds(2000, 40))
     @given(_forged(lists))
     def holds(after: str) -> None:
         if not _can_be_sent(after):

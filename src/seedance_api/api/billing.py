@@ -48,6 +48,7 @@ async def retrieve_balance(request: AnyRequest) -> Response[bytes]:
         tag="Billing",
         body=SetBalance,
         body_needs=("low_balance",),
+        body_nulls=("low_balance",),
         answer=Balance,
         repeatable=True,
         sample=Sample(body={"low_balance": "5.00"}),

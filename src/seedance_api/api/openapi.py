@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
+from seedance_api.api.headers import HEADERS, headers_of
 from seedance_api.api.schemas import FILE, TEXT, ref, schemas
 from seedance_api.foundation.error_codes import CODES
 from seedance_api.traffic.rate_limits import EXACT
@@ -58,7 +59,9 @@ def document(handlers: tuple[HTTPRouteHandler, ...]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for one in routes:
         item = paths.setdefault(one.path, _path_item(one))
-        item[one.method.lower()] = _head(one) if one.method == "HEAD" else _operation(one)
+        item[one.method.lower()] = found = _head(one) if one.method == "HEAD" else _operation(one)
+        for status, says in found["responses"].items():
+            says["headers"] = headers_of(one.operation, status)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -75,6 +78,7 @@ def document(handlers: tuple[HTTPRouteHandler, ...]) -> dict[str, Any]:
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "`sda_test_…` or `sda_live_…`"}
             },
+            "headers": HEADERS,
             "schemas": schemas([one.operation for one in routes]),
         },
     }
