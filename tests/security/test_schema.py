@@ -24,7 +24,8 @@ CHECKS = (
     "unsupported_method", "allow_header_conformance", "ignored_auth", "use_after_free", "ensure_resource_availability",
     "object_level_authorization",
 )  # fmt: skip
-"""All that there are but `max_response_time`: how fast it is, the benchmarks say."""
+"""All that there are but `max_response_time`: how fast it is, the benchmarks say. `object_level_authorization` compares
+what two accounts read, and so sees nothing in a video that is being made meanwhile: `test_other_accounts.py` does."""
 
 REFUSED_IN_ORDER = {
     "createVideo": "which fields go together is another matter for each model, and media must be there",
