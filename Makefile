@@ -1,5 +1,5 @@
 # Each target does its own set-up. Start with `make demo`.
-.PHONY: setup demo serve test soak check bench
+.PHONY: setup demo serve test soak fuzz check bench
 
 setup: ## make the environment in .venv
 	@./setup.sh
@@ -15,6 +15,9 @@ test: setup ## every test; of long sweeps a sample, whose seed is printed
 
 soak: setup ## every test, with every sweep whole
 	@.venv/bin/python -m pytest -n 2 --dist worksteal --soak --timeout 1800
+
+fuzz: setup ## an hour of requests made of the OpenAPI document, right and wrong ones, by two accounts
+	@.venv/bin/python -m pytest -n 2 --soak --timeout 7200 tests/security/test_schema.py tests/security/test_cursors.py
 
 check: setup ## format, lint, types, arrows, tests, documents
 	.venv/bin/ruff format --check .

@@ -3,16 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from typing import Any
 
 import pytest
 
 from seedance_api.foundation.db import Connection, Database
 from seedance_api.foundation.ids import new_id
+from seedance_api.foundation.partitions import AHEAD
 from seedance_api.traffic import request_log
 from seedance_api.traffic.hours import OWN_MILLISECONDS, count_hours
+from seedance_api.traffic.read import requests_page
 from seedance_api.traffic.request_log import RequestLog
-from seedance_api.traffic.rows import Request
+from seedance_api.traffic.retain import RequestDays, retain_requests
+from seedance_api.traffic.rows import Request, RequestFilter
 from stage import fresh_database
 
 
@@ -160,3 +165,26 @@ def test_hours_are_counted_exactly() -> None:
     assert (first.requests, second.requests) == (6, 1)
     assert first.own_us == sum(own)
     assert first.own_histogram == [3, 1, *[0] * (len(OWN_MILLISECONDS) - 3), 1, 1]
+
+
+@pytest.mark.parametrize("days", [0, 1, 3, 4, 30, -1, -30])
+def test_a_clock_that_steps_over_midnight_loses_nothing(postgres: str, days: int) -> None:
+    """The days ahead are made already. One that is further away, or past, has no partition: its rows stand in the
+    default one, and are read, kept and forgotten as others are. The day is not made over them."""
+
+    async def use(db: Database) -> None:
+        today = datetime.combine(datetime.now(UTC).date(), time_of_day(), UTC)
+        midnight = (today + timedelta(days=days)).timestamp()
+        await retain_requests(db, RequestDays(requests=90, addresses=30))
+        log = RequestLog(db)
+        around = [request(midnight + seconds) for seconds in (-0.002, -0.001, 0, 0.001)]
+        await log_through(log, [request(), *around, request()])
+        assert (await written(db), log.lost) == ((6, 6), 0)
+        in_rest = await db.fetchval("SELECT count(*)::int FROM request_log_rest")
+        assert in_rest == (0 if 1 <= days <= AHEAD else 2 if days in (0, AHEAD + 1) else 4)
+        await retain_requests(db, RequestDays(requests=90, addresses=30))
+        page = await requests_page(db, RequestFilter(), after=new_id("req", at=midnight + 1), limit=10)
+        assert {one.id for one in around} <= {one.id for one in page} if days < 0 else len(page) >= 2
+        assert await written(db) == (6, 6)
+
+    run(postgres, use)

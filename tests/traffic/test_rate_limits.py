@@ -76,3 +76,25 @@ def test_every_answer_to_a_key_tells_how_its_limit_stands(service: Service, path
     for name in ("ratelimit", "ratelimit-policy", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"):
         assert name in first.headers, name
     assert int(second.headers["x-ratelimit-remaining"]) <= int(first.headers["x-ratelimit-remaining"])
+
+
+def test_an_address_that_a_client_writes_is_no_other_address(start_service: Start) -> None:
+    """Another one in every request, from where nobody is a proxy, or before what the proxy has seen: one bucket."""
+    direct = start_service(address_per_minute="30", proxy_networks="192.0.2.0/24")
+    proxied = start_service(address_per_minute="30")
+    for service, behind in ((direct, ""), (proxied, ", 198.51.100.7")):
+        with service.client() as client:
+            answers = [
+                client.get(
+                    "/v1/models",
+                    headers={
+                        "x-forwarded-for": f"203.0.113.{number}{behind}",
+                        "forwarded": f"for=203.0.113.{number}",
+                        "x-real-ip": f"203.0.113.{number}",
+                    },
+                ).status_code
+                for number in range(100)
+            ]
+        assert set(answers) == {200, 429}
+        assert answers[:30] == [200] * 30
+        assert answers.count(429) >= 40, "some come back as time passes"

@@ -32,6 +32,7 @@ class EventList(msgspec.Struct, frozen=True, kw_only=True):
     operation=Operation(
         id="listEvents",
         scope="webhooks",
+        rate="read",
         summary="List events",
         tag="Webhooks",
         answer=EventList,
@@ -72,6 +73,7 @@ async def list_events(request: AnyRequest) -> Response[bytes]:
     operation=Operation(
         id="retrieveEvent",
         scope="webhooks",
+        rate="read",
         summary="Retrieve an event",
         tag="Webhooks",
         answer=EventView,

@@ -26,6 +26,7 @@ from seedance_api.web.route import Operation, Sample
     operation=Operation(
         id="retrieveBalance",
         scope="billing:read",
+        rate="read",
         summary="Balance and limits",
         tag="Billing",
         answer=Balance,
@@ -42,10 +43,12 @@ async def retrieve_balance(request: AnyRequest) -> Response[bytes]:
     operation=Operation(
         id="setBalance",
         scope="billing:write",
+        rate="write",
         summary="Be told of a low balance",
         tag="Billing",
         body=SetBalance,
         body_needs=("low_balance",),
+        body_nulls=("low_balance",),
         answer=Balance,
         repeatable=True,
         sample=Sample(body={"low_balance": "5.00"}),

@@ -28,6 +28,7 @@ _EXTENSIONS = {"video/mp4": "mp4", "image/png": "png", "image/jpeg": "jpg", "ima
     operation=Operation(
         id="retrieveContent",
         scope="videos:read",
+        rate="read",
         summary="Download",
         tag="Videos",
         answer=FileAnswer(tuple(_EXTENSIONS), redirects=True),

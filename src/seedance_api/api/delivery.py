@@ -57,6 +57,7 @@ class ContentLink(msgspec.Struct, frozen=True, kw_only=True):
     operation=Operation(
         id="confirmDelivery",
         scope="videos:write",
+        rate="write",
         summary="Say that you have it",
         tag="Videos",
         answer=Video,
@@ -82,6 +83,7 @@ async def confirm_delivery(request: AnyRequest, video_id: FromPath[str]) -> Resp
     operation=Operation(
         id="createLink",
         scope="videos:write",
+        rate="write",
         summary="Make a link",
         tag="Videos",
         body=LinkForm,
@@ -106,6 +108,7 @@ async def make_link(request: AnyRequest, video_id: FromPath[str]) -> Response[by
     operation=Operation(
         id="retrieveReceipt",
         scope="videos:read",
+        rate="read",
         summary="Receipt of deletion",
         tag="Videos",
         answer=DeletionReceipt,

@@ -36,6 +36,7 @@ data: {"id":"vid_…","progress":100,…}
     operation=Operation(
         id="streamEvents",
         scope="videos:read",
+        rate="read",
         summary="Follow a video",
         tag="Videos",
         answer=TextAnswer("text/event-stream", "The events."),

@@ -97,6 +97,7 @@ async def upload_file(request: AnyRequest) -> Response[bytes]:
     operation=Operation(
         id="retrieveFile",
         scope="files",
+        rate="read",
         summary="Retrieve a file",
         tag="Files",
         answer=FileView,
@@ -114,6 +115,7 @@ async def retrieve_file(request: AnyRequest, file_id: FromPath[str]) -> Response
     operation=Operation(
         id="deleteFile",
         scope="files",
+        rate="write",
         summary="Delete a file",
         tag="Files",
         answer=FileDeleted,

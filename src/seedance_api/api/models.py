@@ -26,6 +26,7 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     operation=Operation(
         id="listModels",
         scope="videos:read",
+        rate="read",
         summary="List models",
         tag="Models",
         answer=ModelList,
@@ -41,6 +42,7 @@ async def list_models() -> Response[bytes]:
     operation=Operation(
         id="retrieveModel",
         scope="videos:read",
+        rate="read",
         summary="Retrieve a model",
         tag="Models",
         answer=ModelView,

@@ -7,16 +7,18 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
+from seedance_api.api.headers import HEADERS, headers_of
 from seedance_api.api.schemas import FILE, TEXT, ref, schemas
 from seedance_api.foundation.error_codes import CODES
+from seedance_api.traffic.rate_limits import EXACT
 from seedance_api.web.addresses import IDS
 from seedance_api.web.route import FileAnswer, FileBody, Operation, Parameter, Route, TextAnswer, routes_of
 
 VERSION = "0.2.0"
+_EVERYWHERE = ("invalid_request", "key_in_query", "invalid_host", "internal_error")
+"""What any address may answer."""
 _KEYED = (
-    "key_in_query", "invalid_host", "missing_key", "invalid_key", "missing_scope", "address_not_allowed",
-    "too_many_failed_keys",
-    "unavailable", "internal_error",
+    "missing_key", "invalid_key", "missing_scope", "address_not_allowed", "too_many_failed_keys", "unavailable",
 )  # fmt: skip
 """What any address that needs a key may answer."""
 _JSON_ERRORS = ("invalid_json", "body_incomplete", "request_timeout", "body_too_large", "unsupported_media_type")
@@ -58,7 +60,9 @@ def document(handlers: tuple[HTTPRouteHandler, ...]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for one in routes:
         item = paths.setdefault(one.path, _path_item(one))
-        item[one.method.lower()] = _head(one) if one.method == "HEAD" else _operation(one)
+        item[one.method.lower()] = found = _head(one) if one.method == "HEAD" else _operation(one)
+        for status, says in found["responses"].items():
+            says["headers"] = headers_of(one.operation, status)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -75,6 +79,7 @@ def document(handlers: tuple[HTTPRouteHandler, ...]) -> dict[str, Any]:
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "`sda_test_…` or `sda_live_…`"}
             },
+            "headers": HEADERS,
             "schemas": schemas([one.operation for one in routes]),
         },
     }
@@ -179,7 +184,7 @@ def _answers(operation: Operation) -> dict[str, Any]:
 
 def _errors(operation: Operation, path: str, method: str) -> dict[str, Any]:
     """The refusals: its own, and those that follow from what it takes."""
-    codes = ["invalid_request", *operation.errors]
+    codes = [*_EVERYWHERE, *operation.errors]
     if any(name in IDS for name in re.findall(r"{(\w+)}", path)):
         codes.append("not_found")
     if isinstance(operation.body, FileBody) or operation.body_as_form:
@@ -188,10 +193,13 @@ def _errors(operation: Operation, path: str, method: str) -> dict[str, Any]:
         codes += _JSON_ERRORS
     if operation.repeatable:
         codes.append("idempotency_mismatch")
-    if operation.rate is not None or operation.auth == "key":
+    if not operation.is_probe:
         codes.append("rate_limited")
-    if isinstance(operation.answer, FileAnswer) and method == "GET":
-        codes.append("range_not_satisfiable")
+    if operation.rate in EXACT:
+        codes.append("limits_unavailable")
+    if isinstance(operation.answer, FileAnswer):
+        codes += ["unavailable", "storage_unavailable"]
+        codes += ["range_not_satisfiable"] if method == "GET" else []
     if operation.auth == "key":
         codes += _KEYED
     by_status: dict[int, list[str]] = {}

@@ -17,11 +17,13 @@ from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import context_of, principal_of
 from seedance_api.web.decode import decode_query
 from seedance_api.web.respond import json_response
-from seedance_api.web.route import Operation, Parameter, Sample, after_parameter, limit_parameter
+from seedance_api.web.route import Operation, Parameter, Sample, after_parameter, id_schema, limit_parameter
 
 _CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 _MAX_ENDPOINT = 200
-_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+_UNIX: dict[str, Any] = {"type": "integer", "minimum": 946_684_800, "maximum": (1 << 33) - 1}
+_TIME: dict[str, Any] = {"anyOf": [{"type": "string", "format": "date-time"}, _UNIX]}
+_ENDPOINT: dict[str, Any] = {"type": "string", "maxLength": _MAX_ENDPOINT, "pattern": "^[ -~]*$"}
 
 
 class RequestView(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,7 @@ class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
     operation=Operation(
         id="listRequests",
         scope="keys",
+        rate="read",
         summary="List requests",
         tag="Account",
         answer=RequestList,
@@ -82,8 +85,8 @@ class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
             Parameter("from", _TIME, "Only requests from this moment on."),
             Parameter("to", _TIME, "Only requests before this moment."),
             Parameter("status", {"enum": list(_CLASSES)}, "Only answers of this class."),
-            Parameter("endpoint", {"type": "string"}, "Only this method and route, such as `POST /v1/videos`."),
-            Parameter("key_id", {"type": "string"}, "Only requests with this key."),
+            Parameter("endpoint", _ENDPOINT, "Only this method and route, such as `POST /v1/videos`."),
+            Parameter("key_id", id_schema("key"), "Only requests with this key."),
         ),
         takes_query=True,
         sample=Sample(query="status=4xx"),
@@ -119,7 +122,8 @@ def read_requests(query: Mapping[str, Any], account_id: str) -> tuple[RequestFil
             bad(name, f"`{name}` must be a time such as 2026-11-24T18:30:00Z, or Unix seconds{got(text)}.")
     if asked.status is not None and asked.status not in _CLASSES:
         bad("status", f"`status` must be one of {', '.join(_CLASSES)}{got(asked.status)}.", list(_CLASSES))
-    if asked.endpoint is not None and not (asked.endpoint.isprintable() and len(asked.endpoint) <= _MAX_ENDPOINT):
+    endpoint = asked.endpoint or ""
+    if not (endpoint.isascii() and endpoint.isprintable() and len(endpoint) <= _MAX_ENDPOINT):
         bad("endpoint", "`endpoint` must be a method and a route, such as POST /v1/videos.")
     if asked.key_id is not None and not is_id("key", asked.key_id):
         bad("key_id", "`key_id` must be the id of a key: `key_` and 26 letters and digits.")

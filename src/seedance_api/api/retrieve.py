@@ -70,6 +70,7 @@ async def retrieve(context: Context, principal: Principal, video_id: str) -> Tag
     operation=Operation(
         id="retrieveVideo",
         scope="videos:read",
+        rate="read",
         summary="Retrieve a video",
         tag="Videos",
         answer=Video,

@@ -48,11 +48,19 @@ def schemas(operations: Sequence[Operation]) -> dict[str, Any]:
         schema["additionalProperties"] = False
         if one.body_needs:
             schema["required"] = list(one.body_needs)
+            for name in set(one.body_needs) - set(one.body_nulls):
+                _demand(schema["properties"][name])
     if CreateVideo in taken:
         found["MediaItem"]["additionalProperties"] = False
         _describe_create(found["CreateVideo"]["properties"])
         found["CreateVideoForm"] = _form(found["CreateVideo"]["properties"])
     return found
+
+
+def _demand(schema: dict[str, Any]) -> None:
+    """What must be there is not null, which stands for absent."""
+    schema.pop("default", None)
+    schema["anyOf"] = [one for one in schema["anyOf"] if one != {"type": "null"}]
 
 
 def _structs(kinds: Iterable[Any], met: set[Any]) -> Iterator[type[msgspec.Struct]]:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from datetime import date
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ time,id,kind,video,reference,reason,available_change,held_change,…
 2026-11-02T09:12:44.103Z,trf_…,credit,,,bank transfer,20.000000,…
 """
 _DAY = {"type": "string", "format": "date"}
+_GROUPINGS = [",".join(one) for count in (1, 2, 3) for one in permutations(DIMENSIONS, count)]
 _GROUPS = "One or more of `day`, `model` and `key`, separated by commas."
 
 
@@ -36,15 +38,16 @@ _GROUPS = "One or more of `day`, `model` and `key`, separated by commas."
     operation=Operation(
         id="listUsage",
         scope="billing:read",
+        rate="read",
         summary="Usage",
         tag="Billing",
         answer=UsageList,
         parameters=(
             Parameter("from", _DAY, "The first UTC day; that of the month if left out."),
             Parameter("to", _DAY, "The last UTC day, counted in; today if left out."),
-            Parameter("group_by", {"type": "string", "default": "day"}, _GROUPS),
+            Parameter("group_by", {"enum": _GROUPINGS, "default": "day"}, _GROUPS),
             limit_parameter(1000, 100, "How many groups."),
-            Parameter("after", {"type": "string"}, "The `next` of the page before."),
+            Parameter("after", {"type": "string", "minLength": 1}, "The `next` of the page before."),
         ),
         takes_query=True,
         sample=Sample(query="from=2026-11-01&group_by=day,model"),
@@ -189,6 +192,7 @@ def _totals_view(sums: Totals) -> TotalsView:
     operation=Operation(
         id="retrieveStatement",
         scope="billing:read",
+        rate="read",
         summary="Statement of a month",
         tag="Billing",
         answer=TextAnswer("text/csv", "Every movement of the account's money, as CSV."),

@@ -29,6 +29,7 @@ _UNIX = {"type": "integer", "minimum": 0, "maximum": (1 << 33) - 1}
     operation=Operation(
         id="listVideos",
         scope="videos:read",
+        rate="read",
         summary="List videos",
         tag="Videos",
         answer=VideoList,
@@ -37,7 +38,7 @@ _UNIX = {"type": "integer", "minimum": 0, "maximum": (1 << 33) - 1}
             after_parameter("vid"),
             Parameter("order", {"enum": ["asc", "desc"], "default": "desc"}, "Newest first, or oldest."),
             Parameter("status", {"enum": sorted(set(PUBLIC.values()))}, "Only these."),
-            Parameter("model", {"type": "string"}, "Only of this model, by its name or alias."),
+            Parameter("model", {"enum": list(models.NAMES)}, "Only of this model, by its name or alias."),
             Parameter("created_after", _UNIX, "Created at this Unix second or later."),
             Parameter("created_before", _UNIX, "Created before this Unix second."),
         ),

@@ -148,6 +148,7 @@ async def _once(request: AnyRequest, principal: Principal, route: str, form: Cre
     operation=Operation(
         id="cancelVideo",
         scope="videos:write",
+        rate="write",
         summary="Cancel a video",
         tag="Videos",
         answer=Video,
@@ -173,6 +174,7 @@ async def cancel_video(request: AnyRequest, video_id: FromPath[str]) -> Response
     operation=Operation(
         id="deleteVideo",
         scope="videos:write",
+        rate="write",
         summary="Delete a video",
         tag="Videos",
         answer=VideoDeleted,

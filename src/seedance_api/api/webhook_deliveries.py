@@ -93,6 +93,7 @@ class WebhookReplay(msgspec.Struct, frozen=True, kw_only=True):
     operation=Operation(
         id="listWebhookDeliveries",
         scope="webhooks",
+        rate="read",
         summary="List deliveries",
         tag="Webhooks",
         answer=WebhookDeliveryList,
@@ -127,6 +128,7 @@ async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     operation=Operation(
         id="replayWebhooks",
         scope="webhooks",
+        rate="write",
         summary="Send again",
         tag="Webhooks",
         body=ReplayDeliveries,

@@ -48,6 +48,7 @@ _FIRST = 1
     operation=Operation(
         id="listWebhookEventTypes",
         scope="webhooks",
+        rate="read",
         summary="Types of events",
         tag="Webhooks",
         answer=WebhookEventTypes,
@@ -64,6 +65,7 @@ async def list_event_types() -> Response[bytes]:
     operation=Operation(
         id="createWebhookEndpoint",
         scope="webhooks",
+        rate="write",
         summary="Create an endpoint",
         tag="Webhooks",
         body=CreateEndpoint,
@@ -99,6 +101,7 @@ async def create_endpoint(request: AnyRequest) -> Response[bytes]:
     operation=Operation(
         id="listWebhookEndpoints",
         scope="webhooks",
+        rate="read",
         summary="List endpoints",
         tag="Webhooks",
         answer=WebhookEndpointList,
@@ -126,6 +129,7 @@ async def list_endpoints(request: AnyRequest) -> Response[bytes]:
     operation=Operation(
         id="retrieveWebhookEndpoint",
         scope="webhooks",
+        rate="read",
         summary="Retrieve an endpoint",
         tag="Webhooks",
         answer=WebhookEndpoint,
@@ -143,6 +147,7 @@ async def retrieve_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> 
     operation=Operation(
         id="updateWebhookEndpoint",
         scope="webhooks",
+        rate="write",
         summary="Change an endpoint",
         tag="Webhooks",
         body=UpdateEndpoint,
@@ -172,6 +177,7 @@ async def update_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     operation=Operation(
         id="deleteWebhookEndpoint",
         scope="webhooks",
+        rate="write",
         summary="Delete an endpoint",
         tag="Webhooks",
         answer=WebhookEndpointDeleted,
@@ -189,6 +195,7 @@ async def delete_endpoint(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
     operation=Operation(
         id="rotateWebhookSecret",
         scope="webhooks",
+        rate="write",
         summary="Rotate the secret",
         tag="Webhooks",
         body=RotateSecret,

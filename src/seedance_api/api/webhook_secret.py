@@ -45,6 +45,7 @@ class RotatedWebhookSecret(WebhookSecret, frozen=True, kw_only=True):
     operation=Operation(
         id="retrieveWebhookSecret",
         scope="webhooks",
+        rate="read",
         summary="What is told of the secret for webhook_url",
         tag="Webhooks",
         answer=WebhookSecret,
@@ -63,6 +64,7 @@ async def retrieve_account_secret(request: AnyRequest) -> Response[bytes]:
     operation=Operation(
         id="rotateAccountWebhookSecret",
         scope="webhooks",
+        rate="write",
         summary="Rotate the secret for webhook_url",
         tag="Webhooks",
         body=RotateSecret,

@@ -153,3 +153,5 @@ MODELS: tuple[Model, ...] = (
 )
 
 _BY_NAME = {name: model for model in MODELS for name in (model.name, *model.aliases)}
+NAMES = tuple(_BY_NAME)
+"""Every name that a model goes by, ours and the vendor's."""

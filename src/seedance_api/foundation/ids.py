@@ -34,7 +34,7 @@ def id_at(prefix: str, moment: datetime) -> str:
 
 
 def moment_of(text: str) -> datetime:
-    """The millisecond in which an id was made."""
+    """The millisecond in which an id was made. Raises ValueError for one of a year above 9999, which none is."""
     number = 0
     for letter in text.rpartition("_")[2][:_TIME_LENGTH]:
         number = number << 5 | _ALPHABET.index(letter)

@@ -8,7 +8,7 @@ have paid for, and can cancel and delete. What costs money, or sends to where a 
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -18,9 +18,10 @@ from seedance_api.traffic.limit_stores import LimitStore, MemoryStore
 from seedance_api.traffic.metrics import LIMITS_UNAVAILABLE, RATE_LIMIT_REFUSALS
 
 RateClass = Literal["read", "write", "create", "upload", "verify", "webhook_test"]
-"""What a limit of requests is for. A route says which it counts against; else it is a read or a write by its method."""
-
-_EXACT: frozenset[RateClass] = frozenset({"create", "upload", "verify", "webhook_test"})
+"""What a limit of requests is for. A route says which it counts against; where there is no route, it is a read or a
+write by the method."""
+CLASSES: tuple[RateClass, ...] = get_args(RateClass)
+EXACT: frozenset[RateClass] = frozenset({"create", "upload", "verify", "webhook_test"})
 """Refused where nobody can tell how often they were asked for everywhere."""
 _RETRY_SECONDS = 2
 
@@ -55,7 +56,7 @@ class RateLimits:
 
         Raises AppError 429, or 503.
         """
-        standing = await self._take(f"{rate} {subject}", self._quota(rate, multiplier), exact=rate in _EXACT)
+        standing = await self._take(f"{rate} {subject}", self._quota(rate, multiplier), exact=rate in EXACT)
         if standing.retry_seconds:
             RATE_LIMIT_REFUSALS.add(rate)
             whose = "with this account" if is_account else "from this address"

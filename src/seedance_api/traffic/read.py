@@ -16,7 +16,9 @@ _EDGES = 2
 async def requests_page(db: Database, wanted: RequestFilter, *, after: str | None, limit: int) -> list[LoggedRequest]:
     """The newest such requests behind the id `after`, at most `limit`."""
     now: datetime = await db.fetchval("SELECT clock_timestamp()")
-    before = min(moment for moment in (now + _HOUR, wanted.until, after and moment_of(after)) if moment)
+    before = min(now + _HOUR, wanted.until or now + _HOUR)
+    if after is not None and after < id_at("req", before):  # an id may be of a time that no calendar has
+        before = moment_of(after)
     end = min(after or id_at("req", before), id_at("req", before + _HOUR if wanted.until is None else wanted.until))
     found: list[LoggedRequest] = []
     # each hour has at least one such request, but for those at the edges

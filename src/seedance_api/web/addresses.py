@@ -111,8 +111,8 @@ def endpoint_of(method: str, found: Found | None) -> str:
 
 
 def rate_of(method: str, found: Found | None, *, keyed: bool) -> RateClass | None:
-    """The limit that a request counts against: what its route declares, else that of reads or of writes. Without a key
-    there is none but what a route declares."""
+    """The limit that a request counts against: what its route declares. With a key, what leads to no route counts as a
+    read or a write by its method."""
     rates: Mapping[str, RateClass] = found.address.rates if found else {}
     rate = rates.get(method) or (rates.get("GET") if method == "HEAD" else None)
     if rate is None and keyed:

@@ -42,10 +42,14 @@ def limit_parameter(maximum: int, default: int = 20, note: str = "How many.") ->
     return Parameter("limit", {"type": "integer", "minimum": 1, "maximum": maximum, "default": default}, note)
 
 
+def id_schema(prefix: str) -> dict[str, Any]:
+    """The JSON schema of an id with this prefix."""
+    return {"type": "string", "pattern": f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$"}
+
+
 def after_parameter(prefix: str) -> Parameter:
     """Where a page begins: behind this id."""
-    pattern = f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$"
-    return Parameter("after", {"type": "string", "pattern": pattern}, "The `last_id` of the page before.")
+    return Parameter("after", id_schema(prefix), "The `last_id` of the page before.")
 
 
 class FileBody(msgspec.Struct, frozen=True):
@@ -97,6 +101,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_required: bool = True
     body_needs: Sequence[str] = ()
     """Fields that must be there though decoding takes a body without them, to say more of what is missing."""
+    body_nulls: Sequence[str] = ()
+    """Those of them for which null is a value, and does not stand for absent."""
     body_as_form: bool = False
     """Whether the fields of the body may also come as a form, and media in it as files."""
     answer: type[msgspec.Struct] | FileAnswer | TextAnswer | None = None
@@ -110,7 +116,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it takes an `Idempotency-Key`."""
     rate: RateClass | None = None
     """The limit that each request counts against: that of its account, or of its address where no key is asked for.
-    With a key it is else that of reads or that of writes."""
+    Every route that takes a key says so; one that takes none may leave it to what an address may ask for in all."""
     shared: bool = False
     """Whether pages of other origins may use it."""
     is_probe: bool = False
