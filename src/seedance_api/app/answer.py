@@ -11,8 +11,9 @@ from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.api.routes import FACE
+from seedance_api.app import shares
 from seedance_api.app.limits import limit_store, limits_of
-from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
+from seedance_api.app.open import disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
 from seedance_api.foundation import log
@@ -111,7 +112,14 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         max_bytes=settings.max_upload_megabytes << 20,
         objects=store,
     )
-    references = References(db=db, store=store, confine=Confine(slots=CONFINED), outbound=outbound, disk=disk)
+    references = References(
+        db=db,
+        store=store,
+        confine=Confine(queue=shares.inspecting()),
+        outbound=outbound,
+        disk=disk,
+        fetching=shares.fetching(),
+    )
     books = Books(db, hears=lambda: listener.hears)
 
     def missed() -> None:
@@ -153,7 +161,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         redirect_seconds=_REDIRECT_SECONDS if settings.content_redirect else 0,
         verifying=Verifying(
             certificate=certificate_of(settings),
-            confine=Confine(slots=CONFINED),
+            confine=Confine(queue=shares.verifying()),
             max_bytes=settings.verify_megabytes << 20,
         ),
         posting=posting,

@@ -164,7 +164,10 @@ CODES: dict[str, Code] = {
         "The account has as many uploads, or bytes of them, under way as it may have; try again after `Retry-After`.",
     ),
     "too_busy": Code(
-        503, "api_error", True, "The service is at its bound for large bodies; try again after `Retry-After`."
+        503,
+        "api_error",
+        True,
+        "The service is at its bound for work of this kind: large bodies, or media to fetch or to look into. Nothing was made; try again after `Retry-After`.",
     ),
     "limits_unavailable": Code(
         503,

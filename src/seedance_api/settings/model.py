@@ -132,6 +132,13 @@ class Settings(BaseSettings):
         10000,
         alike=True,
     )
+    sandbox_slots_per_account: Whole = setting(
+        "6",
+        "How many of these one account has at once, and never the last one: there are always some for others.",
+        1,
+        10000,
+        alike=True,
+    )
     lease_seconds: Real = setting(
         "30", "How long a worker owns a step. After a crash a step is taken up again when this has passed.", 1, 600
     )
