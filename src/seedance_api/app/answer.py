@@ -148,6 +148,8 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
             retention_seconds=settings.retention_seconds,
             grace_seconds=settings.grace_seconds,
             deadline_seconds=settings.deadline_seconds,
+            max_pending=settings.max_pending,
+            max_pending_test=settings.max_pending_test,
         ),
         references=references,
         store=store,

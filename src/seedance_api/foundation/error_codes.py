@@ -163,6 +163,12 @@ CODES: dict[str, Code] = {
         True,
         "The account has as many uploads, or bytes of them, under way as it may have; try again after `Retry-After`.",
     ),
+    "too_many_pending": Code(
+        429,
+        "rate_limit_error",
+        True,
+        "The account has as many unfinished videos as it may have; create more when some are finished, or cancel some.",
+    ),
     "too_busy": Code(
         503,
         "api_error",

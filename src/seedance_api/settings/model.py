@@ -167,6 +167,16 @@ class Settings(BaseSettings):
         "",
         "The file that names the upstreams of live keys (docs/upstreams.md). Empty: `upstreams.toml` in the data folder, if it is there.",
     )
+    max_pending: Whole = setting(
+        "10000",
+        "Unfinished videos of one account's live keys, queued ones included; more are refused with 429 `too_many_pending`.",
+        1,
+        10_000_000,
+        alike=True,
+    )
+    max_pending_test: Whole = setting(
+        "500", "The same of its test keys, whose videos cost it nothing.", 1, 10_000_000, alike=True
+    )
     account_concurrency: Whole = setting(
         "8",
         "Videos of one account in progress at once at each upstream; more wait in the queue.",
