@@ -59,6 +59,7 @@ TRIED_AGAIN = Parameter(
             "idempotency_in_progress",
             "insufficient_balance",
             "limit_reached",
+            "too_many_files",
             "too_many_pending",
         ),
         parameters=(TRIED_AGAIN,),

@@ -30,6 +30,7 @@ from seedance_api.generations.commands import Creating
 from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
+from seedance_api.references.queries import Room
 from seedance_api.settings import Settings, read
 from seedance_api.traffic.failed_keys import FailedKeys
 from seedance_api.traffic.rate_limits import RateLimits
@@ -119,6 +120,13 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         outbound=outbound,
         disk=disk,
         fetching=shares.fetching(),
+        room={
+            livemode: Room(files=files, bytes=gigabytes * 10**9)
+            for livemode, files, gigabytes in (
+                (True, settings.max_files, settings.max_files_gigabytes),
+                (False, settings.max_files_test, settings.max_files_test_gigabytes),
+            )
+        },
     )
     books = Books(db, hears=lambda: listener.hears)
 
@@ -169,6 +177,7 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         posting=posting,
         rate_limits=RateLimits(limit_store(settings), limits_of(settings)),
         failed_keys=FailedKeys(settings.max_failed_keys),
+        max_endpoints=settings.max_webhook_endpoints,
     )
 
     await listener.start()

@@ -18,6 +18,7 @@ from seedance_api.generations.announce import announce_news
 from seedance_api.generations.queries.inserts import NewGeneration, insert_generations, insert_media
 from seedance_api.generations.rows import Seen
 from seedance_api.references.queries import ObjectGoneError, hold_files, insert_files
+from seedance_api.references.room import without_room
 from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.endpoints import endpoints_for
 
@@ -148,6 +149,10 @@ class Writer:
                 elif new.draft_id is not None and new.draft_id not in usable:
                     answers[new.id] = AppError("draft_expired", param="draft_id")
             writable = [new for new in news if new.id not in answers]
+            bringing = [new for new in writable if new.new_files]
+            refusals = await without_room(connection, [new.new_files for new in bringing])
+            answers |= {new.id: refusal for new, refusal in zip(bringing, refusals, strict=True) if refusal}
+            writable = [new for new in writable if new.id not in answers]
             fresh = await _take_keys(connection, writable)
             kill_points.reach("create.taken")
             granted = await take_holds(connection, [new.hold for new in fresh if new.hold])

@@ -26,7 +26,7 @@ from seedance_api.references.fetch import fetch
 from seedance_api.references.inline import is_data_url
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
 from seedance_api.references.object_queries import replace_object
-from seedance_api.references.queries import File, NewFile, files_alike, files_of_account
+from seedance_api.references.queries import File, NewFile, Room, files_alike, files_of_account
 from seedance_api.references.source import Source
 
 T = TypeVar("T")
@@ -46,7 +46,10 @@ class References:
         outbound: Outbound,
         disk: Disk | None = None,
         fetching: FairQueue | None = None,
+        room: Mapping[bool, Room] | None = None,
     ) -> None:
+        self._room = room or {}
+        """What an account may have, in live and in test mode."""
         self._db = db
         self._fetching = fetching or FairQueue(CONNECTIONS)
         self._store = store
@@ -190,6 +193,7 @@ class References:
             sha256=medium.sha256,
             facts=medium.facts,
             keep_seconds=keep_seconds,
+            room=self._room.get(principal.livemode),
         )
 
 

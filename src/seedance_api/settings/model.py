@@ -177,6 +177,22 @@ class Settings(BaseSettings):
     max_pending_test: Whole = setting(
         "500", "The same of its test keys, whose videos cost it nothing.", 1, 10_000_000, alike=True
     )
+    max_files: Whole = setting(
+        "20000",
+        "Files of one account's live keys, uploaded or sent inside creates; more are refused with 409 `too_many_files`.",
+        1,
+        1_000_000,
+        alike=True,
+    )
+    max_files_gigabytes: Whole = setting(
+        "100", "What these may take together, those of equal content counted once.", 1, 1_000_000, alike=True
+    )
+    max_files_test: Whole = setting("2000", "Files of its test keys.", 1, 1_000_000, alike=True)
+    max_files_test_gigabytes: Whole = setting("5", "What these may take together.", 1, 1_000_000, alike=True)
+    max_keys: Whole = setting("100", "API keys of one account that are not revoked.", 1, 10_000, alike=True)
+    max_webhook_endpoints: Whole = setting(
+        "100", "Webhook endpoints of one account, in each mode.", 1, 10_000, alike=True
+    )
     account_concurrency: Whole = setting(
         "8",
         "Videos of one account in progress at once at each upstream; more wait in the queue.",

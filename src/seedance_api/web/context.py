@@ -61,6 +61,7 @@ class Context:
         posting: Outbound,
         rate_limits: RateLimits,
         failed_keys: FailedKeys,
+        max_endpoints: int,
     ) -> None:
         self.db = db
         self.request_log = RequestLog(db)
@@ -80,6 +81,7 @@ class Context:
         self.posting = posting
         self.rate_limits = rate_limits
         self.failed_keys = failed_keys
+        self.max_endpoints = max_endpoints
         self.probe = Prober(db=db, outbound=posting, pepper=pepper)
         self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()
