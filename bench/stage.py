@@ -244,7 +244,7 @@ def clean_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SEEDANCE_")}
     limits = {
         f"SEEDANCE_{rate}_PER_MINUTE": "10000000" for rate in ("READS", "WRITES", "CREATES", "UPLOADS", "ADDRESS")
-    }
+    } | {"SEEDANCE_MAX_PENDING": "10000000", "SEEDANCE_MAX_PENDING_TEST": "10000000"}
     return kept | limits | {"PYTHONPATH": str(ROOT)}
 
 

@@ -83,7 +83,7 @@ OVERDUE = "UPDATE generation SET deadline_at = now(), due_at = least(due_at, now
 
 
 def test_a_deadline_ends_what_is_unfinished(start_service: Callable[..., Service]) -> None:
-    service = start_service(sandbox_slots="3")
+    service = start_service(sandbox_slots="4")
     running = create(service, "[sandbox:stall]")
     submitting = create(service, "[sandbox:overloaded] late")
     storing = create(service, "[sandbox:broken]")

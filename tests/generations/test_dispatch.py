@@ -36,6 +36,21 @@ def test_one_account_with_a_long_queue_does_not_hold_up_another(database_url: st
     with_database(database_url, verb)
 
 
+def test_an_account_alone_leaves_the_last_slots_to_others(database_url: str) -> None:
+    async def verb(db: Database) -> None:
+        many, few = await owner(db), await owner(db, "two@example.org")
+        write = Writer(db)
+        parts = engine(db, providers={"sandbox": sandbox("sandbox", 4, account_concurrency=3)})
+        for _ in range(12):
+            await write(new(many))
+        assert await dispatch("sandbox", parts) == 3
+        assert await dispatch("sandbox", parts) == 0
+        await write(new(few))
+        assert await dispatch("sandbox", parts) == 1
+
+    with_database(database_url, verb)
+
+
 def test_within_an_account_the_oldest_goes_first(database_url: str) -> None:
     async def verb(db: Database) -> None:
         me = await owner(db)

@@ -177,6 +177,6 @@ def test_many_at_once_leave_the_service_standing(service: Service, clip: bytes) 
         assert httpx.get(f"{service.url}/healthz", trust_env=False).status_code == 200
         slowest = max(slowest, time.monotonic() - began)
         time.sleep(0.1)
-    assert set(statuses) <= {200, 400, 429}
+    assert set(statuses) <= {200, 400, 429, 503}
     assert slowest < 5
     until(lambda: not [one for one in process.children(recursive=True) if "recognise" in str(one.cmdline())], 10)

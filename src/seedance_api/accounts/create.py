@@ -20,6 +20,8 @@ from seedance_api.foundation.secrets import digest
 
 _REGION = re.compile(r"[^\x00-\x1f\x7f]{1,200}\Z")
 _MAX_REGIONS = 20
+MAX_KEYS = 100
+"""Keys of one account, unless the settings say otherwise."""
 KEEP_SECONDS = (3600, 604_800)
 GRACE_SECONDS = (0, 86_400)
 
@@ -106,10 +108,12 @@ async def create_key(
     name: str | None = None,
     scopes: Sequence[str] = (),
     networks: Sequence[str] = (),
+    max_keys: int = MAX_KEYS,
 ) -> NewKey:
     """Make a key for the account with this address, for everything and everywhere unless it is restricted.
 
-    Raises AppError, 404 when there is no such account, 400 for scopes and networks that are none.
+    Raises AppError, 404 when there is no such account, 409 when it has `max_keys` already that are not revoked, 400 for
+    scopes and networks that are none.
     """
     scopes, networks = check_restrictions(scopes, networks)
     account = await queries.account_by_email(db, email)
@@ -117,9 +121,22 @@ async def create_key(
         raise AppError("not_found", "There is no account with that address.", param="email")
     plain = keys.mint(mode)
     key_id = new_id("key")
-    await queries.insert_key(
-        db, key_id, account.id, plain.handle, mode, name, digest(pepper, plain.text), scopes=scopes, networks=networks
-    )
+    async with db.transaction() as connection:
+        if await queries.count_keys(connection, account.id) >= max_keys:
+            raise AppError(
+                "too_many_keys", f"The account has {max_keys:,} keys, as many as it may have; revoke one first."
+            )
+        await queries.insert_key(
+            connection,
+            key_id,
+            account.id,
+            plain.handle,
+            mode,
+            name,
+            digest(pepper, plain.text),
+            scopes=scopes,
+            networks=networks,
+        )
     return NewKey(key_id, account.id, mode, name, plain.text)
 
 

@@ -147,8 +147,16 @@ async def set_low_balance(connection: Connection, account_id: str, low: int | No
     await connection.execute("UPDATE account SET low_balance = $2 WHERE id = $1", account_id, low)
 
 
+async def count_keys(connection: Connection, account_id: str) -> int:
+    """How many keys an account has that are not revoked; until the transaction ends nobody adds one."""
+    await connection.execute("SELECT FROM account WHERE id = $1 FOR NO KEY UPDATE", account_id)
+    return await connection.fetchval(
+        "SELECT count(*) FROM api_key WHERE account_id = $1 AND revoked_at IS NULL", account_id
+    )
+
+
 async def insert_key(
-    db: Database,
+    connection: Connection,
     key_id: str,
     account_id: str,
     handle: str,
@@ -160,7 +168,7 @@ async def insert_key(
     networks: tuple[str, ...],
 ) -> None:
     """Store a key's digest; without scopes it is for everything, without networks for everywhere."""
-    await db.execute(
+    await connection.execute(
         """
         INSERT INTO api_key (id, account_id, handle, mode, name, digest, scopes, networks)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -18,6 +18,7 @@ from seedance_api.api.view import video
 from seedance_api.generations.follow import follow
 from seedance_api.web.body import AnyRequest
 from seedance_api.web.context import Context, context_of, principal_of
+from seedance_api.web.hang_up import left
 from seedance_api.web.route import Operation, Sample, TextAnswer
 
 _SAMPLE = """
@@ -65,7 +66,7 @@ async def stream_events(request: AnyRequest, video_id: FromPath[str]) -> ASGIApp
 async def _send_changes(
     context: Context, principal: Principal, standing: Standing, video_id: str, receive: Receive, send: Send
 ) -> None:
-    gone = asyncio.create_task(closed(receive))
+    gone = asyncio.create_task(left(receive))
     following = follow(
         principal.account_id,
         principal.livemode,
@@ -91,12 +92,6 @@ async def _send_changes(
                     await send({"type": "http.response.body", "body": event(number, now), "more_body": True})
     finally:
         gone.cancel()
-
-
-async def closed(receive: Receive) -> None:
-    """Return when the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def event(number: int, now: Video) -> bytes:

@@ -71,7 +71,7 @@ class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
             {"purpose": "OpenAI's clients send it; it means nothing here."},
         ),
         answer=FileView,
-        errors=("invalid_media", "idempotency_in_progress", "too_busy", "too_many_uploads"),
+        errors=("invalid_media", "idempotency_in_progress", "too_busy", "too_many_files", "too_many_uploads"),
         repeatable=True,
         rate="upload",
         sample=Sample(curl="-F file=@boat.png"),

@@ -11,7 +11,6 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Principal, Standing
-from seedance_api.api.events import closed
 from seedance_api.api.video_view import Video
 from seedance_api.api.view import video
 from seedance_api.catalog.words import got
@@ -23,6 +22,7 @@ from seedance_api.web.body import AnyRequest
 from seedance_api.web.conditions import Conditions, conditions_of, none_match, preferred_wait
 from seedance_api.web.context import Context, context_of, principal_of
 from seedance_api.web.decode import decode_query
+from seedance_api.web.hang_up import left
 from seedance_api.web.respond import Tagged, tagged, tagged_response
 from seedance_api.web.route import Operation, Parameter, Sample
 
@@ -119,7 +119,7 @@ async def _next_state(request: AnyRequest, video_id: str, known: str, seconds: i
     context, principal = context_of(request), principal_of(request)
     scope: Any = request.scope
     standing: Standing = scope["standing"]
-    began, gone = time.perf_counter(), asyncio.create_task(closed(request.receive))
+    began, gone = time.perf_counter(), asyncio.create_task(left(request.receive))
     following = follow(
         principal.account_id,
         principal.livemode,

@@ -10,6 +10,7 @@ from seedance_api.delivery.verify import Verdict, verify
 from seedance_api.foundation.rate_limiter import neighbourhood
 from seedance_api.web.body import AnyRequest, read_file
 from seedance_api.web.context import client_address_of, context_of
+from seedance_api.web.hang_up import unless_gone
 from seedance_api.web.respond import json_response
 from seedance_api.web.route import FileBody, Operation, Sample, TextAnswer
 
@@ -39,7 +40,8 @@ class Verification(Verdict, frozen=True, kw_only=True):
 )
 async def verify_file(request: AnyRequest) -> Response[bytes]:
     """Whether a file is one of ours, AI-generated, and as it was. The body is the file, or a form with a part `file`.
-    It is looked at and kept nowhere. Each address may ask so many times a minute."""
+    It is looked at and kept nowhere. Each address may ask so many times a minute, and has one file looked at at a
+    time."""
     context = context_of(request)
     context.disk.check()
     verifying = context.verifying
@@ -49,7 +51,16 @@ async def verify_file(request: AnyRequest) -> Response[bytes]:
         read_file(request, folder, verifying.budget, sender, verifying.max_bytes) as file,
         context.turn(context.files),
     ):
-        verdict = await verify(file, certificate=verifying.certificate, db=context.db, confine=verifying.confine)
+        verdict = await unless_gone(
+            request.receive,
+            verify(
+                file,
+                certificate=verifying.certificate,
+                db=context.db,
+                confine=verifying.confine,
+                owner=sender,
+            ),
+        )
     return json_response(Verification(**msgspec.structs.asdict(verdict)))
 
 

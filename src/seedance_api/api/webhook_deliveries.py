@@ -133,14 +133,14 @@ async def list_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Re
         tag="Webhooks",
         body=ReplayDeliveries,
         answer=WebhookReplay,
-        errors=("idempotency_in_progress", "endpoint_disabled"),
+        errors=("idempotency_in_progress", "endpoint_disabled", "too_many_replays"),
         repeatable=True,
         sample=Sample(body={"since": 1795437600, "only_failed": True}),
     ),
 )
 async def replay_deliveries(request: AnyRequest, endpoint_id: FromPath[str]) -> Response[bytes]:
     """One event, or the events of a time, up to 1,000 a call: also those that happened while the endpoint was disabled.
-    The id of an event stays the same."""
+    The id of an event stays the same. They go out twenty a second."""
     context, body = context_of(request), await read_json(request)
     form, problems = decode(ReplayDeliveries, body, strict=True)
     problems += _check(form)

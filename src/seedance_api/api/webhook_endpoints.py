@@ -84,14 +84,14 @@ async def list_event_types() -> Response[bytes]:
 )
 async def create_endpoint(request: AnyRequest) -> Response[bytes]:
     """OpenAI's interface. The answer, and no other but that of a rotation, has the signing secret. An account has at
-    most 100 endpoints in each mode."""
+    most 100 endpoints in each mode, unless the operator allows another number."""
     context, body = context_of(request), await read_json(request)
     form, problems = decode(CreateEndpoint, body, strict=True)
     wanted, more = read_wanted(form, context.posting, needed=True)
     if problems or more:
         raise refusal([*problems, *more])
     once = once_of(request, "POST /v1/webhook_endpoints", "", body)
-    made = await verbs.create_endpoint(context.db, owner_of(request), wanted, once)
+    made = await verbs.create_endpoint(context.db, owner_of(request), wanted, once, context.max_endpoints)
     # a repeat, too, is shown the secret that the endpoint was made with: it is derived again
     return json_response(_with_secret(made.endpoint, context, _FIRST), REPLAYED if made.replayed else {})
 

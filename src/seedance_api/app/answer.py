@@ -12,9 +12,10 @@ from litestar.types import ASGIApp
 
 from seedance_api.accounts.authenticate import Authenticator
 from seedance_api.api.routes import FACE
+from seedance_api.app import shares
 from seedance_api.app.export import api_ports, exported
 from seedance_api.app.limits import limit_store, limits_of
-from seedance_api.app.open import CONFINED, disk_of, open_objects, open_outbound, open_posting, router_of, running_url
+from seedance_api.app.open import disk_of, open_objects, open_outbound, open_posting, router_of, running_url
 from seedance_api.app.read import certificate_of, pepper_of, read_upstreams_of
 from seedance_api.billing.books import Books
 from seedance_api.foundation import log
@@ -31,6 +32,7 @@ from seedance_api.generations.commands import Creating
 from seedance_api.generations.follow import Streams
 from seedance_api.generations.write import Writer
 from seedance_api.references.admit import References
+from seedance_api.references.queries import Room
 from seedance_api.settings import Settings, read
 from seedance_api.traffic.failed_keys import FailedKeys
 from seedance_api.traffic.metrics import REQUEST_LOG_WAITING
@@ -124,7 +126,21 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         max_bytes=settings.max_upload_megabytes << 20,
         objects=store,
     )
-    references = References(db=new_work, store=store, confine=Confine(slots=CONFINED), outbound=outbound, disk=disk)
+    references = References(
+        db=new_work,
+        store=store,
+        confine=Confine(queue=shares.inspecting()),
+        outbound=outbound,
+        disk=disk,
+        fetching=shares.fetching(),
+        room={
+            livemode: Room(files=files, bytes=gigabytes * 10**9)
+            for livemode, files, gigabytes in (
+                (True, settings.max_files, settings.max_files_gigabytes),
+                (False, settings.max_files_test, settings.max_files_test_gigabytes),
+            )
+        },
+    )
     books = Books(db, hears=lambda: listener.hears)
 
     def missed() -> None:
@@ -163,6 +179,8 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
             retention_seconds=settings.retention_seconds,
             grace_seconds=settings.grace_seconds,
             deadline_seconds=settings.deadline_seconds,
+            max_pending=settings.max_pending,
+            max_pending_test=settings.max_pending_test,
         ),
         references=references,
         store=store,
@@ -176,13 +194,14 @@ async def open_context(settings: Settings) -> AsyncGenerator[Context, None]:
         redirect_seconds=_REDIRECT_SECONDS if settings.content_redirect else 0,
         verifying=Verifying(
             certificate=certificate_of(settings),
-            confine=Confine(slots=CONFINED),
+            confine=Confine(queue=shares.verifying()),
             max_bytes=settings.verify_megabytes << 20,
         ),
         posting=posting,
         rate_limits=RateLimits(limit_store(settings), limits_of(settings)),
         failed_keys=FailedKeys(settings.max_failed_keys),
         finished=FinishedAnswers(hears=lambda: listener.hears, max_items=MAX_ITEMS, seconds=SECONDS),
+        max_endpoints=settings.max_webhook_endpoints,
     )
 
     await listener.start()

@@ -110,6 +110,7 @@ async def open_engine(settings: Settings, url: str | None = None) -> AsyncGenera
         scratch=scratch.path,
         renderers=settings.sandbox_renderers,
         concurrency=settings.sandbox_slots,
+        account_concurrency=min(settings.sandbox_slots_per_account, max(settings.sandbox_slots - 1, 1)),
         clock=db.clock,
         disk=disk,
     )

@@ -45,6 +45,7 @@ def key_create(
             name=name,
             scopes=scope or (),
             networks=network or (),
+            max_keys=settings.max_keys,
         ),
     )
     fields = {

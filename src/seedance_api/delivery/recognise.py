@@ -10,6 +10,7 @@ import c2pa
 import msgspec
 
 from seedance_api.delivery.certificate import Recognised
+from seedance_api.delivery.count_boxes import has_too_many_boxes
 from seedance_api.delivery.mark import CONTENT_ID, SANDBOX
 from seedance_api.delivery.verify import Question, Seen, Unreadable
 
@@ -86,6 +87,8 @@ def recognise(file: Path, recognised: Recognised) -> Seen | Unreadable:
         head = opened.read(_HEAD)
         kind = kind_of(head)
         if kind is None:
+            return Unreadable()
+        if kind == "video/mp4" and has_too_many_boxes(opened, file.stat().st_size):
             return Unreadable()
         opened.seek(0)
         try:

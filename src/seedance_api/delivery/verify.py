@@ -87,11 +87,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The same in a sentence."""
 
 
-async def verify(file: Path, *, certificate: Certificate, db: Database, confine: Confine) -> Verdict:
-    """Look at a file and say what is known of it. Raises AppError 400 for one that cannot be read."""
+async def verify(file: Path, *, certificate: Certificate, db: Database, confine: Confine, owner: str = "") -> Verdict:
+    """Look at a file of an `owner` and say what is known of it. Raises AppError 400 for one that cannot be read, 503
+    when there is no place to look at it in time."""
     size, sha256 = await asyncio.to_thread(_weigh, file)
     delivered = await queries.delivered_as(db, sha256)
-    seen = await look(file, await asyncio.to_thread(recognised, certificate), confine)
+    seen = await look(file, await asyncio.to_thread(recognised, certificate), confine, owner)
     if isinstance(seen, Unreadable):
         if delivered is None:
             raise AppError("unreadable_file", param="file")
@@ -99,7 +100,7 @@ async def verify(file: Path, *, certificate: Certificate, db: Database, confine:
     return judge(seen, delivered, sha256=sha256, size=size)
 
 
-async def look(file: Path, known: Recognised, confine: Confine) -> Seen | Unreadable:
+async def look(file: Path, known: Recognised, confine: Confine, owner: str = "") -> Seen | Unreadable:
     """What the file says of itself."""
     answer = await confine.run(
         _CHILD,
@@ -109,6 +110,7 @@ async def look(file: Path, known: Recognised, confine: Confine) -> Seen | Unread
         cpu_seconds=_CPU_SECONDS,
         file_bytes=0,
         read=[file],
+        owner=owner,
     )
     return Unreadable() if isinstance(answer, Failure) else msgspec.json.decode(answer, type=Seen | Unreadable)
 

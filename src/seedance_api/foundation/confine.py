@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from seedance_api.foundation.confined import EXIT_MEMORY, EXIT_NOT_STARTED, Bounds
+from seedance_api.foundation.fair_queue import FairQueue
 
 MAX_ANSWER_BYTES = 1 << 20
 MAX_FILE_BYTES = 256 << 20
@@ -42,10 +43,13 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Confine:
-    """At most `slots` children at once; further calls wait for a place. One per event loop."""
+    """At most `slots` children at once; further calls wait for a place, in a `queue` that may say more of who waits.
 
-    def __init__(self, *, slots: int) -> None:
-        self._slots = asyncio.Semaphore(slots)
+    One per event loop.
+    """
+
+    def __init__(self, *, slots: int = 1, queue: FairQueue | None = None) -> None:
+        self._queue = queue or FairQueue(slots)
 
     async def run(
         self,
@@ -59,6 +63,7 @@ class Confine:
         read: Sequence[str | Path] = (),
         write: Sequence[str | Path] = (),
         ports: Sequence[int] = (),
+        owner: str = "",
     ) -> bytes | Failure:
         """Give `request` on stdin to `main` of a module, in a child, and return what it writes to stdout.
 
@@ -66,7 +71,8 @@ class Confine:
         Python with its decoders takes 200 MB before any work; `file_bytes` bounds each file it writes. It may open the
         files of `read` and `write`, which are made where they are not there yet, and connect to `ports`, over TCP. The
         child dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG): the loop's own, with asyncio as with
-        uvloop. Raises OSError when a file to write cannot be made.
+        uvloop. `owner` is who waits for a place among others. Raises OSError when a file to write cannot be made, and
+        what the queue raises.
         """
         bounds = Bounds(
             module=module,
@@ -79,7 +85,7 @@ class Confine:
             write=[str(path) for path in write],
             ports=list(ports),
         )
-        async with self._slots:
+        async with self._queue.place(owner):
             await asyncio.to_thread(_make, bounds["write"])
             answer = bytearray()
             timed_out = False

@@ -95,6 +95,21 @@ CODES: dict[str, Code] = {
     "too_many_endpoints": Code(
         409, "conflict_error", False, "The account has as many webhook endpoints as it may have."
     ),
+    "too_many_keys": Code(
+        409, "conflict_error", False, "The account has as many API keys as it may have; revoke one first."
+    ),
+    "too_many_files": Code(
+        409,
+        "conflict_error",
+        False,
+        "The account has as many files, or bytes of them, as it may have; delete some first.",
+    ),
+    "too_many_replays": Code(
+        429,
+        "rate_limit_error",
+        True,
+        "As many events wait to be sent to the endpoint again as may wait; go on after `Retry-After`.",
+    ),
     "endpoint_disabled": Code(409, "conflict_error", False, "The webhook endpoint is disabled; enable it first."),
     "file_in_use": Code(409, "conflict_error", False, "An unfinished video still needs this file."),
     "content_gone": Code(
@@ -165,6 +180,12 @@ CODES: dict[str, Code] = {
         "rate_limit_error",
         True,
         "You have as many uploads, or bytes of bodies, under way as you may have; try again after `Retry-After`.",
+    ),
+    "too_many_pending": Code(
+        429,
+        "rate_limit_error",
+        True,
+        "The account has as many unfinished videos as it may have; create more when some are finished, or cancel some.",
     ),
     "too_busy": Code(
         503,

@@ -81,6 +81,11 @@ class Folder:
         self._allocated = 0
         self._changing = asyncio.Lock()
 
+    @property
+    def owner(self) -> str:
+        """Whose request it is, for what is shared out among accounts."""
+        return self._account_id or ""
+
     async def make(self) -> Path:
         """The folder, which is there then. Raises AppError 429 for an account that has too many, OSError."""
         async with self._changing:

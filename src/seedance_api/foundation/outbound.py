@@ -175,6 +175,8 @@ def _why(error: Exception, host: str) -> Blocked | Unreachable:
             return Blocked("address", UNREACHABLE, host)
         case httpx.ConnectError():
             return Unreachable("connect", UNREACHABLE)
+        case httpx.PoolTimeout():
+            return Unreachable("busy", "no connection of ours was free")
         case httpx.TimeoutException():
             return Unreachable("timeout", UNREACHABLE)
         case _:

@@ -16,9 +16,12 @@ class Downloaded(msgspec.Struct, frozen=True):
 
 
 class Unreachable(msgspec.Struct, frozen=True):
-    """Nothing usable came back; `status` is the server's answer where there was one other than 200."""
+    """Nothing usable came back; `status` is the server's answer where there was one other than 200.
 
-    code: Literal["connect", "timeout", "broken", "encoding", "status"]
+    `busy` says nothing of the server: none of our own connections was free.
+    """
+
+    code: Literal["connect", "timeout", "broken", "encoding", "status", "busy"]
     message: str
     status: int | None = None
 

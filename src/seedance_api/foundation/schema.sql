@@ -9,6 +9,24 @@ CREATE TYPE public.pgqueuer_status AS ENUM (
     'deleted',
     'failed'
 );
+CREATE FUNCTION public.count_ended() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE pending SET number = number - 1 WHERE account_id = OLD.account_id AND livemode = OLD.livemode;
+    RETURN NULL;
+END
+$$;
+CREATE FUNCTION public.count_made() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO pending AS p (account_id, livemode, number)
+    SELECT account_id, livemode, count(*) FROM made WHERE finished_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (account_id, livemode) DO UPDATE SET number = p.number + excluded.number;
+    RETURN NULL;
+END
+$$;
 CREATE FUNCTION public.event_id(moment timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
     AS $$
@@ -562,6 +580,12 @@ CASE
 END) STORED,
     letter jsonb DEFAULT '{}'::jsonb NOT NULL
 );
+CREATE TABLE public.pending (
+    account_id text NOT NULL COLLATE pg_catalog."C",
+    livemode boolean NOT NULL,
+    number bigint NOT NULL
+)
+WITH (fillfactor='50');
 CREATE TABLE public.pgqueuer (
     id bigint NOT NULL,
     priority integer NOT NULL,
@@ -835,6 +859,8 @@ ALTER TABLE ONLY public.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.notice
     ADD CONSTRAINT notice_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.pending
+    ADD CONSTRAINT pending_pkey PRIMARY KEY (account_id, livemode);
 ALTER TABLE ONLY public.pgqueuer_log
     ADD CONSTRAINT pgqueuer_log_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.pgqueuer
@@ -958,6 +984,9 @@ ALTER INDEX public.request_log_pkey ATTACH PARTITION public.request_log_rest_pke
 CREATE TRIGGER api_key_revoked AFTER DELETE OR UPDATE OF revoked_at, digest ON public.api_key FOR EACH ROW EXECUTE FUNCTION public.tell_key_revoked();
 CREATE TRIGGER content_changed AFTER UPDATE ON public.content REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION public.tell_finished_parts();
 CREATE TRIGGER generation_changed AFTER UPDATE ON public.generation REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION public.tell_finished_generations();
+CREATE CONSTRAINT TRIGGER generation_ended AFTER UPDATE OF finished_at ON public.generation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.finished_at IS NULL) AND (new.finished_at IS NOT NULL))) EXECUTE FUNCTION public.count_ended();
+CREATE CONSTRAINT TRIGGER generation_gone AFTER DELETE ON public.generation DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((old.finished_at IS NULL)) EXECUTE FUNCTION public.count_ended();
+CREATE TRIGGER generation_made AFTER INSERT ON public.generation REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION public.count_made();
 CREATE TRIGGER hold_changed AFTER UPDATE ON public.hold REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION public.tell_finished_holds();
 CREATE TRIGGER price_book_immutable BEFORE DELETE OR UPDATE ON public.price_book FOR EACH ROW EXECUTE FUNCTION public.refuse_change();
 CREATE TRIGGER prompt_deleted AFTER DELETE ON public.generation_input REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION public.tell_finished_parts();
@@ -996,6 +1025,8 @@ ALTER TABLE ONLY public.hold
     ADD CONSTRAINT hold_generation_id_fkey FOREIGN KEY (generation_id) REFERENCES public.generation(id);
 ALTER TABLE ONLY public.notice
     ADD CONSTRAINT notice_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+ALTER TABLE ONLY public.pending
+    ADD CONSTRAINT pending_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.spending_limit
     ADD CONSTRAINT spending_limit_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.transfer

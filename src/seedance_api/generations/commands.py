@@ -36,3 +36,6 @@ class Creating(msgspec.Struct, frozen=True, kw_only=True):
     retention_seconds: int
     grace_seconds: int
     deadline_seconds: int
+    max_pending: int = 10_000
+    max_pending_test: int = 500
+    """Unfinished generations of one account, of live and of test keys."""

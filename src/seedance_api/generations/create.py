@@ -102,6 +102,7 @@ def _compose(
         once=once,
         price=priced.price if principal.livemode else None,
         webhook_url=command.webhook_url,
+        max_pending=parts.max_pending if principal.livemode else parts.max_pending_test,
     )
 
 

@@ -41,7 +41,7 @@ async def dispatch(name: str, engine: Engine) -> int:
                 name,
                 slots,
                 capabilities.concurrency or _UNBOUNDED,
-                engine.account_concurrency if capabilities.region else _UNBOUNDED,
+                capabilities.account_concurrency or (engine.account_concurrency if capabilities.region else _UNBOUNDED),
             ),
         )
         ids = list(moved)

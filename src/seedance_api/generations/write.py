@@ -15,9 +15,10 @@ from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.idempotency import Done, Finder, Kind, Once, take, untake
 from seedance_api.generations import drafts
 from seedance_api.generations.announce import announce_news
-from seedance_api.generations.queries.inserts import NewGeneration, insert_generations
+from seedance_api.generations.queries.inserts import NewGeneration, insert_generations, insert_media
 from seedance_api.generations.rows import Seen
 from seedance_api.references.queries import ObjectGoneError, hold_files, insert_files
+from seedance_api.references.room import without_room
 from seedance_api.webhooks.announce import announce
 from seedance_api.webhooks.endpoints import endpoints_for
 
@@ -25,6 +26,8 @@ _FIND_OUT_SECONDS = 3.0
 _IMPATIENT_SECONDS = 0.25
 _APART_SECONDS = 8.0
 """How long creates of an account that is locked wait for each other, and for those of other such accounts."""
+_RETRY_SECONDS = 10
+_MAX_CROWDED = 10_000
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -52,6 +55,8 @@ class Writer:
             max_items=64,
             concurrency=2,
         )
+        self._crowded: set[str] = set()
+        """Accounts with as many unfinished live videos as they may have: a refusal undoes what is written with it."""
         self._apart: Batches[str, NewGeneration, Created] = Batches(
             self._write, key=lambda new: new.account_id, alone=self._write_alone, max_items=64, concurrency=4
         )
@@ -59,16 +64,23 @@ class Writer:
     async def __call__(self, new: NewGeneration) -> Created:
         """Store it.
 
-        Raises AppError: 402 for want of money, 422 when its key was used with another body; ObjectGoneError; and what
+        Raises AppError: 402 for want of money, 429 for too many unfinished ones of the account,
+        422 when its key was used with another body; ObjectGoneError; and what
         is in `CONTENDED`, when something of its account stays locked.
         """
-        if new.account_id not in self._apart:
+        if new.account_id not in self._apart and new.account_id not in self._crowded:
             try:
                 return await self._together(new)
             except asyncpg.LockNotAvailableError:
                 pass
+            except AppError as error:
+                if error.code == "too_many_pending" and new.livemode and len(self._crowded) < _MAX_CROWDED:
+                    self._crowded.add(new.account_id)
+                raise
         async with asyncio.timeout(_APART_SECONDS):
-            return await self._apart(new)
+            created = await self._apart(new)
+        self._crowded.discard(new.account_id)
+        return created
 
     async def find(self, once: Once) -> Created | None:
         """The generation that an earlier request with this key made. Raises AppError 422, or 409 while it is made."""
@@ -137,26 +149,38 @@ class Writer:
                 elif new.draft_id is not None and new.draft_id not in usable:
                     answers[new.id] = AppError("draft_expired", param="draft_id")
             writable = [new for new in news if new.id not in answers]
+            bringing = [new for new in writable if new.new_files]
+            refusals = await without_room(connection, [new.new_files for new in bringing])
+            answers |= {new.id: refusal for new, refusal in zip(bringing, refusals, strict=True) if refusal}
+            writable = [new for new in writable if new.id not in answers]
             fresh = await _take_keys(connection, writable)
             kill_points.reach("create.taken")
             granted = await take_holds(connection, [new.hold for new in fresh if new.hold])
             kill_points.reach("create.held")
             answers |= granted.refused
             paid = [new for new in fresh if new.id not in answers]
-            await _note_contents(connection, paid)
-            await insert_files(connection, [file for new in paid for file in new.new_files])
             hooks = await endpoints_for(connection, [new.hook for new in paid if new.hook])
             written = await insert_generations(connection, paid, hooks)
+            crowded = {new.id: _too_many(new) for new in paid if new.id not in written}
+            if crowded.keys() & {
+                hold.generation_id for hold in granted.holds
+            }:  # its money is moved already: all of it is undone
+                raise next(iter(crowded.values()))
+            paid = [new for new in paid if new.id in written]
+            await _note_contents(connection, paid)
+            await insert_files(connection, [file for new in paid for file in new.new_files])
+            await insert_media(connection, paid)
             await write_holds(connection, granted)
             await announce(connection, "video.queued", list(written))
             await announce_news(connection, granted.news)
-            answers |= {new.id: Created(new.id, written[new.id], False) for new in paid}
-            await _give_keys_back(connection, [new for new in fresh if new.id in granted.refused])
+            answers |= {new.id: Created(new.id, written[new.id], False) for new in paid} | crowded
+            refused = granted.refused | crowded
+            await _give_keys_back(connection, [new for new in fresh if new.id in refused])
             for provider in sorted({new.provider for new in paid}):
                 await jobs.enqueue(connection, "dispatch", [provider], group=provider)
             kill_points.reach("create.written")
         kill_points.reach("create.committed")
-        twins = {new.once.place: answers[new.id] for new in fresh if new.id in granted.refused}
+        twins = {new.once.place: answers[new.id] for new in fresh if new.id in refused}
         for new in writable:
             if new.id not in answers:
                 answers[new.id] = twins.get(new.once.place) or await self._try_earlier(new.once)
@@ -167,6 +191,15 @@ class Writer:
             return await self.earlier(once)
         except AppError as error:
             return error
+
+
+def _too_many(new: NewGeneration) -> AppError:
+    which = "live" if new.livemode else "test"
+    message = (
+        f"This account has {new.max_pending:,} unfinished videos of its {which} keys, as many as it may have. "
+        "Create more when some are finished, or cancel some."
+    )
+    return AppError("too_many_pending", message, headers={"Retry-After": str(_RETRY_SECONDS)})
 
 
 class _OvertakenError(Exception):

@@ -248,6 +248,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, Capacity]
     concurrency: int | None = None
     """Operations of all models together."""
+    account_concurrency: int | None = None
+    """Of one account; None where the installation's bound for upstreams holds, or none is needed."""
     checks: int = 500
     """Operations in one call of `check_many`."""
     check_seconds: float

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,14 +17,16 @@ from seedance_api.foundation.confine import Confine
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.disk import Disk
 from seedance_api.foundation.errors import AppError, Problem
+from seedance_api.foundation.fair_queue import FairQueue
 from seedance_api.foundation.ids import new_id
 from seedance_api.foundation.intake import Folder
-from seedance_api.foundation.outbound import Outbound
+from seedance_api.foundation.outbound import CONNECTIONS, Outbound
 from seedance_api.foundation.put_object import put_file
 from seedance_api.references.fetch import fetch
+from seedance_api.references.inline import is_data_url
 from seedance_api.references.inspect import BadMedia, Inspected, Staged, inspect
 from seedance_api.references.object_queries import replace_object
-from seedance_api.references.queries import File, NewFile, files_alike, files_of_account
+from seedance_api.references.queries import File, NewFile, Room, files_alike, files_of_account
 from seedance_api.references.source import Source
 
 T = TypeVar("T")
@@ -36,16 +38,28 @@ class References:
     """Fetches, inspects and keeps reference media."""
 
     def __init__(
-        self, *, db: Database, store: ObjectStore, confine: Confine, outbound: Outbound, disk: Disk | None = None
+        self,
+        *,
+        db: Database,
+        store: ObjectStore,
+        confine: Confine,
+        outbound: Outbound,
+        disk: Disk | None = None,
+        fetching: FairQueue | None = None,
+        room: Mapping[bool, Room] | None = None,
     ) -> None:
+        self._room = room or {}
+        """What an account may have, in live and in test mode."""
         self._db = db
+        self._fetching = fetching or FairQueue(CONNECTIONS)
         self._store = store
         self._confine = confine
         self._outbound = outbound
         self._disk = disk
 
     async def admit(self, sources: Sequence[Source], folder: Folder) -> dict[str, Inspected]:
-        """Every source's medium by its path. Raises AppError 400 that lists every one that cannot be used."""
+        """Every source's medium by its path. Raises AppError 400 that lists every one that cannot be used, and 503 when
+        others have all of what it takes to fetch and to look into them."""
         if not sources:
             return {}
         await folder.make()
@@ -57,7 +71,7 @@ class References:
 
         staged = await all_or_none(stage(number, source) for number, source in enumerate(sources))
         arrived = [one for one in staged if isinstance(one, Staged)]
-        looked = iter(await inspect(arrived, confine=self._confine)) if arrived else iter(())
+        looked = iter(await inspect(arrived, confine=self._confine, owner=folder.owner)) if arrived else iter(())
         outcomes = [one if isinstance(one, BadMedia) else next(looked) for one in staged]
         problems = [
             Problem(path=source.path, code="bad_media", message=f"`{source.path}`: {outcome.message}.")
@@ -158,13 +172,15 @@ class References:
             return msgspec.structs.replace(source.upload, kind=source.kind)
         assert source.url is not None, "a source is an upload, a file's id or an address"
         assert source.kind is not None, "a source with an address stands in a list of one kind"
-        return await fetch(
-            source.url,
-            folder.path / f"fetched-{number}",
-            kind=source.kind,
-            outbound=self._outbound,
-            take=folder.take,
-        )
+        place = nullcontext() if is_data_url(source.url.strip()) else self._fetching.place(folder.owner)
+        async with place:
+            return await fetch(
+                source.url,
+                folder.path / f"fetched-{number}",
+                kind=source.kind,
+                outbound=self._outbound,
+                take=folder.take,
+            )
 
     def _file(self, medium: Inspected, principal: Principal, *, inline: bool, keep_seconds: int) -> NewFile:
         return NewFile(
@@ -177,6 +193,7 @@ class References:
             sha256=medium.sha256,
             facts=medium.facts,
             keep_seconds=keep_seconds,
+            room=self._room.get(principal.livemode),
         )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from seedance_api.catalog.order import Kind
 from seedance_api.foundation.address import UNREACHABLE, Blocked, host_of, is_address, is_base64, shown
+from seedance_api.foundation.errors import AppError
 from seedance_api.foundation.outbound import Outbound
 from seedance_api.foundation.outcome import Downloaded, TooLarge, TooSlow, Unreachable
 from seedance_api.foundation.transfer import Take
@@ -26,7 +27,7 @@ async def fetch(
     """Write the medium to the new file `to`, as it is; on `BadMedia` there is no file.
 
     `total_seconds` bounds a download, by default `FETCH_SECONDS`. `take` is asked for room before bytes are
-    written, and may raise. Raises `OSError` if `to` cannot be written.
+    written, and may raise. Raises `OSError` if `to` cannot be written, AppError 503 when no connection of ours is free.
     """
     source = source.strip()
     if is_data_url(source):
@@ -40,6 +41,8 @@ async def fetch(
             return Staged(path=to, bytes=size, kind=kind)
         case TooLarge():
             return BadMedia("media_too_large", outcome.message)
+        case Unreachable("busy"):
+            raise AppError("too_busy", headers={"Retry-After": "5"})
         case Blocked() | Unreachable() | TooSlow():
             # What our rules refuse for where it leads looks like what did not answer, code and words.
             at_fault = isinstance(outcome, Blocked) and outcome.message != UNREACHABLE

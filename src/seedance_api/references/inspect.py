@@ -24,7 +24,9 @@ READY = b"ready"  # its first line: until then no file can be to blame
 # 36 megapixels, the most that is taken, are 144 MB in a decoder; four such pictures live at once at most.
 CHILD_MEMORY_BYTES = 1536 << 20
 CHILD_SECONDS, FILE_SECONDS = 20, 10
-MAX_CHILDREN = 4
+MAX_DEATHS = 4
+FILES_OF_A_CHILD = 4
+"""Then another's files have their turn."""
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,20 +87,23 @@ UNREADABLE = Refused("media_unreadable", "the file is damaged or cannot be decod
 NO_ROOM = Refused("no_room", "our own disk is full")
 
 
-async def inspect(staged: Sequence[Staged], *, confine: Confine) -> list[Inspected | BadMedia]:
-    """Inspect the files of one request, in one child; the answers stand in the order of the files.
+async def inspect(staged: Sequence[Staged], *, confine: Confine, owner: str = "") -> list[Inspected | BadMedia]:
+    """Inspect the files of one request of an `owner`, a few in a child; the answers stand in the order of the files.
 
-    A file that kills the child is refused and the rest go to another, `MAX_CHILDREN` in all. A refused image
+    A file that kills its child is refused and the rest go to another, until `MAX_DEATHS`. A refused image
     leaves no clean file. Raises `OSError` when a file cannot be read or the disk is full, `RuntimeError` when no child
-    can start.
+    can start, AppError 503 when there is no place for one in time.
     """
     known = await asyncio.gather(*(asyncio.to_thread(_recognise, file) for file in staged))
     todo = [at for at, sniffed in enumerate(known) if isinstance(sniffed, Sniffed)]
     works = [_work(staged[at], known[at]) for at in todo]
     answers: list[Found | Refused] = []
-    for _ in range(MAX_CHILDREN):
-        if len(answers) < len(works):
-            answers += await _one_child(works[len(answers) :], confine)
+    deaths = 0
+    while len(answers) < len(works) and deaths < MAX_DEATHS:
+        some = works[len(answers) : len(answers) + FILES_OF_A_CHILD]
+        given, died = await _one_child(some, confine, owner)
+        answers += given
+        deaths += died
     if NO_ROOM in answers:  # the files are not to blame
         raise OSError(errno.ENOSPC, NO_ROOM.message)
     answers += [_GIVEN_UP] * (len(works) - len(answers))
@@ -140,8 +145,8 @@ def _work(file: Staged, sniffed: Sniffed | BadMedia) -> Work:
     return Work(str(path), str(clean), sniffed.media_type, MAX_BYTES[Kind.IMAGE] - 1)
 
 
-async def _one_child(works: Sequence[Work], confine: Confine) -> list[Found | Refused]:
-    """Answers from the first file on; where the child died over a file, that one's answer is a refusal."""
+async def _one_child(works: Sequence[Work], confine: Confine, owner: str) -> tuple[list[Found | Refused], bool]:
+    """Answers from the first file on, and whether the child died: the last one is a refusal then."""
     seconds = CHILD_SECONDS + FILE_SECONDS * len(works)
     answer = await confine.run(
         CHILD,
@@ -151,6 +156,7 @@ async def _one_child(works: Sequence[Work], confine: Confine) -> list[Found | Re
         cpu_seconds=seconds,
         read=[work.path for work in works],
         write=[work.clean for work in works if work.media_type.startswith("image/")],
+        owner=owner,
     )
     ready, *lines = (answer.partial if isinstance(answer, Failure) else answer).split(b"\n")[:-1] or [b""]
     if ready != READY:
@@ -158,10 +164,11 @@ async def _one_child(works: Sequence[Work], confine: Confine) -> list[Found | Re
     try:
         answers = [msgspec.json.decode(line, type=Found | Refused) for line in lines[: len(works)]]
     except msgspec.MsgspecError:  # no longer our program that writes
-        return [UNREADABLE] * len(works)
-    if len(answers) < len(works):
+        return [UNREADABLE] * len(works), False
+    died = len(answers) < len(works)
+    if died:
         answers.append(_REFUSALS[answer.kind if isinstance(answer, Failure) else "crashed"])
-    return answers
+    return answers, died
 
 
 _GIVEN_UP = Refused("media_unreadable", "the file was not looked into: too many before it cannot be decoded")

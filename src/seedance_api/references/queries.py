@@ -45,6 +45,15 @@ class NewFile(msgspec.Struct, frozen=True, kw_only=True):
     keep_seconds: int
     shares: str | None = None
     replaces: str | None = None
+    room: "Room | None" = None
+    """What its account may have in its mode, with this one; None without a bound."""
+
+
+class Room(msgspec.Struct, frozen=True):
+    """So many files, and bytes of them together: of equal content, which is stored once, they count once."""
+
+    files: int
+    bytes: int
 
 
 class Removed(msgspec.Struct, frozen=True):

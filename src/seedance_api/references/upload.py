@@ -13,6 +13,7 @@ from seedance_api.references import queries
 from seedance_api.references.admit import References
 from seedance_api.references.inspect import Staged
 from seedance_api.references.queries import File, NewFile, ObjectGoneError
+from seedance_api.references.room import without_room
 from seedance_api.references.source import Source
 
 
@@ -55,16 +56,19 @@ class Uploads:
         return Uploaded(file, replayed=False)
 
     async def _insert(self, new: NewFile, once: Once | None) -> None:
-        """Write the row. Raises ObjectGoneError, and AppError 409 when we were so slow that our claim was lost."""
+        """Write the row. Raises ObjectGoneError, and AppError 409 when the account has no room for it, or when we were
+        so slow that our claim was lost."""
+        mine, refusal = False, None
         async with self._db.transaction() as connection:
             if new.shares is not None and not await queries.hold_files(connection, [new.shares]):
                 raise ObjectGoneError
-            mine = await is_first(connection, once, new.id)
+            (refusal,) = await without_room(connection, [[new]])
+            mine = refusal is None and await is_first(connection, once, new.id)
             if mine:
                 await queries.insert_files(connection, [new])
         if not mine:
             await self._references.discard([new])
-            raise AppError("idempotency_in_progress", headers={"Retry-After": "2"})
+            raise refusal or AppError("idempotency_in_progress", headers={"Retry-After": "2"})
 
     async def _replay(self, principal: Principal, done: Done | None) -> Uploaded:
         if done is None or done.subject is None:  # it was refused, or is over, in this very moment

@@ -136,6 +136,13 @@ class Settings(BaseSettings):
         10000,
         alike=True,
     )
+    sandbox_slots_per_account: Whole = setting(
+        "6",
+        "How many of these one account has at once, and never the last one: there are always some for others.",
+        1,
+        10000,
+        alike=True,
+    )
     lease_seconds: Real = setting(
         "30", "How long a worker owns a step. After a crash a step is taken up again when this has passed.", 1, 600
     )
@@ -163,6 +170,32 @@ class Settings(BaseSettings):
     upstreams: File = setting(
         "",
         "The file that names the upstreams of live keys (docs/upstreams.md). Empty: `upstreams.toml` in the data folder, if it is there.",
+    )
+    max_pending: Whole = setting(
+        "10000",
+        "Unfinished videos of one account's live keys, queued ones included; more are refused with 429 `too_many_pending`.",
+        1,
+        10_000_000,
+        alike=True,
+    )
+    max_pending_test: Whole = setting(
+        "500", "The same of its test keys, whose videos cost it nothing.", 1, 10_000_000, alike=True
+    )
+    max_files: Whole = setting(
+        "20000",
+        "Files of one account's live keys, uploaded or sent inside creates; more are refused with 409 `too_many_files`.",
+        1,
+        1_000_000,
+        alike=True,
+    )
+    max_files_gigabytes: Whole = setting(
+        "100", "What these may take together, those of equal content counted once.", 1, 1_000_000, alike=True
+    )
+    max_files_test: Whole = setting("2000", "Files of its test keys.", 1, 1_000_000, alike=True)
+    max_files_test_gigabytes: Whole = setting("5", "What these may take together.", 1, 1_000_000, alike=True)
+    max_keys: Whole = setting("100", "API keys of one account that are not revoked.", 1, 10_000, alike=True)
+    max_webhook_endpoints: Whole = setting(
+        "100", "Webhook endpoints of one account, in each mode.", 1, 10_000, alike=True
     )
     account_concurrency: Whole = setting(
         "8",

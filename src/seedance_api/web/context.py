@@ -68,6 +68,7 @@ class Context:
         rate_limits: RateLimits,
         failed_keys: FailedKeys,
         finished: FinishedAnswers,
+        max_endpoints: int,
     ) -> None:
         self.db = db
         self.request_log = RequestLog(db)
@@ -88,6 +89,7 @@ class Context:
         self.rate_limits = rate_limits
         self.failed_keys = failed_keys
         self.finished = finished
+        self.max_endpoints = max_endpoints
         self.probe = Prober(db=db, outbound=posting, pepper=pepper)
         self.pseudonyms = Pseudonyms(pepper, public_url)
         self.budget = Budget()

@@ -18,6 +18,7 @@ from seedance_api.foundation import objects
 from seedance_api.foundation.peer import Peer, find_peer, tells
 from seedance_api.foundation.read_object import open_range
 from seedance_api.web.body import AnyRequest
+from seedance_api.web.hang_up import left
 
 
 class Note(Protocol):
@@ -109,7 +110,7 @@ def _stream(
     checked: bool,
 ) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        left = asyncio.create_task(_leave(receive))
+        leaving = asyncio.create_task(left(receive))
         peer = await asyncio.to_thread(_find_peer, scope) if note else None
         sent = part.start
         try:
@@ -119,7 +120,7 @@ def _stream(
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                     # the web server takes what it is given though nobody is there; its word of that needs a turn
                     await asyncio.sleep(0)
-                    if left.done() and sent + len(chunk) < part.end:
+                    if leaving.done() and sent + len(chunk) < part.end:
                         return
                     sent += len(chunk)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -128,7 +129,7 @@ def _stream(
                 await asyncio.shield(changed())
             raise
         finally:
-            left.cancel()
+            leaving.cancel()
             if note is not None:
                 await asyncio.shield(_settle(note, peer, part.start, sent, checked=checked and sent == part.size))
 
@@ -150,12 +151,6 @@ async def _settle(note: Note, peer: Peer | None | Literal["unknown"], start: int
             sent = start + await peer.takes(sent - start, _ARRIVE_SECONDS)
     if sent > start:
         await note(start, sent, checked=checked)
-
-
-async def _leave(receive: Receive) -> None:
-    """Return when the client is gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _nothing(status: int, headers: list[tuple[bytes, bytes]]) -> ASGIApp:

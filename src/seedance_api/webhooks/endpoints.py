@@ -15,7 +15,7 @@ from seedance_api.webhooks.rows import Endpoint
 from seedance_api.webhooks.sign import Scheme
 
 MAX_ENDPOINTS = 100
-"""Endpoints of one account and mode."""
+"""Endpoints of one account and mode, unless the settings say otherwise."""
 _DROP_LIMIT = 1000
 _FORGET_LIMIT = 500
 
@@ -45,13 +45,15 @@ class Made(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-async def create_endpoint(db: Database, owner: Owner, wanted: Wanted, once: Once | None) -> Made:
+async def create_endpoint(
+    db: Database, owner: Owner, wanted: Wanted, once: Once | None, most: int = MAX_ENDPOINTS
+) -> Made:
     """A new endpoint. Raises AppError at the bound, 409 or 422 for a repeat that cannot be answered."""
     endpoint_id = new_id("whe")
     async with db.transaction() as connection:
         if first := await is_first(connection, once, endpoint_id):
-            if await endpoint_queries.count_endpoints(connection, owner.account_id, owner.livemode) >= MAX_ENDPOINTS:
-                raise AppError("too_many_endpoints", f"An account has at most {MAX_ENDPOINTS} endpoints; delete one.")
+            if await endpoint_queries.count_endpoints(connection, owner.account_id, owner.livemode) >= most:
+                raise AppError("too_many_endpoints", f"An account has at most {most:,} endpoints; delete one.")
             await endpoint_queries.insert_endpoint(
                 connection, endpoint_id, owner.account_id, owner.livemode, msgspec.structs.asdict(wanted)
             )

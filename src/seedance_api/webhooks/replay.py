@@ -11,6 +11,8 @@ from seedance_api.webhooks.rows import Endpoint, Lane, Range
 
 MOST = 1000
 """Events of one call."""
+MAX_WAITING = 2000
+"""Events that may wait to be sent to one endpoint again, when more are asked for."""
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,14 +26,17 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 async def replay(db: Database, endpoint: Endpoint, wanted: Range, once: Once | None) -> tuple[Replayed, bool]:
     """Put deliveries in line again, as if they were new, but with their attempts; what is in line anyway stays so.
 
-    Beside it whether an earlier request with the same key has done it. Raises AppError 409 for a disabled endpoint, 404
-    for an event that is none of the account's.
+    Beside it whether an earlier request with the same key has done it. Raises AppError 409 for a disabled endpoint, 429
+    while as many wait as may, 404 for an event that is none of the account's.
     """
     if done := await done_before(db, once):
         return _earlier(done), True
     if endpoint.disabled_at is not None:
         raise AppError("endpoint_disabled", "The endpoint is disabled; enable it first.")
     async with db.transaction() as connection:
+        waiting = await replay_queries.count_waiting(connection, endpoint)
+        if waiting >= MAX_WAITING:
+            raise _too_many(waiting)
         found = await replay_queries.replayable(connection, endpoint, wanted, MOST + 1)
         if wanted.event_id is not None and not found:
             raise AppError("not_found", "There is no such event in this account.", param="event_id")
@@ -42,6 +47,15 @@ async def replay(db: Database, endpoint: Endpoint, wanted: Range, once: Once | N
             await nudge(connection, [Lane(endpoint.id, endpoint.slow)] if ids else [])
             return answer, False
     return _earlier(await done_before(db, once)), True
+
+
+def _too_many(waiting: int) -> AppError:
+    seconds = (waiting - MAX_WAITING) // replay_queries.A_SECOND + 1
+    message = (
+        f"{waiting:,} events wait to be sent to this endpoint again, {replay_queries.A_SECOND} a second; more are "
+        f"taken while fewer than {MAX_WAITING:,} wait. Go on in {seconds} s."
+    )
+    return AppError("too_many_replays", message, headers={"Retry-After": str(seconds)})
 
 
 def _earlier(done: Done | None) -> Replayed:

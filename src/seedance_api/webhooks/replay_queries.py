@@ -1,10 +1,16 @@
 """SQL of what an endpoint was sent, and of what it is to be sent again."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from seedance_api.foundation.db import Connection, Database, rows
 from seedance_api.foundation.ids import id_at
 from seedance_api.webhooks.rows import Delivery, Endpoint, Range
+
+A_SECOND = 20
+"""Events that are sent again to one endpoint."""
+AT_ONCE = 20
+_GAP = timedelta(seconds=1 / A_SECOND)
 
 
 async def deliveries_page(
@@ -54,12 +60,21 @@ async def replayable(connection: Connection, endpoint: Endpoint, wanted: Range, 
 
 
 async def put_in_line(connection: Connection, endpoint: Endpoint, event_ids: Sequence[str]) -> None:
-    """Deliver these now, whatever became of them before; what waits for a later try is due now, that being its next."""
+    """Deliver these, whatever became of them before; what waits for a later try is due now, that being its next.
+
+    One alone goes now; of several the first twenty, and the others twenty a second, behind those that wait already.
+    """
     await connection.execute(
         """
-        INSERT INTO delivery AS old (endpoint_id, event_id, account_id, livemode)
-        SELECT $1, id, $3, $4 FROM unnest($2::text[]) AS n (id) ORDER BY id
-        ON CONFLICT (endpoint_id, event_id) DO UPDATE SET state = 'pending', due_at = now(), ended_at = NULL,
+        INSERT INTO delivery AS old (endpoint_id, event_id, account_id, livemode, due_at)
+        SELECT $1, id, $3, $4, CASE WHEN cardinality($2::text[]) = 1 THEN now() ELSE
+            greatest(now(), last_due + place * $5::interval, now() + (place - $6) * $5::interval) END
+        FROM unnest($2::text[]) WITH ORDINALITY AS n (id, place), (
+            SELECT coalesce(max(due_at), '-infinity') AS last_due FROM delivery
+            WHERE endpoint_id = $1 AND state = 'pending' AND tries = 0 AND due_at > now()
+        ) waiting
+        ORDER BY id
+        ON CONFLICT (endpoint_id, event_id) DO UPDATE SET state = 'pending', due_at = excluded.due_at, ended_at = NULL,
             tries = CASE WHEN old.state = 'pending' THEN old.tries ELSE 0 END,
             claimed_until = CASE WHEN old.state = 'pending' THEN old.claimed_until END
         """,
@@ -67,4 +82,17 @@ async def put_in_line(connection: Connection, endpoint: Endpoint, event_ids: Seq
         event_ids,
         endpoint.account_id,
         endpoint.livemode,
+        _GAP,
+        AT_ONCE,
+    )
+
+
+async def count_waiting(connection: Connection, endpoint: Endpoint) -> int:
+    """How many of its deliveries wait for their turn; until the transaction ends nobody puts more in line."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('replay ' || $1, 0))", endpoint.id)
+    return await connection.fetchval(
+        """
+        SELECT count(*) FROM delivery WHERE endpoint_id = $1 AND state = 'pending' AND tries = 0 AND due_at > now()
+        """,
+        endpoint.id,
     )

@@ -46,6 +46,8 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None
     """None for a generation that costs nothing."""
     webhook_url: str | None = None
+    max_pending: int = 1_000_000
+    """How many unfinished generations its account may have in its mode, this one included."""
 
     @property
     def uploads(self) -> set[str]:
@@ -83,7 +85,8 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
 async def insert_generations(
     connection: Connection, news: Sequence[NewGeneration], hooks: Mapping[tuple[str, bool, str], str]
 ) -> dict[str, Seen]:
-    """Write the rows of new generations and of their inputs; returns them as their owners see them.
+    """Write the rows of new generations and of their prompts; returns them as their owners see them. Those with which
+    an account would have more unfinished ones than it may have are left out, exactly.
 
     `hooks` are the endpoints that are told how they end, by account, mode and address.
     """
@@ -92,16 +95,22 @@ async def insert_generations(
     found = await connection.fetch(
         """
         WITH n AS (
-            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
-                                 $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[],
-                                 $14::int[], $15::text[])
-                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace, hook)
+            SELECT *, row_number() OVER (PARTITION BY a, l ORDER BY place) AS turn
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
+                        $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[],
+                        $14::int[], $15::text[], $16::bigint[]) WITH ORDINALITY
+                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace, hook, most, place)
+        ), standing AS (  -- locked, and so as it is now; a trigger counts what is inserted
+            INSERT INTO pending AS old (account_id, livemode, number) SELECT DISTINCT a, l, 0 FROM n ORDER BY 1, 2
+            ON CONFLICT (account_id, livemode) DO UPDATE SET number = old.number RETURNING *
+        ), fitting AS (
+            SELECT n.* FROM n JOIN standing ON account_id = a AND livemode = l WHERE number + turn <= most
         ), inputs AS (
-            INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM n
+            INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM fitting
         )
         INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
                                 quoted_tokens, deadline_at, draft_id, grace_seconds, webhook_endpoint_id)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace, hook FROM n RETURNING *
+        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace, hook FROM fitting RETURNING *
         """,
         [new.id for new in news],
         [new.account_id for new in news],
@@ -118,7 +127,14 @@ async def insert_generations(
         [new.draft_id for new in news],
         [new.grace_seconds for new in news],
         [hooks[new.hook] if new.hook else None for new in news],
+        [new.max_pending for new in news],
     )
+    rows = {record["id"]: record for record in found}
+    return {new.id: _seen(new, rows[new.id]) for new in news if new.id in rows}
+
+
+async def insert_media(connection: Connection, news: Sequence[NewGeneration]) -> None:
+    """Write what new generations, whose rows and files are written, use as inputs."""
     media = [
         (new.id, position, medium.role.value, medium.file_id, medium.asset, medium.kind.value if medium.kind else None)
         for new in news
@@ -133,8 +149,6 @@ async def insert_generations(
             media,
         )
     await _inherit_media(connection, [new for new in news if new.draft_id])
-    rows = {record["id"]: record for record in found}
-    return {new.id: _seen(new, rows[new.id]) for new in news}
 
 
 async def _inherit_media(connection: Connection, finals: list[NewGeneration]) -> None:

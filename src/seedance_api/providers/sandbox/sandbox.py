@@ -68,6 +68,7 @@ class Sandbox:
         scratch: Path,
         renderers: int,
         concurrency: int = 8,
+        account_concurrency: int | None = None,
         heartbeat_seconds: float = 2.0,
         stale_seconds: float = 10.0,
         clock: Callable[[], float] = time.time,
@@ -77,6 +78,7 @@ class Sandbox:
         self.capabilities = Capabilities(
             models={model.name: Capacity(concurrency=concurrency) for model in MODELS},
             concurrency=concurrency,
+            account_concurrency=account_concurrency,
             check_seconds=0.5,
             sandbox=True,
         )
