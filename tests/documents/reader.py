@@ -115,6 +115,8 @@ class Reader:
         }
         for placeholder, value in values.items():
             text = text.replace(placeholder, value)
+        if "sda_live_FOUND…" in text:  # it is revoked thereby
+            text = text.replace("sda_live_FOUND…", self.service.new_key("live"))
         if "vid_…" in text:
             text = text.replace("vid_…", self.spare(text) if ends else self.video)
         return text
