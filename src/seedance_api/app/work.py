@@ -81,6 +81,7 @@ async def work(settings: Settings) -> None:
                     request_days=RequestDays(
                         requests=settings.request_log_days, addresses=settings.request_log_address_days
                     ),
+                    analytics_days=settings.analytics_days,
                     rate_tiers=settings.rate_tiers,
                 ),
                 drain_seconds=settings.drain_seconds,

@@ -102,12 +102,32 @@ CREATE TABLE public.account (
     low_balance bigint,
     rate_multiplier integer,
     tier_multiplier integer DEFAULT 1 NOT NULL,
+    analytics_objected_at timestamp with time zone,
+    analytics_excluded tstzmultirange DEFAULT '{}'::tstzmultirange NOT NULL,
     CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT account_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
     CONSTRAINT account_keep_seconds_check CHECK (((keep_seconds >= 3600) AND (keep_seconds <= 604800))),
     CONSTRAINT account_low_balance_check CHECK ((low_balance >= 0)),
     CONSTRAINT account_rate_multiplier_check CHECK (((rate_multiplier >= 1) AND (rate_multiplier <= 1000))),
     CONSTRAINT account_tier_multiplier_check CHECK (((tier_multiplier >= 1) AND (tier_multiplier <= 1000)))
+);
+CREATE TABLE public.analytics (
+    grain text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    measure text NOT NULL COLLATE pg_catalog."C",
+    value text NOT NULL COLLATE pg_catalog."C",
+    status_class smallint,
+    livemode boolean,
+    count bigint NOT NULL,
+    accounts bigint NOT NULL,
+    CONSTRAINT analytics_count_check CHECK ((count > 0)),
+    CONSTRAINT analytics_grain_check CHECK ((grain = ANY (ARRAY['hour'::text, 'day'::text]))),
+    CONSTRAINT analytics_status_class_check CHECK (((status_class >= 1) AND (status_class <= 5))),
+    CONSTRAINT cells_have_five_accounts CHECK ((accounts >= 5))
+);
+CREATE TABLE public.analytics_day (
+    day date NOT NULL,
+    counted_at timestamp with time zone DEFAULT now() NOT NULL
 );
 CREATE TABLE public.api_key (
     id text NOT NULL COLLATE pg_catalog."C",
@@ -363,9 +383,11 @@ CREATE TABLE public.generation (
     draft_ended_at timestamp with time zone,
     waiting_for text,
     waiting_since timestamp with time zone,
+    input_bytes bigint,
     CONSTRAINT failures_have_their_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT final_states_have_their_time CHECK (((state = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT generation_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
+    CONSTRAINT generation_input_bytes_check CHECK ((input_bytes >= 0)),
     CONSTRAINT generation_keep_seconds_check CHECK (((keep_seconds >= 3600) AND (keep_seconds <= 604800))),
     CONSTRAINT generation_progress_check CHECK (((progress >= 0) AND (progress <= 100))),
     CONSTRAINT generation_quoted_tokens_check CHECK ((quoted_tokens >= 0)),
@@ -721,6 +743,10 @@ ALTER TABLE ONLY public.pgqueuer_schedules ALTER COLUMN id SET DEFAULT nextval('
 ALTER TABLE ONLY public.pgqueuer_statistics ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_statistics_id_seq'::regclass);
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.analytics
+    ADD CONSTRAINT analytics_cell UNIQUE NULLS NOT DISTINCT (starts_at, grain, measure, value, status_class, livemode);
+ALTER TABLE ONLY public.analytics_day
+    ADD CONSTRAINT analytics_day_pkey PRIMARY KEY (day);
 ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_handle_key UNIQUE (handle);
 ALTER TABLE ONLY public.api_key
@@ -838,6 +864,7 @@ CREATE INDEX generation_busy ON public.generation USING btree (provider, id) WHE
 CREATE INDEX generation_deadline ON public.generation USING btree (deadline_at) WHERE (finished_at IS NULL);
 CREATE INDEX generation_draft_end ON public.generation USING btree (draft_until) WHERE ((draft_until IS NOT NULL) AND (draft_ended_at IS NULL));
 CREATE INDEX generation_due ON public.generation USING btree (due_at) WHERE ((finished_at IS NULL) AND (state <> 'queued'::text));
+CREATE INDEX generation_failed ON public.generation USING btree (finished_at) WHERE (error_code IS NOT NULL);
 CREATE INDEX generation_final ON public.generation USING btree (draft_id) WHERE ((draft_id IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX generation_hooked ON public.generation USING btree (webhook_endpoint_id) WHERE ((webhook_endpoint_id IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX generation_media_file ON public.generation_media USING btree (file_id);

@@ -46,6 +46,8 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None
     """None for a generation that costs nothing."""
     webhook_url: str | None = None
+    input_bytes: int | None = None
+    """Of its inputs together; None where the size of one is not known."""
 
     @property
     def uploads(self) -> set[str]:
@@ -94,14 +96,15 @@ async def insert_generations(
         WITH n AS (
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
                                  $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[],
-                                 $14::int[], $15::text[])
-                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace, hook)
+                                 $14::int[], $15::text[], $16::bigint[])
+                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace, hook, bytes)
         ), inputs AS (
             INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM n
         )
         INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
-                                quoted_tokens, deadline_at, draft_id, grace_seconds, webhook_endpoint_id)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace, hook FROM n RETURNING *
+                                quoted_tokens, deadline_at, draft_id, grace_seconds, webhook_endpoint_id,
+                                input_bytes)
+        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace, hook, bytes FROM n RETURNING *
         """,
         [new.id for new in news],
         [new.account_id for new in news],
@@ -118,6 +121,7 @@ async def insert_generations(
         [new.draft_id for new in news],
         [new.grace_seconds for new in news],
         [hooks[new.hook] if new.hook else None for new in news],
+        [new.input_bytes for new in news],
     )
     media = [
         (new.id, position, medium.role.value, medium.file_id, medium.asset, medium.kind.value if medium.kind else None)
