@@ -17,6 +17,7 @@ COMMANDS = {
     "worker": ("work",),
     "init": ("init",),
     "migrate": ("migrate",),
+    "roles": ("roles",),
     "collect": ("collect",),
     "account": ("accounts", "balance", "rate", "regions", "retention", "objections"),
     "key": ("keys",),

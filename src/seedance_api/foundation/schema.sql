@@ -9,6 +9,27 @@ CREATE TYPE public.pgqueuer_status AS ENUM (
     'deleted',
     'failed'
 );
+CREATE FUNCTION public.check_addresses(day date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %I VALIDATE CONSTRAINT addresses_are_truncated',
+        'request_log' || to_char(day, '_YYYYMMDD'));
+END $$;
+CREATE FUNCTION public.drop_day(parent text, day date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    -- the least that the settings allow: SEEDANCE_EVENT_RETENTION_DAYS, SEEDANCE_REQUEST_LOG_DAYS
+    kept constant integer := CASE parent WHEN 'event' THEN 5 WHEN 'delivery' THEN 5 WHEN 'request_log' THEN 29 END;
+BEGIN
+    IF kept IS NULL OR day >= (clock_timestamp() AT TIME ZONE 'UTC')::date - kept THEN
+        RAISE EXCEPTION 'the day % of % is kept', day, parent USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    EXECUTE format('DROP TABLE IF EXISTS %I', parent || to_char(day, '_YYYYMMDD'));
+END $$;
 CREATE FUNCTION public.event_id(moment timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
     AS $$
@@ -77,6 +98,29 @@ BEGIN
     END IF;
 END;
 $$;
+CREATE FUNCTION public.make_day(parent text, day date, first_id text, end_id text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    name constant text := parent || to_char(day, '_YYYYMMDD');
+BEGIN
+    IF parent NOT IN ('event', 'delivery', 'request_log') THEN
+        RAISE EXCEPTION '% has no days', parent USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name, parent);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, name, first_id, end_id);
+END $$;
+CREATE FUNCTION public.refuse_addresses(day date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    EXECUTE format(
+        'ALTER TABLE %I DROP CONSTRAINT IF EXISTS addresses_are_truncated, ADD CONSTRAINT addresses_are_truncated '
+        'CHECK (NOT (masklen(address) > CASE family(address) WHEN 4 THEN 24 ELSE 48 END)) NOT VALID',
+        'request_log' || to_char(day, '_YYYYMMDD'));
+END $$;
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -963,3 +1007,7 @@ ALTER TABLE ONLY public.wallet
     ADD CONSTRAINT wallet_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.webhook_endpoint
     ADD CONSTRAINT webhook_endpoint_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+REVOKE ALL ON FUNCTION public.check_addresses(day date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.drop_day(parent text, day date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.make_day(parent text, day date, first_id text, end_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.refuse_addresses(day date) FROM PUBLIC;
