@@ -137,7 +137,7 @@ def test_an_export_without_the_extra_says_how_to_install_it(counted: tuple[Servi
         env=bare, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "pip install 'seedanceapi[analytics]'" in done.stderr
+    assert "uv sync --extra analytics" in done.stderr
     shown = subprocess.run(
         [sys.executable, "-m", "seedance_api", "analytics", "show"], env=bare, capture_output=True, check=False
     )
