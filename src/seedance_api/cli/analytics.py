@@ -101,7 +101,8 @@ def _parquet() -> ModuleType:
         from seedance_api.traffic import parquet  # noqa: PLC0415 no other command needs it
     except ModuleNotFoundError:
         fail(
-            "Parquet files need the extra `analytics`, which is not installed. Run in its folder: .tools/bin/uv sync --extra analytics",
+            "Parquet files need the extra `analytics`, which is not installed. "
+            "Run in the folder of the installation: .tools/bin/uv sync --extra analytics",
             1,
         )
     return parquet
