@@ -113,6 +113,7 @@ async def working(db: Database, parts: Engine) -> AsyncIterator[None]:
                 deliverer=told,
                 event_days=30,
                 request_days=DAYS,
+                analytics_days=730,
                 rate_tiers=(),
                 spending_floor=50,
             ),

@@ -30,6 +30,7 @@ from seedance_api.generations.watch import look, watch
 from seedance_api.notifications.send import Notifier, notify, sweep_notices
 from seedance_api.reconciliation.collect_orphans import collect_orphans
 from seedance_api.reconciliation.reconcile import reconcile
+from seedance_api.traffic.analytics import aggregate
 from seedance_api.traffic.metrics import JOB_SECONDS, JOBS, JOBS_RUNNING
 from seedance_api.traffic.retain import RequestDays, retain_requests
 from seedance_api.traffic.slo import measure_slos
@@ -61,6 +62,7 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     deliverer: Deliverer
     event_days: int
     request_days: RequestDays
+    analytics_days: int
     rate_tiers: Sequence[tuple[int, int]]
     spending_floor: int
 
@@ -90,6 +92,7 @@ def build(connections: "Sequence[asyncpg.Connection[asyncpg.Record]]", tasks: Ta
     main.repeat("retain_requests", "17 * * * *", lambda: retain_requests(engine.db, tasks.request_days))
     main.repeat("watch_keys", "*/10 * * * *", lambda: watch_keys(engine.db, tasks.spending_floor))
     main.repeat("measure_slos", "7 * * * *", lambda: measure_slos(engine.db))
+    main.repeat("aggregate", "41 * * * *", lambda: aggregate(engine.db, tasks.analytics_days))
     main.repeat("update_tiers", "27 * * * *", lambda: update_tiers(engine.db, tasks.rate_tiers))
     main.repeat("purge", "* * * * * */5", lambda: purge_due(engine))
     main.repeat("warn", "* * * * *", lambda: warn_due(engine))

@@ -177,6 +177,7 @@ def test_notices_have_a_lane_of_their_own_for_a_mail_server_may_hang(database_ur
                 deliverer=told,
                 event_days=30,
                 request_days=DAYS,
+                analytics_days=730,
                 rate_tiers=(),
                 spending_floor=50,
             )

@@ -99,6 +99,16 @@ async def set_retention(db: Database, email: str, *, keep_seconds: int | None, g
     return msgspec.structs.replace(account, keep_seconds=keep_seconds, grace_seconds=grace_seconds)
 
 
+async def set_analytics(db: Database, email: str, *, allowed: bool) -> Account:
+    """Say whether what an account does from now on may enter the analytics. Raises AppError 404 without such a one."""
+    account = await queries.account_by_email(db, email)
+    if account is None:
+        raise AppError("not_found", "There is no account with that address.", param="email")
+    async with db.transaction() as connection:
+        await (queries.allow_analytics if allowed else queries.object_to_analytics)(connection, account.id)
+    return await queries.account_by_email(db, email) or account
+
+
 async def create_key(
     db: Database,
     pepper: bytes,

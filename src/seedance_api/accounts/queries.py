@@ -27,6 +27,8 @@ class Account(msgspec.Struct, frozen=True):
     rate_multiplier: int | None
     """How many times the installation's rate limits it has; None: as many as its tier says."""
     tier_multiplier: int
+    analytics_objected_at: datetime | None
+    """Since when what it does enters no analytics; None: it does."""
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -103,6 +105,25 @@ async def set_rate_multiplier(connection: Connection, account_id: str, multiplie
     """Note how many times the rate limits an account has, and let every process forget its keys."""
     await connection.execute("UPDATE account SET rate_multiplier = $2 WHERE id = $1", account_id, multiplier)
     await forget_keys(connection, [account_id])
+
+
+async def object_to_analytics(connection: Connection, account_id: str) -> None:
+    """Note that what an account does from now on enters no analytics. One that objects already does so since then."""
+    await connection.execute(
+        "UPDATE account SET analytics_objected_at = now() WHERE id = $1 AND analytics_objected_at IS NULL", account_id
+    )
+
+
+async def allow_analytics(connection: Connection, account_id: str) -> None:
+    """Note that an account objects no more; what it has done in the meantime stays out, whenever it is counted."""
+    await connection.execute(
+        """
+        UPDATE account SET analytics_objected_at = NULL,
+            analytics_excluded = analytics_excluded + tstzmultirange(tstzrange(analytics_objected_at, now()))
+        WHERE id = $1 AND analytics_objected_at IS NOT NULL
+        """,
+        account_id,
+    )
 
 
 async def set_tier_multipliers(connection: Connection, spent: list[int], multipliers: list[int]) -> int:

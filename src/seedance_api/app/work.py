@@ -84,6 +84,7 @@ async def work(settings: Settings) -> None:
             deliverer=deliverer,
             event_days=settings.event_retention_days,
             request_days=RequestDays(requests=settings.request_log_days, addresses=settings.request_log_address_days),
+            analytics_days=settings.analytics_days,
             rate_tiers=settings.rate_tiers,
             spending_floor=settings.spending_alert_floor,
         )

@@ -56,6 +56,7 @@ def account_fields(account: Account) -> dict[str, Any]:
         "keep_seconds": account.keep_seconds,
         "grace_seconds": account.grace_seconds,
         "rate_multiplier": account.rate_multiplier or account.tier_multiplier,
+        "analytics_objected_at": account.analytics_objected_at,
     }
 
 

@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from seedance_api.foundation import schema
+from seedance_api.foundation import roles, schema
 from seedance_api.foundation.db import Connection
 from seedance_api.foundation.session import CONNECT_SECONDS, MIGRATION, open_connection
 from seedance_api.foundation.standing import Applied, Migration, Standing, judge, this_release
@@ -85,6 +85,8 @@ async def _migrate(url: str, table_seconds: float, tries: int) -> list[str]:
         for migration in shipped():
             if migration.name in standing.pending:
                 await _apply(connection, migration, table_seconds, tries)
+        if standing.pending and await roles.are_granted(connection):
+            await roles.grant(connection)  # what is new, too
         after = await examine(connection)
     if after.breaks:
         raise SchemaError(after.breaks)
@@ -165,6 +167,11 @@ async def _apply(connection: Connection, migration: Migration, table_seconds: fl
                 )
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             _log.warning("migration.waits", reason=migration.name, count=number)
+        except asyncpg.InsufficientPrivilegeError:
+            raise SchemaError(
+                f"Migration {migration.name} may be applied by the owner of the tables only. Run seedance-api migrate "
+                "with that user in SEEDANCE_DATABASE_URL, and start this again."
+            ) from None
         except asyncpg.PostgresError as error:
             # the message alone: its details may quote rows
             raise SchemaError(f"Migration {migration.name} failed and changed nothing: {error.args[0]}") from None

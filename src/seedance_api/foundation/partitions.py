@@ -1,5 +1,7 @@
 """Partitions by day: made some days ahead, dropped when nothing in them is wanted any more.
 
+Functions of the schema make and drop a day, as only the owner of the tables may: the service need not be the owner.
+
 The parent is partitioned by ranges of an id that sorts by time, as `event_id` of the schema makes them. A row whose day
 has no partition stands in the default one, `…_rest`, and is deleted from there.
 """
@@ -65,10 +67,7 @@ async def _make(db: Database, parent: Parent, day: date) -> None:
         rest = f"SELECT EXISTS (SELECT FROM {parent.table}_rest WHERE {parent.key} >= $1 AND {parent.key} < $2)"  # noqa: S608 our own names
         if await connection.fetchval(rest, first, end):
             return
-        await connection.execute(f"CREATE TABLE {name} (LIKE {parent.table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
-        await connection.execute(
-            f"ALTER TABLE {parent.table} ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{end}')"
-        )
+        await connection.execute("SELECT make_day($1, $2, $3, $4)", parent.table, day, first, end)
 
 
 async def _days_before(db: Database, parent: Parent, oldest: date) -> list[date]:
@@ -87,7 +86,7 @@ async def _days_before(db: Database, parent: Parent, oldest: date) -> list[date]
 async def _drop(db: Database, parent: Parent, day: date) -> None:
     async with db.transaction() as connection:
         await _lock(connection, parent)
-        await connection.execute(f"DROP TABLE IF EXISTS {_name(parent, day)}")
+        await connection.execute("SELECT drop_day($1, $2)", parent.table, day)
     _log.info("partitions.dropped", reason=_name(parent, day))
 
 

@@ -9,6 +9,14 @@ CREATE TYPE public.pgqueuer_status AS ENUM (
     'deleted',
     'failed'
 );
+CREATE FUNCTION public.check_addresses(day date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %I VALIDATE CONSTRAINT addresses_are_truncated',
+        'request_log' || to_char(day, '_YYYYMMDD'));
+END $$;
 CREATE FUNCTION public.count_ended() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -27,6 +35,19 @@ BEGIN
     RETURN NULL;
 END
 $$;
+CREATE FUNCTION public.drop_day(parent text, day date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    -- the least that the settings allow: SEEDANCE_EVENT_RETENTION_DAYS, SEEDANCE_REQUEST_LOG_DAYS
+    kept constant integer := CASE parent WHEN 'event' THEN 5 WHEN 'delivery' THEN 5 WHEN 'request_log' THEN 29 END;
+BEGIN
+    IF kept IS NULL OR day >= (clock_timestamp() AT TIME ZONE 'UTC')::date - kept THEN
+        RAISE EXCEPTION 'the day % of % is kept', day, parent USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    EXECUTE format('DROP TABLE IF EXISTS %I', parent || to_char(day, '_YYYYMMDD'));
+END $$;
 CREATE FUNCTION public.event_id(moment timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
     AS $$
@@ -95,6 +116,29 @@ BEGIN
     END IF;
 END;
 $$;
+CREATE FUNCTION public.make_day(parent text, day date, first_id text, end_id text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    name constant text := parent || to_char(day, '_YYYYMMDD');
+BEGIN
+    IF parent NOT IN ('event', 'delivery', 'request_log') THEN
+        RAISE EXCEPTION '% has no days', parent USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name, parent);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, name, first_id, end_id);
+END $$;
+CREATE FUNCTION public.refuse_addresses(day date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    EXECUTE format(
+        'ALTER TABLE %I DROP CONSTRAINT IF EXISTS addresses_are_truncated, ADD CONSTRAINT addresses_are_truncated '
+        'CHECK (NOT (masklen(address) > CASE family(address) WHEN 4 THEN 24 ELSE 48 END)) NOT VALID',
+        'request_log' || to_char(day, '_YYYYMMDD'));
+END $$;
 CREATE FUNCTION public.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -148,12 +192,32 @@ CREATE TABLE public.account (
     low_balance bigint,
     rate_multiplier integer,
     tier_multiplier integer DEFAULT 1 NOT NULL,
+    analytics_objected_at timestamp with time zone,
+    analytics_excluded tstzmultirange DEFAULT '{}'::tstzmultirange NOT NULL,
     CONSTRAINT account_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT account_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
     CONSTRAINT account_keep_seconds_check CHECK (((keep_seconds >= 3600) AND (keep_seconds <= 604800))),
     CONSTRAINT account_low_balance_check CHECK ((low_balance >= 0)),
     CONSTRAINT account_rate_multiplier_check CHECK (((rate_multiplier >= 1) AND (rate_multiplier <= 1000))),
     CONSTRAINT account_tier_multiplier_check CHECK (((tier_multiplier >= 1) AND (tier_multiplier <= 1000)))
+);
+CREATE TABLE public.analytics (
+    grain text NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    measure text NOT NULL COLLATE pg_catalog."C",
+    value text NOT NULL COLLATE pg_catalog."C",
+    status_class smallint,
+    livemode boolean,
+    count bigint NOT NULL,
+    accounts bigint NOT NULL,
+    CONSTRAINT analytics_count_check CHECK ((count > 0)),
+    CONSTRAINT analytics_grain_check CHECK ((grain = ANY (ARRAY['hour'::text, 'day'::text]))),
+    CONSTRAINT analytics_status_class_check CHECK (((status_class >= 1) AND (status_class <= 5))),
+    CONSTRAINT cells_have_five_accounts CHECK ((accounts >= 5))
+);
+CREATE TABLE public.analytics_day (
+    day date NOT NULL,
+    counted_at timestamp with time zone DEFAULT now() NOT NULL
 );
 CREATE TABLE public.api_key (
     id text NOT NULL COLLATE pg_catalog."C",
@@ -416,9 +480,11 @@ CREATE TABLE public.generation (
     draft_ended_at timestamp with time zone,
     waiting_for text,
     waiting_since timestamp with time zone,
+    input_bytes bigint,
     CONSTRAINT failures_have_their_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT final_states_have_their_time CHECK (((state = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT generation_grace_seconds_check CHECK (((grace_seconds >= 0) AND (grace_seconds <= 86400))),
+    CONSTRAINT generation_input_bytes_check CHECK ((input_bytes >= 0)),
     CONSTRAINT generation_keep_seconds_check CHECK (((keep_seconds >= 3600) AND (keep_seconds <= 604800))),
     CONSTRAINT generation_progress_check CHECK (((progress >= 0) AND (progress <= 100))),
     CONSTRAINT generation_quoted_tokens_check CHECK ((quoted_tokens >= 0)),
@@ -805,6 +871,10 @@ ALTER TABLE ONLY public.pgqueuer_schedules ALTER COLUMN id SET DEFAULT nextval('
 ALTER TABLE ONLY public.pgqueuer_statistics ALTER COLUMN id SET DEFAULT nextval('public.pgqueuer_statistics_id_seq'::regclass);
 ALTER TABLE ONLY public.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.analytics
+    ADD CONSTRAINT analytics_cell UNIQUE NULLS NOT DISTINCT (starts_at, grain, measure, value, status_class, livemode);
+ALTER TABLE ONLY public.analytics_day
+    ADD CONSTRAINT analytics_day_pkey PRIMARY KEY (day);
 ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_handle_key UNIQUE (handle);
 ALTER TABLE ONLY public.api_key
@@ -931,6 +1001,7 @@ CREATE INDEX generation_busy ON public.generation USING btree (provider, id) WHE
 CREATE INDEX generation_deadline ON public.generation USING btree (deadline_at) WHERE (finished_at IS NULL);
 CREATE INDEX generation_draft_end ON public.generation USING btree (draft_until) WHERE ((draft_until IS NOT NULL) AND (draft_ended_at IS NULL));
 CREATE INDEX generation_due ON public.generation USING btree (due_at) WHERE ((finished_at IS NULL) AND (state <> 'queued'::text));
+CREATE INDEX generation_failed ON public.generation USING btree (finished_at) WHERE (error_code IS NOT NULL);
 CREATE INDEX generation_final ON public.generation USING btree (draft_id) WHERE ((draft_id IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX generation_hooked ON public.generation USING btree (webhook_endpoint_id) WHERE ((webhook_endpoint_id IS NOT NULL) AND (finished_at IS NULL));
 CREATE INDEX generation_media_file ON public.generation_media USING btree (file_id);
@@ -1039,3 +1110,7 @@ ALTER TABLE ONLY public.wallet
     ADD CONSTRAINT wallet_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
 ALTER TABLE ONLY public.webhook_endpoint
     ADD CONSTRAINT webhook_endpoint_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.account(id);
+REVOKE ALL ON FUNCTION public.check_addresses(day date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.drop_day(parent text, day date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.make_day(parent text, day date, first_id text, end_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.refuse_addresses(day date) FROM PUBLIC;

@@ -83,6 +83,7 @@ def _compose(
         else NewMedium(role=medium.role, file_id=sources[medium.path].file_id or files[medium.path].id)
         for medium in priced.accepted.media
     )
+    sizes = [medium.facts.bytes if medium.facts else None for medium in priced.accepted.media]
     return NewGeneration(
         id=new_id("vid", at=parts.db.clock()),
         account_id=principal.account_id,
@@ -103,6 +104,7 @@ def _compose(
         price=priced.price if principal.livemode else None,
         webhook_url=command.webhook_url,
         max_pending=parts.max_pending if principal.livemode else parts.max_pending_test,
+        input_bytes=None if None in sizes else sum(filter(None, sizes)),
     )
 
 

@@ -106,6 +106,13 @@ class Settings(BaseSettings):
         90,
         alike=True,
     )
+    analytics_days: Whole = setting(
+        "730",
+        "How long analytics are kept: counts by hour and by day in which no account is told.",
+        30,
+        3650,
+        alike=True,
+    )
     streams_per_account: Whole = setting(
         "64",
         "Event streams and waiting requests of one account at once in each API process; more are answered with 429 "

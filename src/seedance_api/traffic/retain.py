@@ -29,7 +29,7 @@ async def retain_requests(db: Database, keep: RequestDays) -> None:
     today: date = await db.fetchval("SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date")
     oldest = today - timedelta(days=keep.addresses - 1)
     for day in await retain_queries.days_with_addresses(db, LOG, oldest):
-        truncated = await retain_queries.truncate_addresses(db, day)
+        truncated = await retain_queries.truncate_addresses(db, LOG, day)
         _log.info("request_log.truncated", reason=day, count=truncated)
     await retain_queries.truncate_rest(db, LOG, oldest)
     await retain_queries.delete_hours(db, today - timedelta(days=keep.requests - 1))

@@ -1,6 +1,6 @@
 """SQL that shortens the request log."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from seedance_api.foundation.db import Database, affected
 from seedance_api.foundation.ids import id_at
@@ -30,33 +30,33 @@ async def days_with_addresses(db: Database, parent: Parent, before: date) -> lis
     return [record["day"] for record in found]
 
 
-async def truncate_addresses(db: Database, day: str) -> int:
+async def truncate_addresses(db: Database, parent: Parent, day: str) -> int:
     """Truncate all addresses of a day, and have the database hold that. Returns how many there were."""
-    async with db.connection() as connection:
-        # from now on none can come; those that are there are no matter of it yet
-        await connection.execute(
-            f"ALTER TABLE request_log_{day} DROP CONSTRAINT IF EXISTS {_CONSTRAINT},"
-            f" ADD CONSTRAINT {_CONSTRAINT} CHECK (NOT ({_IS_FULL})) NOT VALID"
-        )
-        total, last = 0, ""
-        while True:
+    first = datetime.combine(date.fromisoformat(day), time(), UTC)
+    last, end = id_at(parent.prefix, first), id_at(parent.prefix, first + timedelta(days=1))
+    # from now on none can come; those that are there are no matter of it yet
+    await db.execute("SELECT refuse_addresses($1)", first.date())
+    total = 0
+    while True:
+        async with db.connection() as connection:
             reached = await connection.fetchrow(
                 f"""
-                WITH part AS (SELECT id FROM request_log_{day} WHERE id > $1 ORDER BY id LIMIT {_MAX_ROWS}),
+                WITH part AS (SELECT id FROM request_log WHERE id > $1 AND id < $2 ORDER BY id LIMIT {_MAX_ROWS}),
                 changed AS (
-                    UPDATE request_log_{day} SET address = network(set_masklen(address, {_TRUNCATED}))
-                    WHERE id IN (SELECT id FROM part) AND {_IS_FULL} RETURNING 1
+                    UPDATE request_log SET address = network(set_masklen(address, {_TRUNCATED}))
+                    WHERE id > $1 AND id < $2 AND id IN (SELECT id FROM part) AND {_IS_FULL} RETURNING 1
                 )
                 SELECT (SELECT max(id) FROM part) AS last, (SELECT count(*) FROM changed) AS changed
                 """,  # noqa: S608 our own names
                 last,
+                end,
             )
-            assert reached is not None, "a SELECT without FROM has a row"
-            if reached["last"] is None:
-                break
-            last, total = reached["last"], total + reached["changed"]
-        await connection.execute(f"ALTER TABLE request_log_{day} VALIDATE CONSTRAINT {_CONSTRAINT}")
-        return total
+        assert reached is not None, "a SELECT without FROM has a row"
+        if reached["last"] is None:
+            break
+        last, total = reached["last"], total + reached["changed"]
+    await db.execute("SELECT check_addresses($1)", first.date())
+    return total
 
 
 async def truncate_rest(db: Database, parent: Parent, before: date) -> None:

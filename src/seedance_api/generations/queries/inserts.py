@@ -48,6 +48,8 @@ class NewGeneration(msgspec.Struct, frozen=True, kw_only=True):
     webhook_url: str | None = None
     max_pending: int = 1_000_000
     """How many unfinished generations its account may have in its mode, this one included."""
+    input_bytes: int | None = None
+    """Of its inputs together; None where the size of one is not known."""
 
     @property
     def uploads(self) -> set[str]:
@@ -98,8 +100,8 @@ async def insert_generations(
             SELECT *, row_number() OVER (PARTITION BY a, l ORDER BY place) AS turn
             FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::jsonb[],
                         $8::jsonb[], $9::int[], $10::bigint[], $11::interval[], $12::text[], $13::text[],
-                        $14::int[], $15::text[], $16::bigint[]) WITH ORDINALITY
-                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace, hook, most, place)
+                        $14::int[], $15::text[], $16::bigint[], $17::bigint[]) WITH ORDINALITY
+                AS n (id, a, k, l, p, m, o, d, s, q, w, prompt, draft, grace, hook, most, bytes, place)
         ), standing AS (  -- locked, and so as it is now; a trigger counts what is inserted
             INSERT INTO pending AS old (account_id, livemode, number) SELECT DISTINCT a, l, 0 FROM n ORDER BY 1, 2
             ON CONFLICT (account_id, livemode) DO UPDATE SET number = old.number RETURNING *
@@ -109,8 +111,9 @@ async def insert_generations(
             INSERT INTO generation_input (generation_id, prompt) SELECT id, prompt FROM fitting
         )
         INSERT INTO generation (id, account_id, key_id, livemode, provider, model, params, metadata, keep_seconds,
-                                quoted_tokens, deadline_at, draft_id, grace_seconds, webhook_endpoint_id)
-        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace, hook FROM fitting RETURNING *
+                                quoted_tokens, deadline_at, draft_id, grace_seconds, webhook_endpoint_id,
+                                input_bytes)
+        SELECT id, a, k, l, p, m, o, d, s, q, now() + w, draft, grace, hook, bytes FROM fitting RETURNING *
         """,
         [new.id for new in news],
         [new.account_id for new in news],
@@ -128,6 +131,7 @@ async def insert_generations(
         [new.grace_seconds for new in news],
         [hooks[new.hook] if new.hook else None for new in news],
         [new.max_pending for new in news],
+        [new.input_bytes for new in news],
     )
     rows = {record["id"]: record for record in found}
     return {new.id: _seen(new, rows[new.id]) for new in news if new.id in rows}
