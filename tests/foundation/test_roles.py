@@ -2,15 +2,19 @@
 
 import ast
 import asyncio
+import io
 import re
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
+from PIL import Image
 
 import forkserver
 import test_table_owners as tables
@@ -239,7 +243,7 @@ def test_the_command_makes_them_and_tells_who_may_not(postgres: str, tmp_path: P
 
 
 def test_the_whole_service_runs_as_its_role(postgres: str, tmp_path: Path) -> None:
-    """Created, completed, downloaded, deleted; with a webhook, an upload, money and the invariants."""
+    """Uploaded, created, completed, downloaded, deleted; with an endpoint, money and the invariants."""
     with fresh_database(postgres) as url, user(postgres, API, url) as theirs:
         service = Service(theirs, tmp_path, live_sandbox="true")
         try:
@@ -253,9 +257,21 @@ def test_the_whole_service_runs_as_its_role(postgres: str, tmp_path: Path) -> No
         assert "InsufficientPrivilege" not in service.errors.read_text()
 
 
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (640, 480), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
 def journey(service: Service, key: str) -> None:
     with service.client(key) as client:
-        order = {"prompt": "A paper boat", "resolution": "480p", "duration": 4}
+        upload = client.post("/v1/files", files={"file": ("a.png", picture())})
+        assert upload.status_code == 200, upload.text
+        hook = {"url": "https://hooks.example.com/", "name": "mine", "event_types": ["*"]}
+        endpoint = client.post("/v1/webhook_endpoints", json=hook)
+        assert endpoint.status_code in (200, 201), endpoint.text
+        order: dict[str, Any] = {"prompt": "A paper boat", "resolution": "480p", "duration": 4}
+        order["images"] = [{"file_id": upload.json()["id"]}]
         made = client.post("/v1/videos", json=order, headers={"Idempotency-Key": uuid.uuid4().hex})
         assert made.status_code in (200, 201, 202), made.text
         video = made.json()["id"]
@@ -263,13 +279,13 @@ def journey(service: Service, key: str) -> None:
         assert client.get(f"/v1/videos/{video}/content").status_code == 200
         assert client.delete(f"/v1/videos/{video}").status_code in (200, 204)
         assert client.get(f"/v1/videos/{video}").status_code in (404, 410)
+        for place in (f"files/{upload.json()['id']}", f"webhook_endpoints/{endpoint.json()['id']}"):
+            assert client.delete(f"/v1/{place}").status_code == 200
         wait_until(lambda: client.get("/v1/requests").json()["data"] != [])
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for a condition, with a bound."""
-    import time
-
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline

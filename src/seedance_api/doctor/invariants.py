@@ -97,5 +97,19 @@ INVARIANTS: tuple[Invariant, ...] = (
             """,
         ),
     ),
+    Invariant(
+        name="INV-13",
+        meaning="the unfinished generations of an account are as many as are counted against its bound",
+        sql=(
+            """
+            SELECT format('account %s: %s unfinished videos, and %s are counted', account_id, coalesce(t.number, 0),
+                          coalesce(p.number, 0))
+            FROM pending p FULL JOIN (
+                SELECT account_id, livemode, count(*) AS number FROM generation WHERE finished_at IS NULL GROUP BY 1, 2
+            ) t USING (account_id, livemode)
+            WHERE coalesce(t.number, 0) <> coalesce(p.number, 0)
+            """,
+        ),
+    ),
 )
-"""The numbers are those of the design; `examine.py` asks what only a client or the object store can tell."""
+"""The first twelve numbers are those of the design; `examine.py` asks what only a client or the object store tells."""

@@ -107,8 +107,15 @@ async def make_roles(connection: Connection) -> None:
 
 
 async def grant(connection: Connection) -> None:
-    """Grant the groups what they need, all of it or nothing."""
+    """Grant the groups what they need, all of it or nothing.
+
+    Raises `asyncpg.InsufficientPrivilegeError` for a user that does not own the tables: the database itself would warn.
+    """
     schema: str = await connection.fetchval("SELECT quote_ident(current_schema())")
+    if not await connection.fetchval(
+        "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('migration')"
+    ):
+        raise asyncpg.InsufficientPrivilegeError("it does not own the tables")
     async with connection.transaction():
         for statement in statements():
             await connection.execute(statement.replace("{schema}", schema))
