@@ -148,3 +148,28 @@ def test_a_wrong_query_is_refused_whole(service: Service, query: str, params: li
     problems = answer.json()["error"].get("errors") or [answer.json()["error"]]
     assert [one.get("path") or one.get("param") for one in problems] == params
     assert "secret" not in answer.text
+
+
+def test_no_page_is_read_by_a_plan_for_any_filter(postgres: str) -> None:
+    """Such a plan uses no index; PostgreSQL takes it for cheaper from the sixth execution on."""
+
+    async def use(url: str) -> None:
+        db = await Database.connect(url, max_connections=1)
+        try:
+            logged = made()
+            async with db.transaction() as connection:
+                await copy_requests(connection, logged)
+                await add_to_hours(connection, count_hours(logged))
+            for _ in range(4):
+                for wanted in FILTERS:
+                    await requests_page(db, RequestFilter(**wanted), after=None, limit=20)
+            plans = await db.fetch(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement ~ 'FROM request_(log|hour)'"
+            )
+            assert [record["generic_plans"] for record in plans] == [0, 0]
+            assert min(record["custom_plans"] for record in plans) > 30
+        finally:
+            await db.close()
+
+    with fresh_database(postgres) as url:
+        asyncio.run(use(url))

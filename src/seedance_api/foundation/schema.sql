@@ -1030,11 +1030,11 @@ CREATE INDEX pgqueuer_updated_id_id1_idx ON public.pgqueuer USING btree (updated
 CREATE INDEX request_hour_account ON public.request_hour USING btree (account_id, hour) WHERE (account_id <> ''::text);
 CREATE INDEX request_log_account ON ONLY public.request_log USING btree (account_id, id) WHERE (account_id IS NOT NULL);
 CREATE INDEX request_log_endpoint ON ONLY public.request_log USING btree (account_id, endpoint, id) WHERE (account_id IS NOT NULL);
-CREATE INDEX request_log_failed ON ONLY public.request_log USING btree (account_id, id) WHERE (status >= 400);
+CREATE INDEX request_log_failed ON ONLY public.request_log USING btree (account_id, ((status / 100)), id) WHERE (status >= 400);
 CREATE INDEX request_log_key ON ONLY public.request_log USING btree (key_id, id) WHERE (key_id IS NOT NULL);
 CREATE INDEX request_log_rest_account_id_endpoint_id_idx ON public.request_log_rest USING btree (account_id, endpoint, id) WHERE (account_id IS NOT NULL);
+CREATE INDEX request_log_rest_account_id_expr_id_idx ON public.request_log_rest USING btree (account_id, ((status / 100)), id) WHERE (status >= 400);
 CREATE INDEX request_log_rest_account_id_id_idx ON public.request_log_rest USING btree (account_id, id) WHERE (account_id IS NOT NULL);
-CREATE INDEX request_log_rest_account_id_id_idx1 ON public.request_log_rest USING btree (account_id, id) WHERE (status >= 400);
 CREATE INDEX request_log_rest_key_id_id_idx ON public.request_log_rest USING btree (key_id, id) WHERE (key_id IS NOT NULL);
 CREATE INDEX spending_limit_account ON public.spending_limit USING btree (account_id);
 CREATE UNIQUE INDEX transfer_once ON public.transfer USING btree (generation_id, kind) WHERE (kind = ANY (ARRAY['release'::text, 'charge'::text, 'waiver'::text]));
@@ -1048,8 +1048,8 @@ ALTER INDEX public.delivery_due ATTACH PARTITION public.delivery_rest_endpoint_i
 ALTER INDEX public.delivery_pkey ATTACH PARTITION public.delivery_rest_pkey;
 ALTER INDEX public.event_pkey ATTACH PARTITION public.event_rest_pkey;
 ALTER INDEX public.request_log_endpoint ATTACH PARTITION public.request_log_rest_account_id_endpoint_id_idx;
+ALTER INDEX public.request_log_failed ATTACH PARTITION public.request_log_rest_account_id_expr_id_idx;
 ALTER INDEX public.request_log_account ATTACH PARTITION public.request_log_rest_account_id_id_idx;
-ALTER INDEX public.request_log_failed ATTACH PARTITION public.request_log_rest_account_id_id_idx1;
 ALTER INDEX public.request_log_key ATTACH PARTITION public.request_log_rest_key_id_id_idx;
 ALTER INDEX public.request_log_pkey ATTACH PARTITION public.request_log_rest_pkey;
 CREATE TRIGGER api_key_revoked AFTER DELETE OR UPDATE OF revoked_at, digest ON public.api_key FOR EACH ROW EXECUTE FUNCTION public.tell_key_revoked();

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from seedance_api.foundation.db import Connection, Database, rows
+from seedance_api.foundation.db import Connection, rows
 from seedance_api.traffic.hours import Hour
 from seedance_api.traffic.rows import LoggedRequest, Request, RequestFilter
 
@@ -49,9 +49,15 @@ async def add_to_hours(connection: Connection, hours: Sequence[Hour]) -> None:
     )
 
 
-async def hours_with(db: Database, wanted: RequestFilter, before: datetime, limit: int) -> list[datetime]:
+async def plan_for_values(connection: Connection) -> None:
+    """Let this transaction's statements be planned for their very values. A plan for any filter uses no index: it takes
+    what is open for what is wanted, and PostgreSQL would prefer it after five executions."""
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
+async def hours_with(connection: Connection, wanted: RequestFilter, before: datetime, limit: int) -> list[datetime]:
     """The newest hours, up to and with that of `before`, in which such requests were made."""
-    found = await db.fetch(
+    found = await connection.fetch(
         """
         SELECT DISTINCT hour FROM request_hour
         WHERE hour <= $1
@@ -72,17 +78,18 @@ async def hours_with(db: Database, wanted: RequestFilter, before: datetime, limi
 
 
 async def requests_within(
-    db: Database, wanted: RequestFilter, first: str, past: str, limit: int
+    connection: Connection, wanted: RequestFilter, first: str, past: str, limit: int
 ) -> list[LoggedRequest]:
     """The newest such requests whose ids are from `first` up to and without `past`."""
-    found = await db.fetch(
+    found = await connection.fetch(
         """
         SELECT id, at, endpoint, account_id, key_id, abbrev(address) AS address, status, latency_us, own_us
         FROM request_log
         WHERE id >= $1 AND id < $2
             AND ($3::text IS NULL OR account_id = $3) AND ($4::text IS NULL OR key_id = $4)
             AND ($5::text IS NULL OR endpoint = $5)
-            AND ($6::int IS NULL OR (status >= $6 * 100 AND status < $6 * 100 + 100))
+            AND ($6::int IS NULL OR status / 100 = $6)
+            AND ($6::int IS NULL OR $6 < 4 OR status >= 400)  -- so that the index of failures is used
         ORDER BY id DESC LIMIT $7
         """,
         first,

@@ -20,7 +20,7 @@ CREATE INDEX request_log_account ON request_log (account_id, id) WHERE account_i
 CREATE INDEX request_log_endpoint ON request_log (account_id, endpoint, id) WHERE account_id IS NOT NULL;
 CREATE INDEX request_log_key ON request_log (key_id, id) WHERE key_id IS NOT NULL;
 -- failures are what is looked for, and are few
-CREATE INDEX request_log_failed ON request_log (account_id, id) WHERE status >= 400;
+CREATE INDEX request_log_failed ON request_log (account_id, (status / 100), id) WHERE status >= 400;
 
 -- Counted by hour when the log is written, so that no page counts requests.
 CREATE TABLE request_hour (
