@@ -164,7 +164,8 @@ def test_no_page_is_read_by_a_plan_for_any_filter(postgres: str) -> None:
                 for wanted in FILTERS:
                     await requests_page(db, RequestFilter(**wanted), after=None, limit=20)
             plans = await db.fetch(
-                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement ~ 'FROM request_(log|hour)'"
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+                " WHERE statement ~ 'FROM request_(log|hour)'"
             )
             assert [record["generic_plans"] for record in plans] == [0, 0]
             assert min(record["custom_plans"] for record in plans) > 30
