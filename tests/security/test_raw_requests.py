@@ -154,8 +154,10 @@ def test_a_raw_request_gets_one_refusal_at_most(service: Service, source: str, n
         assert row["row"].isprintable(), "one clean row"
 
 
-def test_nothing_behind_a_chunked_body_is_taken_for_a_request(service: Service, source: str) -> None:
-    head = POST.replace("{key}", service.key) + "Transfer-Encoding: chunked\r\n\r\n"
+@pytest.mark.parametrize("coding", ["chunked", "Chunked", " chunked "])
+def test_nothing_behind_a_chunked_body_is_taken_for_a_request(service: Service, source: str, coding: str) -> None:
+    """And the request itself is answered."""
+    head = POST.replace("{key}", service.key) + f"Transfer-Encoding: {coding}\r\n\r\n"
     heard = exchange(service, head.encode() + b"e\r\n" + BODY + b"\r\n0\r\n\r\n" + SECOND, source)
     assert heard.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close\r\n" in heard

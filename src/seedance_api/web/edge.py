@@ -169,7 +169,7 @@ class Edge:
 def _check_framing(headers: list[tuple[bytes, bytes]]) -> None:
     """RFC 9112 §6.1. The web server goes by the last coding; a proxy in front may go by another, and see two requests.
     A `Content-Length` beside it the web server has dropped: nothing behind such a body is read (`sending.py`)."""
-    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    codings = [value.strip(b" \t").lower() for name, value in headers if name == b"transfer-encoding"]
     if codings and codings != [b"chunked"]:
         message = "The `Transfer-Encoding` is not just `chunked`. Send that, or a `Content-Length` instead."
         raise AppError("invalid_request", message, headers={"Connection": "close"})
