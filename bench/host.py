@@ -35,6 +35,7 @@ def main(target: str, connections: int) -> None:
         workers=1,
         connections=connections,
         drain_seconds=5,
+        drain_notice_seconds=0,
         live_sandbox=False,
         as_json=True,
     )

@@ -1,5 +1,6 @@
 """Every command and every sample of the documents runs. A new block that is neither run nor listed here fails."""
 
+import asyncio
 import configparser
 import json
 import re
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 import typer
 from typer.core import TyperGroup
@@ -21,6 +23,7 @@ from documents.reader import Reader, answered, example_com, furnish
 from faults.upstream import Live, fast_fake
 from seedance.cli import app as customers
 from seedance_api.cli import cli as operators
+from seedance_api.foundation.roles import ANALYTICS, API
 from stage import Service, fresh_database
 
 SHOWN = {
@@ -181,6 +184,18 @@ def test_every_sample_of_the_upstreams_runs(postgres: str, tmp_path: Path) -> No
         live.stop()
 
 
+async def tried(url: str, sql: str) -> None:
+    """Execute it where the two roles are there, and roll it back."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("BEGIN")
+    for role in (API, ANALYTICS):
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", role):
+            await connection.execute(f"CREATE ROLE {role} NOLOGIN")
+    await connection.execute(sql)
+    await connection.execute("ROLLBACK")
+    await connection.close()
+
+
 def run(block: Block, reader: Reader) -> None:
     """Run a block as its language is run, or fail."""
     if block.language in SHOWN:
@@ -201,6 +216,8 @@ def run(block: Block, reader: Reader) -> None:
         (reader.folder / "sample.toml").write_text(text)
         prices = ".venv/bin/seedance-api prices"
         reader.run([f"{prices} show > before.toml", f"{prices} load sample.toml", f"{prices} load before.toml"])
+    elif block.language == "sql":
+        asyncio.run(tried(reader.service.database_url, text.replace("…", "x")))
     else:
         pytest.fail(f"{block} is neither run nor listed here as one that cannot be: {block.language or 'no language'}")
 

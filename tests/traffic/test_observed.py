@@ -19,9 +19,12 @@ from seedance_api.traffic.rows import Request
 ONE = Limits(classes={"read": Quota(1), "create": Quota(1)}, address=Quota(1))
 
 
-class _Gone(MemoryStore):
+class _Gone:
     async def take(self, wanted: Sequence[tuple[str, Quota]]) -> list[Standing]:
         raise ConnectionError(wanted)
+
+    async def close(self) -> None:
+        pass
 
 
 async def _refused(limits: RateLimits, rate: Any) -> str:
