@@ -235,7 +235,7 @@ def instead(command: str) -> str:
 
 def test_every_block_says_what_it_is_and_every_exception_is_needed() -> None:
     found = [block for page in PAGES for block in blocks(page)]
-    known = {*SHOWN, "sh", "python", "json", "toml", "ini"}
+    known = {*SHOWN, "sh", "python", "json", "toml", "ini", "sql"}
     of_all = {(one.page, one.language) for one in found}
     assert [str(one) for one in found if one.language not in known and (one.page, one.language) not in NOT_RUN] == []
     assert set(NOT_RUN) <= of_all
