@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench import (
+    bad_keys,
     batching,
     creates,
     downloads,
@@ -31,6 +32,7 @@ from bench.stage import ROOT, Stage
 PARTS: dict[str, Callable[[Stage], list[Figure]]] = {
     "reads": reads.measure,
     "polls": polls.measure,
+    "bad_keys": bad_keys.measure,
     "log_pages": log_pages.measure,
     "creates": creates.measure,
     "render": render.measure,
