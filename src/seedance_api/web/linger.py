@@ -33,7 +33,7 @@ def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 def is_chunked(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether the body's length is told by its chunks."""
-    return any(name == b"transfer-encoding" for name, _ in headers)
+    return b"transfer-encoding" in [name for name, _ in headers]
 
 
 def asks_first(headers: Iterable[tuple[bytes, bytes]]) -> bool:
