@@ -72,9 +72,8 @@ def measure(stage: Stage) -> list[Figure]:
     return [
         Figure(
             name="p99 of a healthy client beside wrong keys",
-            how=f"`GET /v1/videos/{{id}}` over one connection, beside {_A_SECOND:,} requests a second with keys "
-            f"that nobody has ({_REQUESTS:,} in all), over the same without them; all from one address, whose wrong keys "
-            "are refused without a query after the first",
+            how=f"`GET /v1/videos/{{id}}` over one connection, beside {_A_SECOND:,} requests a second with keys that "
+            f"nobody has ({_REQUESTS:,} in all), over the same without them; all from one address",
             values=ratios(found["flooded"], found["alone"]),
             sides=found,
             side_unit="ms",
