@@ -59,7 +59,9 @@ def steady(client: httpx.Client, path: str) -> str:
         answer = client.get(path)
         seen.append(answer.headers["etag"])
         time.sleep(0.1)
-        return answer.json()["status"] == "in_progress" and len(seen) > 10 and len(set(seen[-10:])) == 1
+        video = answer.json()
+        late = video["status"] == "in_progress" and video["eta"] is None  # until then there is an estimate, which goes
+        return late and len(seen) > 20 and len(set(seen[-20:])) == 1
 
     until(still)
     return seen[-1]

@@ -53,6 +53,7 @@ KINDS: dict[str, Kind] = {
     "createWebhookEndpoint body url": "nothing",
     "updateWebhookEndpoint body url": "nothing",
     "body url": "medium",
+    "revokeLeakedKey body key": "nothing",  # whoever has all of a key may end it
     **{
         f"body {name}": "nothing"
         for name in (

@@ -41,6 +41,7 @@ REFUSED_IN_ORDER = {
     "rotateWebhookSecret": "a repeat with another body is refused",
     "rotateAccountWebhookSecret": "as for an endpoint's",
     "testWebhookEndpoint": "as for a rotation",
+    "revokeLeakedKey": "the last six letters of a key are a checksum of the others",
 }
 """Where a request that fits the schema may be refused with 400, 413, 415 or 422, and why a schema cannot say it. All
 other operations accept whatever their schema allows."""
