@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import os
 import socket
 import struct
 import threading
@@ -36,6 +37,9 @@ from seedance_api.references.fetch import fetch
 from seedance_api.references.source import Source
 from stage import Service, finished, until
 
+_MINE = f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}"
+HUNG, GOOD = f"{_MINE}.3", f"{_MINE}.4"
+"""Media are fetched from few ports only: addresses of its own keep each process of the suite from the others' way."""
 FTYP = b"\0\0\0\x18ftypisom\0\0\2\0isommp41"
 FREE = struct.pack(">I4s", 8, b"free")
 STALL = {"prompt": "[sandbox:stall] x", "duration": 4, "resolution": "480p"}
@@ -94,7 +98,7 @@ def referring(urls: list[str]) -> dict[str, Any]:
 def hanging() -> Iterator[tuple[str, list[socket.socket]]]:
     """An address that takes every connection and says nothing; and who came."""
     came: list[socket.socket] = []
-    with socket.create_server(("127.0.0.3", 8443), backlog=512) as server:
+    with socket.create_server((HUNG, 8443), backlog=512) as server:
         over = threading.Event()
 
         def accept() -> None:
@@ -104,10 +108,10 @@ def hanging() -> Iterator[tuple[str, list[socket.socket]]]:
         taker = threading.Thread(target=accept)
         taker.start()
         try:
-            yield "http://127.0.0.3:8443/a.png", came
+            yield f"http://{HUNG}:8443/a.png", came
         finally:
             over.set()
-            socket.create_connection(("127.0.0.3", 8443)).close()
+            socket.create_connection((HUNG, 8443)).close()
             taker.join()
             for one in came:
                 one.close()
@@ -126,11 +130,11 @@ class Pictures(BaseHTTPRequestHandler):
 @contextmanager
 def pictures() -> Iterator[str]:
     """An address with a picture."""
-    server = ThreadingHTTPServer(("127.0.0.4", 8443), Pictures)
+    server = ThreadingHTTPServer((GOOD, 8443), Pictures)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield "http://127.0.0.4:8443/a.png"
+        yield f"http://{GOOD}:8443/a.png"
     finally:
         server.shutdown()
         server.server_close()
@@ -138,7 +142,7 @@ def pictures() -> Iterator[str]:
 
 
 def test_servers_that_hang_hold_up_their_own_account_only(start_service: Callable[..., Service]) -> None:
-    service = start_service(fetch_http="true", fetch_allow_networks="127.0.0.3/32,127.0.0.4/32")
+    service = start_service(fetch_http="true", fetch_allow_networks=f"{HUNG}/32,{GOOD}/32")
 
     def quote(client: httpx.Client, url: str) -> int:
         return client.post("/v1/videos/quote", json=referring([url] * 9), timeout=300).status_code
@@ -161,7 +165,7 @@ def test_servers_that_hang_hold_up_their_own_account_only(start_service: Callabl
 
 def test_connections_that_are_all_taken_are_no_verdict_on_an_address(database_url: str, tmp_path: Path) -> None:
     async def verb(db: Database) -> None:
-        outbound = Outbound(allow_http=True, allow_networks=("127.0.0.3/32", "127.0.0.4/32"))
+        outbound = Outbound(allow_http=True, allow_networks=(f"{HUNG}/32", f"{GOOD}/32"))
         scratch = Scratch(tmp_path / "scratch")
         intake = Intake(scratch, Disk([scratch.path], reserve_percent=0), max_uploads=8, max_bytes=1 << 30)
         one, two = await owner(db), await owner(db, "two@example.org")
@@ -210,12 +214,12 @@ def test_a_client_without_a_free_connection_says_nothing_of_an_address(
                 await asyncio.sleep(0.02)
 
     async def verb() -> None:
-        outbound = Outbound(allow_http=True, allow_networks=("127.0.0.4/32",), connections=1)
+        outbound = Outbound(allow_http=True, allow_networks=(f"{GOOD}/32",), connections=1)
 
         async def get(name: str) -> None:
-            await fetch("http://127.0.0.4:8443/a.png", tmp_path / name, kind=Kind.IMAGE, outbound=outbound)
+            await fetch(f"http://{GOOD}:8443/a.png", tmp_path / name, kind=Kind.IMAGE, outbound=outbound)
 
-        async with await asyncio.start_server(drip, "127.0.0.4", 8443):
+        async with await asyncio.start_server(drip, GOOD, 8443):
             first = asyncio.create_task(get("first"))
             await asked.wait()
             with pytest.raises(AppError) as refused:
