@@ -207,11 +207,14 @@ def test_a_client_without_a_free_connection_says_nothing_of_an_address(
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         asked.set()
-        with suppress(ConnectionError):
-            while not writer.is_closing():
-                writer.write(b"x")
-                await writer.drain()
-                await asyncio.sleep(0.02)
+        try:
+            with suppress(ConnectionError):
+                while not writer.is_closing():
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+        finally:
+            writer.close()
 
     async def verb() -> None:
         outbound = Outbound(allow_http=True, allow_networks=(f"{GOOD}/32",), connections=1)
