@@ -41,7 +41,7 @@ def test_every_magic_value_has_its_outcome(start_service: Callable[..., Service]
 
 STATES = {
     # a kill point that keeps it there, or a spell that does
-    "queued": ("generation queued>submitting", ""),
+    "queued": ("generation queued>submitting", "[sandbox:stall]"),  # however late the cancel comes, it is not done yet
     "submitting": ("", "[sandbox:overloaded]"),
     "running": ("", "[sandbox:stall]"),
     "storing": ("generation storing>completed", ""),
