@@ -79,7 +79,8 @@ def run(
     accounts = [{"name": name, "fixedHeaders": fixed} for name, fixed in headers.items()]
     (folder / "accounts.json").write_text(json.dumps({"auth": accounts}))
     (folder / "schemathesis.toml").write_text(_settings(folder / "accounts.json", hooks))
-    seed = str(sample.chance.randrange(1 << 31))
+    # what it looks for, `make fuzz` finds; the suite holds what was found, by one seed, and fails nobody by chance
+    seed = str(sample.rounds(sample.chance.randrange(1 << 31), 1))
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"),
         "run", f"{service.url}/openapi.json", "--checks", ",".join(CHECKS), "--seed", seed,

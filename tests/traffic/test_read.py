@@ -138,6 +138,8 @@ def test_an_account_reads_its_own_requests(service: Service) -> None:
         ("key_id=key_1", ["key_id"]),
         ("colour=red", ["colour"]),
         ("from=99999999999999999999", ["from"]),
+        ("from=946684799&to=8589934592", ["from", "to"]),
+        ("from=%EF%BC%91%EF%BC%91%EF%BC%91%EF%BC%91%EF%BC%91%EF%BC%91%EF%BC%91%EF%BC%91%EF%BC%91%EF%BC%91", ["from"]),
         ("endpoint=%00", ["endpoint"]),
     ],
 )

@@ -21,7 +21,9 @@ from seedance_api.web.route import Operation, Parameter, Sample, after_parameter
 
 _CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 _MAX_ENDPOINT = 200
-_UNIX: dict[str, Any] = {"type": "integer", "minimum": 946_684_800, "maximum": (1 << 33) - 1}
+_SECONDS = range(946_684_800, 1 << 33)
+"""Unix seconds of the years 2000 to 2242."""
+_UNIX: dict[str, Any] = {"type": "integer", "minimum": _SECONDS.start, "maximum": _SECONDS.stop - 1}
 _TIME: dict[str, Any] = {"anyOf": [{"type": "string", "format": "date-time"}, _UNIX]}
 _ENDPOINT: dict[str, Any] = {"type": "string", "maxLength": _MAX_ENDPOINT, "pattern": "^[ -~]*$"}
 
@@ -147,8 +149,8 @@ def read_requests(query: Mapping[str, Any], account_id: str) -> tuple[RequestFil
 def _moment(text: str) -> datetime | None:
     """A time with its zone, in UTC where it has none, or Unix seconds."""
     try:
-        if text.isdecimal():
-            return datetime.fromtimestamp(int(text), UTC)
+        if text.isascii() and text.isdecimal():
+            return datetime.fromtimestamp(int(text), UTC) if int(text) in _SECONDS else None
         found = datetime.fromisoformat(text.replace(" ", "+"))  # in a query, `+` stands for a blank
         found = found if found.tzinfo else found.replace(tzinfo=UTC)
         return found.astimezone(UTC) if 2000 <= found.year <= 9998 else None
