@@ -1,6 +1,7 @@
 """Status reads: `GET /v1/videos/{id}` with everything on, against a bare granian that says hello."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from bench.figures import Figure, differences, ratios, take_turns
@@ -43,11 +44,14 @@ async def write_paths(ground: Ground) -> Path:
     return paths
 
 
-def _rate(stage: Stage, ground: Ground, paths: Path, ours: Server, hello: Server) -> Figure:
-    def run(server: Server) -> float:
-        seconds = stage.seconds(5, 1)
-        return stage.wrk(server.url, ground.key, str(paths), connections=_CONNECTIONS, seconds=seconds).rate
+def _reads(stage: Stage, ground: Ground, paths: Path, server: Server) -> float:
+    """Reads a second at concurrency 64."""
+    seconds = stage.seconds(5, 1)
+    return stage.wrk(server.url, ground.key, str(paths), connections=_CONNECTIONS, seconds=seconds).rate
 
+
+def _rate(stage: Stage, ground: Ground, paths: Path, ours: Server, hello: Server) -> Figure:
+    run = partial(_reads, stage, ground, paths)
     found = take_turns(stage.rounds, stage.say, ours=lambda: run(ours), hello=lambda: run(hello))
     return Figure(
         name="status reads over bare granian",
@@ -83,10 +87,7 @@ def _kept(stage: Stage, ground: Ground, paths: Path) -> Figure:
     logged = stage.serve_alone("seedance_api.app.answer:api", ground)
     unlogged = stage.serve_alone("bench.unlogged:api", ground)
 
-    def run(server: Server) -> float:
-        seconds = stage.seconds(5, 1)
-        return stage.wrk(server.url, ground.key, str(paths), connections=_CONNECTIONS, seconds=seconds).rate
-
+    run = partial(_reads, stage, ground, paths)
     try:
         found = take_turns(stage.rounds, stage.say, logged=lambda: run(logged), unlogged=lambda: run(unlogged))
     finally:

@@ -2,7 +2,7 @@
 from elsewhere; and each of these refusals stands in the document, at the operation that makes it."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import httpx
 import pytest
@@ -14,7 +14,7 @@ from seedance_api.accounts.scopes import SCOPES
 from seedance_api.api.routes import ROUTES
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.ids import new_id
-from seedance_api.traffic.rate_limits import CLASSES
+from seedance_api.traffic.rate_limits import RateClass
 from seedance_api.web.route import routes_of
 from stage import PEPPER, Service
 
@@ -91,11 +91,11 @@ def test_every_route_declares_its_scope_and_its_rate_class() -> None:
         operation = route.operation
         if operation.auth == "key":
             assert operation.scope in SCOPES, f"{route.id} says not what a key must be for"
-            assert operation.rate in CLASSES, f"{route.id} says not which limit it counts against"
+            assert operation.rate in get_args(RateClass), f"{route.id} says not which limit it counts against"
         else:
             assert operation.scope is None, f"{route.id} takes no key"
             is_page = operation.tag is None  # the document and its page
-            assert operation.rate in CLASSES or route.id in ADDRESS_ALONE or is_page, (
+            assert operation.rate in get_args(RateClass) or route.id in ADDRESS_ALONE or is_page, (
                 f"{route.id} asks for no key: which limit does it count against?"
             )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from seedance_api.accounts import queries
-from seedance_api.accounts.keys import PREFIX, KeyMode, parse
+from seedance_api.accounts.keys import PREFIX, KeyMode, is_key, parse
 from seedance_api.accounts.scopes import SCOPES, is_within
 from seedance_api.foundation.batch import Batch
 from seedance_api.foundation.db import UNREACHABLE, Database
@@ -123,8 +123,7 @@ class Authenticator:
             raise AppError("invalid_key", _what_is_wrong(token), headers=CHALLENGE)
         epoch = self.epoch
         key = await self._by_handle(plain.handle)
-        # an unknown key is compared all the same, so that it takes as long as a known one
-        matches = same(key.digest if key else _ABSENT, digest(self._pepper, token))
+        matches = is_key(plain, self._pepper, key and key.digest)
         if key is None or not matches or key.revoked_at is not None or key.mode != plain.mode:
             if epoch == self.epoch:
                 self._remember_tried(plain.handle, key)

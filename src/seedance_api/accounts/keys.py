@@ -9,12 +9,15 @@ from enum import StrEnum
 
 import msgspec
 
+from seedance_api.foundation.secrets import digest, same
+
 PREFIX = "sda_"
 """What every key begins with."""
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ALLOWED = frozenset(_BASE62)
 _HANDLE, _CHANCE, _CHECK = 8, 32, 6
 _BODY = _HANDLE + _CHANCE + _CHECK
+_ABSENT = b"\0" * 32
 
 
 class KeyMode(StrEnum):
@@ -52,6 +55,11 @@ def parse(text: str) -> PlainKey | None:
                 return None
             return PlainKey(text, mode, body[:_HANDLE])
     return None
+
+
+def is_key(plain: PlainKey, pepper: bytes, stored: bytes | None) -> bool:
+    """Whether it is the key of which this digest is stored. Without one it takes as long, and is false."""
+    return same(stored or _ABSENT, digest(pepper, plain.text)) and stored is not None
 
 
 def shown_key(mode: str, handle: str, name: str | None) -> str:

@@ -3,12 +3,11 @@
 import structlog
 
 from seedance_api.accounts import queries
-from seedance_api.accounts.keys import PREFIX, parse, shown_key
+from seedance_api.accounts.keys import PREFIX, is_key, parse, shown_key
 from seedance_api.accounts.queries import ApiKey
 from seedance_api.foundation.barrier import pass_barrier
 from seedance_api.foundation.db import Database
 from seedance_api.foundation.errors import AppError
-from seedance_api.foundation.secrets import digest, same
 from seedance_api.notifications.outbox import put
 from seedance_api.notifications.rows import Message
 
@@ -16,7 +15,6 @@ _NO_KEY = (
     f"What was sent is no API key of this service: one is `{PREFIX}live_` or `{PREFIX}test_` and 46 letters and "
     "digits, of which the last six are a checksum. Send all of it, and nothing else."
 )
-_ABSENT = b"\0" * 32
 _log = structlog.get_logger()
 
 
@@ -31,8 +29,7 @@ async def report_leaked(db: Database, pepper: bytes, text: str) -> ApiKey | None
         raise AppError("invalid_request", _NO_KEY, param="key")
     found = await queries.keys_by_handle(db, [plain.handle])
     key = found[0] if found else None
-    # an unknown key is compared all the same, so that it takes as long as a known one
-    matches = same(key.digest if key else _ABSENT, digest(pepper, plain.text))
+    matches = is_key(plain, pepper, key and key.digest)
     if key is None or not matches or key.mode != plain.mode:
         return None
     async with db.transaction() as connection:

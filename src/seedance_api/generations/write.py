@@ -64,9 +64,8 @@ class Writer:
     async def __call__(self, new: NewGeneration) -> Created:
         """Store it.
 
-        Raises AppError: 402 for want of money, 429 for too many unfinished ones of the account,
-        422 when its key was used with another body; ObjectGoneError; and what
-        is in `CONTENDED`, when something of its account stays locked.
+        Raises AppError: 402 for want of money, 429 for too many unfinished ones of the account, 422 when its key was
+        used with another body; ObjectGoneError; and what is in `CONTENDED`, when something of its account stays locked.
         """
         if new.account_id not in self._apart and new.account_id not in self._crowded:
             try:
@@ -162,9 +161,8 @@ class Writer:
             hooks = await endpoints_for(connection, [new.hook for new in paid if new.hook])
             written = await insert_generations(connection, paid, hooks)
             crowded = {new.id: _too_many(new) for new in paid if new.id not in written}
-            if crowded.keys() & {
-                hold.generation_id for hold in granted.holds
-            }:  # its money is moved already: all of it is undone
+            held = {hold.generation_id for hold in granted.holds}
+            if crowded.keys() & held:  # its money is moved already: all of it is undone
                 raise next(iter(crowded.values()))
             paid = [new for new in paid if new.id in written]
             await _note_contents(connection, paid)

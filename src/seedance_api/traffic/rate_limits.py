@@ -8,7 +8,7 @@ have paid for, and can cancel and delete. What costs money, or sends to where a 
 
 import math
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
@@ -20,7 +20,7 @@ from seedance_api.traffic.metrics import LIMITS_UNAVAILABLE, RATE_LIMIT_REFUSALS
 RateClass = Literal["read", "write", "create", "upload", "verify", "webhook_test"]
 """What a limit of requests is for. A route says which it counts against; where there is no route, it is a read or a
 write by the method."""
-CLASSES: tuple[RateClass, ...] = get_args(RateClass)
+
 EXACT: frozenset[RateClass] = frozenset({"create", "upload", "verify", "webhook_test"})
 """Refused where nobody can tell how often they were asked for everywhere."""
 _RETRY_SECONDS = 2
